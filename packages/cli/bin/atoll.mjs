@@ -1,0 +1,14 @@
+#!/usr/bin/env node
+// The atoll command. Plain JavaScript, so that an older Node can still say what is wrong.
+import { enableCompileCache } from "node:module";
+
+const major = Number(process.versions.node.split(".")[0]);
+if (major < 24) {
+  process.stderr.write(
+    `atoll: expected Node 24 or newer, got ${process.version}. Run it as "npx atoll" inside the project, which uses the pinned Node.\n`,
+  );
+  process.exit(1);
+}
+enableCompileCache();
+const { main } = await import("../src/main.ts");
+process.exitCode = await main(process.argv.slice(2));

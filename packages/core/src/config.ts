@@ -1,0 +1,139 @@
+// Options given as text: `strategy.H=50` sets H inside strategy. This file turns such pairs into a nested object and
+// words the complaints of a zod schema as Atoll's errors. It knows no option by name.
+
+import { z } from "zod";
+import { ConfigError, nearest } from "./errors.ts";
+
+export type ConfigValue = string | number | boolean | null | readonly ConfigValue[] | ConfigTree;
+export interface ConfigTree {
+  readonly [name: string]: ConfigValue;
+}
+
+/** Reads a value as a user types it: numbers (1e-3, 50), true, false, null, JSON in brackets, otherwise text. */
+export function parseValue(text: string): ConfigValue {
+  if (text === "true") return true;
+  if (text === "false") return false;
+  if (text === "null") return null;
+  if (/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text)) return Number(text);
+  if (/^[[{]/.test(text)) {
+    try {
+      return JSON.parse(text) as ConfigValue;
+    } catch (cause) {
+      throw new ConfigError(`Cannot read ${text} as JSON; check its brackets and quotes.`, cause);
+    }
+  }
+  return text;
+}
+
+const isTree = (value: ConfigValue | undefined): value is ConfigTree =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/**
+ * Reads `key=value` arguments into one tree. `strategy=diloco strategy.H=50` names a choice and sets an option of it:
+ * the choice goes under `kind`, so the result is `{ strategy: { kind: "diloco", H: 50 } }`.
+ */
+export function parseAssignments(pairs: readonly string[]): ConfigTree {
+  const root: Record<string, ConfigValue> = {};
+  for (const pair of pairs) {
+    const at = pair.indexOf("=");
+    if (at <= 0) throw new ConfigError(`Expected key=value, got "${pair}". Example: strategy.H=50.`);
+    assign(root, pair.slice(0, at), parseValue(pair.slice(at + 1)));
+  }
+  return root;
+}
+
+function assign(root: Record<string, ConfigValue>, path: string, value: ConfigValue): void {
+  const names = path.split(".");
+  if (names.some((name) => name === "" || name === "__proto__"))
+    throw new ConfigError(`Bad option name "${path}".`);
+  let tree = root;
+  for (const name of names.slice(0, -1)) {
+    const inner = tree[name];
+    const next: Record<string, ConfigValue> = isTree(inner)
+      ? { ...inner }
+      : inner === undefined
+        ? {}
+        : { kind: inner };
+    tree[name] = next;
+    tree = next;
+  }
+  const last = names.at(-1)!;
+  const present = tree[last];
+  tree[last] = isTree(present) && !isTree(value) ? { ...present, kind: value } : value;
+}
+
+/** Lays `over` on `base`, option by option; a choice (`kind`) that changes drops the options of the old one. */
+export function mergeConfig(base: ConfigTree, over: ConfigTree): ConfigTree {
+  const result: Record<string, ConfigValue> = { ...base };
+  for (const [name, value] of Object.entries(over)) {
+    const present = result[name];
+    const below = isTree(present) ? present : present === undefined ? undefined : { kind: present };
+    if (below === undefined || (!isTree(value) && !isTree(present))) {
+      result[name] = value;
+      continue;
+    }
+    const above = isTree(value) ? value : { kind: value };
+    const changed = above.kind !== undefined && above.kind !== below.kind;
+    result[name] = changed ? above : mergeConfig(below, above);
+  }
+  return result;
+}
+
+/**
+ * Checks `value` against `schema`.
+ * @throws ConfigError that names the option by its dotted path, what was expected, what came, and the nearest known name.
+ */
+export function parseConfig<S extends z.ZodType>(schema: S, value: unknown, where = ""): z.output<S> {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  throw new ConfigError(describe(result.error.issues[0]!, schema, value, where), result.error);
+}
+
+function describe(issue: z.core.$ZodIssue, schema: z.ZodType, value: unknown, where: string): string {
+  const path = [where, ...issue.path.map(String)].filter((part) => part !== "").join(".");
+  const got = at(value, issue.path);
+  if (issue.code === "unrecognized_keys") {
+    const name = issue.keys[0]!;
+    const known = knownKeys(schema, value, issue.path);
+    const guess = nearest(name, known);
+    const full = path === "" ? name : `${path}.${name}`;
+    const hint = guess === undefined ? "" : ` Did you mean "${path === "" ? guess : `${path}.${guess}`}"?`;
+    return `Unknown option "${full}".${hint}${known.length > 0 ? ` Known here: ${known.join(", ")}.` : ""}`;
+  }
+  const expected = issue.message.replace(/^Invalid (input|option): /, "").replace(/, received .*$/, "");
+  return `Option "${path || "(config)"}": ${expected}, got ${got === undefined ? "nothing" : JSON.stringify(got)}.`;
+}
+
+const at = (value: unknown, path: readonly PropertyKey[]): unknown =>
+  path.reduce<unknown>((inner, key) => (inner as Record<PropertyKey, unknown> | undefined)?.[key], value);
+
+/** The option names that the object at `path` of the schema takes, following the branch of a union that `value` chose. */
+function knownKeys(schema: z.ZodType, value: unknown, path: readonly PropertyKey[]): readonly string[] {
+  let current: z.ZodType | undefined = unwrap(schema, value);
+  let inner = value;
+  for (const key of path) {
+    inner = (inner as Record<PropertyKey, unknown> | undefined)?.[key];
+    const next =
+      current instanceof z.ZodObject ? (current.shape[key as string] as z.ZodType | undefined) : undefined;
+    current = next && unwrap(next, inner);
+  }
+  return current instanceof z.ZodObject ? Object.keys(current.shape) : [];
+}
+
+function unwrap(schema: z.ZodType, value: unknown): z.ZodType {
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault)
+    return unwrap(schema.def.innerType as z.ZodType, value);
+  if (schema instanceof z.ZodPipe) {
+    const input = schema.def.in as z.ZodType;
+    return unwrap(input instanceof z.ZodTransform ? (schema.def.out as z.ZodType) : input, value);
+  }
+  if (schema instanceof z.ZodDiscriminatedUnion) {
+    const kind = (value as { kind?: unknown } | undefined)?.kind;
+    const branches = schema.def.options as readonly z.ZodType[];
+    const chosen = branches.find(
+      (branch) => branch instanceof z.ZodObject && (branch.shape.kind as z.ZodType).safeParse(kind).success,
+    );
+    return chosen ?? schema;
+  }
+  return schema;
+}

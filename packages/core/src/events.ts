@@ -1,0 +1,113 @@
+// The events of a run: what `events.jsonl` holds, one JSON object a line, in the order they happened.
+// Everything a person sees of a run (progress, CSV, report, trackers) is a reader of these.
+// Times named `time`, `start`, `end` … are simulated seconds since the run's start unless the name says otherwise.
+
+/** Seconds of simulated time that one node spent, by kind; they add up to its clock. */
+export interface NodeTime {
+  readonly compute: number;
+  /** Moving bytes: from the moment all partners were ready. */
+  readonly communication: number;
+  /** Idle for partners that were not ready yet. */
+  readonly waiting: number;
+}
+
+export interface RunStarted {
+  readonly type: "runStarted";
+  readonly name: string;
+  readonly strategy: string;
+  readonly nodes: number;
+  readonly maxSteps: number;
+  readonly parameters: number;
+  /** Wall-clock start, ISO 8601. */
+  readonly startedAt: string;
+  /** The step of the checkpoint that the run goes on from; 0 for a new run. */
+  readonly resumedFrom: number;
+}
+
+/** The network as drawn from the seed: every link that the topology has (left out above 64 nodes). */
+export interface TopologyDrawn {
+  readonly type: "topology";
+  readonly topology: string;
+  readonly profile: string;
+  readonly nodes: number;
+  readonly links: readonly {
+    readonly source: number;
+    readonly target: number;
+    /** Bytes per second. */
+    readonly bandwidth: number;
+    /** Seconds, one way. */
+    readonly latency: number;
+    readonly jitter: number;
+    readonly loss: number;
+  }[];
+}
+
+/** A training step that every node has done. */
+export interface StepDone {
+  readonly type: "step";
+  /** Steps done, from 1. */
+  readonly step: number;
+  /** Mean training loss over the nodes' batches. */
+  readonly loss: number;
+  readonly learningRate: number;
+  /** Examples that all nodes together have trained on so far. */
+  readonly examples: number;
+  /** When the slowest node finished the step, its communication included. */
+  readonly time: number;
+  /** Bytes sent so far, mean over the nodes. */
+  readonly bytesSent: number;
+}
+
+/** One collective, once all its members are done; arrays are by member. */
+export interface CollectiveDone {
+  readonly type: "collective";
+  readonly operation: string;
+  readonly algorithm: string;
+  readonly ranks: readonly number[];
+  /** When each member called it. */
+  readonly ready: readonly number[];
+  /** When each member left it. */
+  readonly end: readonly number[];
+  /** Bytes each member sent. */
+  readonly bytes: readonly number[];
+}
+
+export interface Evaluated {
+  readonly type: "evaluation";
+  readonly step: number;
+  readonly split: "validation" | "test";
+  readonly time: number;
+  readonly bytesSent: number;
+  /** `local`: rank 0's model. `global`: the average of all nodes' models. Accuracy is null for a model that has none. */
+  readonly loss: { readonly local: number; readonly global: number };
+  readonly accuracy: { readonly local: number; readonly global: number } | null;
+}
+
+export interface CheckpointSaved {
+  readonly type: "checkpoint";
+  readonly step: number;
+  readonly path: string;
+}
+
+export interface RunFinished {
+  readonly type: "runFinished";
+  readonly outcome: "completed" | "interrupted" | "failed";
+  readonly message: string | null;
+  readonly steps: number;
+  readonly simulatedSeconds: number;
+  readonly wallSeconds: number;
+  readonly nodes: readonly NodeTime[];
+  readonly bytesSent: readonly number[];
+}
+
+export type RunEvent =
+  | RunStarted
+  | TopologyDrawn
+  | StepDone
+  | CollectiveDone
+  | Evaluated
+  | CheckpointSaved
+  | RunFinished;
+
+/** Takes events as they happen. Must not throw, and must not keep the run waiting. */
+export type EventSink = (event: RunEvent) => void;

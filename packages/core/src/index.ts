@@ -1,0 +1,30 @@
+export type { ConfigTree, ConfigValue } from "./config.ts";
+export { mergeConfig, parseAssignments, parseConfig, parseValue } from "./config.ts";
+export type { ExitCode } from "./errors.ts";
+export {
+  AtollError,
+  ConfigError,
+  InterruptedError,
+  invariant,
+  messageOf,
+  nearest,
+  RunError,
+  unknownName,
+  unreachable,
+} from "./errors.ts";
+export type {
+  CheckpointSaved,
+  CollectiveDone,
+  Evaluated,
+  EventSink,
+  NodeTime,
+  RunEvent,
+  RunFinished,
+  RunStarted,
+  StepDone,
+  TopologyDrawn,
+} from "./events.ts";
+export type { Random, RandomKey, RandomState } from "./random.ts";
+export { createRandom, threefry2x32 } from "./random.ts";
+export type { Bytes, BytesPerSecond, Rank, Seconds } from "./units.ts";
+export { bytes, bytesPerSecond, formatBytes, formatSeconds, seconds } from "./units.ts";

@@ -1,0 +1,121 @@
+// Seeded random numbers: Threefry-2x32 with 20 rounds, a counter-based generator.
+// Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3" (SC 2011), §3 and table 2; JAX uses the same one.
+// A stream is a 64-bit key and a counter, so its whole state is three numbers, and a stream derived by labels
+// (`random.derive("shuffle", rank, epoch)`) does not depend on how much its parent was used.
+
+/** Key of a stream: two unsigned 32-bit words. */
+export type RandomKey = readonly [number, number];
+
+/** A stream's state, as JSON: enough to go on where it was. */
+export interface RandomState {
+  readonly key: RandomKey;
+  readonly counter: number;
+}
+
+export interface Random {
+  readonly key: RandomKey;
+  /** Uniform on the integers [0, 2³²). */
+  uint32(): number;
+  /** Uniform on [0, 1), 32 bits. */
+  uniform(): number;
+  /** Standard normal (Box–Muller). */
+  normal(): number;
+  /** Uniform on the integers [0, bound), without modulo bias. */
+  integer(bound: number): number;
+  /** A uniformly random permutation of 0 … length − 1 (Fisher–Yates). */
+  permutation(length: number): Uint32Array;
+  /** An independent stream named by labels; the same labels give the same stream, whatever was drawn before. */
+  derive(...labels: readonly (string | number)[]): Random;
+  state(): RandomState;
+}
+
+const ROTATIONS = [13, 15, 26, 6, 17, 29, 16, 24] as const;
+
+/** One block of Threefry-2x32-20: encrypts the counter (c0, c1) under the key (k0, k1) into two 32-bit words. */
+export function threefry2x32(k0: number, k1: number, c0: number, c1: number): [number, number] {
+  const key = [k0, k1, 0x1bd11bda ^ k0 ^ k1] as const;
+  let x0 = (c0 + k0) | 0;
+  let x1 = (c1 + k1) | 0;
+  for (let round = 0; round < 20; round++) {
+    const rotation = ROTATIONS[round % 8]!;
+    x0 = (x0 + x1) | 0;
+    x1 = ((x1 << rotation) | (x1 >>> (32 - rotation))) ^ x0;
+    if (round % 4 === 3) {
+      const injection = (round + 1) / 4;
+      x0 = (x0 + key[injection % 3]!) | 0;
+      x1 = (x1 + key[(injection + 1) % 3]! + injection) | 0;
+    }
+  }
+  return [x0 >>> 0, x1 >>> 0];
+}
+
+/** Folds a label into a key. Strings go in by their UTF-16 units, after their length; the tag keeps 1 and "1" apart. */
+function fold([k0, k1]: RandomKey, label: string | number): RandomKey {
+  if (typeof label === "number") return threefry2x32(k0, k1, label >>> 0, Math.floor(label / 2 ** 32) >>> 0);
+  let key: RandomKey = threefry2x32(k0, k1, label.length, 0x73747200);
+  for (let i = 0; i < label.length; i++) key = threefry2x32(key[0], key[1], label.charCodeAt(i), 0x73747201);
+  return key;
+}
+
+class ThreefryStream implements Random {
+  readonly key: RandomKey;
+  #counter: number;
+
+  constructor({ key, counter }: RandomState) {
+    this.key = key;
+    this.#counter = counter;
+  }
+
+  uint32(): number {
+    const [word] = threefry2x32(
+      this.key[0],
+      this.key[1],
+      this.#counter >>> 0,
+      Math.floor(this.#counter / 2 ** 32),
+    );
+    this.#counter++;
+    return word;
+  }
+
+  uniform(): number {
+    return this.uint32() / 2 ** 32;
+  }
+
+  normal(): number {
+    const radius = Math.sqrt(-2 * Math.log(1 - this.uniform()));
+    return radius * Math.cos(2 * Math.PI * this.uniform());
+  }
+
+  integer(bound: number): number {
+    const limit = 2 ** 32 - (2 ** 32 % bound);
+    for (;;) {
+      const word = this.uint32();
+      if (word < limit) return word % bound;
+    }
+  }
+
+  permutation(length: number): Uint32Array {
+    const result = Uint32Array.from({ length }, (_, i) => i);
+    for (let i = length - 1; i > 0; i--) {
+      const j = this.integer(i + 1);
+      const swapped = result[i]!;
+      result[i] = result[j]!;
+      result[j] = swapped;
+    }
+    return result;
+  }
+
+  derive(...labels: readonly (string | number)[]): Random {
+    return new ThreefryStream({ key: labels.reduce(fold, fold(this.key, "derive")), counter: 0 });
+  }
+
+  state(): RandomState {
+    return { key: this.key, counter: this.#counter };
+  }
+}
+
+/** The root stream of a seed (a safe integer), or a stream that goes on from a saved state. */
+export function createRandom(from: number | RandomState): Random {
+  if (typeof from !== "number") return new ThreefryStream(from);
+  return new ThreefryStream({ key: [from >>> 0, Math.floor(from / 2 ** 32) >>> 0], counter: 0 });
+}
