@@ -113,7 +113,7 @@ function knownKeys(schema: z.ZodType, value: unknown, path: readonly PropertyKey
   let inner = value;
   for (const key of path) {
     inner = (inner as Record<PropertyKey, unknown> | undefined)?.[key];
-    const next =
+    const next: z.ZodType | undefined =
       current instanceof z.ZodObject ? (current.shape[key as string] as z.ZodType | undefined) : undefined;
     current = next && unwrap(next, inner);
   }
