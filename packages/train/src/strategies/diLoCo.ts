@@ -1,0 +1,68 @@
+// DiLoCo: H local steps of AdamW, then the nodes' mean change is applied by an outer optimizer with Nesterov momentum.
+// Source: Douillard et al., "DiLoCo: distributed low-communication training of language models" (arXiv 2311.08105),
+// algorithm 1. The local optimizer's state is kept from round to round, as in the paper.
+
+import { parseConfig } from "@atoll/core";
+import { adamW, type Optimizer } from "@atoll/tensor";
+import { z } from "zod";
+import { nesterov, type OuterOptimizer } from "./outerOptimizer.ts";
+import type { ParameterStrategy, StrategyEntry } from "./strategy.ts";
+
+const options = z.strictObject({
+  H: z.int().min(1).default(100).describe("inner steps between two outer steps (the paper: 500; EXO Gym: 100)"),
+});
+
+const outerOptions = z
+  .strictObject({
+    learningRate: z.number().positive().default(0.7).describe("outer learning rate η"),
+    momentum: z.number().min(0).lt(1).default(0.9).describe("outer Nesterov momentum μ"),
+  })
+  .prefault({});
+
+export interface DiLoCoOptions extends z.input<typeof options> {
+  /** The inner optimizer. */
+  readonly optimizer?: Optimizer;
+  readonly outer?: OuterOptimizer;
+}
+
+/**
+ * Every H steps Δ = (1/N) Σᵢ (θ₀ − θᵢ), and the outer optimizer moves θ₀ by it to the common start of the next round.
+ * State: `anchor` (θ₀) and the outer optimizer's slots, the same on every rank.
+ *
+ * Bytes a node sends with a ring: 2(N−1)/N · 4P every H steps. With η = 1, μ = 0 it is FedAvg.
+ * @throws ConfigError if H < 1.
+ */
+export function diLoCo({ optimizer = adamW(), outer = nesterov(), ...given }: DiLoCoOptions = {}): ParameterStrategy {
+  const { H } = parseConfig(options, given, "strategy");
+  return {
+    kind: "parameter",
+    name: "diloco",
+    config: { kind: "diloco", H, outer: outer.config },
+    optimizer,
+    validate() {},
+    init: ({ parameters }) => ({
+      tensors: {
+        anchor: Float32Array.from(parameters),
+        ...Object.fromEntries(outer.slots.map((slot) => [slot, new Float32Array(parameters.length)])),
+      },
+      values: {},
+    }),
+    localSteps: (step) => H - (step % H),
+    async synchronise({ communicator, parameters }, { tensors }) {
+      const anchor = tensors.anchor!;
+      for (let i = 0; i < parameters.length; i++) parameters[i] = anchor[i]! - parameters[i]!;
+      await communicator.allReduce(parameters, { op: "mean" });
+      outer.update(anchor, parameters, tensors);
+      parameters.set(anchor);
+    },
+  };
+}
+
+const entryOptions = options.extend({ outer: outerOptions });
+
+export const diLoCoEntry: StrategyEntry<typeof entryOptions> = {
+  name: "diloco",
+  summary: "H inner steps, then an outer Nesterov step on the mean change (DiLoCo)",
+  options: entryOptions,
+  create: ({ outer, ...values }, optimizer) => diLoCo({ ...values, optimizer, outer: nesterov(outer) }),
+};

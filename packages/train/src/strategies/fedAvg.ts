@@ -1,0 +1,72 @@
+// Federated averaging, also known as local SGD: H local steps, then the nodes' parameters are averaged.
+// Source: McMahan et al., "Communication-efficient learning of deep networks from decentralized data"
+// (arXiv 1602.05629), algorithm 1. Islands follow EXO Gym: each round averages inside randomly drawn groups only.
+
+import { ConfigError, parseConfig } from "@atoll/core";
+import { adamW, type Optimizer } from "@atoll/tensor";
+import { z } from "zod";
+import { NO_STATE, type ParameterStrategy, type StrategyEntry, type StrategyNode } from "./strategy.ts";
+
+const options = z.strictObject({
+  H: z.int().min(1).default(1).describe("local steps between two averages"),
+  islandSize: z.int().min(1).optional().describe("nodes that average together in a round; all of them if left out"),
+  weighting: z
+    .enum(["examples", "share"])
+    .default("examples")
+    .describe("weigh nodes by the examples trained on since the last average (equal batches: the plain mean), or by their share of the data"),
+});
+
+export type FedAvgOptions = z.input<typeof options>;
+
+/**
+ * Every H steps θ ← Σₖ wₖ θₖ. All nodes train on equally many examples a step, so `weighting: "examples"` is the mean;
+ * `weighting: "share"` takes wₖ = nₖ/n from the sizes of the nodes' data, as in the paper.
+ * With `islandSize`, a shuffle of the ranks that all nodes draw alike cuts each round's nodes into groups of that size
+ * (the last one may be smaller), and the mean is taken inside each group.
+ *
+ * Bytes a node sends with a ring: 2(M−1)/M · 4P every H steps, M the size of its group.
+ * @throws ConfigError if H < 1, or if an island is larger than the world.
+ */
+export function fedAvg({ optimizer = adamW(), ...given }: FedAvgOptions & { readonly optimizer?: Optimizer } = {}): ParameterStrategy {
+  const { H, islandSize, weighting } = parseConfig(options, given, "strategy");
+  return {
+    kind: "parameter",
+    name: "fedavg",
+    config: { kind: "fedavg", H, weighting, ...(islandSize === undefined ? {} : { islandSize }) },
+    optimizer,
+    validate(worldSize) {
+      if (islandSize !== undefined && islandSize > worldSize)
+        throw new ConfigError(
+          `Option "strategy.islandSize": expected at most the number of nodes (${worldSize}), got ${islandSize}. Lower it, or raise nodes.`,
+        );
+    },
+    init: () => NO_STATE,
+    localSteps: (step) => H - (step % H),
+    async synchronise(node) {
+      const members = islandOf(node, islandSize, Math.floor(node.step / H));
+      const group = members === undefined ? node.communicator : node.communicator.group(members);
+      if (weighting === "examples") return group.allReduce(node.parameters, { op: "mean" });
+      const total = new Float32Array([node.share]);
+      await group.allReduce(total, { op: "sum" });
+      const weight = node.share / total[0]!;
+      for (let i = 0; i < node.parameters.length; i++) node.parameters[i]! *= weight;
+      await group.allReduce(node.parameters, { op: "sum" });
+    },
+  };
+}
+
+/** The ranks of this node's island in a round, ascending; undefined where all nodes form one. */
+function islandOf(node: StrategyNode, islandSize: number | undefined, round: number): readonly number[] | undefined {
+  const { rank, worldSize } = node.communicator;
+  if (islandSize === undefined || islandSize === worldSize) return undefined;
+  const order = node.sharedRandom.derive("islands", round).permutation(worldSize);
+  const island = Math.floor(order.indexOf(rank) / islandSize);
+  return [...order.subarray(island * islandSize, (island + 1) * islandSize)].sort((a, b) => a - b);
+}
+
+export const fedAvgEntry: StrategyEntry<typeof options> = {
+  name: "fedavg",
+  summary: "H local steps, then average the parameters (FedAvg, local SGD)",
+  options,
+  create: (values, optimizer) => fedAvg({ ...values, optimizer }),
+};

@@ -1,0 +1,32 @@
+// Outer optimizers: they turn the nodes' mean change of a round (the outer gradient Δ = θ₀ − θ̄) into the next common
+// parameters. They run on the node's own vectors, outside the traced step, since they act once every H steps.
+
+import type { ConfigTree } from "@atoll/core";
+
+export interface OuterOptimizer {
+  readonly config: ConfigTree;
+  /** State vectors, each as long as the parameters, zeros at first. */
+  readonly slots: readonly string[];
+  /** Moves `parameters` (the round's start θ₀) along the outer gradient; changes `parameters` and the slots in place. */
+  update(parameters: Float32Array, outerGradient: Float32Array, slots: Readonly<Record<string, Float32Array>>): void;
+}
+
+/**
+ * SGD with Nesterov momentum, PyTorch's form: m ← μm + Δ; θ ← θ₀ − η(Δ + μm).
+ * Defaults are DiLoCo's (arXiv 2311.08105, §3.1): η 0.7, μ 0.9. With η = 1 and μ = 0 the next parameters are the mean.
+ */
+export function nesterov({ learningRate = 0.7, momentum = 0.9 }: { readonly learningRate?: number; readonly momentum?: number } = {}): OuterOptimizer {
+  return {
+    config: { kind: "nesterov", learningRate, momentum },
+    slots: ["momentum"],
+    update(parameters, outerGradient, slots) {
+      const m = slots.momentum!;
+      for (let i = 0; i < parameters.length; i++) {
+        const delta = outerGradient[i]!;
+        const moved = momentum * m[i]! + delta;
+        m[i] = moved;
+        parameters[i]! -= learningRate * (delta + momentum * moved);
+      }
+    },
+  };
+}

@@ -1,0 +1,72 @@
+// What a strategy is: when the nodes of a run talk to each other, what they say, and what they make of it.
+// A strategy holds options only. What it remembers between steps is a StrategyState, made by `init` and handed back to
+// it on every call, so every strategy is checkpointed and resumed without code of its own.
+
+import type { ConfigTree, Random } from "@atoll/core";
+import type { Communicator } from "@atoll/comm";
+import type { Optimizer, VectorLayout } from "@atoll/tensor";
+import type { z } from "zod";
+
+/** All that a strategy remembers: vectors by name, and numbers. Both are part of a checkpoint. */
+export interface StrategyState {
+  readonly tensors: Readonly<Record<string, Float32Array>>;
+  readonly values: Record<string, number>;
+}
+
+/** The node that a strategy acts on. */
+export interface StrategyNode {
+  readonly communicator: Communicator;
+  /** Where each parameter lies in `parameters` and `gradients`. */
+  readonly layout: VectorLayout;
+  /** The node's parameters, [layout.size]; changed in place. */
+  readonly parameters: Float32Array;
+  /** This step's gradients, [layout.size]; changed in place. Zeros under a parameter strategy. */
+  readonly gradients: Float32Array;
+  /** Steps done. */
+  readonly step: number;
+  /** This node's part of all training examples, between 0 and 1; the parts add up to 1. */
+  readonly share: number;
+  /** A stream that is the same on every rank: draw from `sharedRandom.derive(label, round)`. */
+  readonly sharedRandom: Random;
+}
+
+interface StrategyBase {
+  readonly name: string;
+  /** The options as they go into config.json. */
+  readonly config: ConfigTree;
+  /** The optimizer of the local steps. */
+  readonly optimizer: Optimizer;
+  /** @throws ConfigError if the strategy cannot run on that many nodes. */
+  validate(worldSize: number): void;
+  init(node: StrategyNode): StrategyState;
+}
+
+/** Acts on every step's gradients, before the optimizer sees them: DDP and its compressed relatives. */
+export interface GradientStrategy extends StrategyBase {
+  readonly kind: "gradient";
+  /** Replaces `node.gradients` by what the optimizer shall apply. */
+  exchange(node: StrategyNode, state: StrategyState): Promise<void>;
+}
+
+/** Lets the local optimizer run and acts on parameters: FedAvg, DiLoCo and their relatives. */
+export interface ParameterStrategy extends StrategyBase {
+  readonly kind: "parameter";
+  /** Steps from `step` (steps done) to the next synchronisation, at least 1. */
+  localSteps(step: number): number;
+  /** Called when those steps are done; changes `node.parameters`. */
+  synchronise(node: StrategyNode, state: StrategyState): Promise<void>;
+}
+
+export type Strategy = GradientStrategy | ParameterStrategy;
+
+/** A strategy by name, for configs: its options as a schema, and the strategy they make. */
+export interface StrategyEntry<S extends z.ZodType = z.ZodType> {
+  readonly name: string;
+  /** One line for the help. */
+  readonly summary: string;
+  /** Options without `kind` and without the optimizer, which configs state apart. */
+  readonly options: S;
+  create(options: z.output<S>, optimizer: Optimizer): Strategy;
+}
+
+export const NO_STATE: StrategyState = { tensors: {}, values: {} };
