@@ -2,7 +2,7 @@
 // words the complaints of a zod schema as Atoll's errors. It knows no option by name.
 
 import { z } from "zod";
-import { ConfigError, nearest } from "./errors.ts";
+import { ConfigError, nearest, unknownName } from "./errors.ts";
 
 export type ConfigValue = string | number | boolean | null | readonly ConfigValue[] | ConfigTree;
 export interface ConfigTree {
@@ -86,26 +86,47 @@ export function mergeConfig(base: ConfigTree, over: ConfigTree): ConfigTree {
 export function parseConfig<S extends z.ZodType>(schema: S, value: unknown, where = ""): z.output<S> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  throw new ConfigError(describe(result.error.issues[0]!, schema, value, where), result.error);
+  const { issues } = result.error;
+  // A misspelt name also leaves the right one without a value: the misspelling is what to complain of.
+  const issue = issues.find(({ code }) => code === "unrecognized_keys") ?? issues[0]!;
+  throw new ConfigError(describe(issue, schema, value, where), result.error);
 }
 
 function describe(issue: z.core.$ZodIssue, schema: z.ZodType, value: unknown, where: string): string {
   const path = [where, ...issue.path.map(String)].filter((part) => part !== "").join(".");
+  if (issue.code === "unrecognized_keys")
+    return describeUnknown(issue.keys[0]!, path, knownKeys(schema, value, issue.path));
   const got = at(value, issue.path);
-  if (issue.code === "unrecognized_keys") {
-    const name = issue.keys[0]!;
-    const known = knownKeys(schema, value, issue.path);
-    const guess = nearest(name, known);
-    const full = path === "" ? name : `${path}.${name}`;
-    const hint = guess === undefined ? "" : ` Did you mean "${path === "" ? guess : `${path}.${guess}`}"?`;
-    return `Unknown option "${full}".${hint}${known.length > 0 ? ` Known here: ${known.join(", ")}.` : ""}`;
-  }
-  const expected = issue.message.replace(/^Invalid (input|option): /, "").replace(/, received .*$/, "");
+  if (issue.code === "invalid_union" && "options" in issue)
+    return unknownName(
+      `choice for option "${path.replace(/\.kind$/, "")}"`,
+      String(got),
+      (issue.options as readonly unknown[]).map(String),
+    ).message;
+  if (issue.code === "invalid_value" && typeof got === "string")
+    return unknownName(`value for option "${path}"`, got, issue.values.map(String)).message;
+  const expected = issue.message
+    .replace(/^(Invalid input|Too small|Too big): /, "")
+    .replace(/, received .*$/, "");
   return `Option "${path || "(config)"}": ${expected}, got ${got === undefined ? "nothing" : JSON.stringify(got)}.`;
 }
 
+function describeUnknown(name: string, path: string, known: readonly string[]): string {
+  const full = (key: string): string => (path === "" ? key : `${path}.${key}`);
+  const guess = nearest(name, known);
+  const hint = guess === undefined ? "" : ` Did you mean "${full(guess)}"?`;
+  return `Unknown option "${full(name)}".${hint}${known.length > 0 ? ` Known here: ${known.join(", ")}.` : ""}`;
+}
+
+/** What was given at a path; a choice given as plain text is its own `kind`. */
 const at = (value: unknown, path: readonly PropertyKey[]): unknown =>
-  path.reduce<unknown>((inner, key) => (inner as Record<PropertyKey, unknown> | undefined)?.[key], value);
+  path.reduce<unknown>(
+    (inner, key) =>
+      typeof inner === "string" && key === "kind"
+        ? inner
+        : (inner as Record<PropertyKey, unknown> | undefined)?.[key],
+    value,
+  );
 
 /** The option names that the object at `path` of the schema takes, following the branch of a union that `value` chose. */
 function knownKeys(schema: z.ZodType, value: unknown, path: readonly PropertyKey[]): readonly string[] {

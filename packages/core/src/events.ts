@@ -1,6 +1,9 @@
 // The events of a run: what `events.jsonl` holds, one JSON object a line, in the order they happened.
 // Everything a person sees of a run (progress, CSV, report, trackers) is a reader of these.
+// A resumed run goes on in the same file: what came after the checkpoint is cut off, and a further `runStarted` follows.
 // Times named `time`, `start`, `end` … are simulated seconds since the run's start unless the name says otherwise.
+
+import type { ConfigTree } from "./config.ts";
 
 /** Seconds of simulated time that one node spent, by kind; they add up to its clock. */
 export interface NodeTime {
@@ -18,6 +21,9 @@ export interface RunStarted {
   readonly nodes: number;
   readonly maxSteps: number;
   readonly parameters: number;
+  readonly seed: number;
+  /** What the options came to: strategy, optimizer, network, compute model, model and data, with every default. */
+  readonly config: ConfigTree;
   /** Wall-clock start, ISO 8601. */
   readonly startedAt: string;
   /** The step of the checkpoint that the run goes on from; 0 for a new run. */
@@ -109,5 +115,5 @@ export type RunEvent =
   | CheckpointSaved
   | RunFinished;
 
-/** Takes events as they happen. Must not throw, and must not keep the run waiting. */
+/** Takes events as they happen, without keeping the run waiting. What it throws ends the run. */
 export type EventSink = (event: RunEvent) => void;

@@ -1,0 +1,89 @@
+import { expect, test } from "vitest";
+import { z } from "zod";
+import { mergeConfig, parseAssignments, parseConfig } from "./config.ts";
+import { ConfigError } from "./errors.ts";
+
+const choice = (schema: z.ZodType): z.ZodType =>
+  z.preprocess((value) => (typeof value === "string" ? { kind: value } : value), schema);
+
+const schema = z.strictObject({
+  nodes: z.int().min(1).default(1),
+  strategy: choice(
+    z.discriminatedUnion("kind", [
+      z.strictObject({ kind: z.literal("fedavg"), H: z.int().min(1).default(1) }),
+      z.strictObject({
+        kind: z.literal("diloco"),
+        H: z.int().min(1),
+        outer: z.strictObject({ momentum: z.number() }).optional(),
+      }),
+    ]),
+  ).optional(),
+  network: z.strictObject({ profile: z.enum(["wan", "mobile"]), latency: z.number().optional() }).optional(),
+});
+
+const read = (line: string): unknown => parseConfig(schema, parseAssignments(line.split(" ")));
+
+test.each([
+  [
+    "stratgy=fedavg",
+    'Unknown option "stratgy". Did you mean "strategy"? Known here: nodes, strategy, network.',
+  ],
+  [
+    "strategy=dilocco",
+    'Unknown choice for option "strategy" "dilocco". Did you mean "diloco"? Known: diloco, fedavg.',
+  ],
+  [
+    "strategy=fedavg strategy.h=2",
+    'Unknown option "strategy.h". Did you mean "strategy.H"? Known here: kind, H.',
+  ],
+  ["strategy=fedavg strategy.H=0", 'Option "strategy.H": expected number to be >=1, got 0.'],
+  ["nodes=two", 'Option "nodes": expected number, got "two".'],
+  ["nodes=2.5", 'Option "nodes": expected int, got 2.5.'],
+  [
+    "network.profile=wam",
+    'Unknown value for option "network.profile" "wam". Did you mean "wan"? Known: mobile, wan.',
+  ],
+  [
+    "network.profile=wan network.latncy=3",
+    'Unknown option "network.latncy". Did you mean "network.latency"? Known here: profile, latency.',
+  ],
+  ["strategy=diloco", 'Option "strategy.H": expected number, got nothing.'],
+  [
+    "strategy=diloco strategy.H=3 strategy.outer.momentm=1",
+    'Unknown option "strategy.outer.momentm". Did you mean "strategy.outer.momentum"? Known here: momentum.',
+  ],
+  ["nodes", 'Expected key=value, got "nodes". Example: strategy.H=50.'],
+])("%s is refused with the option, what was expected, what came and the nearest name", (line, message) => {
+  expect(() => read(line)).toThrow(new ConfigError(message));
+});
+
+test("a choice and its options may come in any order", () => {
+  const expected = { nodes: 1, strategy: { kind: "diloco", H: 50 } };
+  expect(read("strategy=diloco strategy.H=50")).toEqual(expected);
+  expect(read("strategy.H=50 strategy=diloco")).toEqual(expected);
+});
+
+test("values are read as numbers, booleans, null, JSON or text", () => {
+  expect(parseAssignments(["a=1e-3", "b=true", "c=null", "d=[1,2]", "e=1e-3x", "f=x=y", "g=-.5"])).toEqual({
+    a: 1e-3,
+    b: true,
+    c: null,
+    d: [1, 2],
+    e: "1e-3x",
+    f: "x=y",
+    g: -0.5,
+  });
+});
+
+test("merging keeps the options of a choice that stays, and drops those of one that changes", () => {
+  const base = { nodes: 3, strategy: { kind: "fedavg", H: 20, islandSize: 2 } };
+  expect(mergeConfig(base, parseAssignments(["strategy.H=5"]))).toEqual({
+    nodes: 3,
+    strategy: { kind: "fedavg", H: 5, islandSize: 2 },
+  });
+  expect(mergeConfig(base, parseAssignments(["strategy=fedavg"]))).toEqual(base);
+  expect(mergeConfig(base, parseAssignments(["strategy=diloco", "strategy.H=7"]))).toEqual({
+    nodes: 3,
+    strategy: { kind: "diloco", H: 7 },
+  });
+});

@@ -1,0 +1,66 @@
+// Evaluation of a run: rank 0's model ("local") and the average of all nodes' models, buffers included ("global"), on
+// the same examples, in evaluation mode. It reads the nodes' vectors and changes nothing: no random number, buffer,
+// byte or simulated second of the run depends on whether it was evaluated.
+
+import { invariant, type Random, unreachable } from "@atoll/core";
+import type { Dataset } from "./data/index.ts";
+import type { Evaluation, Executor } from "./executor.ts";
+import type { Replica } from "./replica.ts";
+
+export type Weights = Pick<Replica, "parameters" | "buffers">;
+
+/** Loss and accuracy of both models; accuracy is null for a model that has none. */
+export interface RunEvaluation {
+  readonly loss: { readonly local: number; readonly global: number };
+  readonly accuracy: { readonly local: number; readonly global: number } | null;
+}
+
+/**
+ * The examples that stand for a whole evaluation set: every row of a table; of token windows those that start a block
+ * apart, so that every token is predicted once.
+ */
+export function wholeEvaluation({ source, size }: Dataset): Uint32Array {
+  switch (source.kind) {
+    case "table":
+      return Uint32Array.from({ length: size }, (_, i) => i);
+    case "windows":
+      return Uint32Array.from({ length: Math.ceil(size / source.blockSize) }, (_, i) => i * source.blockSize);
+    default:
+      return unreachable(source);
+  }
+}
+
+/** `count` of those examples, drawn once for the run and in ascending order; all of them if there are fewer. */
+export function sampledEvaluation(dataset: Dataset, count: number, random: Random): Uint32Array {
+  const all = wholeEvaluation(dataset);
+  if (count >= all.length) return all;
+  const drawn = random.derive("validation").permutation(all.length).subarray(0, count);
+  return Uint32Array.from(drawn, (i) => all[i]!).sort();
+}
+
+/** The mean of the nodes' parameters and buffers, summed in rank order in double precision. */
+export function averageWeights(replicas: readonly Weights[]): Weights {
+  return { parameters: meanOf(replicas.map((r) => r.parameters)), buffers: meanOf(replicas.map((r) => r.buffers)) };
+}
+
+function meanOf(vectors: readonly Float32Array[]): Float32Array {
+  const [first, ...rest] = vectors;
+  invariant(first, "an average needs at least one node");
+  if (rest.length === 0) return first.slice();
+  const total = Float64Array.from(first);
+  for (const vector of rest) for (let i = 0; i < total.length; i++) total[i]! += vector[i]!;
+  return Float32Array.from(total, (sum) => sum / vectors.length);
+}
+
+export async function evaluateRun(
+  executor: Executor,
+  replicas: readonly Weights[],
+  indices: Uint32Array,
+): Promise<RunEvaluation> {
+  const local = await executor.evaluate(replicas[0]!, indices);
+  const global = replicas.length === 1 ? local : await executor.evaluate(averageWeights(replicas), indices);
+  return { loss: { local: local.loss, global: global.loss }, accuracy: accuracies(local, global) };
+}
+
+const accuracies = (local: Evaluation, global: Evaluation): RunEvaluation["accuracy"] =>
+  local.accuracy === null || global.accuracy === null ? null : { local: local.accuracy, global: global.accuracy };

@@ -1,0 +1,61 @@
+// Where the arithmetic of a run happens. An executor owns the nodes' vectors and runs the traced programs on them;
+// it knows nothing of ranks, time or networks. Implementations: worker threads with native kernels (./node), and
+// jax-js in this thread, which runs everywhere and is the reference in tests.
+
+import type { Optimizer, VectorLayout } from "@atoll/tensor";
+import type { DataSource } from "./data/index.ts";
+import type { Model } from "./models/index.ts";
+import type { Replica } from "./replica.ts";
+
+/** What is to be trained, the same for all nodes. */
+export interface ExecutorOptions {
+  readonly model: Model;
+  readonly optimizer: Optimizer;
+  readonly layout: VectorLayout;
+  readonly bufferLayout: VectorLayout;
+  /** Examples of one step of one node. */
+  readonly batchSize: number;
+  /** Examples of one forward and backward pass; divides batchSize, gradients are accumulated. */
+  readonly minibatchSize: number;
+  /** Training data; nodes refer to them by index, and may share one. */
+  readonly sources: readonly DataSource[];
+  /** Data to evaluate on, if there is any. */
+  readonly evaluation: DataSource | undefined;
+  /** Whether whole runs of local steps will be asked for (`localSteps`). */
+  readonly localSteps: boolean;
+}
+
+/** A run of local steps of one node. */
+export interface StepBatch {
+  /** Index into `sources`. */
+  readonly source: number;
+  /** Examples, [steps × batchSize]. */
+  readonly indices: Uint32Array;
+  /** Random keys, [steps × 2], for dropout. */
+  readonly keys: Uint32Array;
+}
+
+export interface Evaluation {
+  /** Mean loss over the examples. */
+  readonly loss: number;
+  /** Part answered correctly, or null where the model has no such notion. */
+  readonly accuracy: number | null;
+}
+
+export interface Executor extends AsyncDisposable {
+  readonly name: string;
+  /** Floating-point operations of one step of one node: forward and backward over batchSize examples. */
+  readonly flopsPerStep: number;
+  /** A new node's vectors, all zeros. */
+  allocate(): Replica;
+  /** Forward and backward for one step: writes the replica's gradients and buffers; returns the batch's mean loss. */
+  gradient(replica: Replica, batch: StepBatch): Promise<number>;
+  /** Applies the optimizer to the replica's gradients; `count` is the number of updates done before. */
+  update(replica: Replica, count: number): Promise<void>;
+  /** Steps of gradient and update; returns each step's loss. `count` is the number of updates done before. */
+  localSteps(replica: Replica, batch: StepBatch, count: number): Promise<Float32Array>;
+  /** Loss and accuracy over the given examples of the evaluation data, in evaluation mode; changes nothing. */
+  evaluate(weights: Pick<Replica, "parameters" | "buffers">, indices: Uint32Array): Promise<Evaluation>;
+}
+
+export type ExecutorFactory = (options: ExecutorOptions) => Promise<Executor>;

@@ -1,0 +1,118 @@
+// The options of a run as a library user gives them, their defaults, and the checks that need no work done.
+
+import { ConfigError, type EventSink } from "@atoll/core";
+import type { NetworkOptions } from "@atoll/network";
+import { type ComputeOptions, defaultCompute } from "./compute.ts";
+import type { Partition } from "./data/index.ts";
+import type { RunSnapshot } from "./snapshot.ts";
+import type { Strategy } from "./strategies/index.ts";
+
+/** Keeps snapshots of a run, for example as files. */
+export interface CheckpointStore {
+  /** Saves a snapshot before returning, since its vectors are live; returns where it is, for people. */
+  save(snapshot: RunSnapshot): Promise<string>;
+}
+
+export interface FitOptions {
+  readonly strategy: Strategy;
+  /** Number of simulated machines. Default 1. */
+  readonly nodes?: number;
+  /** Steps of every node. Give either this or numEpochs. */
+  readonly maxSteps?: number;
+  /** Passes over the training data, counted over all nodes together. */
+  readonly numEpochs?: number;
+  /** Examples of one step of one node. Default 64. */
+  readonly batchSize?: number;
+  /** Examples of one forward and backward pass; gradients are accumulated to batchSize. Default batchSize. */
+  readonly minibatchSize?: number;
+  /** Seed of everything random in the run. Default 0. */
+  readonly seed?: number;
+  /** Validation examples used at each evaluation; 0 for no evaluation on the way. Default 1024. */
+  readonly valSize?: number;
+  /** Steps between two evaluations. Default 100. */
+  readonly valInterval?: number;
+  /** Whether each epoch draws a new order of examples. Default true. */
+  readonly shuffle?: boolean;
+  /** Steps between two checkpoints; 0 for none but that of an interrupt. Default 0. */
+  readonly checkpointInterval?: number;
+  /** How training data is spread over nodes; ignored by a factory, which brings each node's own. Default contiguous. */
+  readonly partition?: Partition;
+  /** Default: a fully connected datacenter. */
+  readonly network?: NetworkOptions;
+  readonly compute?: ComputeOptions;
+  /** The run's name in events. */
+  readonly name?: string;
+  readonly emit?: EventSink;
+  readonly checkpoints?: CheckpointStore;
+  /** A snapshot of the same run, to go on from. */
+  readonly resume?: RunSnapshot;
+  /** Ends the run at the next step where all nodes can stop, with a checkpoint if there is a store. */
+  readonly signal?: AbortSignal;
+}
+
+/** Options with every default filled in; maxSteps stays open until the data's size is known. */
+export interface ResolvedFitOptions {
+  readonly strategy: Strategy;
+  readonly nodes: number;
+  readonly steps: { readonly kind: "maxSteps"; readonly count: number } | { readonly kind: "epochs"; readonly count: number };
+  readonly batchSize: number;
+  readonly minibatchSize: number;
+  readonly seed: number;
+  readonly valSize: number;
+  readonly valInterval: number;
+  readonly shuffle: boolean;
+  readonly checkpointInterval: number;
+  readonly partition: Partition;
+  readonly network: NetworkOptions;
+  readonly compute: ComputeOptions;
+  readonly name: string;
+  readonly emit: EventSink;
+  readonly checkpoints: CheckpointStore | undefined;
+  readonly resume: RunSnapshot | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** @throws ConfigError for a number out of range or options that exclude each other. */
+export function resolveFitOptions(given: FitOptions): ResolvedFitOptions {
+  const batchSize = atLeast("batchSize", given.batchSize ?? 64, 1);
+  const minibatchSize = atLeast("minibatchSize", given.minibatchSize ?? batchSize, 1);
+  if (batchSize % minibatchSize !== 0)
+    throw new ConfigError(
+      `Option "minibatchSize": expected a divisor of batchSize (${batchSize}), got ${minibatchSize}. Gradients of whole minibatches are added up to one batch.`,
+    );
+  const nodes = atLeast("nodes", given.nodes ?? 1, 1);
+  given.strategy.validate(nodes);
+  return {
+    strategy: given.strategy,
+    nodes,
+    steps: stepsOf(given),
+    batchSize,
+    minibatchSize,
+    seed: atLeast("seed", given.seed ?? 0, 0),
+    valSize: atLeast("valSize", given.valSize ?? 1024, 0),
+    valInterval: atLeast("valInterval", given.valInterval ?? 100, 1),
+    shuffle: given.shuffle ?? true,
+    checkpointInterval: atLeast("checkpointInterval", given.checkpointInterval ?? 0, 0),
+    partition: given.partition ?? { kind: "contiguous" },
+    network: given.network ?? {},
+    compute: given.compute ?? defaultCompute,
+    name: given.name ?? "run",
+    emit: given.emit ?? (() => {}),
+    checkpoints: given.checkpoints,
+    resume: given.resume,
+    signal: given.signal,
+  };
+}
+
+function stepsOf({ maxSteps, numEpochs }: FitOptions): ResolvedFitOptions["steps"] {
+  if (maxSteps !== undefined && numEpochs !== undefined)
+    throw new ConfigError(`Options "maxSteps" (${maxSteps}) and "numEpochs" (${numEpochs}): give one of them, not both.`);
+  if (maxSteps !== undefined) return { kind: "maxSteps", count: atLeast("maxSteps", maxSteps, 1) };
+  return { kind: "epochs", count: atLeast("numEpochs", numEpochs ?? 1, 1) };
+}
+
+function atLeast(name: string, value: number, least: number): number {
+  if (!Number.isSafeInteger(value) || value < least)
+    throw new ConfigError(`Option "${name}": expected an integer of at least ${least}, got ${value}.`);
+  return value;
+}

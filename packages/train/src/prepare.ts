@@ -1,0 +1,93 @@
+// Everything of a run that is settled before its first step: shares of the data, initial weights, how many steps.
+// Bad input is refused here, before a worker is started or a byte is written.
+
+import { ConfigError, type Random } from "@atoll/core";
+import { type HostTensor, layoutOf, type Tree, type VectorLayout } from "@atoll/tensor";
+import {
+  createSampler,
+  type Dataset,
+  type DatasetFactory,
+  type DataSource,
+  exampleShape,
+  partition,
+  partitionByFactory,
+  type Sampler,
+  type Subset,
+  whole,
+} from "./data/index.ts";
+import type { Model } from "./models/index.ts";
+import type { ResolvedFitOptions } from "./options.ts";
+import type { NodeSnapshot } from "./snapshot.ts";
+
+/** One node's part of the training data. */
+export interface NodeData {
+  /** Index into the run's sources. */
+  readonly source: number;
+  /** Part of all examples. */
+  readonly share: number;
+  readonly sampler: Sampler;
+}
+
+export interface PreparedRun {
+  readonly maxSteps: number;
+  readonly sources: readonly DataSource[];
+  readonly nodes: readonly NodeData[];
+  readonly initial: { readonly parameters: Tree<HostTensor>; readonly buffers: Tree<HostTensor> };
+  readonly layout: VectorLayout;
+  readonly bufferLayout: VectorLayout;
+}
+
+/** @throws ConfigError if data, model and options do not fit together. */
+export async function prepareRun(
+  model: Model,
+  train: Dataset | DatasetFactory,
+  options: ResolvedFitOptions,
+  random: Random,
+): Promise<PreparedRun> {
+  const shares = await sharesOf(train, options, random);
+  checkShapes(model, shares[0]!.dataset);
+  const datasets = [...new Set(shares.map(({ dataset }) => dataset))];
+  const total = shares.reduce((sum, { indices }) => sum + indices.length, 0);
+  const { batchSize, shuffle, resume } = options;
+  const nodes = shares.map(({ dataset, indices }, rank): NodeData => {
+    const position = positionOf(resume?.nodes[rank]);
+    const sampler = createSampler({ indices, batchSize, shuffle, random, rank, ...position });
+    return { source: datasets.indexOf(dataset), share: indices.length / total, sampler };
+  });
+  const initial = model.init(random.derive("init"));
+  return {
+    maxSteps: stepCount(options, total),
+    sources: datasets.map(({ source }) => source),
+    nodes,
+    initial,
+    layout: layoutOf(initial.parameters),
+    bufferLayout: layoutOf(initial.buffers),
+  };
+}
+
+const positionOf = (node: NodeSnapshot | undefined): { position?: NodeSnapshot["state"]["sampler"] } =>
+  node === undefined ? {} : { position: node.state.sampler };
+
+async function sharesOf(
+  train: Dataset | DatasetFactory,
+  { nodes, partition: scheme }: ResolvedFitOptions,
+  random: Random,
+): Promise<readonly Subset[]> {
+  if (typeof train === "function") return partitionByFactory(train, nodes);
+  return partition(whole(train), scheme, nodes, random);
+}
+
+/** An epoch is one pass over all data by all nodes together; nodes with a smaller share pass over theirs more often. */
+function stepCount({ steps, nodes, batchSize }: ResolvedFitOptions, examples: number): number {
+  if (steps.kind === "maxSteps") return steps.count;
+  return Math.max(1, Math.floor((steps.count * examples) / (nodes * batchSize)));
+}
+
+function checkShapes(model: Model, dataset: Dataset): void {
+  const expected = model.example.x;
+  const got = exampleShape(dataset.source).x;
+  if (expected.dtype !== got.dtype || expected.shape.join() !== got.shape.join())
+    throw new ConfigError(
+      `Model "${model.name}" takes ${expected.dtype} examples of shape [${expected.shape}], but data set "${dataset.name}" has ${got.dtype} [${got.shape}]. Choose a model made for this data.`,
+    );
+}

@@ -1,0 +1,168 @@
+// One node of a run: plain async code that takes batches, steps, and talks to the others through its communicator.
+// It is the same code on the virtual clock and as a process of its own; what differs are its arguments.
+// It stops at the horizon (the next evaluation, checkpoint or the end) and goes on from there when run again.
+
+import { type Random, type Seconds, seconds } from "@atoll/core";
+import type { Communicator } from "@atoll/comm";
+import type { Clock } from "@atoll/network";
+import type { VectorLayout } from "@atoll/tensor";
+import type { ComputeModel } from "./compute.ts";
+import type { Sampler } from "./data/index.ts";
+import type { Executor, StepBatch } from "./executor.ts";
+import type { StepRecorder } from "./recorder.ts";
+import type { Replica } from "./replica.ts";
+import type { Strategy, StrategyNode, StrategyState } from "./strategies/index.ts";
+
+/** Where all nodes stop next, in steps done. Shared by them, so that an interrupt can draw it nearer. */
+export interface Horizon {
+  step: number;
+}
+
+export interface TrainNodeOptions {
+  readonly clock: Clock;
+  readonly communicator: Communicator;
+  readonly executor: Executor;
+  readonly replica: Replica;
+  readonly layout: VectorLayout;
+  readonly strategy: Strategy;
+  readonly sampler: Sampler;
+  /** Index of the node's data among the executor's sources. */
+  readonly source: number;
+  /** The node's part of all examples. */
+  readonly share: number;
+  readonly compute: ComputeModel;
+  /** The run's stream, the same on every node. */
+  readonly random: Random;
+  readonly recorder: StepRecorder;
+  readonly horizon: Horizon;
+}
+
+/** Longest run of local steps that is asked of the executor at once: bounds its memory and how long an interrupt waits. */
+const LONGEST_RUN = 32;
+
+export class TrainNode {
+  readonly #options: TrainNodeOptions;
+  readonly #strategyNode: StrategyNode;
+  readonly strategyState: StrategyState;
+  #step = 0;
+  #committed = 0;
+  #computeSeconds = 0;
+
+  constructor(options: TrainNodeOptions, resumed?: { readonly step: number; readonly computeSeconds: number }) {
+    this.#options = options;
+    this.#step = resumed?.step ?? 0;
+    this.#committed = this.#step;
+    this.#computeSeconds = resumed?.computeSeconds ?? 0;
+    const { communicator, layout, replica, share, random } = options;
+    const stepsDone = (): number => this.#step;
+    this.#strategyNode = {
+      communicator,
+      layout,
+      parameters: replica.parameters,
+      gradients: replica.gradients,
+      get step() {
+        return stepsDone();
+      },
+      share,
+      sharedRandom: random.derive("strategy"),
+    };
+    this.strategyState = options.strategy.init(this.#strategyNode);
+  }
+
+  /** Steps done. */
+  get step(): number {
+    return this.#step;
+  }
+
+  /** Steps done or under way: the earliest step at which the node can stop. */
+  get committed(): number {
+    return this.#committed;
+  }
+
+  /** Simulated seconds of computing so far. */
+  get computeSeconds(): number {
+    return this.#computeSeconds;
+  }
+
+  get replica(): Replica {
+    return this.#options.replica;
+  }
+
+  get sampler(): Sampler {
+    return this.#options.sampler;
+  }
+
+  async run(): Promise<void> {
+    const { strategy, horizon } = this.#options;
+    while (this.#step < horizon.step) {
+      if (strategy.kind === "gradient") {
+        await this.#gradientStep(strategy.exchange);
+      } else {
+        const left = strategy.localSteps(this.#step);
+        const steps = Math.min(left, horizon.step - this.#step, LONGEST_RUN);
+        await this.#localSteps(steps, steps === left ? strategy.synchronise : undefined);
+      }
+    }
+  }
+
+  async #gradientStep(exchange: (node: StrategyNode, state: StrategyState) => Promise<void>): Promise<void> {
+    const { clock, executor, replica } = this.#options;
+    this.#committed = this.#step + 1;
+    const [duration] = this.#durations(1);
+    const loss = await clock.work(duration!, executor.gradient(replica, this.#nextBatch(1)));
+    await exchange(this.#strategyNode, this.strategyState);
+    await clock.work(seconds(0), executor.update(replica, this.#step));
+    this.#step++;
+    this.#computeSeconds += duration!;
+    this.#report(loss);
+  }
+
+  async #localSteps(
+    steps: number,
+    synchronise: ((node: StrategyNode, state: StrategyState) => Promise<void>) | undefined,
+  ): Promise<void> {
+    const { clock, executor, replica, recorder, communicator } = this.#options;
+    this.#committed = this.#step + steps;
+    const durations = this.#durations(steps);
+    const total = durations.reduce((sum, duration) => sum + duration, 0);
+    let time: number = clock.now();
+    const losses = await clock.work(seconds(total), executor.localSteps(replica, this.#nextBatch(steps), this.#step));
+    for (let i = 0; i < steps - 1; i++) {
+      time += durations[i]!;
+      recorder.report(communicator.rank, {
+        step: this.#step + i + 1,
+        loss: losses[i]!,
+        time,
+        bytesSent: communicator.bytesSent,
+      });
+    }
+    this.#step += steps;
+    this.#computeSeconds += total;
+    await synchronise?.(this.#strategyNode, this.strategyState);
+    this.#report(losses[steps - 1]!);
+  }
+
+  /** The step just finished, its communication included. */
+  #report(loss: number): void {
+    const { recorder, communicator, clock } = this.#options;
+    recorder.report(communicator.rank, {
+      step: this.#step,
+      loss,
+      time: clock.now(),
+      bytesSent: communicator.bytesSent,
+    });
+  }
+
+  #durations(steps: number): readonly Seconds[] {
+    const { compute, communicator } = this.#options;
+    return Array.from({ length: steps }, (_, i) => compute.stepSeconds(communicator.rank, this.#step + i));
+  }
+
+  #nextBatch(steps: number): StepBatch {
+    const { sampler, source, random, communicator } = this.#options;
+    const keys = new Uint32Array(2 * steps);
+    const own = random.derive("dropout", communicator.rank);
+    for (let i = 0; i < steps; i++) keys.set(own.derive(this.#step + i).key, 2 * i);
+    return { source, indices: sampler.next(steps), keys };
+  }
+}
