@@ -1,1 +1,2 @@
-export {};
+export type { FileContent } from "./files.ts";
+export { writeDirectoryAtomic, writeFileAtomic } from "./files.ts";

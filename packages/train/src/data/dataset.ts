@@ -131,12 +131,13 @@ function checkIndex(index: number, size: number): void {
   if (index >= size) invariant(false, `example ${index} of a data set of ${size}`);
 }
 
-/** The array itself if its memory is shared, otherwise a copy that is. */
-export function share<T extends Uint8Array | Uint16Array | Int32Array | Float32Array>(array: T): T {
+/** The array itself if its memory is shared, otherwise a copy that is. Never a subclass such as Node's Buffer. */
+function share<T extends Uint8Array | Uint16Array | Int32Array | Float32Array>(
+  array: T,
+  make: new (buffer: SharedArrayBuffer) => T,
+): T {
   if (array.buffer instanceof SharedArrayBuffer) return array;
-  const copy = new (array.constructor as new (buffer: SharedArrayBuffer) => T)(
-    new SharedArrayBuffer(array.byteLength),
-  );
+  const copy = new make(new SharedArrayBuffer(array.byteLength));
   copy.set(array);
   return copy;
 }
@@ -178,8 +179,9 @@ export function tableDataset({ name, x, xShape, y, scale = 1, shift = 0, ...give
     throw new ConfigError(
       `Data set "${name}": labels must be integers from 0 to ${classes - 1}, got ${lowest < 0 ? lowest : highest}.`,
     );
-  const labels = share(y);
-  const source: DataSource = { kind: "table", x: share(x), xShape, scale, shift, y: labels };
+  const labels = share(y, Int32Array);
+  const shared = x instanceof Uint8Array ? share(x, Uint8Array) : share(x, Float32Array);
+  const source: DataSource = { kind: "table", x: shared, xShape, scale, shift, y: labels };
   return { name, source, size: y.length, classes, labels };
 }
 
@@ -203,7 +205,12 @@ export function windowsDataset({ name, tokens, blockSize, vocabulary }: WindowsO
     throw new ConfigError(
       `Data set "${name}" holds ${tokens.length} tokens, but blockSize ${blockSize} needs at least ${blockSize + 1}; choose a smaller blockSize or a longer text.`,
     );
-  return { name, source: { kind: "windows", tokens: share(tokens), blockSize }, size, vocabulary };
+  return {
+    name,
+    source: { kind: "windows", tokens: share(tokens, Uint16Array), blockSize },
+    size,
+    vocabulary,
+  };
 }
 
 /** All examples of a data set, in their own order. */

@@ -1,0 +1,86 @@
+// Files that are either whole or absent: written into a directory aside, flushed to the disk, then renamed into place.
+// A reader never sees half a file, and a failed write leaves nothing behind. Knows nothing of what the files hold.
+
+import { mkdir, mkdtemp, open, rename, rm } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { ConfigError, RunError } from "@atoll/core";
+
+/** A file's content: text (written as UTF-8), bytes, or bytes as they arrive. */
+export type FileContent = string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+
+/**
+ * Writes one file, replacing it if it is there; makes its directory.
+ * @throws ConfigError if the directory cannot be written to; RunError if the disk is full or fails.
+ */
+export async function writeFileAtomic(path: string, content: FileContent): Promise<void> {
+  await writeAside(path, async (aside) => writeFlushed(aside, content));
+}
+
+/**
+ * Writes the files of a new directory; the directory appears when all are on the disk.
+ * @param files content by file name
+ * @throws ConfigError if its parent cannot be written to or it exists and is not empty; RunError if the disk fails.
+ */
+export async function writeDirectoryAtomic(
+  path: string,
+  files: Readonly<Record<string, FileContent>>,
+): Promise<void> {
+  await writeAside(path, async (aside) => {
+    await mkdir(aside);
+    for (const [name, content] of Object.entries(files)) await writeFlushed(join(aside, name), content);
+    await flushDirectory(aside);
+  });
+}
+
+/** Lets `write` make a file or directory at a path aside, then moves it to `path`; removes it if anything fails. */
+async function writeAside(path: string, write: (aside: string) => Promise<void>): Promise<void> {
+  const parent = dirname(path);
+  let shelter: string | undefined;
+  try {
+    await mkdir(parent, { recursive: true });
+    // A directory of its own, on the same file system: its name cannot collide with another writer's.
+    shelter = await mkdtemp(join(parent, `.${basename(path)}-`));
+    const aside = join(shelter, basename(path));
+    await write(aside);
+    await rename(aside, path);
+    await flushDirectory(parent);
+  } catch (cause) {
+    throw writeError(path, cause);
+  } finally {
+    if (shelter !== undefined) await rm(shelter, { recursive: true, force: true });
+  }
+}
+
+async function writeFlushed(path: string, content: FileContent): Promise<void> {
+  await using file = await open(path, "wx");
+  const parts = typeof content === "string" || content instanceof Uint8Array ? [content] : content;
+  for await (const part of parts) await file.writeFile(part);
+  await file.sync();
+}
+
+/** Makes a rename durable. Windows cannot open directories and needs no flush. */
+async function flushDirectory(path: string): Promise<void> {
+  const directory = await open(path, "r").catch(() => undefined);
+  await directory?.sync().catch(() => undefined);
+  await directory?.close();
+}
+
+const FULL_DISK = ["ENOSPC", "EDQUOT", "EFBIG"];
+const NOT_WRITABLE = ["EACCES", "EPERM", "EROFS", "ENOTDIR", "EEXIST", "EISDIR", "ENOTEMPTY", "ENOENT"];
+
+/** Words a failed write; anything that is not the file system's complaint (an abort, a bad download) passes unchanged. */
+export function writeError(path: string, cause: unknown): unknown {
+  if (!(cause instanceof Error) || !("code" in cause) || !("syscall" in cause)) return cause;
+  const code = String(cause.code);
+  if (FULL_DISK.includes(code))
+    return new RunError(
+      `Cannot write ${path}: the disk is full (${code}). Free some space and try again.`,
+      cause,
+    );
+  if (NOT_WRITABLE.includes(code))
+    return new ConfigError(
+      `Cannot write ${path}: expected a directory that can be written to, got ${code}. Choose another directory or change its permissions.`,
+      cause,
+    );
+  return new RunError(`Cannot write ${path}: ${cause.message}.`, cause);
+}
