@@ -12,9 +12,9 @@ export interface LabelledIndices {
 }
 
 /**
- * Shares of equal size (to within one). The ranks take turns: each draws a class from its own mix, among the classes
- * that still have examples, and gets a random one of them. The paper leaves open what happens as classes run out;
- * taking turns lets all nodes bear it, not only those that come last.
+ * Shares of equal size (to within one). Rank after rank draws as many classes from its own mix as its share is long and
+ * gets a random example of each; a class that has run out is no longer drawn, the others keep their proportions. So
+ * the ranks that come last take what is left: which ones those are is drawn from the seed.
  */
 export function dirichletShares(
   { indices, labels, classes }: LabelledIndices,
@@ -25,25 +25,23 @@ export function dirichletShares(
   const piles: number[][] = Array.from({ length: classes }, () => []);
   for (const i of random.derive("order").permutation(indices.length))
     piles[labels[indices[i]!]!]!.push(indices[i]!);
-  const mixes = Array.from({ length: worldSize }, (_, rank) =>
-    dirichletWeights(
-      piles.map((pile) => (alpha * pile.length) / indices.length),
-      random.derive("mix", rank),
-    ),
-  );
-  const shares: number[][] = Array.from({ length: worldSize }, () => []);
-  for (let turn = 0; turn < indices.length; turn++) {
-    const rank = turn % worldSize;
-    shares[rank]!.push(piles[drawClass(mixes[rank]!, piles, random)]!.pop()!);
+  const prior = piles.map((pile) => pile.length / indices.length);
+  // A Dirichlet draw is a vector of Gamma draws over their sum. Kept as logarithms without the sum, it says how the
+  // classes compare however small alpha is, and whichever of them have run out.
+  const mixes = Array.from({ length: worldSize }, (_, rank) => {
+    const own = random.derive("mix", rank);
+    return prior.map((p) => (p > 0 ? logGamma(alpha * p, own) : Number.NEGATIVE_INFINITY));
+  });
+  const shares: Uint32Array[] = [];
+  for (const rank of random.derive("ranks").permutation(worldSize)) {
+    const end = Math.floor(((rank + 1) * indices.length) / worldSize);
+    const size = end - Math.floor((rank * indices.length) / worldSize);
+    shares[rank] = Uint32Array.from(
+      { length: size },
+      () => piles[drawClass(mixes[rank]!, piles, random)]!.pop()!,
+    );
   }
-  return shares.map((share) => Uint32Array.from(share));
-}
-
-/** One draw from Dirichlet(concentrations), scaled so that the largest weight is 1; a concentration of 0 gives 0. */
-function dirichletWeights(concentrations: readonly number[], random: Random): readonly number[] {
-  const logs = concentrations.map((a) => (a > 0 ? logGamma(a, random) : Number.NEGATIVE_INFINITY));
-  const highest = Math.max(...logs);
-  return logs.map((log) => Math.exp(log - highest));
+  return shares;
 }
 
 /**
@@ -63,20 +61,21 @@ function logGamma(shape: number, random: Random): number {
   }
 }
 
-/** A class drawn by weight among those that have examples left; by what is left where all their weights are 0. */
+/** A class drawn by its weight (given as a logarithm) among those that have examples left. */
 function drawClass(
-  weights: readonly number[],
+  logWeights: readonly number[],
   piles: readonly (readonly number[])[],
   random: Random,
 ): number {
-  const open = piles.map((pile, label) => (pile.length > 0 ? weights[label]! : 0));
-  const chances = open.some((weight) => weight > 0) ? open : piles.map((pile) => pile.length);
-  let left = random.uniform() * chances.reduce((sum, weight) => sum + weight, 0);
+  const open = logWeights.map((log, label) => (piles[label]!.length > 0 ? log : Number.NEGATIVE_INFINITY));
+  const highest = Math.max(...open);
+  const weights = open.map((log) => Math.exp(log - highest));
+  let left = random.uniform() * weights.reduce((sum, weight) => sum + weight, 0);
   let drawn = -1;
-  for (const [label, chance] of chances.entries()) {
-    if (chance === 0) continue;
+  for (const [label, weight] of weights.entries()) {
+    if (weight === 0) continue;
     drawn = label;
-    left -= chance;
+    left -= weight;
     if (left < 0) break;
   }
   return drawn;
