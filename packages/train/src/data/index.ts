@@ -9,6 +9,8 @@ export type {
   WindowsOptions,
 } from "./dataset.ts";
 export { exampleShape, gather, tableDataset, whole, windowsDataset } from "./dataset.ts";
+export type { DigitsOptions } from "./digits.ts";
+export { digits } from "./digits.ts";
 export type { DatasetFactory, Partition } from "./partition.ts";
 export { partition, partitionByFactory } from "./partition.ts";
 export type { Sampler, SamplerOptions, SamplerPosition } from "./sampler.ts";
