@@ -20,7 +20,9 @@ const windows = (length: number, blockSize: number): Dataset =>
 const schemes: fc.Arbitrary<Partition> = fc.oneof(
   fc.constant<Partition>({ kind: "contiguous" }),
   fc.constant<Partition>({ kind: "shuffled" }),
-  fc.double({ min: -6, max: 3, noNaN: true }).map((power) => ({ kind: "dirichlet", alpha: 10 ** power })),
+  fc
+    .double({ min: -6, max: 3, noNaN: true })
+    .map((power): Partition => ({ kind: "dirichlet", alpha: 10 ** power })),
   fc.constant<Partition>({ kind: "labelShards", shardsPerNode: 2 }),
 );
 
