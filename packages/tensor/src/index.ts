@@ -1,8 +1,45 @@
+export type { Backend, Program } from "./backends/backend.ts";
+export type { CompileOptions } from "./backends/compile.ts";
+export { compile } from "./backends/compile.ts";
+export { wasm } from "./backends/wasm.ts";
 export type { Tensor } from "./borrow.ts";
 export { consuming, dispose, scoped } from "./borrow.ts";
 export { grad, valueAndGrad, valueAndGradWithAux } from "./gradient.ts";
 export type { DType, HostArray, HostTensor, TensorSpec, TensorType } from "./host.ts";
 export { allocate, dtypeOf, elementCount, formatType, typeOf } from "./host.ts";
+export type {
+  Attention,
+  AttentionOptions,
+  BatchNorm,
+  BatchNormBuffers,
+  Convolution,
+  ConvolutionShape,
+  DropoutOptions,
+  Embedding,
+  LayerNorm,
+  Linear,
+} from "./nn/index.ts";
+export {
+  batchNorm,
+  causalSelfAttention,
+  convolution,
+  countCorrect,
+  dropout,
+  embedding,
+  filledTensor,
+  gelu,
+  initBatchNorm,
+  initConvolution,
+  initEmbedding,
+  initLayerNorm,
+  initLinear,
+  layerNorm,
+  linear,
+  normalTensor,
+  softmax,
+  softmaxCrossEntropy,
+  uniformTensor,
+} from "./nn/index.ts";
 export type { ConvolutionOptions, Operand, ReduceOptions } from "./ops.ts";
 export {
   add,
@@ -52,6 +89,37 @@ export {
   uniform,
   where,
 } from "./ops.ts";
+export type {
+  AdamOptimizerOptions,
+  AdamOptions,
+  AdamWOptions,
+  ChainPart,
+  Decay,
+  GradientTransformation,
+  Optimizer,
+  Schedule,
+  SgdOptions,
+  UpdateContext,
+  Updated,
+  UpdateRule,
+} from "./optim/index.ts";
+export {
+  adam,
+  adamW,
+  addDecayedWeights,
+  chain,
+  clipByGlobalNorm,
+  constantSchedule,
+  cosine,
+  linearWarmup,
+  momentum,
+  scaleByAdam,
+  scaleByLearningRate,
+  sgd,
+  warmupCosine,
+} from "./optim/index.ts";
+export type { Example, LoweredProgram, StepArguments, StepResult } from "./program.ts";
+export { lower, lowerLoop } from "./program.ts";
 export type { Tree, TreeEntry } from "./tree.ts";
 export { flattenTree, leafAt, mapTree, unflattenTree } from "./tree.ts";
 export type { VectorEntry, VectorLayout } from "./vector.ts";

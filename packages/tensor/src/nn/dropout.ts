@@ -1,0 +1,42 @@
+// Dropout: Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting" (JMLR 2014), inverted,
+// so that evaluation needs no scaling. The random key is an argument: the same key drops the same elements.
+// Random words are the cost here, since Threefry takes about 100 integer operations for each. So an element gets 16
+// bits, two elements share a word, and the rate is rounded to a multiple of 2⁻¹⁶.
+
+import { ConfigError } from "@atoll/core";
+import type { Tensor } from "../borrow.ts";
+import {
+  cast,
+  concatenate,
+  greaterEqual,
+  lowerHalf,
+  multiply,
+  randomBits,
+  reshape,
+  slice,
+  upperHalf,
+} from "../ops.ts";
+
+export interface DropoutOptions {
+  /** Probability of an element to become zero, in [0, 1). */
+  readonly rate: number;
+  readonly training: boolean;
+  /** uint32[2]; every use in a step needs its own (see `foldIn`). */
+  readonly key: Tensor;
+}
+
+/** Zeroes elements with probability `rate` and scales the others by 1 / (1 − rate); the identity when not training. */
+export function dropout(x: Tensor, { rate, training, key }: DropoutOptions): Tensor {
+  if (!(rate >= 0 && rate < 1))
+    throw new ConfigError(`dropout: expected a rate of at least 0 and below 1, got ${rate}.`);
+  if (!training || rate === 0) return x;
+  const kept = cast(greaterEqual(halfWords(key, x.size), Math.round(rate * 2 ** 16)), "float32");
+  return multiply(x, reshape(multiply(kept, 1 / (1 - rate)), x.shape));
+}
+
+/** Independent numbers, uniform on 0 … 65535. float32 [length] */
+function halfWords(key: Tensor, length: number): Tensor {
+  const words = randomBits(key, Math.ceil(length / 2));
+  const halves = concatenate([upperHalf(words), lowerHalf(words)]);
+  return halves.size === length ? halves : slice(halves, 0, length);
+}

@@ -1,0 +1,17 @@
+export { gelu, softmax } from "./activations.ts";
+export type { Attention, AttentionOptions } from "./attention.ts";
+export { causalSelfAttention } from "./attention.ts";
+export type { BatchNorm, BatchNormBuffers } from "./batchNorm.ts";
+export { batchNorm, initBatchNorm } from "./batchNorm.ts";
+export type { Convolution, ConvolutionShape } from "./convolution.ts";
+export { convolution, initConvolution } from "./convolution.ts";
+export { countCorrect, softmaxCrossEntropy } from "./crossEntropy.ts";
+export type { DropoutOptions } from "./dropout.ts";
+export { dropout } from "./dropout.ts";
+export type { Embedding } from "./embedding.ts";
+export { embedding, initEmbedding } from "./embedding.ts";
+export { filledTensor, normalTensor, uniformTensor } from "./initializers.ts";
+export type { LayerNorm } from "./layerNorm.ts";
+export { initLayerNorm, layerNorm } from "./layerNorm.ts";
+export type { Linear } from "./linear.ts";
+export { initLinear, linear } from "./linear.ts";
