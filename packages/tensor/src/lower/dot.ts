@@ -1,0 +1,166 @@
+// Matrix products: sum(x · y) over the last dimension, the others broadcasting. Dimensions that both operands have are
+// batch dimensions; those of one operand only are its rows. The product is deferred: which operand comes first, and so
+// whether [rows, columns] or [columns, rows] lies in memory, is chosen by its first reader. Transposed operands cost
+// nothing (Gemm, FusedMatMul), and a vector added to a product becomes Gemm's third operand.
+
+import type { DType } from "../host.ts";
+import { arrange, materialize, physicalOrder } from "../layout/arrange.ts";
+import type { Axis, BufferView, GraphTensor, View } from "../layout/view.ts";
+import { Buffer, broadcastShape, newAxis, padRank, range, scaleBy } from "../layout/view.ts";
+import type { GraphBuilder } from "../onnx/graph.ts";
+import { MICROSOFT } from "../onnx/graph.ts";
+import { pointwise } from "./pointwise.ts";
+import { reduce } from "./reduce.ts";
+import { reshape } from "./shape.ts";
+
+export function dot(g: GraphBuilder, x: View, y: View, dtype: DType): View {
+  const factor = (view: View): number => (view.kind === "splat" ? 1 : view.scale);
+  const unit = (view: View): View => (view.kind === "splat" ? view : { ...view, scale: 1 });
+  const scale = factor(x) * factor(y);
+  if (scale !== 1) return scaleBy(dot(g, unit(x), unit(y), dtype), scale);
+  const depth = x.shape.at(-1)!;
+  if (depth === 1 || dtype !== "float32") {
+    const product = pointwise(g, [x, y], dtype, (names) => g.node("Mul", names));
+    const last = product.shape.length - 1;
+    if (depth === 1) return reshape(g, product, product.shape.slice(0, -1));
+    return reduce(g, product, "sum", [last]);
+  }
+  const rank = Math.max(x.shape.length, y.shape.length);
+  const withDepth = (view: View): BufferView =>
+    padRank(materialize(g, view, [view.shape.length - 1]), rank) as BufferView;
+  return product(g, withDepth(x), withDepth(y), dtype);
+}
+
+/** The dimensions of a product, by what they index. */
+interface Dimensions {
+  readonly batch: readonly number[];
+  /** Of x alone. */
+  readonly left: readonly number[];
+  /** Of y alone. */
+  readonly right: readonly number[];
+}
+
+function product(g: GraphBuilder, x: BufferView, y: BufferView, dtype: DType): View {
+  const outer = range(x.shape.length - 1);
+  const shape = broadcastShape([x.shape.slice(0, -1), y.shape.slice(0, -1)]);
+  const has = (view: BufferView, d: number): boolean => view.axes[d] !== undefined;
+  const dimensions: Dimensions = {
+    batch: outer.filter((d) => has(x, d) && has(y, d)),
+    left: outer.filter((d) => has(x, d) && !has(y, d)),
+    right: outer.filter((d) => !has(x, d) && has(y, d)),
+  };
+  const axes: (Axis | undefined)[] = outer.map((d) =>
+    has(x, d) || has(y, d) ? newAxis(shape[d]!) : undefined,
+  );
+  const compute = (wanted: readonly Axis[], bias?: Bias): GraphTensor => {
+    const order = wanted.map((axis) => axes.indexOf(axis));
+    const firstLeft = order.findIndex((d) => dimensions.left.includes(d));
+    const firstRight = order.findIndex((d) => dimensions.right.includes(d));
+    const swapped = firstRight >= 0 && (firstLeft < 0 || firstRight < firstLeft);
+    return swapped
+      ? emitProduct(g, y, x, { ...dimensions, left: dimensions.right, right: dimensions.left }, axes, bias)
+      : emitProduct(g, x, y, dimensions, axes, bias);
+  };
+  const buffer = new Buffer(
+    { axes: axes.filter((axis) => axis !== undefined), compute: (wanted) => compute(wanted) },
+    (along, bias) => {
+      const d = axes.indexOf(along);
+      const { batch, left, right } = dimensions;
+      const alone = (side: readonly number[]): boolean => side.length === 1 && side[0] === d;
+      if (batch.length > 0 || !(alone(left) || alone(right))) return undefined;
+      const rows = alone(right) ? left : right; // Gemm adds a vector to every row: its axis must come last.
+      return compute([...rows.map((e) => axes[e]!), along], { vector: bias() });
+    },
+  );
+  return { kind: "buffer", buffer, shape, axes, dtype, scale: 1 };
+}
+
+/** A vector to add to every row of a product. */
+interface Bias {
+  readonly vector: string;
+}
+
+/** How to hand an operand to a matrix product. */
+interface Plan {
+  /** All its dimensions in memory order. */
+  readonly order: readonly number[];
+  /** Its rows, in that order. */
+  readonly rows: readonly number[];
+  /** Whether the depth comes before the rows. */
+  readonly transposed: boolean;
+  /** Elements to be moved first. */
+  readonly cost: number;
+}
+
+function planOperand(view: BufferView, rows: readonly number[], batch: readonly number[]): Plan {
+  const depth = view.shape.length - 1;
+  const physical = physicalOrder(view);
+  const inner = physical.slice(batch.length);
+  if (batch.every((d, i) => physical[i] === d)) {
+    const ordered = inner.filter((d) => d !== depth);
+    if (inner.at(-1) === depth) return { order: physical, rows: ordered, transposed: false, cost: 0 };
+    if (inner[0] === depth) return { order: physical, rows: ordered, transposed: true, cost: 0 };
+  }
+  return { order: [...batch, ...rows, depth], rows, transposed: false, cost: view.buffer.size };
+}
+
+function emitProduct(
+  g: GraphBuilder,
+  x: BufferView,
+  y: BufferView,
+  { batch, left, right }: Dimensions,
+  axes: readonly (Axis | undefined)[],
+  bias: Bias | undefined,
+): GraphTensor {
+  const depth = x.shape.length - 1;
+  x.buffer.resolve([...batch, ...left, depth].map((d) => x.axes[d]!));
+  y.buffer.resolve([...batch, ...right, depth].map((d) => y.axes[d]!));
+  const inBatch = (view: BufferView): number[] => physicalOrder(view).filter((d) => batch.includes(d));
+  const plans = [batch, inBatch(x), inBatch(y)].map((order) => ({
+    order,
+    x: planOperand(x, left, order),
+    y: planOperand(y, right, order),
+  }));
+  const cost = (plan: (typeof plans)[number]): number => plan.x.cost + plan.y.cost;
+  const best = plans.reduce((a, b) => (cost(b) < cost(a) ? b : a));
+
+  const size = (dimensions: readonly number[]): number =>
+    dimensions.reduce((product, d) => product * axes[d]!.size, 1);
+  const batchSizes = best.order.map((d) => axes[d]!.size);
+  const prepare = (view: BufferView, plan: Plan): string => {
+    const name = arrange(g, view, plan.order);
+    if (plan.rows.length === 1) return name;
+    const rows = size(plan.rows);
+    const k = view.shape[depth]!;
+    return g.node("Reshape", [
+      name,
+      g.integers([...batchSizes, ...(plan.transposed ? [k, rows] : [rows, k])]),
+    ]);
+  };
+  const operands = [prepare(x, best.x), prepare(y, best.y)];
+  const name = multiply(g, operands, best.x.transposed, !best.y.transposed, batch.length > 0, bias);
+  const order = [...best.order, ...best.x.rows, ...best.y.rows];
+  const isMatrix = best.x.rows.length === 1 && best.y.rows.length === 1;
+  const sizes = order.map((d) => axes[d]!.size);
+  return {
+    name: isMatrix ? name : g.node("Reshape", [name, g.integers(sizes)]),
+    axes: order.map((d) => axes[d]!),
+  };
+}
+
+/** The cheapest operator for op(a) · op(b) (+ bias), where op transposes or not. */
+function multiply(
+  g: GraphBuilder,
+  operands: readonly string[],
+  transA: boolean,
+  transB: boolean,
+  batched: boolean,
+  bias: Bias | undefined,
+): string {
+  const transposes = { transA: Number(transA), transB: Number(transB) };
+  if (bias !== undefined) return g.node("Gemm", [...operands, bias.vector], transposes);
+  if (!transA && !transB) return g.node("MatMul", operands);
+  return batched
+    ? g.node("FusedMatMul", operands, transposes, MICROSOFT)
+    : g.node("Gemm", operands, transposes);
+}

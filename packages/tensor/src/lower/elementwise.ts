@@ -1,0 +1,234 @@
+// Element-wise operations: which ONNX operator computes which function, and what is known already at compile time.
+// Results on splats (one number everywhere) are computed here, so that no operator ever sees only constants.
+
+import { invariant, unreachable } from "@atoll/core";
+import type { DType } from "../host.ts";
+import type { BinaryFunction, Comparison, UnaryFunction } from "../ir.ts";
+import { roundTo } from "../ir.ts";
+import type { BufferView, View } from "../layout/view.ts";
+import { broadcastShape, scaleBy, splat, withoutScale } from "../layout/view.ts";
+import { ELEMENT_TYPE } from "../onnx/encode.ts";
+import type { Attributes, GraphBuilder } from "../onnx/graph.ts";
+import { arithmetic } from "./arithmetic.ts";
+import { mapView, pointwise } from "./pointwise.ts";
+
+const UNARY_OPERATOR: Readonly<Record<Exclude<UnaryFunction, "negate" | "erfc">, string>> = {
+  reciprocal: "Reciprocal",
+  floor: "Floor",
+  ceil: "Ceil",
+  exp: "Exp",
+  log: "Log",
+  sqrt: "Sqrt",
+  sin: "Sin",
+  cos: "Cos",
+  asin: "Asin",
+  atan: "Atan",
+  erf: "Erf",
+  relu: "Relu",
+};
+
+export function unary(g: GraphBuilder, fn: UnaryFunction, view: View): View {
+  if (view.kind === "splat" && fn === "negate") return { ...view, value: roundTo(-view.value, view.dtype) };
+  const operand = view.kind === "splat" ? constantOf(g, view) : view;
+  const isFloat = view.dtype === "float32";
+  if (!isFloat && (fn === "floor" || fn === "ceil")) return view;
+  if (fn === "negate") return isFloat ? scaleBy(view, -1) : negateInteger(g, operand);
+  if (fn === "reciprocal") {
+    const inverse = mapView(g, withoutScale(operand), view.dtype, (name) => g.node("Reciprocal", [name]));
+    return scaleBy(inverse, 1 / operand.scale);
+  }
+  return mapView(g, operand, view.dtype, (name) =>
+    fn === "erfc"
+      ? g.node("Sub", [g.scalar(1, "float32"), g.node("Erf", [name])])
+      : g.node(UNARY_OPERATOR[fn], [name]),
+  );
+}
+
+/** ONNX has no negation of unsigned integers; 0 − x wraps as it should. */
+const negateInteger = (g: GraphBuilder, view: BufferView): View =>
+  mapView(g, view, view.dtype, (name) => g.node("Sub", [g.scalar(0, view.dtype), name]));
+
+/** A scalar tensor that holds a splat's number. */
+function constantOf(g: GraphBuilder, view: View): BufferView {
+  const constant = pointwise(g, [view], view.dtype, ([name]) => name!);
+  invariant(constant.kind === "buffer", "a constant is a tensor");
+  return { ...constant, shape: view.shape, axes: view.shape.map(() => undefined) };
+}
+
+const BINARY_OPERATOR: Readonly<
+  Record<BinaryFunction, readonly [operator: string, attributes?: Attributes]>
+> = {
+  add: ["Add"],
+  subtract: ["Sub"],
+  multiply: ["Mul"],
+  divide: ["Div"],
+  integerDivide: ["Div"],
+  remainder: ["Mod", { fmod: 1 }],
+  minimum: ["Min"],
+  maximum: ["Max"],
+  and: ["BitwiseAnd"],
+  or: ["BitwiseOr"],
+  xor: ["BitwiseXor"],
+  shiftLeft: ["BitShift"],
+  shiftRight: ["BitShift"],
+};
+
+/** Booleans are the numbers 0 and 1: sums and maxima are "or", products and minima "and". */
+const BOOLEAN_OPERATOR: Readonly<Partial<Record<BinaryFunction, string>>> = {
+  add: "Or",
+  maximum: "Or",
+  or: "Or",
+  multiply: "And",
+  minimum: "And",
+  and: "And",
+  xor: "Xor",
+};
+
+export function binary(g: GraphBuilder, fn: BinaryFunction, a: View, b: View): View {
+  const { dtype } = a;
+  const folded = a.kind === "splat" && b.kind === "splat" ? fold(fn, a.value, b.value, dtype) : undefined;
+  if (folded !== undefined) return splat(folded, dtype, broadcastShape([a.shape, b.shape]));
+  if (dtype === "float32") {
+    if (fn === "add" || fn === "subtract" || fn === "multiply" || fn === "divide")
+      return arithmetic(g, fn, a, b);
+    if (fn === "integerDivide") return truncatedDivision(g, a, b);
+  }
+  if (fn === "shiftLeft" || fn === "shiftRight") return shift(g, fn, a, b);
+  const [operator, attributes] = BINARY_OPERATOR[fn];
+  const chosen = dtype === "bool" ? BOOLEAN_OPERATOR[fn] : operator;
+  invariant(chosen !== undefined, `${fn} on booleans is not traced by any layer`);
+  return pointwise(g, [a, b], dtype, (names) => g.node(chosen, names, dtype === "bool" ? {} : attributes));
+}
+
+/** a / b rounded towards zero. */
+const truncatedDivision = (g: GraphBuilder, a: View, b: View): View =>
+  pointwise(g, [a, b], "float32", (names) => {
+    const quotient = g.node("Div", names);
+    return g.node("Mul", [g.node("Sign", [quotient]), g.node("Floor", [g.node("Abs", [quotient])])]);
+  });
+
+/** ONNX shifts only unsigned integers: a signed left shift goes there and back; a signed right shift is a division. */
+function shift(g: GraphBuilder, fn: "shiftLeft" | "shiftRight", a: View, b: View): View {
+  const direction = fn === "shiftLeft" ? "LEFT" : "RIGHT";
+  if (a.dtype === "uint32") return pointwise(g, [a, cast(g, b, "uint32")], "uint32", emitShift(g, direction));
+  invariant(fn === "shiftLeft", "a right shift of signed integers is not traced by any layer");
+  const shifted = pointwise(
+    g,
+    [cast(g, a, "uint32"), cast(g, b, "uint32")],
+    "uint32",
+    emitShift(g, direction),
+  );
+  return cast(g, shifted, a.dtype);
+}
+
+const emitShift =
+  (g: GraphBuilder, direction: "LEFT" | "RIGHT") =>
+  (names: readonly string[]): string =>
+    g.node("BitShift", names, { direction });
+
+/** The functions whose result on two numbers is worth knowing at compile time; others are left to the runtime. */
+function fold(fn: BinaryFunction, a: number, b: number, dtype: DType): number | undefined {
+  switch (fn) {
+    case "add":
+      return dtype === "bool" ? Math.max(a, b) : roundTo(a + b, dtype);
+    case "subtract":
+      return roundTo(a - b, dtype);
+    case "multiply":
+      return dtype === "float32" ? roundTo(a * b, dtype) : roundTo(Math.imul(a, b), dtype);
+    case "divide":
+      return dtype === "float32" ? roundTo(a / b, dtype) : undefined;
+    case "minimum":
+      return Math.min(a, b);
+    case "maximum":
+      return Math.max(a, b);
+    case "and":
+      return roundTo(a & b, dtype);
+    case "or":
+      return roundTo(a | b, dtype);
+    case "xor":
+      return roundTo(a ^ b, dtype);
+    case "integerDivide":
+    case "remainder":
+    case "shiftLeft":
+    case "shiftRight":
+      return undefined;
+    default:
+      return unreachable(fn);
+  }
+}
+
+export function cast(g: GraphBuilder, view: View, dtype: DType): View {
+  if (view.dtype === dtype) return view;
+  if (view.kind === "splat") return splat(roundTo(view.value, dtype), dtype, view.shape);
+  return mapView(g, view, dtype, (name) => g.node("Cast", [name], { to: ELEMENT_TYPE[dtype] }));
+}
+
+const COMPARISON_OPERATOR: Readonly<Record<Comparison, string>> = {
+  less: "Less",
+  lessOrEqual: "LessOrEqual",
+  equal: "Equal",
+  notEqual: "Equal",
+};
+
+export function compare(g: GraphBuilder, fn: Comparison, a: View, b: View): View {
+  if (a.kind === "splat" && b.kind === "splat")
+    return splat(Number(holds(fn, a.value, b.value)), "bool", broadcastShape([a.shape, b.shape]));
+  const numbers = [a, b].map((view) => (view.dtype === "bool" ? cast(g, view, "int32") : view));
+  return pointwise(g, numbers, "bool", (names) => {
+    const result = g.node(COMPARISON_OPERATOR[fn], names);
+    return fn === "notEqual" ? g.node("Not", [result]) : result;
+  });
+}
+
+function holds(fn: Comparison, a: number, b: number): boolean {
+  switch (fn) {
+    case "less":
+      return a < b;
+    case "lessOrEqual":
+      return a <= b;
+    case "equal":
+      return a === b;
+    case "notEqual":
+      return a !== b;
+    default:
+      return unreachable(fn);
+  }
+}
+
+/**
+ * where(condition, a, b). A choice between a finite number and zero is the condition itself, scaled; a small condition
+ * that masks with −∞ is added, which the runtime does four times faster than it selects (NaN stays NaN under the mask).
+ */
+export function select(g: GraphBuilder, condition: View, a: View, b: View): View {
+  const { dtype } = a;
+  const shape = broadcastShape([condition.shape, a.shape, b.shape]);
+  if (condition.kind === "splat") return { ...(condition.value ? a : b), shape };
+  const isFloat = dtype === "float32";
+  if (isFloat && a.kind === "splat" && b.kind === "splat") {
+    if (b.value === 0 && Number.isFinite(a.value)) return scaleBy(cast(g, condition, dtype), a.value);
+    if (a.value === 0 && Number.isFinite(b.value)) return scaleBy(cast(g, not(g, condition), dtype), b.value);
+  }
+  if (isFloat && a.kind === "buffer" && b.kind === "splat" && b.value === Number.NEGATIVE_INFINITY)
+    if (condition.buffer.size * 4 <= a.buffer.size) {
+      const mask = pointwise(g, [condition, splat(0, dtype), b], dtype, (names) => g.node("Where", names));
+      return arithmetic(g, "add", a, mask);
+    }
+  return pointwise(g, [condition, a, b], dtype, (names) => g.node("Where", names));
+}
+
+export const not = (g: GraphBuilder, condition: View): View =>
+  condition.kind === "splat"
+    ? splat(1 - condition.value, "bool", condition.shape)
+    : mapView(g, condition, "bool", (name) => g.node("Not", [name]));
+
+/** Keeps the gradient where the relu's own result is positive: two passes, where a selection takes four. */
+export function reluGradient(g: GraphBuilder, result: View, gradient: View): View {
+  const isOn = unaryMask(g, result);
+  return arithmetic(g, "multiply", gradient, isOn);
+}
+
+/** 1 where a non-negative view is positive, else 0. */
+const unaryMask = (g: GraphBuilder, view: View): View =>
+  view.kind === "splat"
+    ? splat(Math.sign(view.value), view.dtype, view.shape)
+    : mapView(g, view, view.dtype, (name) => g.node("Sign", [name]));

@@ -1,0 +1,31 @@
+// The simplifying passes, in order. Each takes and returns a computation and may be left out: they make programs
+// faster, none makes them correct.
+
+import type { Computation } from "../ir.ts";
+import { restoreDivision, restoreSubtraction } from "./arithmetic.ts";
+import {
+  markDifferentiated,
+  maskBeforeUnpooling,
+  recogniseMaxPool,
+  recogniseMaxPoolGradient,
+} from "./max-pool.ts";
+import { recogniseRelu, recogniseReluGradient } from "./relu.ts";
+import { deadCode, type Rule, rewrite } from "./rewrite.ts";
+
+const RULES: readonly Rule[] = [
+  recogniseRelu,
+  recogniseReluGradient,
+  recogniseMaxPool,
+  recogniseMaxPoolGradient,
+  maskBeforeUnpooling,
+  restoreDivision, // After the recognition of max pooling, which looks for the reciprocal.
+  restoreSubtraction,
+];
+
+export function simplify(computation: Computation): Computation {
+  const rewritten = RULES.reduce<Computation>(
+    (current, rule) => deadCode(rewrite(current, rule)),
+    computation,
+  );
+  return rewrite(rewritten, markDifferentiated); // Once only the gradients that are needed are left.
+}
