@@ -1,1 +1,14 @@
-export {};
+export type { Clock, Duration, RunOptions, VirtualClock, Wait } from "./clock.ts";
+export { createVirtualClock, listed } from "./clock.ts";
+export type { Link } from "./link.ts";
+export type { Network, NetworkSnapshot } from "./network.ts";
+export { resolveNetwork } from "./network.ts";
+export type { NetworkOptions } from "./options.ts";
+export type { LinkOptions, LinkRanges, ProfileName, Range, RangeOption } from "./profile.ts";
+export { PROFILE_NAMES, PROFILES } from "./profile.ts";
+export type { TransferRound, TransferSchedule } from "./schedule.ts";
+export type { TcpMode } from "./tcp.ts";
+export { TCP_MODES } from "./tcp.ts";
+export { TOPOLOGY_NAMES } from "./topology/index.ts";
+export { STAR_HUB } from "./topology/star.ts";
+export type { Topology, TopologyName } from "./topology/topology.ts";

@@ -1,0 +1,312 @@
+// The virtual clock: a discrete-event loop whose processes are async functions, one a rank.
+// A rank passes time by `sleep` and `work` and meets others by `wait`; between two of those it takes no virtual time.
+// Events are taken in the order (time, rank, sequence) and never by which real work ends first, so a run replays exactly;
+// at one moment the ends of real work come last, so that work of no duration runs in parallel too.
+// `work` covers real computation that takes `d` on the virtual clock: other ranks go on up to now + d meanwhile, which
+// is how their real work runs in parallel, and the clock does not pass now + d before the real work is done.
+// What the clock cannot do is stop code that awaits something real outside `work`; it notices and says so.
+
+import { invariant, type Rank, RunError, type Seconds, seconds } from "@atoll/core";
+import { MinHeap } from "./heap.ts";
+import { turn } from "./turn.ts";
+
+/** How long work takes on the virtual clock: known beforehand, or read from its result (a measured duration). */
+export type Duration<T> = Seconds | ((result: T) => Seconds);
+
+/** The clock as one rank sees it. */
+export interface Clock {
+  now(): Seconds;
+  sleep(duration: Seconds): Promise<void>;
+  /** Awaits `real`, which takes `duration` of virtual time; rejects as `real` does. */
+  work<T>(duration: Duration<T>, real: Promise<T>): Promise<T>;
+}
+
+/** A wait for other ranks. Whoever ends it says at which virtual time the waiting rank goes on. */
+export interface Wait<T> {
+  readonly promise: Promise<T>;
+  /** @param time not before the clock's present */
+  resolveAt(time: Seconds, value: T): void;
+  /** Ends the wait with an error, now. */
+  reject(error: unknown): void;
+}
+
+export interface RunOptions {
+  readonly signal?: AbortSignal;
+  /** When each rank starts; the clock's present by default. The clock begins at the earliest, even if it was later before. */
+  readonly startAt?: readonly Seconds[];
+}
+
+export interface VirtualClock {
+  now(): Seconds;
+  forRank(rank: Rank): Clock;
+  /** Registers that `rank` waits; `describe` is asked only if the run deadlocks: "all-reduce #3, for ranks 1, 2". */
+  wait<T>(rank: Rank, describe: () => string): Wait<T>;
+  /**
+   * Runs one function a rank until all have ended. The first that throws ends the run with its error: the waits of the
+   * others are rejected and real work that is under way is awaited, so nothing goes on behind the caller's back.
+   * @throws RunError on a deadlock (it names every waiting rank and what it waits for) and on a real await outside `work`.
+   */
+  run(ranks: readonly (() => Promise<void>)[], options?: RunOptions): Promise<void>;
+}
+
+interface ClockEvent {
+  readonly time: Seconds;
+  readonly rank: Rank;
+  readonly sequence: number;
+  /** Real work that has to be done first. */
+  readonly gate: Promise<unknown> | undefined;
+  wake(): void;
+}
+
+/** Something a rank awaits on this clock. */
+interface Pending {
+  readonly describe: () => string;
+  readonly reject: (error: unknown) => void;
+}
+
+type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown };
+
+function before(a: ClockEvent, b: ClockEvent): boolean {
+  if (a.time !== b.time) return a.time < b.time;
+  if ((a.gate === undefined) !== (b.gate === undefined)) return a.gate === undefined;
+  return a.rank !== b.rank ? a.rank < b.rank : a.sequence < b.sequence;
+}
+
+const ABANDONED = "The run has ended because another rank failed or the run was stopped.";
+
+class EventClock implements VirtualClock {
+  #now: Seconds;
+  #sequence = 0;
+  readonly #events = new MinHeap<ClockEvent>(before);
+  /** Work whose duration its own result gives; it becomes an event when the clock would otherwise move on. */
+  readonly #measured: Promise<void>[] = [];
+  readonly #gates = new Set<Promise<unknown>>();
+  #pending: Set<Pending>[] = [];
+  #ended: boolean[] = [];
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor(start: Seconds) {
+    this.#now = start;
+  }
+
+  now(): Seconds {
+    return this.#now;
+  }
+
+  forRank(rank: Rank): Clock {
+    return {
+      now: () => this.#now,
+      sleep: (duration) => this.#sleep(rank, duration),
+      work: (duration, real) => this.#work(rank, duration, real),
+    };
+  }
+
+  wait<T>(rank: Rank, describe: () => string): Wait<T> {
+    const { promise, pending, resolve } = this.#register<T>(rank, describe);
+    return {
+      promise,
+      resolveAt: (time, value) => this.#schedule(time, rank, undefined, () => resolve(value)),
+      reject: pending.reject,
+    };
+  }
+
+  async run(ranks: readonly (() => Promise<void>)[], options: RunOptions = {}): Promise<void> {
+    this.#failure = undefined;
+    this.#pending = ranks.map(() => new Set());
+    this.#ended = ranks.map(() => false);
+    const startAt = ranks.map((_, rank) => options.startAt?.[rank] ?? this.#now);
+    this.#now = startAt.reduce(
+      (earliest, time) => seconds(Math.min(earliest, time)),
+      startAt[0] ?? this.#now,
+    );
+    ranks.forEach((start, rank) => {
+      this.#schedule(startAt[rank]!, rank, undefined, () => this.#start(rank, start));
+    });
+    try {
+      await this.#loop(options.signal);
+    } catch (error) {
+      this.#failure ??= { error };
+      await this.#abandon();
+      throw error;
+    }
+  }
+
+  #start(rank: Rank, run: () => Promise<void>): void {
+    const fail = (error: unknown): void => {
+      this.#ended[rank] = true;
+      this.#failure ??= { error };
+    };
+    try {
+      run().then(() => {
+        this.#ended[rank] = true;
+      }, fail);
+    } catch (error) {
+      fail(error);
+    }
+  }
+
+  async #loop(signal: AbortSignal | undefined): Promise<void> {
+    for (;;) {
+      signal?.throwIfAborted();
+      await this.#settleMeasured(signal);
+      const event = this.#events.pop();
+      if (event === undefined) break;
+      if (event.gate !== undefined) await unlessAborted(event.gate, signal);
+      this.#now = event.time;
+      event.wake();
+      await turn();
+      if (this.#failure !== undefined) throw this.#failure.error;
+      this.#refuseRealAwait(event.rank);
+    }
+    if (this.#ended.includes(false)) throw this.#deadlock();
+  }
+
+  /** Before the clock moves on, work of unknown duration that began at this moment has to tell its duration. */
+  async #settleMeasured(signal: AbortSignal | undefined): Promise<void> {
+    const next = this.#events.peek();
+    if (
+      this.#measured.length === 0 ||
+      (next !== undefined && next.time <= this.#now && next.gate === undefined)
+    )
+      return;
+    await unlessAborted(Promise.all(this.#measured.splice(0)), signal);
+  }
+
+  #sleep(rank: Rank, duration: Seconds): Promise<void> {
+    this.#refuseDuration(rank, duration, "sleep");
+    const { promise, resolve } = this.#register<void>(rank, () => `sleep of ${duration} s`);
+    this.#schedule(seconds(this.#now + duration), rank, undefined, () => resolve());
+    return promise;
+  }
+
+  #work<T>(rank: Rank, duration: Duration<T>, real: Promise<T>): Promise<T> {
+    if (typeof duration === "number") this.#refuseDuration(rank, duration, "work");
+    const start = this.#now;
+    let outcome: Outcome<T> | undefined;
+    const gate = real
+      .then(
+        (value) => {
+          outcome = { ok: true, value };
+        },
+        (error: unknown) => {
+          outcome = { ok: false, error };
+        },
+      )
+      .finally(() => this.#gates.delete(gate));
+    this.#gates.add(gate);
+    const { promise, resolve, pending } = this.#register<T>(rank, () => "real work");
+    const settle = (): void => {
+      if (outcome?.ok) resolve(outcome.value);
+      else pending.reject(outcome?.error);
+    };
+    if (typeof duration === "number") {
+      this.#schedule(seconds(start + duration), rank, gate, settle);
+      return promise;
+    }
+    const sequence = this.#sequence++;
+    const end = (): Seconds => (outcome?.ok ? seconds(start + duration(outcome.value)) : start);
+    this.#measured.push(gate.then(() => this.#schedule(end(), rank, undefined, settle, sequence)));
+    return promise;
+  }
+
+  /** Notes that a rank awaits something of this clock, until it is settled. */
+  #register<T>(
+    rank: Rank,
+    describe: () => string,
+  ): { readonly promise: Promise<T>; readonly resolve: (value: T) => void; readonly pending: Pending } {
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    const waits = this.#pending[rank];
+    if (waits === undefined)
+      throw new RunError(
+        `The clock runs ${this.#pending.length} ranks, got a call for rank ${rank}. Call it from inside run().`,
+      );
+    const pending: Pending = {
+      describe,
+      reject: (error) => {
+        waits.delete(pending);
+        // The run's error is told by run(); that of a call which its rank does not await any more is no second one.
+        if (this.#failure !== undefined) promise.catch(() => undefined);
+        reject(error);
+      },
+    };
+    waits.add(pending);
+    if (this.#failure !== undefined) pending.reject(new RunError(ABANDONED, this.#failure.error));
+    const settle = (value: T): void => {
+      waits.delete(pending);
+      resolve(value);
+    };
+    return { promise, resolve: settle, pending };
+  }
+
+  #schedule(
+    time: Seconds,
+    rank: Rank,
+    gate: Promise<unknown> | undefined,
+    wake: () => void,
+    sequence: number = this.#sequence++,
+  ): void {
+    invariant(time >= this.#now, `an event of rank ${rank} at ${time} s, before the present ${this.#now} s`);
+    this.#events.push({ time, rank, sequence, gate, wake });
+  }
+
+  #refuseDuration(rank: Rank, duration: number, what: string): void {
+    if (!(duration >= 0 && duration < Number.POSITIVE_INFINITY))
+      throw new RunError(`${what} of rank ${rank}: expected seconds ≥ 0, got ${duration}.`);
+  }
+
+  /** A rank that has been woken and had its turn has either ended or awaits the clock again. */
+  #refuseRealAwait(rank: Rank): void {
+    if (this.#ended[rank] !== false || this.#pending[rank]!.size > 0) return;
+    throw new RunError(
+      `Rank ${rank} awaits something that is not on the virtual clock (at ${this.#now} s), so the run would depend on ` +
+        "how fast this machine is. Wrap it: await clock.work(duration, promise), with duration 0 if it costs no simulated time.",
+    );
+  }
+
+  #deadlock(): RunError {
+    const lines = this.#pending.flatMap((waits, rank) =>
+      this.#ended[rank]
+        ? []
+        : [`rank ${rank} waits for ${[...waits].map((wait) => wait.describe()).join(" and ")}`],
+    );
+    const ended = this.#ended.flatMap((done, rank) => (done ? [rank] : []));
+    const tail = ended.length === 0 ? "" : ` Already ended: ${listed("rank", ended)}.`;
+    return new RunError(
+      `Deadlock at ${this.#now} s: ${lines.slice(0, 8).join("; ")}` +
+        `${lines.length > 8 ? `; and ${lines.length - 8} more ranks` : ""}.${tail}`,
+    );
+  }
+
+  /** Lets the other ranks unwind (their `finally` blocks run) and waits for real work that is still under way. */
+  async #abandon(): Promise<void> {
+    while (this.#events.pop() !== undefined);
+    this.#measured.length = 0;
+    for (const waits of this.#pending)
+      for (const pending of [...waits]) pending.reject(new RunError(ABANDONED, this.#failure?.error));
+    await turn();
+    while (this.#gates.size > 0) await Promise.allSettled(this.#gates);
+    while (this.#events.pop() !== undefined);
+  }
+}
+
+/** Awaits `done`, or rejects with the signal's reason if that comes first. */
+function unlessAborted(done: Promise<unknown>, signal: AbortSignal | undefined): Promise<unknown> {
+  if (signal === undefined) return done;
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
+    done.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
+}
+
+/** "rank 3", "ranks 1, 2", "ranks 0, 1, 2, 3, 4, 5, 6, 7 and 992 more". */
+export function listed(what: string, numbers: readonly number[]): string {
+  const shown = numbers.slice(0, 8).join(", ");
+  const more = numbers.length > 8 ? ` and ${numbers.length - 8} more` : "";
+  return `${what}${numbers.length === 1 ? "" : "s"} ${shown}${more}`;
+}
+
+/** @param start where the clock begins; a resumed run gives the saved time. */
+export function createVirtualClock(start: Seconds = seconds(0)): VirtualClock {
+  return new EventClock(start);
+}

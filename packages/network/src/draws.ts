@@ -1,0 +1,59 @@
+// What chance does to one transfer: the jitter of its latency and the packets that are lost.
+// Jitter is uniform on latency · [1 − jitter, 1 + jitter], the default of Linux's tc-netem, so it is never negative.
+// Loss is an idealised selective repeat: each lost packet is sent again after one more round trip, until none is lost;
+// no congestion control reacts to it, so a lossy link keeps its bandwidth.
+// Transfer n of a path draws from blocks (n, 0), (n, 1) … of the path's key: its luck depends on nothing but the seed,
+// the two ends and how many transfers went before, and a path's whole state is that one number.
+
+import { type RandomKey, threefry2x32 } from "@atoll/core";
+
+/** Uniform numbers on [0, 1) for one transfer after another. */
+export class TransferDraws {
+  readonly #key: RandomKey;
+  #transfer = 0;
+  #word = 0;
+  #spare = 0;
+
+  constructor(key: RandomKey) {
+    this.#key = key;
+  }
+
+  /** Goes to the first number of a transfer. */
+  seek(transfer: number): void {
+    this.#transfer = transfer;
+    this.#word = 0;
+  }
+
+  uniform(): number {
+    const word = this.#word++;
+    if ((word & 1) === 1) return this.#spare / 2 ** 32;
+    const [first, second] = threefry2x32(this.#key[0], this.#key[1], this.#transfer, word >>> 1);
+    this.#spare = second;
+    return first / 2 ** 32;
+  }
+}
+
+/** Above this many expected losses the normal distribution stands in for the binomial one. */
+const NORMAL_FROM = 64;
+
+/**
+ * How many of `packets` are lost, each with probability `loss`: exact by the gaps between losses, which are geometric
+ * (Devroye, "Non-uniform random variate generation", 1986, X.4), or the normal approximation for large counts.
+ */
+export function drawLosses(packets: number, loss: number, draws: TransferDraws): number {
+  const mean = packets * loss;
+  if (mean > NORMAL_FROM) {
+    const radius = Math.sqrt(-2 * Math.log(1 - draws.uniform()));
+    const normal = radius * Math.cos(2 * Math.PI * draws.uniform());
+    return Math.min(packets, Math.max(0, Math.round(mean + normal * Math.sqrt(mean * (1 - loss)))));
+  }
+  const logKept = Math.log1p(-loss);
+  let losses = 0;
+  let next = 0;
+  for (;;) {
+    next += Math.floor(Math.log1p(-draws.uniform()) / logKept);
+    if (next >= packets) return losses;
+    losses++;
+    next++;
+  }
+}

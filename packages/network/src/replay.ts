@@ -1,0 +1,131 @@
+// Times a schedule flow by flow, for transfers that share links or NICs. The rules are those of recurrence.ts (a member
+// starts a round when its own transfers of the earlier rounds have ended); only the rates differ.
+
+import type { Seconds } from "@atoll/core";
+import { type Flow, FlowSimulation } from "./flows.ts";
+import type { PathLookup } from "./recurrence.ts";
+import type { TransferRound, TransferSchedule } from "./schedule.ts";
+
+/** A round that some members have come to and not all have left. */
+interface LiveRound {
+  /** What each sender has to start. */
+  readonly outgoing: ReadonlyMap<number, readonly { readonly target: number; readonly bytes: number }[]>;
+  /** Transfers of each member that have not ended, in and out. */
+  readonly open: Int32Array;
+  /** Members that have not left the round. */
+  inside: number;
+}
+
+interface Journey {
+  readonly round: LiveRound;
+  readonly source: number;
+  readonly target: number;
+}
+
+class Replay {
+  readonly times: Float64Array;
+  readonly #schedule: TransferSchedule;
+  readonly #path: PathLookup;
+  readonly #simulation: FlowSimulation;
+  readonly #unread: Iterator<TransferRound>;
+  /** Rounds by number; those that all members have left are removed. */
+  readonly #live = new Map<number, LiveRound>();
+  readonly #journeys = new Map<Flow, Journey>();
+  /** The round each member is in. */
+  readonly #position: Int32Array;
+  #read = 0;
+
+  constructor(
+    schedule: TransferSchedule,
+    ready: readonly Seconds[],
+    path: PathLookup,
+    capacities: readonly number[],
+  ) {
+    this.times = Float64Array.from(ready);
+    this.#schedule = schedule;
+    this.#path = path;
+    this.#simulation = new FlowSimulation(capacities);
+    this.#unread = schedule.rounds()[Symbol.iterator]();
+    this.#position = new Int32Array(ready.length).fill(-1);
+  }
+
+  run(): void {
+    for (let member = 0; member < this.times.length; member++) this.#advance(member);
+    for (let event = this.#simulation.next(); event !== undefined; event = this.#simulation.next())
+      for (const flow of event.arrived) this.#arrive(flow, event.time);
+  }
+
+  #arrive(flow: Flow, time: number): void {
+    const { round, source, target } = this.#journeys.get(flow)!;
+    this.#journeys.delete(flow);
+    for (const member of [source, target]) {
+      round.open[member]!--;
+      if (this.#live.get(this.#position[member]!) !== round) continue;
+      this.times[member] = Math.max(this.times[member]!, time);
+      this.#advance(member);
+    }
+  }
+
+  /** Takes a member through rounds until it has to wait. */
+  #advance(member: number): void {
+    for (;;) {
+      const round = this.#live.get(this.#position[member]!);
+      if (round !== undefined) {
+        if (round.open[member]! > 0) return;
+        if (--round.inside === 0) this.#live.delete(this.#position[member]!);
+      }
+      const next = this.#round(++this.#position[member]!);
+      if (next === undefined) return;
+      for (const { target, bytes } of next.outgoing.get(member) ?? [])
+        this.#send(next, member, target, bytes);
+    }
+  }
+
+  #send(round: LiveRound, source: number, target: number, bytes: number): void {
+    const { ranks } = this.#schedule;
+    const path = this.#path(ranks[source]!, ranks[target]!);
+    const { delay, size } = path.draw(bytes);
+    const begin = this.times[source]! + delay;
+    const flow = this.#simulation.start({ resources: path.resources, bound: path.bound, size, begin });
+    this.#journeys.set(flow, { round, source, target });
+  }
+
+  /** The round of that number, read when the first member comes to it. */
+  #round(number: number): LiveRound | undefined {
+    if (number === this.#read) {
+      const { done, value } = this.#unread.next();
+      if (done) return undefined;
+      this.#live.set(number, this.#open(value));
+      this.#read++;
+    }
+    return this.#live.get(number);
+  }
+
+  #open({ sources, targets, chunks }: TransferRound): LiveRound {
+    const open = new Int32Array(this.times.length);
+    const outgoing = new Map<number, { readonly target: number; readonly bytes: number }[]>();
+    for (let i = 0; i < sources.length; i++) {
+      const source = sources[i]!;
+      const target = targets[i]!;
+      open[source]!++;
+      open[target]!++;
+      const transfer = { target, bytes: this.#schedule.chunkBytes[chunks[i]!]! };
+      const own = outgoing.get(source);
+      if (own === undefined) outgoing.set(source, [transfer]);
+      else own.push(transfer);
+    }
+    return { outgoing, open, inside: this.times.length };
+  }
+}
+
+/** When each member is done, given when each is ready; `capacities` are bytes per second by resource number. */
+export function timeByFlows(
+  schedule: TransferSchedule,
+  ready: readonly Seconds[],
+  path: PathLookup,
+  capacities: readonly number[],
+): Float64Array {
+  const replay = new Replay(schedule, ready, path, capacities);
+  replay.run();
+  return replay.times;
+}

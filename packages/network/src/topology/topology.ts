@@ -1,0 +1,17 @@
+// A topology says which nodes share a link and over which links the others reach each other.
+
+import type { Rank } from "@atoll/core";
+import type { Link } from "../link.ts";
+
+export type TopologyName = "fully_connected" | "ring" | "star";
+
+export interface Topology {
+  readonly name: TopologyName;
+  readonly worldSize: number;
+  /** The link from source to target, if they share one. */
+  link(source: Rank, target: Rank): Link | undefined;
+  /** The links of the shortest path, in order; of two equally short ones always the same. Empty from a node to itself. */
+  route(source: Rank, target: Rank): readonly Link[];
+  /** Every duplex link once, from its lower to its higher rank. */
+  links(): Iterable<Link>;
+}
