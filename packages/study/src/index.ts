@@ -1,1 +1,3 @@
-export {};
+export type { RunRecord } from "./record.ts";
+export { renderReport } from "./report/report.ts";
+export { summaryTable } from "./summary-table.ts";

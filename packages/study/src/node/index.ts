@@ -1,0 +1,2 @@
+export { readRun } from "./read-run.ts";
+export { writeReport } from "./write-report.ts";

@@ -1,0 +1,64 @@
+// The config as text: one dotted path and value a row, as the command line takes them, and how to run it again.
+
+import { type ConfigTree, type ConfigValue, formatBytes } from "@atoll/core";
+import { isList, type Run } from "../run.ts";
+import { type Content, html, type Markup } from "./html.ts";
+import { emptyState } from "./table.ts";
+
+/** Longer values (recorded durations, tables of links) are cut here; `config.json` has them whole. */
+const LONGEST_VALUE = 2000;
+
+export function configSection({ config }: Run): Markup {
+  const rows = flatten(config, "");
+  const body =
+    rows.length === 0
+      ? emptyState("The run recorded no config.")
+      : html`<details id="options" open=""><summary>All ${rows.length} options</summary>
+<p class="filter" hidden=""><label>Find <input type="search" id="option-filter" autocomplete="off"/></label> <span id="option-count" aria-live="polite"></span></p>
+<table class="options"><tbody>
+${rows.map(([path, value]) => html`<tr><th scope="row">${path}</th><td>${shorten(value)}</td></tr>\n`)}</tbody></table></details>`;
+  return html`<section id="config"><h2>Configuration</h2>${body}</section>`;
+}
+
+/** Every leaf with its dotted path; a list of plain values is one leaf. */
+function flatten(value: ConfigValue, path: string): readonly (readonly [path: string, value: string])[] {
+  if (typeof value !== "object" || value === null) return [[path, plain(value)]];
+  if (isList(value)) {
+    if (value.every((item) => typeof item !== "object" || item === null))
+      return [[path, `[${value.map(plain).join(", ")}]`]];
+    return value.flatMap((item, i) => flatten(item, `${path}.${i}`));
+  }
+  const entries = Object.entries(value as ConfigTree);
+  if (entries.length === 0 && path !== "") return [[path, "{}"]];
+  return entries.flatMap(([name, inner]) => flatten(inner, path === "" ? name : `${path}.${name}`));
+}
+
+const plain = (value: ConfigValue): string => (typeof value === "string" ? value : JSON.stringify(value));
+
+function shorten(value: string): Content {
+  if (value.length <= LONGEST_VALUE) return value;
+  return [
+    value.slice(0, LONGEST_VALUE),
+    html`<em>… (${formatBytes(value.length)} of text in all; config.json has it whole)</em>`,
+  ];
+}
+
+export function reproduceSection({ config }: Run): Markup {
+  const command = commandOf(config.command);
+  return html`<section id="reproduce"><h2>Reproduce</h2>
+${
+  command === null
+    ? html`<p>The command was not recorded. <code>config.json</code> beside this page holds every option with the seed; the same options and seed give the same numbers.</p>`
+    : html`<p>The same command and seed give the same numbers.</p><pre class="command"><code>${command}</code></pre>`
+}</section>`;
+}
+
+/** A command line as it was recorded, as text or as a list of arguments, which are quoted where a shell needs it. */
+function commandOf(value: ConfigValue | undefined): string | null {
+  if (typeof value === "string" && value !== "") return value;
+  if (value === undefined || value === null || typeof value !== "object" || !isList(value)) return null;
+  return value.map((argument) => quoted(String(argument))).join(" ");
+}
+
+const quoted = (argument: string): string =>
+  /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;

@@ -1,0 +1,42 @@
+// Legends: a small drawing of each mark with its name, in HTML so that they wrap on a narrow page.
+
+import { type Content, html, type Markup } from "../html.ts";
+import { outline, type SeriesKind } from "./line-panel.ts";
+
+export type LegendMark =
+  | { readonly kind: "line"; readonly series: SeriesKind; readonly pale?: boolean; readonly point?: boolean }
+  | { readonly kind: "diamond"; readonly series: SeriesKind }
+  | { readonly kind: "gap" }
+  | { readonly kind: "area"; readonly className: string };
+
+export interface LegendEntry {
+  readonly mark: LegendMark;
+  readonly label: string;
+}
+
+export function legend(entries: readonly LegendEntry[]): Markup {
+  return html`<ul class="legend">${entries.map(
+    ({ mark, label }) =>
+      html`<li><svg viewBox="0 0 28 14" width="28" height="14" aria-hidden="true">${swatch(mark)}</svg>${label}</li>\n`,
+  )}</ul>`;
+}
+
+function swatch(mark: LegendMark): Content {
+  switch (mark.kind) {
+    case "line":
+      return [
+        html`<path class="line ${mark.series}${mark.pale ? " pale" : ""}" d="M1 7H27"/>`,
+        mark.point
+          ? html`<path class="point ${mark.series}" transform="translate(14 7)" d="${outline("circle")}"/>`
+          : null,
+      ];
+    case "diamond":
+      return html`<path class="point ${mark.series}" transform="translate(14 7)" d="${outline("diamond")}"/>`;
+    case "gap":
+      return html`<path class="gap" d="M9 3v7M14 3v7M19 3v7"/>`;
+    case "area":
+      return html`<rect class="${mark.className}" x="5" y="1" width="18" height="12"/>`;
+    default:
+      return mark satisfies never;
+  }
+}

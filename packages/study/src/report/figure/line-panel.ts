@@ -1,0 +1,106 @@
+// One panel of lines and points over a continuous x: the loss and accuracy figures are made of these.
+// Pale line: every point; bold line: their running mean; points: evaluations.
+
+import { line, type SymbolType, symbol, symbolCircle, symbolDiamond } from "d3-shape";
+import { type Content, html, type Markup } from "../html.ts";
+import type { Axis } from "./axis.ts";
+import { bottomAxis, boxAttribute, drawing, leftAxis, type PlotBox, pixel } from "./plot.ts";
+
+/** What a line or its points stand for; the style sheet gives each its colour, and local and global their dashes. */
+export type SeriesKind = "training" | "local" | "global";
+
+export interface LineSeries {
+  readonly kind: SeriesKind;
+  /** Pale lines lie under the others and show every point. */
+  readonly pale?: boolean;
+  readonly x: readonly number[];
+  readonly y: readonly number[];
+}
+
+export interface PointSeries {
+  readonly kind: SeriesKind;
+  readonly shape: "circle" | "diamond";
+  readonly x: readonly number[];
+  readonly y: readonly number[];
+  /** What hovering over each point says. */
+  readonly tips: readonly string[];
+}
+
+export interface LinePanel {
+  /** Read out in place of the picture. */
+  readonly title: string;
+  readonly box: PlotBox;
+  readonly xAxis: Axis;
+  readonly yAxis: Axis;
+  readonly lines: readonly LineSeries[];
+  readonly points: readonly PointSeries[];
+  /** Where on x a value is not finite: marked on the upper edge, since no height is right for it. */
+  readonly gaps: readonly number[];
+  /** The series that the cursor follows: id of the page's list of texts, and one point for each of them. */
+  readonly hover?: { readonly tips: string; readonly x: readonly number[]; readonly y: readonly number[] };
+  /** True where a logarithmic y axis leaves out what is not positive. */
+  readonly positiveOnly: boolean;
+  readonly className: string;
+}
+
+/** The panel at the figure's natural size. */
+export const panelBox: PlotBox = { width: 520, height: 310, left: 56, right: 508, top: 26, bottom: 264 };
+
+export function linePanel(panel: LinePanel): Markup {
+  const { box, xAxis, yAxis, hover, className } = panel;
+  const attributes = html`class="panel ${className}" ${boxAttribute(box)} ${hover ? hoverAttributes(panel, hover) : null}`;
+  return drawing(box, panel.title, attributes, [
+    leftAxis(yAxis, box),
+    bottomAxis(xAxis, box),
+    gapMarks(panel),
+    panel.lines.map((series) => lineOf(panel, series)),
+    panel.points.map((series) => pointsOf(panel, series)),
+  ]);
+}
+
+const drawable = (panel: LinePanel, value: number): boolean =>
+  Number.isFinite(value) && (!panel.positiveOnly || value > 0);
+
+function lineOf(panel: LinePanel, { kind, pale, x, y }: LineSeries): Content {
+  const path = line<number>()
+    .defined((i) => drawable(panel, y[i]!))
+    .x((i) => panel.xAxis.position(x[i]!))
+    .y((i) => panel.yAxis.position(y[i]!))
+    .digits(1);
+  const d = path([...y.keys()]);
+  return d === null ? null : html`<path class="line ${kind}${pale ? " pale" : ""}" d="${d}"/>`;
+}
+
+const shapes: Readonly<Record<PointSeries["shape"], { readonly type: SymbolType; readonly area: number }>> = {
+  circle: { type: symbolCircle, area: 34 },
+  diamond: { type: symbolDiamond, area: 52 },
+};
+
+/** A symbol's outline around (0, 0), for the figures and their legends. */
+export function outline(shape: PointSeries["shape"]): string {
+  const { type, area } = shapes[shape];
+  return symbol(type, area).digits(1)() ?? "";
+}
+
+function pointsOf(panel: LinePanel, { kind, shape, x, y, tips }: PointSeries): Content {
+  const path = outline(shape);
+  return x.map((value, i) => {
+    if (!drawable(panel, y[i]!)) return null;
+    const place = `${pixel(panel.xAxis.position(value))} ${pixel(panel.yAxis.position(y[i]!))}`;
+    return html`<path class="point ${kind}" transform="translate(${place})" d="${path}"><title>${tips[i]!}</title></path>\n`;
+  });
+}
+
+/** One mark a pixel at most, so that a loss that is never finite does not make a page of marks. */
+function gapMarks({ gaps, xAxis, box }: LinePanel): Content {
+  const columns = new Set(gaps.map((x) => Math.round(xAxis.position(x))));
+  if (columns.size === 0) return null;
+  return html`<path class="gap" d="${[...columns].map((x) => `M${x} ${box.top}v7`).join("")}"/>`;
+}
+
+function hoverAttributes(panel: LinePanel, hover: NonNullable<LinePanel["hover"]>): Markup {
+  const xs = hover.x.map((x) => pixel(panel.xAxis.position(x)));
+  // A point that is not drawn has no height: the cursor line still finds its text.
+  const ys = hover.y.map((y) => (drawable(panel, y) ? pixel(panel.yAxis.position(y)) : ""));
+  return html`data-tips="${hover.tips}" data-x="${xs.join(" ")}" data-y="${ys.join(",")}"`;
+}

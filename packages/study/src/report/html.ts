@@ -1,0 +1,56 @@
+// Markup that cannot forget to escape: whatever is put into an html`…` template is escaped, unless it is markup already.
+// The result is well-formed as XML too (closed tags, quoted attributes), which is how the tests check it.
+
+/** A piece of HTML or SVG. Made by the html tag; by `trusted` for text that is markup already. */
+export class Markup {
+  readonly text: string;
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+/** What a template takes: null leaves the place empty, a list is joined. */
+export type Content = Markup | string | number | null | readonly Content[];
+
+// Characters that no document may hold (XML 1.0, §2.2); a name from a corrupt file can.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones to find.
+const FORBIDDEN = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g;
+
+const ENTITIES: Readonly<Record<string, string>> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+  "'": "&#39;",
+};
+
+/** Text made safe as content and as a quoted attribute. */
+export function escapeHtml(text: string): string {
+  return text
+    .toWellFormed()
+    .replace(FORBIDDEN, "\ufffd")
+    .replace(/[&<>"']/g, (character) => ENTITIES[character]!);
+}
+
+/** Fills a template: html`<td>${value}</td>`. */
+export function html(parts: TemplateStringsArray, ...values: readonly Content[]): Markup {
+  return new Markup(parts.map((part, i) => part + (i < values.length ? render(values[i]!) : "")).join(""));
+}
+
+/** Text that is put in as it is: the page's own style and script. Never what came from a run. */
+export const trusted = (text: string): Markup => new Markup(text);
+
+/** Data for the page's script. `<` is written so that no value can close the element. */
+export const jsonScript = (id: string, data: unknown): Markup =>
+  html`<script type="application/json" id="${id}">${trusted(JSON.stringify(data).replace(/[<>&]/g, unicodeEscape))}</script>`;
+
+const unicodeEscape = (character: string): string =>
+  `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+
+function render(content: Content): string {
+  if (content === null) return "";
+  if (content instanceof Markup) return content.text;
+  if (typeof content === "string") return escapeHtml(content);
+  if (typeof content === "number") return String(content);
+  return content.map(render).join("");
+}

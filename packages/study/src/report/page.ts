@@ -1,0 +1,30 @@
+// The shell of the report: head, style, script and footer around the sections.
+
+import { type Content, html, trusted } from "./html.ts";
+import { pageScript } from "./script.ts";
+import { style } from "./style.ts";
+
+// The page may run its own script and style, and load nothing from anywhere.
+const POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
+
+export function page(title: string, sections: Content): string {
+  const body = html`<html lang="en">
+<head>
+<meta charset="utf-8"/>
+<meta http-equiv="Content-Security-Policy" content="${POLICY}"/>
+<meta name="viewport" content="width=device-width, initial-scale=1"/>
+<meta name="color-scheme" content="light dark"/>
+<title>${title} · Atoll</title>
+<style>${trusted(style)}</style>
+</head>
+<body>
+<main>
+${sections}
+</main>
+<footer><p>Made by Atoll from the run’s events.jsonl, config.json and summary.json. Decimal units: 1 MB is 10⁶ bytes. Colours: the palette of Okabe and Ito (2008), which the colour-blind can tell apart.</p></footer>
+<script>${trusted(pageScript)}</script>
+</body>
+</html>
+`;
+  return `<!doctype html>\n${body.text}`;
+}

@@ -1,0 +1,109 @@
+// What the page's script does: tooltips with exact values, a cursor in the figures, a search in the config.
+// These functions run in the reader's browser: their source is put into the page, so they use nothing from outside
+// but each other. Without them the page is complete and only less convenient.
+
+/** Shows `text` at the pointer, inside the window. */
+function showTip(tip: HTMLElement, text: string, event: PointerEvent): void {
+  tip.textContent = text;
+  tip.hidden = false;
+  const room = 14;
+  const left =
+    event.clientX + room + tip.offsetWidth > innerWidth
+      ? event.clientX - room - tip.offsetWidth
+      : event.clientX + room;
+  const top = Math.min(event.clientY + room, innerHeight - tip.offsetHeight - 4);
+  tip.style.transform = `translate(${Math.max(4, left)}px, ${Math.max(4, top)}px)`;
+}
+
+/** Index of the number in `sorted` that is nearest to `value`. */
+function nearestIndex(sorted: readonly number[], value: number): number {
+  let low = 0;
+  let high = sorted.length - 1;
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if (sorted[middle]! < value) low = middle;
+    else high = middle;
+  }
+  return Math.abs(sorted[low]! - value) <= Math.abs(sorted[high]! - value) ? low : high;
+}
+
+/** Takes over the texts of `<title>` elements, which browsers show late and only on some devices. */
+function adoptTitles(): void {
+  for (const title of document.querySelectorAll("figure svg title")) {
+    const owner = title.parentElement!;
+    owner.dataset.tip = title.textContent ?? "";
+    owner.setAttribute("aria-label", owner.dataset.tip);
+    title.remove();
+  }
+}
+
+/** A line and a dot that follow the pointer along a figure's points, and the text of the nearest one. */
+function followPoints(svg: SVGSVGElement, tip: HTMLElement): void {
+  const xs = svg.dataset.x!.split(" ").map(Number);
+  const ys = svg.dataset.y!.split(",");
+  const tips = JSON.parse(document.getElementById(svg.dataset.tips!)!.textContent!) as readonly string[];
+  const [left, top, right, bottom] = svg.dataset.box!.split(" ").map(Number) as [
+    number,
+    number,
+    number,
+    number,
+  ];
+  const cursor = document.createElementNS("http://www.w3.org/2000/svg", "g");
+  cursor.setAttribute("class", "cursor");
+  cursor.innerHTML = `<path d="M0 ${top}V${bottom}"/><circle r="3.5"/>`;
+  cursor.style.display = "none";
+  svg.append(cursor);
+  svg.addEventListener("pointermove", (event) => {
+    const { x } = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM()!.inverse());
+    const over = event.target as Element;
+    const inside = x >= left - 4 && x <= right + 4 && xs.length > 0 && over.closest("[data-tip]") === null;
+    cursor.style.display = inside ? "" : "none";
+    if (!inside) return;
+    const index = nearestIndex(xs, x);
+    cursor.setAttribute("transform", `translate(${xs[index]} 0)`);
+    const dot = cursor.lastElementChild!;
+    dot.setAttribute("cy", ys[index]!);
+    dot.toggleAttribute("hidden", ys[index] === "");
+    showTip(tip, tips[index]!, event);
+    event.stopPropagation();
+  });
+  svg.addEventListener("pointerleave", () => {
+    cursor.style.display = "none";
+    tip.hidden = true;
+  });
+}
+
+/** Shows the options whose path or value has the text that is typed. */
+function filterOptions(): void {
+  const input = document.getElementById("option-filter") as HTMLInputElement | null;
+  if (input === null) return;
+  const rows = [...document.querySelectorAll<HTMLElement>(".options tr")];
+  input.closest<HTMLElement>(".filter")!.hidden = false;
+  input.addEventListener("input", () => {
+    const wanted = input.value.toLowerCase();
+    for (const row of rows) row.hidden = !row.textContent!.toLowerCase().includes(wanted);
+    const found = rows.filter((row) => !row.hidden).length;
+    document.getElementById("option-count")!.textContent = wanted === "" ? "" : `${found} of ${rows.length}`;
+  });
+}
+
+function start(): void {
+  const tip = document.createElement("div");
+  tip.className = "tip";
+  tip.hidden = true;
+  document.body.append(tip);
+  adoptTitles();
+  for (const svg of document.querySelectorAll<SVGSVGElement>("svg[data-tips]")) followPoints(svg, tip);
+  document.addEventListener("pointermove", (event) => {
+    const owner = (event.target as Element).closest<HTMLElement>("[data-tip]");
+    if (owner) showTip(tip, owner.dataset.tip!, event);
+    else tip.hidden = true;
+  });
+  filterOptions();
+}
+
+/** The script's text. A name that a bundler shortens is shortened in all of them alike. */
+export const pageScript: string = [
+  ...[showTip, nearestIndex, adoptTitles, followPoints, filterOptions, start].map(String),
+  `${start.name}();`,
+].join("\n");

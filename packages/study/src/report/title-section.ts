@@ -1,0 +1,142 @@
+// The head of the report: what was run, how it ended, and the figures that it is judged by.
+
+import { type Evaluated, formatBytes, formatSeconds } from "@atoll/core";
+import { max } from "d3-array";
+import { formatCount, formatLoss, formatPercent } from "../format.ts";
+import {
+  describeChoice,
+  finalEvaluation,
+  meanBytesSent,
+  meanNodeTime,
+  type Outcome,
+  type Run,
+  simulatedSeconds,
+} from "../run.ts";
+import { type Content, html, type Markup } from "./html.ts";
+import { facts } from "./table.ts";
+
+/** Names beyond this are set smaller. */
+const LONG_NAME = 60;
+
+export function titleSection(run: Run): Markup {
+  const { started, config, topology } = run;
+  const long = run.name.length > LONG_NAME ? " long" : "";
+  return html`<header>
+<p class="kind">Atoll · report of a run</p>
+<h1 class="name${long}" dir="auto">${run.name}</h1>
+${outcomeLine(run)}
+${run.truncated ? html`<p class="note">The last line of events.jsonl was cut off and is left out.</p>` : null}
+${facts([
+  ["Strategy", describeChoice(config.strategy) ?? started?.strategy ?? null],
+  ["Model", describeChoice(config.model)],
+  ["Data", describeChoice(config.data)],
+  ["Optimizer", describeChoice(config.optimizer)],
+  ["Nodes", started && formatCount(started.nodes)],
+  ["Network", topology && `${topology.topology.replaceAll("_", " ")}, ${topology.profile}`],
+  ["Batch size", describeChoice(config.batchSize)],
+  ["Seed", started ? String(started.seed) : describeChoice(config.seed)],
+  ["Started", started && startTime(started.startedAt)],
+  ["Resumed from", started && started.resumedFrom > 0 ? `step ${formatCount(started.resumedFrom)}` : null],
+])}
+${headline(run)}
+</header>`;
+}
+
+function outcomeLine({ outcome, stepsDone, started }: Run): Markup {
+  const steps = started ? `${formatCount(stepsDone)} of ${formatCount(started.maxSteps)} steps` : "no steps";
+  return html`<p class="outcome ${outcome.kind}"><span class="badge">${outcome.kind}</span> ${sentence(outcome, steps)}</p>`;
+}
+
+function sentence(outcome: Outcome, steps: string): Content {
+  switch (outcome.kind) {
+    case "completed":
+      return `${steps}.`;
+    case "interrupted":
+    case "failed":
+      return [`After ${steps}`, outcome.message === null ? "." : [": ", outcome.message]];
+    case "unfinished":
+      return `After ${steps} the events stop without an end: the run goes on, or was killed.`;
+    default:
+      return outcome satisfies never;
+  }
+}
+
+/** "2026-11-20 19:14:03 UTC"; a time that cannot be read is shown as it is. */
+function startTime(startedAt: string): string {
+  const match = /^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?Z$/.exec(startedAt);
+  return match ? `${match[1]} ${match[2]} UTC` : startedAt;
+}
+
+interface Figure {
+  readonly label: string;
+  readonly value: string;
+  readonly detail: Content;
+}
+
+function headline(run: Run): Markup {
+  const figures = [...qualityFigures(run), ...costFigures(run)];
+  return html`<ul class="headline">${figures.map(
+    ({ label, value, detail }) =>
+      html`<li><span class="label">${label}</span><span class="value">${value}</span><span class="detail">${detail}</span></li>\n`,
+  )}</ul>`;
+}
+
+function qualityFigures(run: Run): readonly Figure[] {
+  const evaluation = finalEvaluation(run);
+  if (evaluation !== null) return evaluationFigures(evaluation);
+  const loss = run.steps.loss.at(-1);
+  return loss === undefined
+    ? []
+    : [{ label: "Training loss", value: formatLoss(loss), detail: "of the last step" }];
+}
+
+function evaluationFigures({ split, loss, accuracy }: Evaluated): readonly Figure[] {
+  const name = split === "test" ? "Test" : "Validation";
+  const figures = [
+    {
+      label: `${name} loss`,
+      value: formatLoss(loss.global),
+      detail: `global model; local ${formatLoss(loss.local)}`,
+    },
+  ];
+  if (accuracy !== null)
+    figures.push({
+      label: `${name} accuracy`,
+      value: formatPercent(accuracy.global),
+      detail: `global model; local ${formatPercent(accuracy.local)}`,
+    });
+  return figures;
+}
+
+function costFigures(run: Run): readonly Figure[] {
+  const figures: Figure[] = [];
+  const simulated = simulatedSeconds(run);
+  const split = meanNodeTime(run);
+  if (simulated !== null)
+    figures.push({
+      label: "Simulated time",
+      value: formatSeconds(simulated),
+      detail:
+        split && simulated > 0
+          ? `${formatPercent(split.compute / (split.compute + split.communication + split.waiting), 1)} of it compute`
+          : null,
+    });
+  const sent = meanBytesSent(run);
+  const most = max(run.finished?.bytesSent ?? []);
+  if (sent !== null)
+    figures.push({
+      label: "Sent per node",
+      value: formatBytes(sent),
+      detail: most !== undefined && most > sent ? `mean; at most ${formatBytes(most)}` : null,
+    });
+  if (run.started)
+    figures.push({ label: "Parameters", value: formatCount(run.started.parameters), detail: null });
+  const peak = run.summary?.peakRssBytes;
+  if (run.finished)
+    figures.push({
+      label: "Wall time",
+      value: formatSeconds(run.finished.wallSeconds),
+      detail: typeof peak === "number" ? `peak memory ${formatBytes(peak)}` : null,
+    });
+  return figures;
+}

@@ -1,0 +1,137 @@
+// What a run's events say, in the form that its readers (report, summary table) want: steps as columns, one outcome.
+// Values are the events' own; nothing is smoothed or rounded here. A resumed run is one log with several `runStarted`,
+// cut at the checkpoint it went on from, so the last event of a kind is the one that holds.
+
+import type {
+  CollectiveDone,
+  ConfigTree,
+  ConfigValue,
+  Evaluated,
+  RunEvent,
+  RunFinished,
+  RunStarted,
+  TopologyDrawn,
+} from "@atoll/core";
+import type { RunRecord } from "./record.ts";
+
+export type Outcome =
+  | { readonly kind: "completed" }
+  | { readonly kind: "interrupted" | "failed"; readonly message: string | null }
+  /** The events stop without an end: the run goes on, or was killed. */
+  | { readonly kind: "unfinished" };
+
+/** Steps as columns of equal length, in step order. */
+export interface StepColumns {
+  readonly step: readonly number[];
+  readonly loss: readonly number[];
+  readonly learningRate: readonly number[];
+  /** Simulated seconds. */
+  readonly time: readonly number[];
+  /** Mean over the nodes. */
+  readonly bytesSent: readonly number[];
+}
+
+export interface Run {
+  readonly name: string;
+  readonly started: RunStarted | null;
+  readonly outcome: Outcome;
+  /** Steps that every node has done. */
+  readonly stepsDone: number;
+  readonly steps: StepColumns;
+  readonly evaluations: readonly Evaluated[];
+  readonly collectives: readonly CollectiveDone[];
+  readonly topology: TopologyDrawn | null;
+  readonly finished: RunFinished | null;
+  /** `config.json`; where there is none, what the first event says of the options. */
+  readonly config: ConfigTree;
+  readonly summary: ConfigTree | null;
+  readonly truncated: boolean;
+}
+
+/** Interprets the record of a run; total, whatever events are missing. */
+export function interpretRun({ config, events, summary, truncated }: RunRecord): Run {
+  const started = last(events, "runStarted");
+  const finished = last(events, "runFinished");
+  const steps = events.filter((event) => event.type === "step");
+  const settings = Object.keys(config).length > 0 ? config : (started?.config ?? {});
+  return {
+    name: started?.name ?? describeChoice(settings.name) ?? "Unnamed run",
+    started,
+    outcome: outcomeOf(finished),
+    stepsDone: finished?.steps ?? steps.at(-1)?.step ?? started?.resumedFrom ?? 0,
+    steps: {
+      step: steps.map(({ step }) => step),
+      loss: steps.map(({ loss }) => loss),
+      learningRate: steps.map(({ learningRate }) => learningRate),
+      time: steps.map(({ time }) => time),
+      bytesSent: steps.map(({ bytesSent }) => bytesSent),
+    },
+    evaluations: events.filter((event) => event.type === "evaluation"),
+    collectives: events.filter((event) => event.type === "collective"),
+    topology: last(events, "topology"),
+    finished,
+    config: settings,
+    summary,
+    truncated,
+  };
+}
+
+function last<T extends RunEvent["type"]>(
+  events: readonly RunEvent[],
+  type: T,
+): Extract<RunEvent, { type: T }> | null {
+  const found = events.findLast((event) => event.type === type);
+  return (found as Extract<RunEvent, { type: T }> | undefined) ?? null;
+}
+
+function outcomeOf(finished: RunFinished | null): Outcome {
+  if (finished === null) return { kind: "unfinished" };
+  if (finished.outcome === "completed") return { kind: "completed" };
+  return { kind: finished.outcome, message: finished.message };
+}
+
+/** A choice of the config in one line: "digits", or "fedavg (H 20)" for `{ kind: "fedavg", H: 20 }`. */
+export function describeChoice(value: ConfigValue | undefined): string | null {
+  if (value === undefined || value === null) return null;
+  if (typeof value !== "object") return String(value);
+  if (isList(value)) return value.map(String).join(", ");
+  const { kind, name, ...options } = value;
+  const details = Object.entries(options)
+    .filter(([, option]) => typeof option !== "object")
+    .map(([key, option]) => `${key} ${String(option)}`);
+  const title = kind ?? name;
+  if (title === undefined) return details.join(", ") || null;
+  return details.length > 0 ? `${String(title)} (${details.join(", ")})` : String(title);
+}
+
+export const isList = (value: ConfigValue): value is readonly ConfigValue[] => Array.isArray(value);
+
+/** The evaluation that the run is judged by: the last on the test set, or else the last on the validation set. */
+export function finalEvaluation(run: Run): Evaluated | null {
+  const of = (split: Evaluated["split"]) =>
+    run.evaluations.findLast((evaluation) => evaluation.split === split);
+  return of("test") ?? of("validation") ?? null;
+}
+
+/** Simulated seconds that a node spent on average, by kind; null where the run did not record them. */
+export function meanNodeTime(
+  run: Run,
+): { readonly compute: number; readonly communication: number; readonly waiting: number } | null {
+  const nodes = run.finished?.nodes ?? [];
+  if (nodes.length === 0) return null;
+  const mean = (kind: "compute" | "communication" | "waiting") =>
+    nodes.reduce((total, node) => total + node[kind], 0) / nodes.length;
+  return { compute: mean("compute"), communication: mean("communication"), waiting: mean("waiting") };
+}
+
+/** Bytes that a node sent on average, from the run's end or else from its last step. */
+export function meanBytesSent(run: Run): number | null {
+  const perNode = run.finished?.bytesSent ?? [];
+  if (perNode.length > 0) return perNode.reduce((total, sent) => total + sent, 0) / perNode.length;
+  return run.steps.bytesSent.at(-1) ?? null;
+}
+
+/** Simulated seconds up to the run's end, or else to its last step. */
+export function simulatedSeconds(run: Run): number | null {
+  return run.finished?.simulatedSeconds ?? run.steps.time.at(-1) ?? null;
+}

@@ -1,0 +1,103 @@
+// The short table that a terminal shows at the end of a run: plain text, aligned, at most 80 columns wide.
+
+import { formatBytes, formatSeconds } from "@atoll/core";
+import { max } from "d3-array";
+import { formatCount, formatLoss, formatPercent } from "./format.ts";
+import type { RunRecord } from "./record.ts";
+import {
+  finalEvaluation,
+  interpretRun,
+  meanBytesSent,
+  meanNodeTime,
+  type Run,
+  simulatedSeconds,
+} from "./run.ts";
+
+const WIDTH = 80;
+const NAME = 18;
+const CELL = 14;
+
+/** The table of a run, lines without trailing spaces, ending with a newline. Rows whose values are not known are left out. */
+export function summaryTable(record: RunRecord): string {
+  const run = interpretRun(record);
+  const lines = [heading(run), ...messageLines(run), ...qualityRows(run), ...costRows(run)];
+  return `${lines.map((line) => cut(line, WIDTH)).join("\n")}\n`;
+}
+
+const row = (name: string, ...cells: readonly string[]): string =>
+  (name.padEnd(NAME) + cells.map((cell) => cell.padEnd(CELL)).join("")).trimEnd();
+
+function heading({ name, started, stepsDone, outcome }: Run): string {
+  const steps = started ? `${formatCount(stepsDone)} of ${formatCount(started.maxSteps)} steps` : "no steps";
+  const nodes = started && `${formatCount(started.nodes)} ${started.nodes === 1 ? "node" : "nodes"}`;
+  const facts = [started?.strategy, nodes, steps, outcome.kind]
+    .filter((fact) => typeof fact === "string")
+    .join(", ");
+  return `${cut(singleLine(name), Math.max(16, WIDTH - facts.length - 2))}  ${facts}`;
+}
+
+function messageLines({ outcome }: Run): readonly string[] {
+  if (!("message" in outcome) || outcome.message === null) return [];
+  const words = singleLine(outcome.message).split(" ");
+  const lines = [""];
+  for (const word of words) {
+    const line = lines.at(-1)!;
+    const longer = line === "" ? word : `${line} ${word}`;
+    if (line !== "" && longer.length > WIDTH) lines.push(word);
+    else lines[lines.length - 1] = longer;
+  }
+  return lines;
+}
+
+function qualityRows(run: Run): readonly string[] {
+  const evaluation = finalEvaluation(run);
+  if (evaluation === null) {
+    const loss = run.steps.loss.at(-1);
+    return loss === undefined ? [] : [row("training loss", formatLoss(loss))];
+  }
+  const { split, loss, accuracy } = evaluation;
+  const rows = [
+    row("", "global", "local"),
+    row(`${split} loss`, formatLoss(loss.global), formatLoss(loss.local)),
+  ];
+  if (accuracy !== null)
+    rows.push(row(`${split} accuracy`, formatPercent(accuracy.global), formatPercent(accuracy.local)));
+  return rows;
+}
+
+function costRows(run: Run): readonly string[] {
+  const rows: string[] = [];
+  const simulated = simulatedSeconds(run);
+  if (simulated !== null) rows.push(row("simulated time", formatSeconds(simulated), timeSplit(run)));
+  const sent = meanBytesSent(run);
+  const most = max(run.finished?.bytesSent ?? []);
+  if (sent !== null)
+    rows.push(
+      row(
+        "sent per node",
+        formatBytes(sent),
+        most !== undefined && most > sent ? `at most ${formatBytes(most)}` : "",
+      ),
+    );
+  if (run.started) rows.push(row("parameters", formatCount(run.started.parameters)));
+  if (run.finished) rows.push(row("wall time", formatSeconds(run.finished.wallSeconds)));
+  return rows;
+}
+
+function timeSplit(run: Run): string {
+  const split = meanNodeTime(run);
+  if (split === null) return "";
+  const total = split.compute + split.communication + split.waiting;
+  if (total === 0) return "";
+  const share = (part: number): string => formatPercent(part / total, 1);
+  return `compute ${share(split.compute)}, network ${share(split.communication)}, waiting ${share(split.waiting)}`;
+}
+
+/** What came from a run must not move the cursor or break the line. */
+const singleLine = (text: string): string => text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, " ");
+
+/** By code points, so that no pair is cut in two. */
+function cut(text: string, width: number): string {
+  const points = [...text];
+  return points.length <= width ? text : `${points.slice(0, width - 1).join("")}…`;
+}
