@@ -25,6 +25,7 @@ export {
   convolution,
   countCorrect,
   dropout,
+  dropout2d,
   embedding,
   filledTensor,
   gelu,
@@ -99,7 +100,6 @@ export type {
   Optimizer,
   Schedule,
   SgdOptions,
-  UpdateContext,
   Updated,
   UpdateRule,
 } from "./optim/index.ts";
@@ -124,3 +124,7 @@ export type { Tree, TreeEntry } from "./tree.ts";
 export { flattenTree, leafAt, mapTree, unflattenTree } from "./tree.ts";
 export type { VectorEntry, VectorLayout } from "./vector.ts";
 export { layoutOf, pack, packTraced, unpack, viewsOf } from "./vector.ts";
+export { fusedCrossEntropy } from "./fused/cross-entropy.ts";
+export { fusedGelu } from "./fused/gelu.ts";
+export { fusedLayerNorm } from "./fused/layer-norm.ts";
+export { fusedSoftmax } from "./fused/softmax.ts";

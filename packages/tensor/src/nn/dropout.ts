@@ -5,6 +5,7 @@
 
 import { ConfigError } from "@atoll/core";
 import type { Tensor } from "../borrow.ts";
+import { elementCount } from "../host.ts";
 import {
   cast,
   concatenate,
@@ -26,12 +27,19 @@ export interface DropoutOptions {
 }
 
 /** Zeroes elements with probability `rate` and scales the others by 1 / (1 − rate); the identity when not training. */
-export function dropout(x: Tensor, { rate, training, key }: DropoutOptions): Tensor {
+export const dropout = (x: Tensor, options: DropoutOptions): Tensor => dropBlocks(x, x.shape, options);
+
+/** As `dropout`, but whole channels are dropped or kept, as PyTorch's `Dropout2d`. [batch, channels, height, width] */
+export const dropout2d = (x: Tensor, options: DropoutOptions): Tensor =>
+  dropBlocks(x, [...x.shape.slice(0, 2), 1, 1], options);
+
+/** One decision for each element of `shape`, which broadcasts over x. */
+function dropBlocks(x: Tensor, shape: readonly number[], { rate, training, key }: DropoutOptions): Tensor {
   if (!(rate >= 0 && rate < 1))
     throw new ConfigError(`dropout: expected a rate of at least 0 and below 1, got ${rate}.`);
   if (!training || rate === 0) return x;
-  const kept = cast(greaterEqual(halfWords(key, x.size), Math.round(rate * 2 ** 16)), "float32");
-  return multiply(x, reshape(multiply(kept, 1 / (1 - rate)), x.shape));
+  const kept = greaterEqual(halfWords(key, elementCount(shape)), Math.round(rate * 2 ** 16));
+  return multiply(x, reshape(multiply(cast(kept, "float32"), 1 / (1 - rate)), shape));
 }
 
 /** Independent numbers, uniform on 0 … 65535. float32 [length] */

@@ -7,7 +7,7 @@ export type { Convolution, ConvolutionShape } from "./convolution.ts";
 export { convolution, initConvolution } from "./convolution.ts";
 export { countCorrect, softmaxCrossEntropy } from "./crossEntropy.ts";
 export type { DropoutOptions } from "./dropout.ts";
-export { dropout } from "./dropout.ts";
+export { dropout, dropout2d } from "./dropout.ts";
 export type { Embedding } from "./embedding.ts";
 export { embedding, initEmbedding } from "./embedding.ts";
 export { filledTensor, normalTensor, uniformTensor } from "./initializers.ts";

@@ -14,7 +14,7 @@ export function addDecayedWeights(weightDecay: number, decay: Decay = "all"): Gr
     config: { kind: "addDecayedWeights", weightDecay, decay },
     rule: { kind: "addDecayedWeights", weightDecay, decay },
     scalars: () => ({}),
-    update(updates, _state, { parameters, layout: { size, matrixSize } }) {
+    update(updates, _state, parameters, _scalars, { size, matrixSize }) {
       if (decay === "all" || matrixSize === size)
         return { updates: add(updates, multiply(parameters, weightDecay)), state: {} };
       if (matrixSize === 0) return { updates, state: {} };

@@ -2,7 +2,7 @@
 
 import type { Tensor } from "../borrow.ts";
 import { constantSchedule } from "./schedule.ts";
-import type { ChainPart, GradientTransformation, Optimizer, UpdateContext } from "./transformation.ts";
+import type { ChainPart, GradientTransformation, Optimizer } from "./transformation.ts";
 
 const prefixed = <T>(label: string, values: Readonly<Record<string, T>>): [string, T][] =>
   Object.entries(values).map(([name, value]) => [`${label}/${name}`, value]);
@@ -51,25 +51,20 @@ export function chain(...transformations: readonly GradientTransformation[]): Op
       Object.fromEntries(
         parts.flatMap(({ label, transformation }) => prefixed(label, transformation.scalars(count))),
       ),
-    update: (gradients, state, context) => updateAll(parts, gradients, state, context),
+    update: updateAll(parts),
   };
 }
 
-function updateAll(
-  parts: readonly ChainPart[],
-  gradients: Tensor,
-  state: Readonly<Record<string, Tensor>>,
-  context: UpdateContext,
-): { updates: Tensor; state: Record<string, Tensor> } {
-  let updates = gradients;
-  const next: [string, Tensor][] = [];
-  for (const { label, transformation } of parts) {
-    const result = transformation.update(updates, scopedTo(label, state), {
-      ...context,
-      scalars: scopedTo(label, context.scalars),
-    });
-    updates = result.updates;
-    next.push(...prefixed(label, result.state));
-  }
-  return { updates, state: Object.fromEntries(next) };
-}
+const updateAll =
+  (parts: readonly ChainPart[]): GradientTransformation["update"] =>
+  (gradients, state, parameters, scalars, layout) => {
+    let updates = gradients;
+    const next: [string, Tensor][] = [];
+    for (const { label, transformation } of parts) {
+      const own = [scopedTo(label, state), parameters, scopedTo(label, scalars)] as const;
+      const result = transformation.update(updates, ...own, layout);
+      updates = result.updates;
+      next.push(...prefixed(label, result.state));
+    }
+    return { updates, state: Object.fromEntries(next) };
+  };

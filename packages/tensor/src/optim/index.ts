@@ -16,7 +16,6 @@ export type {
   Decay,
   GradientTransformation,
   Optimizer,
-  UpdateContext,
   Updated,
   UpdateRule,
 } from "./transformation.ts";

@@ -36,7 +36,7 @@ export function scaleByAdam(options: AdamOptions = {}): GradientTransformation {
     config: { kind: "scaleByAdam", b1, b2, eps },
     rule: { kind: "scaleByAdam", b1, b2, eps },
     scalars: (count) => ({ ...adamCorrections({ b1, b2 }, count) }),
-    update(gradients, state, { scalars }) {
+    update(gradients, state, _parameters, scalars) {
       const mu = add(multiply(state.mu!, b1), multiply(gradients, 1 - b1));
       const nu = add(multiply(state.nu!, b2), multiply(square(gradients), 1 - b2));
       const denominator = add(multiply(sqrt(nu), scalars.root!), eps);

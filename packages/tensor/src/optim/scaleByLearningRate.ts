@@ -14,7 +14,7 @@ export function scaleByLearningRate(learningRate: number | Schedule): GradientTr
     rule: { kind: "scaleByLearningRate", learningRate: schedule },
     learningRate: schedule,
     scalars: (count) => ({ negative: -schedule(count) }),
-    update: (updates, _state, { scalars }) => ({
+    update: (updates, _state, _parameters, scalars) => ({
       updates: multiply(updates, scalars.negative!),
       state: {},
     }),

@@ -8,15 +8,6 @@ import type { Tensor } from "../borrow.ts";
 import type { VectorLayout } from "../vector.ts";
 import type { Schedule } from "./schedule.ts";
 
-/** What a transformation reads besides the gradients. */
-export interface UpdateContext {
-  /** float32 [layout.size] */
-  readonly parameters: Tensor;
-  /** What `scalars` gave, as float32 scalars. */
-  readonly scalars: Readonly<Record<string, Tensor>>;
-  readonly layout: VectorLayout;
-}
-
 export interface Updated {
   /** float32 [layout.size] */
   readonly updates: Tensor;
@@ -36,8 +27,17 @@ export interface GradientTransformation {
   readonly learningRate?: Schedule;
   /** Numbers for the next update when `count` updates are done. */
   scalars(count: number): Readonly<Record<string, number>>;
-  /** Pure: turns gradients (or the updates of the transformation before) into updates, and the state into the next. */
-  update(updates: Tensor, state: Readonly<Record<string, Tensor>>, context: UpdateContext): Updated;
+  /**
+   * Pure: turns gradients (or the updates of the transformation before) into updates, and the state into the next one.
+   * `updates` and `parameters` are float32 [layout.size], as is each slot; `scalars` are what `scalars` gave, each [].
+   */
+  update(
+    updates: Tensor,
+    state: Readonly<Record<string, Tensor>>,
+    parameters: Tensor,
+    scalars: Readonly<Record<string, Tensor>>,
+    layout: VectorLayout,
+  ): Updated;
 }
 
 /** Which parameters weight decay acts on: all of them, or only tensors with two axes or more, as GPTs are trained. */
