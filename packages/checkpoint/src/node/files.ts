@@ -1,7 +1,7 @@
 // Files that are either whole or absent: written into a directory aside, flushed to the disk, then renamed into place.
 // A reader never sees half a file, and a failed write leaves nothing behind. Knows nothing of what the files hold.
 
-import { mkdir, mkdtemp, open, rename, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, open, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { ConfigError, RunError } from "@atoll/core";
 
@@ -17,18 +17,20 @@ export async function writeFileAtomic(path: string, content: FileContent): Promi
 }
 
 /**
- * Writes the files of a new directory; the directory appears when all are on the disk.
- * @param files content by file name
- * @throws ConfigError if its parent cannot be written to or it exists and is not empty; RunError if the disk fails.
+ * Writes a directory of files, replacing it if it is there; it appears when all its files are on the disk.
+ * @param files name and content; an iterable can make each file's content when its turn comes
+ * @throws ConfigError if its parent cannot be written to; RunError if the disk is full or fails.
  */
 export async function writeDirectoryAtomic(
   path: string,
-  files: Readonly<Record<string, FileContent>>,
+  files: Iterable<readonly [name: string, content: FileContent]>,
 ): Promise<void> {
   await writeAside(path, async (aside) => {
     await mkdir(aside);
-    for (const [name, content] of Object.entries(files)) await writeFlushed(join(aside, name), content);
+    for (const [name, content] of files) await writeFlushed(join(aside, name), content);
     await flushDirectory(aside);
+    // A directory cannot be renamed onto one that has files: the old one steps aside first, and goes with the shelter.
+    if (await isDirectory(path)) await rename(path, `${aside}.replaced`);
   });
 }
 
@@ -50,6 +52,12 @@ async function writeAside(path: string, write: (aside: string) => Promise<void>)
     if (shelter !== undefined) await rm(shelter, { recursive: true, force: true });
   }
 }
+
+const isDirectory = (path: string): Promise<boolean> =>
+  stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
 
 async function writeFlushed(path: string, content: FileContent): Promise<void> {
   await using file = await open(path, "wx");
