@@ -82,15 +82,29 @@ function backwardCall(
   args: readonly Atom[],
   forward: FusedCall,
 ): FusedCall | undefined {
-  const matches =
-    equation.outBinders.length === args.length &&
-    equation.outBinders.every(({ aval }, i) => aval.shape.join() === args[i]!.aval.shape.join());
-  if (!matches) return undefined;
+  const outputs = cotangents(equation.outBinders, args);
+  if (outputs === undefined) return undefined;
   return {
     operation: { kind: "fusedGradient", kernel: kernel.name },
     inputs: [...args, ...forward.outputs, equation.inputs.at(-1)!],
-    outputs: equation.outBinders,
+    outputs,
   };
+}
+
+/**
+ * One variable for each argument's cotangent. jax-js gives one for each argument, or for the differentiated ones only;
+ * where that doesn't tell which they are, undefined.
+ */
+function cotangents(given: readonly Var[], args: readonly Atom[]): readonly Var[] | undefined {
+  const isFloat = (atom: Atom): boolean => atom.aval.dtype === "float32";
+  const isAll = given.length === args.length;
+  if (!isAll && given.length !== args.filter(isFloat).length) return undefined;
+  let next = 0;
+  const outputs = args.map(
+    (atom): Var => (isAll || isFloat(atom) ? given[next++]! : { id: -1, aval: atom.aval }),
+  );
+  const agrees = outputs.every(({ aval }, i) => aval.shape.join() === args[i]!.aval.shape.join());
+  return agrees ? outputs : undefined;
 }
 
 /** A forward part whose residuals are read by anything but its own backward part must be inlined with that. */

@@ -1,9 +1,13 @@
-// The fused kernels that the compiler knows, by name. A new one is one file and one line here; the traced function must
-// be `jit(function fused_<name>(…) {…})` and make no array constants of its own.
+// The fused kernels that the compiler knows, by name. A new one is one file and one line here; the traced function is
+// made by `fuse`.
 
+import { crossEntropyKernel } from "./cross-entropy.ts";
+import { geluKernel } from "./gelu.ts";
 import type { FusedKernel } from "./kernel.ts";
+import { layerNormKernel } from "./layer-norm.ts";
+import { softmaxKernel } from "./softmax.ts";
 
-const KERNELS: readonly FusedKernel[] = [];
+const KERNELS: readonly FusedKernel[] = [crossEntropyKernel, geluKernel, layerNormKernel, softmaxKernel];
 
 const byName: ReadonlyMap<string, FusedKernel> = new Map(KERNELS.map((kernel) => [kernel.name, kernel]));
 
