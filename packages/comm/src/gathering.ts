@@ -1,0 +1,53 @@
+// One collective while its members arrive: who is there, with what. Members are matched by group and call order.
+
+import { type Rank, RunError, type Seconds } from "@atoll/core";
+import { listed, type Wait } from "@atoll/network";
+import { type Call, callsMatch, describeCall } from "./collective.ts";
+
+export interface Arrival {
+  /** The member's vector; results are written here. */
+  readonly vector: Float32Array;
+  readonly ready: Seconds;
+  readonly wait: Wait<readonly Float32Array[]>;
+}
+
+export class Gathering {
+  /** Place in the group's sequence of calls, from 1. */
+  readonly number: number;
+  readonly #ranks: readonly Rank[];
+  readonly #arrivals: (Arrival | undefined)[];
+  #missing: number;
+  #first: { readonly rank: Rank; readonly call: Call } | undefined;
+
+  constructor(ranks: readonly Rank[], number: number) {
+    this.#ranks = ranks;
+    this.number = number;
+    this.#arrivals = ranks.map(() => undefined);
+    this.#missing = ranks.length;
+  }
+
+  /** @throws RunError if the call is not the one that the first member made */
+  check(member: number, call: Call): void {
+    const rank = this.#ranks[member]!;
+    this.#first ??= { rank, call };
+    if (callsMatch(this.#first.call, call)) return;
+    throw new RunError(
+      `Collective #${this.number} of ${listed("rank", this.#ranks)}: rank ${this.#first.rank} calls ` +
+        `${describeCall(this.#first.call)}, rank ${rank} calls ${describeCall(call)}. ` +
+        "All members have to make the same calls in the same order.",
+    );
+  }
+
+  /** @returns all members' arrivals, in their order, once the last is there */
+  add(member: number, arrival: Arrival): readonly Arrival[] | undefined {
+    this.#arrivals[member] = arrival;
+    this.#missing--;
+    return this.#missing === 0 ? (this.#arrivals as readonly Arrival[]) : undefined;
+  }
+
+  /** "allReduce(sum of 10 floats) #3, for ranks 1, 2": what a member that is there waits for. */
+  describe(): string {
+    const missing = this.#ranks.filter((_, member) => this.#arrivals[member] === undefined);
+    return `${this.#first === undefined ? "a collective" : describeCall(this.#first.call)} #${this.number}, for ${listed("rank", missing)}`;
+  }
+}
