@@ -132,7 +132,7 @@ function checkIndex(index: number, size: number): void {
 }
 
 /** The array itself if its memory is shared, otherwise a copy that is. Never a subclass such as Node's Buffer. */
-function share<T extends Uint8Array | Uint16Array | Int32Array | Float32Array>(
+export function share<T extends Uint8Array | Uint16Array | Int32Array | Float32Array>(
   array: T,
   make: new (buffer: SharedArrayBuffer) => T,
 ): T {

@@ -2,12 +2,10 @@
 // Source: Y. LeCun, C. Cortes, C. J. C. Burges, "The MNIST database of handwritten digits". Mean and deviation are those
 // that EXO Gym and the PyTorch examples normalise with.
 
-import { access } from "node:fs/promises";
-import { join } from "node:path";
-import { type AtollError, RunError } from "@atoll/core";
 import { type Dataset, tableDataset } from "../../data/dataset.ts";
-import { type DataOptions, download } from "./download.ts";
+import type { DataOptions } from "./download.ts";
 import { type IdxArray, idxError, readIdx } from "./idx.ts";
+import { locate, type PublishedData } from "./locate.ts";
 
 /** Where the files are published. */
 export interface MnistArchive {
@@ -57,60 +55,28 @@ export async function loadMnist(
   options: DataOptions,
   archive: MnistArchive = OFFICIAL,
 ): Promise<{ readonly train: Dataset; readonly test: Dataset }> {
-  const paths = await locate(options, archive);
-  const [trainImages, trainLabels, testImages, testLabels] = await Promise.all([
-    readIdx(paths["train-images-idx3-ubyte"], 3),
-    readIdx(paths["train-labels-idx1-ubyte"], 1),
-    readIdx(paths["t10k-images-idx3-ubyte"], 3),
-    readIdx(paths["t10k-labels-idx1-ubyte"], 1),
-  ]);
+  const paths = await locate(published(archive), options);
+  const [trainImages, trainLabels, testImages, testLabels] = await Promise.all(
+    paths.map((path, i) => readIdx(path, FILES[i]!.includes("idx3") ? 3 : 1)),
+  );
   return {
-    train: toDataset("mnist", trainImages, trainLabels),
-    test: toDataset("mnist-test", testImages, testLabels),
+    train: toDataset("mnist", trainImages!, trainLabels!),
+    test: toDataset("mnist-test", testImages!, testLabels!),
   };
 }
 
-/** The path of each file, all of which exist once this returns. */
-async function locate(options: DataOptions, archive: MnistArchive): Promise<Record<MnistFile, string>> {
-  const home = join(options.directory, "mnist");
-  const found = await Promise.all(
-    FILES.map((file) =>
-      firstExisting([home, options.directory].flatMap((dir) => [join(dir, `${file}.gz`), join(dir, file)])),
-    ),
-  );
-  const missing = FILES.filter((_, i) => found[i] === undefined);
-  for (const file of missing) {
-    const urls = archive.mirrors.map((mirror) => new URL(`${file}.gz`, mirror).href);
-    const path = join(home, `${file}.gz`);
-    try {
-      await download({ urls, sha256: archive.sha256[file], path }, options);
-    } catch (cause) {
-      options.signal?.throwIfAborted();
-      throw cause instanceof RunError ? missingFiles(home, missing, cause) : cause;
-    }
-  }
-  const paths = FILES.map((file, i) => [file, found[i] ?? join(home, `${file}.gz`)]);
-  return Object.fromEntries(paths) as Record<MnistFile, string>;
-}
-
-function missingFiles(home: string, missing: readonly MnistFile[], cause: AtollError): RunError {
-  const names = missing.map((file) => `${file}.gz`).join(", ");
-  return new RunError(
-    `MNIST is not complete in ${home} (missing: ${names}). ${cause.message} Put the missing files there by hand, or use data=digits, which needs none.`,
-    cause,
-  );
-}
-
-async function firstExisting(paths: readonly string[]): Promise<string | undefined> {
-  for (const path of paths)
-    if (
-      await access(path).then(
-        () => true,
-        () => false,
-      )
-    )
-      return path;
-  return undefined;
+function published({ mirrors, sha256 }: MnistArchive): PublishedData {
+  return {
+    title: "MNIST",
+    folder: "mnist",
+    files: FILES.map((file) => ({
+      name: `${file}.gz`,
+      alternatives: [file],
+      urls: mirrors.map((mirror) => new URL(`${file}.gz`, mirror).href),
+      sha256: sha256[file],
+    })),
+    advice: "use data=digits, which needs none",
+  };
 }
 
 function toDataset(name: string, images: IdxArray, labels: IdxArray): Dataset {
