@@ -3,7 +3,6 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type Dataset, type Subset, tableDataset, whole, windowsDataset } from "./dataset.ts";
 import { type Partition, partition, partitionByFactory } from "./partition.ts";
-import { holdOut } from "./split.ts";
 
 const table = (labels: readonly number[], classes = 10): Dataset =>
   tableDataset({
@@ -35,7 +34,8 @@ describe("every scheme", () => {
   test("puts every example on exactly one node, none empty, the same for the same seed", () => {
     fc.assert(
       fc.property(labels, schemes, fc.integer({ min: 1, max: 10 }), fc.nat(), (y, scheme, nodes, seed) => {
-        const { train } = holdOut(table(y), seed % 10, createRandom(seed));
+        const { dataset, indices } = whole(table(y));
+        const train = { dataset, indices: indices.filter((i) => i % 11 !== seed % 11) };
         fc.pre(train.indices.length >= 2 * nodes);
         const shares = partition(train, scheme, nodes, createRandom(seed));
         expect(shares).toHaveLength(nodes);
@@ -118,33 +118,4 @@ test("a factory gives each node its own data; odd ones out are named", async () 
   expect(shares.map(({ indices }) => indices.length)).toEqual([3, 2]);
   const mixed = partitionByFactory(async (rank) => (rank === 1 ? windows(9, 2) : table([0])), 2);
   await expect(mixed).rejects.toThrow(/node 1's data set "w" has int32 examples of shape \[2\]/);
-});
-
-describe("holdOut", () => {
-  test("splits a table without overlap or loss, at random", () => {
-    fc.assert(
-      fc.property(labels, fc.nat({ max: 19 }), fc.nat(), (y, size, seed) => {
-        const dataset = table(y);
-        const { train, validation } = holdOut(dataset, size, createRandom(seed));
-        expect(validation.indices).toHaveLength(size);
-        expect(all([train, validation])).toEqual([...whole(dataset).indices]);
-      }),
-    );
-    const sorted = table(Array.from({ length: 1000 }, (_, i) => Math.floor(i / 100)));
-    const { validation } = holdOut(sorted, 100, createRandom(0));
-    expect(new Set([...validation.indices].map((i) => sorted.labels![i])).size).toBe(10);
-  });
-
-  test("keeps the windows of the two sides from sharing tokens", () => {
-    const { train, validation } = holdOut(windows(30, 4), 5, createRandom(0));
-    expect([...validation.indices]).toEqual([21, 22, 23, 24, 25]);
-    // The last training window reads tokens 16 … 20 with its target; validation starts at 21.
-    expect(train.indices.at(-1)).toBe(16);
-  });
-
-  test("leaves something to train on", () => {
-    expect(() => holdOut(table([0, 1]), 2, createRandom(0))).toThrow(/leaves no training examples of the 2/);
-    expect(() => holdOut(table([0, 1]), -1, createRandom(0))).toThrow(ConfigError);
-    expect(holdOut(table([0, 1]), 0, createRandom(0)).train.indices).toHaveLength(2);
-  });
 });

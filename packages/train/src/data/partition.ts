@@ -11,7 +11,7 @@ export type Partition =
   | { readonly kind: "contiguous" }
   /** The same, in a random order: every node's data looks alike. */
   | { readonly kind: "shuffled" }
-  /** Each node has its own mix of classes, drawn from Dirichlet(alpha · class frequencies); a small alpha is a strong skew. */
+  /** Equal shares, each with its own mix of classes drawn from Dirichlet(alpha · class frequencies); a small alpha is a strong skew. */
   | { readonly kind: "dirichlet"; readonly alpha: number }
   /** The data sorted by class and cut into worldSize · shardsPerNode shards; each node is dealt shardsPerNode of them. */
   | { readonly kind: "labelShards"; readonly shardsPerNode: number };
