@@ -90,7 +90,7 @@ function outcomeOf(finished: RunFinished | null): Outcome {
   return { kind: finished.outcome, message: finished.message };
 }
 
-/** A choice of the config in one line: "digits", or "fedavg (H 20)" for `{ kind: "fedavg", H: 20 }`. */
+/** A choice of the config in one line: "digits", or "fedavg (H=20)" for `{ kind: "fedavg", H: 20 }`. */
 export function describeChoice(value: ConfigValue | undefined): string | null {
   if (value === undefined || value === null) return null;
   if (typeof value !== "object") return String(value);
@@ -98,7 +98,7 @@ export function describeChoice(value: ConfigValue | undefined): string | null {
   const { kind, name, ...options } = value;
   const details = Object.entries(options)
     .filter(([, option]) => typeof option !== "object")
-    .map(([key, option]) => `${key} ${String(option)}`);
+    .map(([key, option]) => `${key}=${String(option)}`);
   const title = kind ?? name;
   if (title === undefined) return details.join(", ") || null;
   return details.length > 0 ? `${String(title)} (${details.join(", ")})` : String(title);

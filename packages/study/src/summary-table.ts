@@ -68,7 +68,7 @@ function qualityRows(run: Run): readonly string[] {
 function costRows(run: Run): readonly string[] {
   const rows: string[] = [];
   const simulated = simulatedSeconds(run);
-  if (simulated !== null) rows.push(row("simulated time", formatSeconds(simulated), timeSplit(run)));
+  if (simulated !== null) rows.push(row("simulated time", formatSeconds(simulated)), ...timeSplit(run));
   const sent = meanBytesSent(run);
   const most = max(run.finished?.bytesSent ?? []);
   if (sent !== null)
@@ -84,13 +84,14 @@ function costRows(run: Run): readonly string[] {
   return rows;
 }
 
-function timeSplit(run: Run): string {
+/** Where the simulated time went, on a line of its own. */
+function timeSplit(run: Run): readonly string[] {
   const split = meanNodeTime(run);
-  if (split === null) return "";
+  if (split === null) return [];
   const total = split.compute + split.communication + split.waiting;
-  if (total === 0) return "";
-  const share = (part: number): string => formatPercent(part / total, 1);
-  return `compute ${share(split.compute)}, network ${share(split.communication)}, waiting ${share(split.waiting)}`;
+  if (total === 0) return [];
+  const share = (kind: keyof typeof split): string => `${kind} ${formatPercent(split[kind] / total, 1)}`;
+  return [row("", [share("compute"), share("communication"), share("waiting")].join(", "))];
 }
 
 /** What came from a run must not move the cursor or break the line. */

@@ -44,13 +44,16 @@ function shorten(value: string): Content {
 }
 
 export function reproduceSection({ config }: Run): Markup {
+  return html`<section id="reproduce"><h2>Reproduce</h2>${instructions(config)}</section>`;
+}
+
+function instructions(config: ConfigTree): Markup {
   const command = commandOf(config.command);
-  return html`<section id="reproduce"><h2>Reproduce</h2>
-${
-  command === null
-    ? html`<p>The command was not recorded. <code>config.json</code> beside this page holds every option with the seed; the same options and seed give the same numbers.</p>`
-    : html`<p>The same command and seed give the same numbers.</p><pre class="command"><code>${command}</code></pre>`
-}</section>`;
+  if (command !== null)
+    return html`<p>The same command and seed give the same numbers.</p><pre class="command"><code>${command}</code></pre>`;
+  if (Object.keys(config).length === 0)
+    return emptyState("The run recorded neither its command nor its config.");
+  return html`<p>The command was not recorded. <code>config.json</code> beside this page holds every option with the seed; the same options and seed give the same numbers.</p>`;
 }
 
 /** A command line as it was recorded, as text or as a list of arguments, which are quoted where a shell needs it. */

@@ -3,6 +3,7 @@
 import type { Evaluated } from "@atoll/core";
 import { formatCount, formatExact, formatPercent } from "../format.ts";
 import { evenly } from "./figure/downsample.ts";
+import type { LineSeries, PointSeries } from "./figure/line-panel.ts";
 
 export interface EvaluationMarks {
   readonly split: Evaluated["split"];
@@ -40,6 +41,28 @@ export function evaluationMarks(
   }
   return series;
 }
+
+/** The series as lines; a test at the end is a single point and has none. */
+export const markLines = (
+  marks: readonly EvaluationMarks[],
+  x: (evaluation: Evaluated) => number,
+): readonly LineSeries[] =>
+  marks
+    .filter(({ split }) => split === "validation")
+    .map(({ model, evaluations, y }) => ({ kind: model, x: evaluations.map(x), y }));
+
+/** The series as points: circles for the validation set, diamonds for the test set. */
+export const markPoints = (
+  marks: readonly EvaluationMarks[],
+  x: (evaluation: Evaluated) => number,
+): readonly PointSeries[] =>
+  marks.map(({ model, split, evaluations, y, tips }) => ({
+    kind: model,
+    shape: split === "test" ? "diamond" : "circle",
+    x: evaluations.map(x),
+    y,
+    tips,
+  }));
 
 function evaluationTip(
   { split, step, time, bytesSent, loss, accuracy }: Evaluated,

@@ -4,13 +4,24 @@
 import { extent } from "d3-array";
 import { formatCount, formatExact } from "../format.ts";
 import type { Run } from "../run.ts";
-import { type EvaluationMarks, evaluationMarks } from "./evaluation-marks.ts";
-import { type Axis, byteUnit, linearAxis, logAxis, noUnit, timeUnit, type Unit } from "./figure/axis.ts";
-import { evenly, extremes } from "./figure/downsample.ts";
+import {
+  type Abscissa,
+  abscissaAxis,
+  againstBytes,
+  againstSteps,
+  againstTime,
+  maximumOf,
+  ordinateRange,
+} from "./abscissa.ts";
+import { accuracyPanel } from "./accuracy-panel.ts";
+import { type EvaluationMarks, evaluationMarks, markLines, markPoints } from "./evaluation-marks.ts";
+import { type Axis, linearAxis, logAxis } from "./figure/axis.ts";
+import { extremes } from "./figure/downsample.ts";
 import { type LegendEntry, legend } from "./figure/legend.ts";
-import { type LinePanel, type LineSeries, linePanel, panelBox } from "./figure/line-panel.ts";
+import { type LineSeries, linePanel, panelBox } from "./figure/line-panel.ts";
 import { runningMean } from "./figure/running-mean.ts";
 import { type Content, html, jsonScript, type Markup } from "./html.ts";
+import { learningRatePanel } from "./learning-rate-panel.ts";
 import { emptyState } from "./table.ts";
 
 /** Shares of the series of which the lowest and highest point are drawn: about one and a half a pixel. */
@@ -18,57 +29,41 @@ const BINS = 600;
 /** Places of the running mean: fewer, since it is smooth. */
 const MEAN_POINTS = 400;
 
-/** One of the quantities that the loss is drawn against. */
-interface Abscissa {
-  readonly name: string;
-  readonly values: readonly number[];
-  readonly of: (evaluation: {
-    readonly step: number;
-    readonly time: number;
-    readonly bytesSent: number;
-  }) => number;
-  readonly unit: (maximum: number) => Unit;
-  readonly whole: boolean;
-}
+/** Id of the texts that the cursor shows, one for each step that is drawn. */
+const TIPS = "step-tips";
 
 type YScale = "linear" | "log";
+
+/** What every loss panel draws. */
+interface Drawn {
+  readonly marks: readonly EvaluationMarks[];
+  /** Indices of the steps. */
+  readonly shown: readonly number[];
+}
 
 export function lossSection(run: Run): Markup {
   const { steps } = run;
   const marks = evaluationMarks(run.evaluations, "loss");
   if (steps.step.length === 0 && marks.length === 0)
     return html`<section id="loss"><h2>Loss</h2>${emptyState("No step was finished, so there is no loss to show.")}</section>`;
-  const abscissae = abscissaeOf(run);
   const scales = yScales(run, marks);
   const shown = extremes(steps.loss, BINS);
-  const panels = (scale: YScale): Content => abscissae.map((x) => lossPanel(run, marks, x, scale, shown));
-  const windows = runningMean(steps.step, steps.loss, 2).window;
+  const abscissae = [againstSteps, againstTime, againstBytes].map((against) => against(run));
+  const panels = (scale: YScale): Content =>
+    abscissae.map((abscissa) => lossPanel(run, abscissa, { marks, shown }, scale));
+  const { window } = runningMean(steps.step, steps.loss, 2);
   return html`<section id="loss"><h2>Loss</h2>
 ${scaleSwitch(scales)}
-<figure class="wide">
-${legend(legendOf(run, marks, windows))}
-<div class="panels">${scales.map(panels)}${fourthPanel(run, shown)}</div>
-<figcaption>${caption(run, windows, shown.length)}</figcaption>
+<figure>
+${legend(legendOf(run, marks, window))}
+<div class="panels">${scales.map(panels)}${accuracyPanel(run) ?? learningRatePanel(run, shown, TIPS)}</div>
+<figcaption>${caption(run, window, shown.length)}</figcaption>
 </figure>
 ${jsonScript(
-  "step-tips",
+  TIPS,
   shown.map((i) => stepTip(run, i)),
 )}
 </section>`;
-}
-
-function abscissaeOf({ steps }: Run): readonly Abscissa[] {
-  return [
-    { name: "steps", values: steps.step, of: ({ step }) => step, unit: () => noUnit, whole: true },
-    { name: "simulated time", values: steps.time, of: ({ time }) => time, unit: timeUnit, whole: false },
-    {
-      name: "bytes sent per node",
-      values: steps.bytesSent,
-      of: ({ bytesSent }) => bytesSent,
-      unit: byteUnit,
-      whole: false,
-    },
-  ];
 }
 
 /** The scales on offer, the better one first: a loss that falls by more than a factor of 50 needs a logarithm. */
@@ -93,138 +88,39 @@ function scaleSwitch([first, ...others]: readonly YScale[]): Content {
 ${option(first!, html`checked=""`)}${others.map((scale) => option(scale, null))}</div>`;
 }
 
-function lossPanel(
-  run: Run,
-  marks: readonly EvaluationMarks[],
-  abscissa: Abscissa,
-  scale: YScale,
-  shown: readonly number[],
-): Markup {
-  const evaluated = marks.flatMap(({ evaluations }) => evaluations.map(abscissa.of));
-  const maximum = Math.max(0, abscissa.values.at(-1) ?? 0, ...evaluated);
-  const name = `${abscissa.name} (${scale} scale)`;
-  if (maximum === 0 && abscissa.name === "bytes sent per node")
-    return html`<div class="panel ${scale} nothing">${emptyState("No bytes were sent, so there is no loss against bytes.")}</div>`;
+function lossPanel(run: Run, abscissa: Abscissa, drawn: Drawn, scale: YScale): Markup {
+  if (maximumOf(abscissa, run) === 0)
+    return html`<div class="panel ${scale} nothing">${emptyState(abscissa.nothing)}</div>`;
+  const { marks, shown } = drawn;
   const { loss } = run.steps;
   const x = shown.map((i) => abscissa.values[i]!);
   const y = shown.map((i) => loss[i]!);
   const mean = runningMean(abscissa.values, loss, MEAN_POINTS);
   const smoothed = mean.window > 1 || mean.x.length < Math.min(x.length, MEAN_POINTS);
   const raw: LineSeries = { kind: "training", x, y };
+  const bold: LineSeries = { kind: "training", x: mean.x, y: mean.y };
   return linePanel({
-    title: `Loss against ${name}`,
+    title: `Loss against ${abscissa.name} (${scale} scale)`,
     className: scale,
     box: panelBox,
-    positiveOnly: scale === "log",
-    xAxis: xAxis(abscissa, maximum),
+    xAxis: abscissaAxis(abscissa, run),
     yAxis: yAxis(lossDomain(run, marks, scale), scale),
-    lines: [
-      ...(smoothed ? [{ ...raw, pale: true }, { kind: "training", x: mean.x, y: mean.y } as const] : [raw]),
-      ...marks.map(({ model, evaluations, y: values }) => ({
-        kind: model,
-        x: evaluations.map(abscissa.of),
-        y: values,
-      })),
-    ],
-    points: marks.map(({ model, split, evaluations, y: values, tips }) => ({
-      kind: model,
-      shape: split === "test" ? ("diamond" as const) : ("circle" as const),
-      x: evaluations.map(abscissa.of),
-      y: values,
-      tips,
-    })),
+    lines: [...(smoothed ? [{ ...raw, pale: true }, bold] : [raw]), ...markLines(marks, abscissa.of)],
+    points: markPoints(marks, abscissa.of),
     gaps: gapsOf(run, abscissa),
-    hover: { tips: "step-tips", x, y },
+    hover: { tips: TIPS, x, y },
+    positiveOnly: scale === "log",
   });
 }
 
-const xAxis = ({ name, unit, whole }: Abscissa, maximum: number): Axis =>
-  linearAxis({
-    domain: [0, maximum],
-    range: [panelBox.left, panelBox.right],
-    label: name,
-    unit: unit(maximum),
-    whole,
-  });
-
 function yAxis([low, high]: readonly [number, number], scale: YScale): Axis {
-  const range = [panelBox.bottom, panelBox.top + 4] as const;
   const domain = Number.isNaN(low) ? ([0, 1] as const) : ([low, high] as const);
   const make = scale === "log" ? logAxis : linearAxis;
-  return make({ domain, range, label: "loss" });
+  return make({ domain, range: ordinateRange, label: "loss", rounded: true });
 }
 
 const gapsOf = ({ steps }: Run, { values }: Abscissa): readonly number[] =>
   values.filter((_, i) => !Number.isFinite(steps.loss[i]!));
-
-/** The accuracy where it was measured; otherwise the learning rate. */
-function fourthPanel(run: Run, shown: readonly number[]): Content {
-  const marks = evaluationMarks(run.evaluations, "accuracy");
-  const steps = abscissaeOf(run)[0]!;
-  const maximum = Math.max(
-    0,
-    run.steps.step.at(-1) ?? 0,
-    ...marks.flatMap(({ evaluations }) => evaluations.map(steps.of)),
-  );
-  const common = {
-    className: "both",
-    box: panelBox,
-    positiveOnly: false,
-    xAxis: xAxis(steps, maximum),
-    gaps: [],
-  };
-  const range = [panelBox.bottom, panelBox.top + 4] as const;
-  if (marks.length > 0) {
-    const [low, high] = extent(marks.flatMap(({ y }) => y).filter(Number.isFinite));
-    const unit = { factor: 0.01, symbol: "%" };
-    return linePanel({
-      ...common,
-      title: "Accuracy against steps",
-      yAxis: linearAxis({ domain: [low ?? 0, high ?? 1], range, label: "accuracy", unit }),
-      lines: marks.map(({ model, evaluations, y }) => ({ kind: model, x: evaluations.map(steps.of), y })),
-      points: marks.map(({ model, split, evaluations, y, tips }) => ({
-        kind: model,
-        shape: split === "test" ? ("diamond" as const) : ("circle" as const),
-        x: evaluations.map(steps.of),
-        y,
-        tips,
-      })),
-    } satisfies LinePanel);
-  }
-  return learningRatePanel(run, shown, { ...common, range });
-}
-
-function learningRatePanel(
-  { steps }: Run,
-  shown: readonly number[],
-  {
-    range,
-    ...common
-  }: Omit<LinePanel, "title" | "yAxis" | "lines" | "points"> & { readonly range: readonly [number, number] },
-): Content {
-  if (steps.step.length === 0) return null;
-  // A schedule is smooth, so points at equal distances show it; those of the loss keep the cursor's texts in step.
-  const places = evenly(steps.step.length, BINS);
-  const highest = Math.max(0, ...places.map((i) => steps.learningRate[i]!).filter(Number.isFinite));
-  return linePanel({
-    ...common,
-    title: "Learning rate against steps",
-    yAxis: linearAxis({ domain: [0, highest * 1.05], range, label: "learning rate" }),
-    lines: [
-      {
-        kind: "training",
-        x: places.map((i) => steps.step[i]!),
-        y: places.map((i) => steps.learningRate[i]!),
-      },
-    ],
-    points: [],
-    hover: {
-      tips: "step-tips",
-      x: shown.map((i) => steps.step[i]!),
-      y: shown.map((i) => steps.learningRate[i]!),
-    },
-  });
-}
 
 function legendOf(run: Run, marks: readonly EvaluationMarks[], window: number): readonly LegendEntry[] {
   const entries: LegendEntry[] = [];
@@ -236,7 +132,7 @@ function legendOf(run: Run, marks: readonly EvaluationMarks[], window: number): 
   }
   for (const { model, split } of marks) {
     const mark = split === "test" ? ({ kind: "diamond" } as const) : ({ kind: "line", point: true } as const);
-    entries.push({ mark: { ...mark, series: model }, label: `${split}, ${model} model` });
+    entries.push({ mark: { ...mark, series: model }, label: `${split}, ${model}` });
   }
   if (run.steps.loss.some((loss) => !Number.isFinite(loss)))
     entries.push({ mark: { kind: "gap" }, label: "training loss not finite" });
@@ -244,13 +140,16 @@ function legendOf(run: Run, marks: readonly EvaluationMarks[], window: number): 
 }
 
 function caption(run: Run, window: number, shown: number): Content {
-  const { step, loss } = run.steps;
+  const { step, loss, bytesSent } = run.steps;
+  const last = bytesSent.at(-1) ?? 0;
+  const grouped = last > 0 && new Set(bytesSent).size < step.length;
   const strange = loss.flatMap((value, i) => (Number.isFinite(value) ? [] : [step[i]!]));
   const nonPositive = loss.some((value) => value <= 0);
   return [
     "Training loss is the mean over the nodes’ batches. ",
-    window > 1
-      ? `The running mean goes over ${formatCount(window)} steps, centred; against bytes, steps between two communications are one point. `
+    window > 1 ? `The running mean goes over ${formatCount(window)} steps, centred. ` : null,
+    grouped
+      ? "Against bytes, the bold line takes steps between two communications as one point, their mean. "
       : null,
     shown < step.length
       ? `Of ${formatCount(step.length)} steps, ${formatCount(shown)} are drawn: the lowest and the highest of each ${formatCount(Math.floor(step.length / BINS))}. `

@@ -18,7 +18,7 @@ export function networkSection({ topology }: Run): Markup {
 
 function bodyOf(topology: TopologyDrawn): Content {
   const { nodes, links, topology: shape, profile } = topology;
-  const title = html`<p>${shape.replaceAll("_", " ")} of ${formatCount(nodes)} ${nodes === 1 ? "node" : "nodes"}, profile ${profile}.</p>`;
+  const title = html`<p>${capitalised(shape.replaceAll("_", " "))}, ${formatCount(nodes)} ${nodes === 1 ? "node" : "nodes"}, profile ${profile}.</p>`;
   if (nodes === 1) return [title, emptyState("A single node has nobody to send to.")];
   if (links.length === 0)
     return [
@@ -35,6 +35,8 @@ function bodyOf(topology: TopologyDrawn): Content {
     links.length > LONG_TABLE ? linkTable(links) : null,
   ];
 }
+
+const capitalised = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
 function quantileTable(links: readonly Link[]): Markup {
   const spread = [0, 0.25, 0.5, 0.75, 1];

@@ -7,6 +7,9 @@ import { style } from "./style.ts";
 // The page may run its own script and style, and load nothing from anywhere.
 const POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
 
+/** The pattern that marks waiting, for all figures. */
+const hatch = html`<svg class="hatch" width="0" height="0" aria-hidden="true"><defs><pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect width="6" height="6"/><path d="M1.5 0V6"/></pattern></defs></svg>`;
+
 export function page(title: string, sections: Content): string {
   const body = html`<html lang="en">
 <head>
@@ -18,6 +21,7 @@ export function page(title: string, sections: Content): string {
 <style>${trusted(style)}</style>
 </head>
 <body>
+${hatch}
 <main>
 ${sections}
 </main>

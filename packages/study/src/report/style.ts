@@ -6,14 +6,14 @@ const colours = `
   color-scheme: light dark;
   --paper: #ffffff; --ink: #1b1c1e; --quiet: #5b6068; --rule: #d6d9de; --faint: #eceef1; --panel: #f6f7f8;
   --training: #0072b2; --local: #d55e00; --global: #007a59;
-  --compute: #0072b2; --communication: #e69f00; --waiting: #c3c7cd;
+  --compute: #0072b2; --communication: #e69f00; --waiting: #a9aeb6;
   --good: #007a59; --bad: #b84a00;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --paper: #15171a; --ink: #e4e6e9; --quiet: #a2a8b0; --rule: #3a3e45; --faint: #25282d; --panel: #1d2024;
     --training: #56b4e9; --local: #e69f00; --global: #22c595;
-    --compute: #56b4e9; --communication: #e69f00; --waiting: #4c525b;
+    --compute: #56b4e9; --communication: #e69f00; --waiting: #666d77;
     --good: #22c595; --bad: #f0a35e;
   }
 }
@@ -21,7 +21,7 @@ const colours = `
   :root {
     --paper: #ffffff; --ink: #000000; --quiet: #444444; --rule: #bbbbbb; --faint: #e5e5e5; --panel: #ffffff;
     --training: #0072b2; --local: #d55e00; --global: #007a59;
-    --compute: #0072b2; --communication: #e69f00; --waiting: #c3c7cd;
+    --compute: #0072b2; --communication: #e69f00; --waiting: #a9aeb6;
     --good: #007a59; --bad: #b84a00;
   }
 }`;
@@ -30,7 +30,7 @@ const text = `
 * { box-sizing: border-box; }
 [hidden] { display: none !important; }
 html { background: var(--paper); color: var(--ink); font: 15px/1.5 system-ui, "Helvetica Neue", "Liberation Sans", Arial, sans-serif; }
-body { margin: 0; font-variant-numeric: tabular-nums; }
+body { margin: 0; counter-reset: figure table; font-variant-numeric: tabular-nums; }
 main, footer { max-width: 1120px; margin: 0 auto; padding: 0 28px; }
 header { padding-top: 36px; }
 .kind { margin: 0 0 4px; color: var(--quiet); font-size: 13px; }
@@ -50,11 +50,11 @@ code, pre, .options { font-family: ui-monospace, "SF Mono", Menlo, "DejaVu Sans 
 .empty { color: var(--quiet); font-style: italic; }
 footer { margin-top: 48px; padding-bottom: 32px; color: var(--quiet); font-size: 12.5px; }
 footer p { border-top: 1px solid var(--rule); padding-top: 12px; max-width: none; }
-.facts { display: grid; grid-template-columns: repeat(auto-fill, minmax(240px, 1fr)); gap: 6px 28px; margin: 16px 0 22px; font-size: 14px; }
+.facts { display: grid; grid-template-columns: repeat(auto-fill, minmax(300px, 1fr)); gap: 5px 28px; margin: 16px 0 22px; font-size: 14px; }
 .facts div { display: flex; gap: 10px; min-width: 0; }
 .facts dt { flex: 0 0 90px; color: var(--quiet); }
 .facts dd { margin: 0; min-width: 0; overflow-wrap: anywhere; }
-.headline { display: grid; grid-template-columns: repeat(auto-fit, minmax(160px, 1fr)); gap: 14px 24px; margin: 0; padding: 16px 0 0; border-top: 1px solid var(--rule); list-style: none; }
+.headline { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 14px 20px; margin: 0; padding: 16px 0 0; border-top: 1px solid var(--rule); list-style: none; }
 .headline li { display: flex; flex-direction: column; }
 .headline .label { color: var(--quiet); font-size: 13px; }
 .headline .value { font-size: 25px; line-height: 1.25; }
@@ -63,7 +63,8 @@ footer p { border-top: 1px solid var(--rule); padding-top: 12px; max-width: none
 const tables = `
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; margin: 6px 0 12px; font-size: 13.5px; }
-caption { caption-side: top; max-width: 78ch; padding: 0 0 8px; color: var(--quiet); font-size: 13px; text-align: left; }
+caption { counter-increment: table; caption-side: top; max-width: 78ch; padding: 0 0 8px; color: var(--quiet); font-size: 13px; text-align: left; }
+caption::before { content: "Table " counter(table) ". "; color: var(--ink); font-weight: 600; }
 thead th { border-top: 1.5px solid var(--ink); border-bottom: 1px solid var(--ink); font-weight: 600; }
 tbody tr:last-child > * { border-bottom: 1.5px solid var(--ink); }
 th, td { padding: 3px 22px 3px 0; text-align: left; vertical-align: top; }
@@ -84,7 +85,9 @@ const figures = `
 figure { margin: 0; min-width: 0; }
 figcaption { max-width: 86ch; margin-top: 8px; color: var(--quiet); font-size: 13px; counter-increment: figure; }
 figcaption::before { content: "Figure " counter(figure) ". "; color: var(--ink); font-weight: 600; }
-figure + .scroll { margin-top: 20px; }
+section > .scroll, section > details { margin-top: 18px; }
+h2 + .scroll { margin-top: 0; }
+#config details { margin-top: 0; }
 svg { display: block; max-width: 100%; height: auto; overflow: visible; }
 svg text { fill: var(--ink); font-size: 11.5px; }
 svg .axis text { fill: var(--quiet); }
@@ -96,20 +99,27 @@ svg .axis text.label { fill: var(--ink); font-size: 12px; }
 .panels > .nothing { display: flex; align-items: center; justify-content: center; min-height: 200px; padding: 0 40px; border: 1px dashed var(--rule); text-align: center; }
 .beside { display: grid; grid-template-columns: repeat(auto-fit, minmax(440px, 1fr)); gap: 18px 32px; align-items: center; }
 .beside svg { margin: 0 auto; }
+.beside th, .beside td { padding-right: 13px; }
+.beside th:last-child, .beside td:last-child { padding-right: 2px; }
 .legend { display: flex; flex-wrap: wrap; gap: 2px 20px; margin: 0 0 8px; padding: 0; font-size: 13px; list-style: none; }
 .legend li { display: flex; align-items: center; gap: 7px; }
 .line { fill: none; stroke-width: 1.8; stroke-linejoin: round; }
 .line.training { stroke: var(--training); } .line.local { stroke: var(--local); stroke-dasharray: 6 3; } .line.global { stroke: var(--global); }
-.line.pale { stroke-width: 1; opacity: .38; }
+.line.pale { stroke-width: 1; opacity: .45; }
 .point { fill: var(--paper); stroke-width: 1.6; }
 .point.local { stroke: var(--local); } .point.global { stroke: var(--global); fill: var(--global); }
+.point.dense { opacity: 0; }
+.point.dense:hover { opacity: 1; }
 .gap { stroke: var(--local); stroke-width: 1.4; fill: none; }
-.compute { fill: var(--compute); } .communication { fill: var(--communication); } .waiting { fill: var(--waiting); }
+.compute { fill: var(--compute); } .communication { fill: var(--communication); } .waiting { fill: url(#hatch); }
+.hatch { position: absolute; } .hatch rect { fill: var(--faint); } .hatch path { stroke: var(--waiting); stroke-width: 2.5; }
 .link path { stroke: var(--quiet); fill: none; }
+.crowded .link path:first-child { opacity: .5; }
+.crowded .link:hover path:first-child { opacity: 1; }
 .link path.target { stroke: transparent; stroke-width: 14; }
 .link:hover path:first-child { stroke: var(--training); }
 .node circle { fill: var(--panel); stroke: var(--ink); stroke-width: 1.2; }
-.halo { paint-order: stroke; stroke: var(--paper); stroke-width: 5px; stroke-linejoin: round; pointer-events: none; }
+.link-label { pointer-events: none; }
 .cursor { pointer-events: none; }
 .cursor path { stroke: var(--quiet); stroke-dasharray: 2 2; fill: none; }
 .cursor circle { fill: var(--ink); stroke: var(--paper); }

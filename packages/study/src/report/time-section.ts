@@ -1,24 +1,26 @@
 // Where the simulated time of each node went: compute, communication, waiting.
 
 import { formatSeconds, type NodeTime } from "@atoll/core";
-import { mean, quantile } from "d3-array";
+import { mean, quantile, sum } from "d3-array";
 import { formatCount, formatPercent } from "../format.ts";
 import type { Run } from "../run.ts";
 import { legend } from "./figure/legend.ts";
-import { timeBars, timeKinds, totalOf } from "./figure/time-bars.ts";
+import { type TimeKind, timeBars, timeKinds, totalOf } from "./figure/time-bars.ts";
 import { timeProfile } from "./figure/time-profile.ts";
 import { type Content, html, jsonScript, type Markup } from "./html.ts";
 import { emptyState, table } from "./table.ts";
 
 /** Above this, a bar a node is a page of bars, and a profile says more. */
 const MOST_BARS = 24;
+/** Longer tables are folded away. */
+const SHORT_TABLE = 8;
 
 export function timeSection(run: Run): Markup {
   const nodes = run.finished?.nodes ?? [];
   const body =
     nodes.length === 0 || nodes.every((node) => totalOf(node) === 0)
       ? emptyState("The run recorded no node times: they are written when a run ends.")
-      : [figure(nodes), splitTable(nodes)];
+      : [figure(nodes), nodes.length <= MOST_BARS ? nodeTable(nodes) : spreadTable(nodes)];
   return html`<section id="time"><h2>Time</h2>${body}</section>`;
 }
 
@@ -37,30 +39,43 @@ function figure(nodes: readonly NodeTime[]): Content {
 ${jsonScript("time-tips", profile.tips)}`;
 }
 
-function splitTable(nodes: readonly NodeTime[]): Markup {
-  const total = nodes.reduce((sum, node) => sum + totalOf(node), 0);
+const numeric = (label: string) => ({ label, numeric: true });
+
+/** Every node's times, where there are few. */
+function nodeTable(nodes: readonly NodeTime[]): Markup {
+  const rows = nodes.map((node, rank) => [
+    `node ${rank}`,
+    ...timeKinds.map((kind) => formatSeconds(node[kind])),
+    formatSeconds(totalOf(node)),
+  ]);
+  const shares = timeKinds.map((kind) => formatPercent(shareOf(nodes, kind), 1));
+  const whole = table(
+    "Simulated time of each node.",
+    [{ label: "Node" }, ...["Compute", "Communication", "Waiting", "Total"].map(numeric)],
+    [...rows, ["share of the total", ...shares, ""]],
+  );
+  if (nodes.length <= SHORT_TABLE) return whole;
+  return html`<details><summary>The times of all ${nodes.length} nodes</summary>${whole}</details>`;
+}
+
+/** How the times are spread over the nodes, where there are many. */
+function spreadTable(nodes: readonly NodeTime[]): Markup {
   const spread = [0, 0.05, 0.5, 0.95, 1];
-  const several = nodes.length > 1;
   const rows = timeKinds.map((kind) => {
     const values = nodes.map((node) => node[kind]);
-    const average = mean(values) ?? 0;
     return [
       kind,
-      formatPercent((average * nodes.length) / total, 1),
-      formatSeconds(average),
-      ...(several ? spread.map((p) => formatSeconds(quantile(values, p) ?? 0)) : []),
+      formatPercent(shareOf(nodes, kind), 1),
+      formatSeconds(mean(values) ?? 0),
+      ...spread.map((p) => formatSeconds(quantile(values, p) ?? 0)),
     ];
   });
-  const numeric = (label: string) => ({ label, numeric: true });
-  const columns = [
-    { label: "Kind" },
-    numeric("Share"),
-    numeric(several ? "Mean" : "Time"),
-    ...(several ? ["Least", "5 %", "Median", "95 %", "Most"].map(numeric) : []),
-  ];
   return table(
-    several ? "Simulated time a node, over all nodes." : "Simulated time of the node.",
-    columns,
+    "Simulated time a node, over all nodes.",
+    [{ label: "Kind" }, ...["Share", "Mean", "Least", "5 %", "Median", "95 %", "Most"].map(numeric)],
     rows,
   );
 }
+
+const shareOf = (nodes: readonly NodeTime[], kind: TimeKind): number =>
+  sum(nodes, (node) => node[kind]) / sum(nodes, totalOf);

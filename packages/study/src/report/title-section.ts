@@ -73,8 +73,9 @@ interface Figure {
   readonly detail: Content;
 }
 
-function headline(run: Run): Markup {
+function headline(run: Run): Content {
   const figures = [...qualityFigures(run), ...costFigures(run)];
+  if (figures.length === 0) return null;
   return html`<ul class="headline">${figures.map(
     ({ label, value, detail }) =>
       html`<li><span class="label">${label}</span><span class="value">${value}</span><span class="detail">${detail}</span></li>\n`,
@@ -94,16 +95,16 @@ function evaluationFigures({ split, loss, accuracy }: Evaluated): readonly Figur
   const name = split === "test" ? "Test" : "Validation";
   const figures = [
     {
-      label: `${name} loss`,
+      label: `${name} loss, global`,
       value: formatLoss(loss.global),
-      detail: `global model; local ${formatLoss(loss.local)}`,
+      detail: `local ${formatLoss(loss.local)}`,
     },
   ];
   if (accuracy !== null)
     figures.push({
-      label: `${name} accuracy`,
+      label: `${name} accuracy, global`,
       value: formatPercent(accuracy.global),
-      detail: `global model; local ${formatPercent(accuracy.local)}`,
+      detail: `local ${formatPercent(accuracy.local)}`,
     });
   return figures;
 }

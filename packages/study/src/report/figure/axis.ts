@@ -61,18 +61,21 @@ export interface AxisOptions {
   readonly tickCount?: number;
   /** True where only whole numbers make sense, such as steps. */
   readonly whole?: boolean;
+  /** True where the axis may go on beyond the domain, to a round value or so that no point lies on its edge. */
+  readonly rounded?: boolean;
 }
 
 const withUnit = (label: string, { symbol }: Unit): string =>
   symbol === "" ? label : `${label} (${symbol})`;
 
-export function linearAxis({ domain, range, label, unit = noUnit, tickCount = 5, whole }: AxisOptions): Axis {
+export function linearAxis(options: AxisOptions): Axis {
+  const { domain, range, label, unit = noUnit, tickCount = 5, whole, rounded } = options;
   const [low, high] = widen(domain);
   const scale = scaleLinear([low / unit.factor, high / unit.factor], range);
+  if (rounded) scale.nice(tickCount);
   const values = scale.ticks(tickCount).filter((value) => !whole || Number.isInteger(value));
-  const format = Math.max(Math.abs(low), Math.abs(high)) / unit.factor;
-  const plain = format < 1e7 && format >= 1e-3;
-  const words = plain ? scale.tickFormat(tickCount) : exponential;
+  const size = Math.max(...scale.domain().map(Math.abs));
+  const words = size < 1e6 && size >= 1e-3 ? scale.tickFormat(tickCount) : exponential;
   return {
     label: withUnit(label, unit),
     ticks: values.map((value) => ({
@@ -84,22 +87,25 @@ export function linearAxis({ domain, range, label, unit = noUnit, tickCount = 5,
 }
 
 /** A logarithmic axis; the domain must be positive. */
-export function logAxis({ domain, range, label, unit = noUnit, tickCount = 5 }: AxisOptions): Axis {
+export function logAxis({ domain, range, label, unit = noUnit, tickCount = 5, rounded }: AxisOptions): Axis {
   const [low, high] = widen(domain);
-  const scale = scaleLog([low / unit.factor, high / unit.factor], range);
-  const decades = Math.log10(high / low);
-  const values =
-    decades < 1 ? scale.ticks(tickCount) : roundValues(low / unit.factor, high / unit.factor, decades);
+  // A little room at either end, since rounding to whole decades would leave most of the plot empty.
+  const room = rounded ? (high / low) ** 0.06 : 1;
+  const scale = scaleLog([low / room / unit.factor, (high * room) / unit.factor], range);
+  const [from, to] = scale.domain() as [number, number];
+  const decades = Math.log10(to / from);
+  const values = decades < 1 ? scale.ticks(tickCount) : roundValues(from, to, decades);
+  const words = values.every((value) => value < 1e5 && value >= 1e-4) ? plain : exponential;
   return {
     label: withUnit(label, unit),
-    ticks: values.map((value) => ({ value: value * unit.factor, label: logLabel(value) })),
+    ticks: values.map((value) => ({ value: value * unit.factor, label: words(value) })),
     position: (value) => scale(value / unit.factor),
   };
 }
 
-/** 1, 2, 5 times powers of ten over up to two decades, otherwise powers of ten, at most about seven of them. */
+/** 1, 2, 5 times powers of ten over up to three decades, otherwise powers of ten, at most about seven of them. */
 function roundValues(low: number, high: number, decades: number): number[] {
-  const mantissas = decades <= 2 ? [1, 2, 5] : [1];
+  const mantissas = decades <= 3 ? [1, 2, 5] : [1];
   const stride = Math.ceil(decades / 7);
   const values: number[] = [];
   for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power++) {
@@ -119,5 +125,4 @@ const grouped = (value: number): string => value.toLocaleString("en-US");
 const exponential = (value: number): string =>
   value === 0 ? "0" : Number(value.toPrecision(4)).toExponential().replace("e+", "e");
 
-const logLabel = (value: number): string =>
-  value >= 1e6 || value < 1e-3 ? exponential(value) : String(Number(value.toPrecision(6)));
+const plain = (value: number): string => String(Number(value.toPrecision(6)));

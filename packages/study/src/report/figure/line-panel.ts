@@ -82,12 +82,16 @@ export function outline(shape: PointSeries["shape"]): string {
   return symbol(type, area).digits(1)() ?? "";
 }
 
+/** More points than this hide their line: they show only under the pointer. */
+const CROWDED = 30;
+
 function pointsOf(panel: LinePanel, { kind, shape, x, y, tips }: PointSeries): Content {
   const path = outline(shape);
+  const dense = x.length > CROWDED ? " dense" : "";
   return x.map((value, i) => {
     if (!drawable(panel, y[i]!)) return null;
     const place = `${pixel(panel.xAxis.position(value))} ${pixel(panel.yAxis.position(y[i]!))}`;
-    return html`<path class="point ${kind}" transform="translate(${place})" d="${path}"><title>${tips[i]!}</title></path>\n`;
+    return html`<path class="point ${kind}${dense}" transform="translate(${place})" d="${path}"><title>${tips[i]!}</title></path>\n`;
   });
 }
 

@@ -1,6 +1,7 @@
 // The topology as a drawing: nodes on a circle, a line for each pair that a link joins, thicker for more bandwidth.
 
 import { formatSeconds, type TopologyDrawn } from "@atoll/core";
+import { extent } from "d3-array";
 import { formatCount, formatPercent, formatRate } from "../../format.ts";
 import { type Content, html, type Markup } from "../html.ts";
 import { circleLayout, hubOf, type Place } from "./layout.ts";
@@ -8,8 +9,10 @@ import { drawing, pixel } from "./plot.ts";
 
 export type Link = TopologyDrawn["links"][number];
 
-const SIZE = { width: 460, height: 400 } as const;
 const RADIUS = 160;
+/** Room around the outermost nodes, for their circles and the labels of links. */
+const MARGIN = 40;
+const SIDE = 70;
 /** Up to this many lines have their figures written beside them. */
 const MOST_LABELS = 6;
 
@@ -19,19 +22,26 @@ export function linkTip({ source, target, bandwidth, latency, jitter, loss }: Li
 
 export function networkGraph({ nodes, links }: TopologyDrawn): Markup {
   const pairs = pairLinks(links);
-  const places = circleLayout(nodes, hubOf(nodes, links)).map(({ x, y }) => ({
-    x: SIZE.width / 2 + RADIUS * x,
-    y: SIZE.height / 2 + RADIUS * y,
-  }));
-  const width = widthOf(links);
+  const unit = circleLayout(nodes, hubOf(nodes, links));
+  const [top = 0, bottom = 0] = extent(unit, ({ y }) => y);
+  const size = { width: 2 * (RADIUS + SIDE), height: pixel((bottom - top) * RADIUS + 2 * MARGIN) };
+  const places = unit.map(({ x, y }) => ({ x: size.width / 2 + RADIUS * x, y: MARGIN + RADIUS * (y - top) }));
+  const centre = { x: size.width / 2, y: MARGIN - RADIUS * top };
+  const crowded = pairs.length > CROWDED;
+  const width = widthOf(links, crowded ? 2.5 : 5);
   const lines = pairs.map((pair) => edge(pair, places, width));
-  const labels = pairs.length <= MOST_LABELS ? pairs.map((pair) => edgeLabel(pair, places)) : null;
-  const size = nodes <= 12 ? 15 : 11;
+  const labels = pairs.length <= MOST_LABELS ? pairs.map((pair) => edgeLabel(pair, places, centre)) : null;
+  const radius = nodes <= 12 ? 15 : 11;
   const dots = places.map(
     ({ x, y }, rank) =>
-      html`<g class="node"><circle cx="${pixel(x)}" cy="${pixel(y)}" r="${size}"/><text x="${pixel(x)}" y="${pixel(y + 4)}" text-anchor="middle">${rank}</text><title>${nodeTip(rank, links)}</title></g>\n`,
+      html`<g class="node"><circle cx="${pixel(x)}" cy="${pixel(y)}" r="${radius}"/><text x="${pixel(x)}" y="${pixel(y + 4)}" text-anchor="middle">${rank}</text><title>${nodeTip(rank, links)}</title></g>\n`,
   );
-  return drawing(SIZE, `Network of ${nodes} nodes`, html`class="network"`, [lines, labels, dots]);
+  return drawing(
+    size,
+    `Network of ${nodes} nodes`,
+    html`class="${crowded ? "network crowded" : "network"}"`,
+    [lines, labels, dots],
+  );
 }
 
 /** Links that join the same two nodes, in either direction, are one line. */
@@ -46,15 +56,18 @@ function pairLinks(links: readonly Link[]): readonly (readonly Link[])[] {
   return [...pairs.values()];
 }
 
-/** From 1 to 5 units, on the logarithm of the bandwidth; all alike where there is nothing to tell apart. */
-function widthOf(links: readonly Link[]): (pair: readonly Link[]) => number {
+/** Above this many, lines are drawn thinner and paler, or they would be one dark patch. */
+const CROWDED = 40;
+
+/** From thinnest to thickest on the logarithm of the bandwidth; all alike where there is nothing to tell apart. */
+function widthOf(links: readonly Link[], thickest: number): (pair: readonly Link[]) => number {
   const logs = links.map(({ bandwidth }) => Math.log(bandwidth)).filter(Number.isFinite);
   const low = Math.min(...logs);
   const high = Math.max(...logs);
   return (pair) => {
     const slowest = Math.log(Math.min(...pair.map(({ bandwidth }) => bandwidth)));
-    if (!Number.isFinite(slowest)) return 5;
-    return high > low ? pixel(1 + (4 * (slowest - low)) / (high - low)) : 2;
+    if (!Number.isFinite(slowest)) return thickest;
+    return high > low ? pixel(thickest * (0.2 + (0.8 * (slowest - low)) / (high - low))) : thickest / 2;
   };
 }
 
@@ -71,15 +84,22 @@ function edge(
   return html`<g class="link"><path d="${d}" stroke-width="${width(pair)}"/><path class="target" d="${d}"/><title>${pair.map(linkTip).join("\n")}</title></g>\n`;
 }
 
-/** The slower direction's bandwidth and latency, beside the line's middle. */
-function edgeLabel(pair: readonly Link[], places: readonly Place[]): Content {
+/** The slower direction's bandwidth and latency, beside the line's middle, on the side away from the drawing's centre. */
+function edgeLabel(pair: readonly Link[], places: readonly Place[], centre: Place): Content {
   const from = places[pair[0]!.source];
   const to = places[pair[0]!.target];
   if (!from || !to) return null;
   const slowest = pair.reduce((a, b) => (b.bandwidth < a.bandwidth ? b : a));
-  const x = pixel((from.x + to.x) / 2);
-  const y = pixel((from.y + to.y) / 2);
-  return html`<text class="halo" x="${x}" y="${y - 3}" text-anchor="middle">${formatRate(slowest.bandwidth)}</text><text class="halo" x="${x}" y="${y + 11}" text-anchor="middle">${formatSeconds(slowest.latency)}</text>`;
+  const middle = { x: (from.x + to.x) / 2, y: (from.y + to.y) / 2 };
+  const length = Math.hypot(to.x - from.x, to.y - from.y);
+  const normal = { x: (from.y - to.y) / length, y: (to.x - from.x) / length };
+  const outward = normal.x * (middle.x - centre.x) + normal.y * (middle.y - centre.y) >= 0 ? 1 : -1;
+  const side = outward * normal.x;
+  const anchor = Math.abs(side) < 0.3 ? "middle" : side > 0 ? "start" : "end";
+  const x = pixel(middle.x + 10 * side);
+  const y = middle.y + 16 * outward * normal.y;
+  return html`<text class="link-label" text-anchor="${anchor}" x="${x}" y="${pixel(y - 3)}">${formatRate(slowest.bandwidth)}<tspan x="${x}" dy="14">${formatSeconds(slowest.latency)}</tspan></text>
+`;
 }
 
 function nodeTip(rank: number, links: readonly Link[]): string {

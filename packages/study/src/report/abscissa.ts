@@ -1,0 +1,60 @@
+// What losses and accuracies are drawn against: steps, simulated time, bytes.
+
+import type { Evaluated } from "@atoll/core";
+import type { Run } from "../run.ts";
+import { type Axis, byteUnit, linearAxis, noUnit, timeUnit, type Unit } from "./figure/axis.ts";
+import { panelBox } from "./figure/line-panel.ts";
+
+export interface Abscissa {
+  readonly name: string;
+  /** The quantity at each step, ascending. */
+  readonly values: readonly number[];
+  readonly of: (evaluation: Evaluated) => number;
+  readonly unit: (maximum: number) => Unit;
+  readonly whole: boolean;
+  /** What to say where the run has none of it. */
+  readonly nothing: string;
+}
+
+export const againstSteps = ({ steps }: Run): Abscissa => ({
+  name: "steps",
+  values: steps.step,
+  of: ({ step }) => step,
+  unit: () => noUnit,
+  whole: true,
+  nothing: "No step was finished, so there is no loss against steps.",
+});
+
+export const againstTime = ({ steps }: Run): Abscissa => ({
+  name: "simulated time",
+  values: steps.time,
+  of: ({ time }) => time,
+  unit: timeUnit,
+  whole: false,
+  nothing: "No simulated time passed, so there is no loss against time.",
+});
+
+export const againstBytes = ({ steps }: Run): Abscissa => ({
+  name: "bytes sent per node",
+  values: steps.bytesSent,
+  of: ({ bytesSent }) => bytesSent,
+  unit: byteUnit,
+  whole: false,
+  nothing: "No bytes were sent, so there is no loss against bytes.",
+});
+
+/** The largest value that the run came to. */
+export function maximumOf({ values, of }: Abscissa, run: Run): number {
+  return Math.max(0, values.at(-1) ?? 0, ...run.evaluations.slice(-1).map(of));
+}
+
+/** From zero to the run's end, for a panel. */
+export function abscissaAxis(abscissa: Abscissa, run: Run): Axis {
+  const maximum = maximumOf(abscissa, run);
+  const { name, unit, whole } = abscissa;
+  const range = [panelBox.left, panelBox.right] as const;
+  return linearAxis({ domain: [0, maximum], range, label: name, unit: unit(maximum), whole });
+}
+
+/** Where a panel's y axis lies: a little below the upper edge, which marks values that are not finite. */
+export const ordinateRange: readonly [number, number] = [panelBox.bottom, panelBox.top + 8];

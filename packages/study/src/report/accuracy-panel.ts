@@ -1,0 +1,34 @@
+// Accuracy against steps, for models that have one.
+
+import { extent } from "d3-array";
+import type { Run } from "../run.ts";
+import { abscissaAxis, againstSteps, ordinateRange } from "./abscissa.ts";
+import { evaluationMarks, markLines, markPoints } from "./evaluation-marks.ts";
+import { linearAxis } from "./figure/axis.ts";
+import { linePanel, panelBox } from "./figure/line-panel.ts";
+import type { Markup } from "./html.ts";
+
+/** The panel, or null where nothing measured an accuracy. */
+export function accuracyPanel(run: Run): Markup | null {
+  const marks = evaluationMarks(run.evaluations, "accuracy");
+  if (marks.length === 0) return null;
+  const steps = againstSteps(run);
+  const [low, high] = extent(marks.flatMap(({ y }) => y).filter(Number.isFinite));
+  return linePanel({
+    title: "Accuracy against steps",
+    className: "both",
+    box: panelBox,
+    xAxis: abscissaAxis(steps, run),
+    yAxis: linearAxis({
+      domain: [low ?? 0, high ?? 1],
+      range: ordinateRange,
+      label: "accuracy",
+      unit: { factor: 0.01, symbol: "%" },
+      rounded: true,
+    }),
+    lines: markLines(marks, steps.of),
+    points: markPoints(marks, steps.of),
+    gaps: [],
+    positiveOnly: false,
+  });
+}
