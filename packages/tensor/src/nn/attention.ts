@@ -3,8 +3,8 @@
 
 import { ConfigError } from "@atoll/core";
 import type { Tensor } from "../borrow.ts";
+import { fusedSoftmax } from "../fused/softmax.ts";
 import { einsum, foldIn, lowerTriangle, multiply, reshape, split, where } from "../ops.ts";
-import { softmax } from "./activations.ts";
 import { dropout } from "./dropout.ts";
 import { type Linear, linear } from "./linear.ts";
 
@@ -42,7 +42,7 @@ export function causalSelfAttention(
     (part) => reshape(part, [batch, time, heads, features / heads]), // [batch, time, features] -> [batch, time, heads, headDim]
   ) as [Tensor, Tensor, Tensor];
   const scores = multiply(einsum("bqhd,bkhd->bhqk", q, k), Math.sqrt(heads / features));
-  const weights = softmax(where(lowerTriangle(time), scores, Number.NEGATIVE_INFINITY));
+  const weights = fusedSoftmax(where(lowerTriangle(time), scores, Number.NEGATIVE_INFINITY));
   const dropped = dropout(weights, { rate, training, key: foldIn(key, 0) });
   const mixed = reshape(einsum("bhqk,bkhd->bqhd", dropped, v), [batch, time, features]);
   return dropout(linear(projection, mixed), { rate, training, key: foldIn(key, 1) });

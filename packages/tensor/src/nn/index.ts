@@ -1,4 +1,5 @@
-export { gelu, softmax } from "./activations.ts";
+export { fusedGelu as gelu } from "../fused/gelu.ts";
+export { fusedSoftmax as softmax } from "../fused/softmax.ts";
 export type { Attention, AttentionOptions } from "./attention.ts";
 export { causalSelfAttention } from "./attention.ts";
 export type { BatchNorm, BatchNormBuffers } from "./batchNorm.ts";
