@@ -10,5 +10,8 @@ if (major < 24) {
   process.exit(1);
 }
 enableCompileCache();
-const { main } = await import("../src/main.ts");
-process.exitCode = await main(process.argv.slice(2));
+const [{ main }, { processTerminal }] = await Promise.all([
+  import("../src/main.ts"),
+  import("../src/processTerminal.ts"),
+]);
+process.exitCode = await main(process.argv.slice(2), processTerminal());

@@ -33,11 +33,16 @@ export type ComputeOptions =
     }
   | {
       readonly kind: "measured";
-      /** Step durations in seconds; a step draws one of them. */
-      readonly durations: readonly number[];
+      /** Step durations in seconds; a step draws one of them. Left out: they are measured before the run. */
+      readonly durations?: readonly number[];
     };
 
-export const defaultCompute: ComputeOptions = { kind: "device", device: "laptop", utilization: 0.3, variability: 0.05 };
+export const defaultCompute: ComputeOptions = {
+  kind: "device",
+  device: "laptop",
+  utilization: 0.3,
+  variability: 0.05,
+};
 
 export interface ComputeModel {
   /** Duration of the step after `step` steps done, on `rank`. */
@@ -51,12 +56,18 @@ export interface ComputeModel {
  * @param random the run's stream for compute times
  * @throws ConfigError for an unknown device, a utilisation outside (0, 1], or an empty list of durations
  */
-export function createComputeModel(options: ComputeOptions, flopsPerStep: number, random: Random): ComputeModel {
+export function createComputeModel(
+  options: ComputeOptions,
+  flopsPerStep: number,
+  random: Random,
+): ComputeModel {
   const draw = (rank: Rank, step: number): Random => random.derive("step", rank, step);
   if (options.kind === "measured") {
-    const { durations } = options;
+    const { durations = [] } = options;
     if (durations.length === 0)
-      throw new ConfigError("Compute model: expected at least one measured duration, got none. Measure again.");
+      throw new ConfigError(
+        "Compute model: expected at least one measured duration, got none. Measure again.",
+      );
     return {
       stepSeconds: (rank, step) => seconds(durations[draw(rank, step).integer(durations.length)]!),
       config: { kind: "measured", durations },

@@ -40,7 +40,10 @@ export function sampledEvaluation(dataset: Dataset, count: number, random: Rando
 
 /** The mean of the nodes' parameters and buffers, summed in rank order in double precision. */
 export function averageWeights(replicas: readonly Weights[]): Weights {
-  return { parameters: meanOf(replicas.map((r) => r.parameters)), buffers: meanOf(replicas.map((r) => r.buffers)) };
+  return {
+    parameters: meanOf(replicas.map((r) => r.parameters)),
+    buffers: meanOf(replicas.map((r) => r.buffers)),
+  };
 }
 
 function meanOf(vectors: readonly Float32Array[]): Float32Array {
@@ -63,4 +66,6 @@ export async function evaluateRun(
 }
 
 const accuracies = (local: Evaluation, global: Evaluation): RunEvaluation["accuracy"] =>
-  local.accuracy === null || global.accuracy === null ? null : { local: local.accuracy, global: global.accuracy };
+  local.accuracy === null || global.accuracy === null
+    ? null
+    : { local: local.accuracy, global: global.accuracy };

@@ -19,8 +19,8 @@ export interface ExecutorOptions {
   readonly minibatchSize: number;
   /** Training data; nodes refer to them by index, and may share one. */
   readonly sources: readonly DataSource[];
-  /** Data to evaluate on, if there is any. */
-  readonly evaluation: DataSource | undefined;
+  /** Data to evaluate on, if there is any, and how many examples evaluations will be over. */
+  readonly evaluation: { readonly source: DataSource; readonly counts: readonly number[] } | undefined;
   /** Whether whole runs of local steps will be asked for (`localSteps`). */
   readonly localSteps: boolean;
 }
@@ -53,7 +53,7 @@ export interface Executor extends AsyncDisposable {
   /** Applies the optimizer to the replica's gradients; `count` is the number of updates done before. */
   update(replica: Replica, count: number): Promise<void>;
   /** Steps of gradient and update; returns each step's loss. `count` is the number of updates done before. */
-  localSteps(replica: Replica, batch: StepBatch, count: number): Promise<Float32Array>;
+  localSteps(replica: Replica, batch: StepBatch, count: number): Promise<Float64Array>;
   /** Loss and accuracy over the given examples of the evaluation data, in evaluation mode; changes nothing. */
   evaluate(weights: Pick<Replica, "parameters" | "buffers">, indices: Uint32Array): Promise<Evaluation>;
 }

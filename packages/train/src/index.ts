@@ -1,1 +1,38 @@
-export {};
+// Training on simulated machines; runs in browsers too. What needs Node is in @atoll/train/node.
+
+export type { ComputeModel, ComputeOptions, DeviceProfile } from "./compute.ts";
+export { createComputeModel, defaultCompute, deviceProfiles } from "./compute.ts";
+export type { DataSource, Dataset, DatasetFactory, Partition, Subset } from "./data/index.ts";
+export { digits, holdOut, tableDataset, windowsDataset } from "./data/index.ts";
+export type { RunEvaluation } from "./evaluation.ts";
+export type { Evaluation, Executor, ExecutorFactory, ExecutorOptions, StepBatch } from "./executor.ts";
+export {
+  defineExperiment,
+  type Experiment,
+  type ExperimentContext,
+  type ExperimentParts,
+} from "./experiment.ts";
+export { type FitResult, LocalTrainer, type LocalTrainerOptions } from "./localTrainer.ts";
+export type { Model } from "./models/index.ts";
+export { cnn, gpt, gptSizes, mlp, smallCnn } from "./models/index.ts";
+export { createOptimizer, type OptimizerConfig, optimizerEntries } from "./optimizers.ts";
+export type { CheckpointStore, FitOptions } from "./options.ts";
+export type { Replica } from "./replica.ts";
+export type { NodeSnapshot, NodeState, RunSnapshot } from "./snapshot.ts";
+export {
+  type DiLoCoOptions,
+  ddp,
+  diLoCo,
+  type FedAvgOptions,
+  fedAvg,
+  type GradientStrategy,
+  type NesterovOptions,
+  nesterov,
+  type OuterOptimizer,
+  type ParameterStrategy,
+  type Strategy,
+  type StrategyEntry,
+  type StrategyNode,
+  type StrategyState,
+  strategyEntries,
+} from "./strategies/index.ts";

@@ -4,17 +4,253 @@
 // and nothing is under way, so evaluating, saving and resuming need no locks and no copies, and each node goes on at
 // its own time: cuts do not show in the numbers.
 
-import { createSimulatedWorld, type SimulatedWorld } from "@atoll/comm";
-import { type ConfigTree, createRandom, InterruptedError, messageOf, type NodeTime, type Random } from "@atoll/core";
-import { type Network, resolveNetwork, VirtualClock } from "@atoll/network";
-import { type HostTensor, pack, type Tree, viewsOf } from "@atoll/tensor";
-import { type ComputeModel, createComputeModel, measureCompute } from "./compute.ts";
+import { type ConfigTree, createRandom, InterruptedError, messageOf, type NodeTime } from "@atoll/core";
+import { type HostTensor, type Tree, viewsOf } from "@atoll/tensor";
 import type { Dataset, DatasetFactory } from "./data/index.ts";
-import { averageWeights, evaluateRun, type RunEvaluation, sampledEvaluation, wholeEvaluation } from "./evaluation.ts";
-import type { Executor, ExecutorFactory } from "./executor.ts";
+import { averageWeights, type RunEvaluation, sampledEvaluation, wholeEvaluation } from "./evaluation.ts";
+import type { ExecutorFactory } from "./executor.ts";
 import type { Model } from "./models/index.ts";
 import { type FitOptions, type ResolvedFitOptions, resolveFitOptions } from "./options.ts";
-import { type PreparedRun, prepareRun } from "./prepare.ts";
-import { StepRecorder } from "./recorder.ts";
-import { restoreNode, snapshotNode } from "./snapshot.ts";
-import { type Horizon, TrainNode } from "./trainNode.ts";
+import { prepareRun } from "./prepare.ts";
+import { createSimulation, type Simulation } from "./simulation.ts";
+
+export interface LocalTrainerOptions {
+  readonly model: Model;
+  /** One data set that is spread over the nodes, or a factory that makes each node's own. */
+  readonly train: Dataset | DatasetFactory;
+  /** What models are evaluated on; without it a run has no evaluations. */
+  readonly validation?: Dataset;
+  readonly executor: ExecutorFactory;
+  /** Milliseconds since 1970, for wall-clock figures and measured step durations. */
+  readonly wallClock: () => number;
+}
+
+export interface FitResult {
+  /** The average of all nodes' models. */
+  readonly parameters: Tree<HostTensor>;
+  readonly buffers: Tree<HostTensor>;
+  readonly strategy: string;
+  readonly seed: number;
+  readonly steps: number;
+  /** On the whole validation set; null if there is none. */
+  readonly evaluation: RunEvaluation | null;
+  readonly simulatedSeconds: number;
+  readonly wallSeconds: number;
+  /** Each node's simulated time by kind. */
+  readonly nodes: readonly NodeTime[];
+  /** Bytes each node sent. */
+  readonly bytesSent: readonly number[];
+  readonly parameterCount: number;
+}
+
+export class LocalTrainer {
+  readonly #parts: LocalTrainerOptions;
+
+  constructor(parts: LocalTrainerOptions) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Trains on `nodes` simulated machines and returns the average of their models.
+   * @throws ConfigError before any work if options, model and data do not fit together.
+   * @throws InterruptedError when `signal` is aborted, after a checkpoint; RunError if the run cannot go on.
+   */
+  async fit(given: FitOptions): Promise<FitResult> {
+    const { model, train, validation, executor: createExecutor, wallClock } = this.#parts;
+    const startedAt = wallClock();
+    const options = resolveFitOptions(given);
+    const random = createRandom(options.seed);
+    const prepared = await prepareRun(model, train, options, random);
+    const examined = validation && evaluationSets(validation, options);
+    await using executor = await createExecutor({
+      model,
+      optimizer: options.strategy.optimizer,
+      layout: prepared.layout,
+      bufferLayout: prepared.bufferLayout,
+      batchSize: options.batchSize,
+      minibatchSize: options.minibatchSize,
+      sources: prepared.sources,
+      evaluation: examined && {
+        source: validation!.source,
+        counts: [examined.whole.length, examined.sampled.length],
+      },
+      localSteps: options.strategy.kind === "parameter",
+    });
+    const simulation = await createSimulation({ options, prepared, executor, random, wallClock });
+    const run = new FitRun(options, simulation, examined, { startedAt, wallClock });
+    run.announce(configOf(model, options, simulation));
+    try {
+      await run.train(options.signal);
+      const evaluation = await run.finalEvaluation();
+      const { parameters, buffers } = averageWeights(simulation.replicas);
+      run.finish("completed", null);
+      return {
+        parameters: viewsOf(parameters, prepared.layout),
+        buffers: viewsOf(buffers, prepared.bufferLayout),
+        strategy: options.strategy.name,
+        seed: options.seed,
+        steps: simulation.step,
+        evaluation,
+        simulatedSeconds: simulation.time,
+        wallSeconds: run.wallSeconds,
+        nodes: simulation.nodeTimes,
+        bytesSent: simulation.bytesSent,
+        parameterCount: prepared.layout.size,
+      };
+    } catch (error) {
+      run.finish(error instanceof InterruptedError ? "interrupted" : "failed", messageOf(error));
+      throw error;
+    }
+  }
+}
+
+/** Which examples evaluations are over: on the way, and of the final model. */
+interface EvaluationSets {
+  readonly sampled: Uint32Array;
+  readonly whole: Uint32Array;
+}
+
+const evaluationSets = (validation: Dataset, { valSize, seed }: ResolvedFitOptions): EvaluationSets => ({
+  sampled: sampledEvaluation(validation, valSize, createRandom(seed)),
+  whole: wholeEvaluation(validation),
+});
+
+/** One call of fit: the cuts, and what is done at them. */
+class FitRun {
+  readonly #options: ResolvedFitOptions;
+  readonly #simulation: Simulation;
+  readonly #validation: EvaluationSets | undefined;
+  readonly #startedAt: number;
+  readonly #wallClock: () => number;
+  #savedAt = -1;
+
+  constructor(
+    options: ResolvedFitOptions,
+    simulation: Simulation,
+    validation: EvaluationSets | undefined,
+    wall: { readonly startedAt: number; readonly wallClock: () => number },
+  ) {
+    this.#options = options;
+    this.#simulation = simulation;
+    this.#startedAt = wall.startedAt;
+    this.#wallClock = wall.wallClock;
+    this.#validation = validation;
+  }
+
+  get wallSeconds(): number {
+    return (this.#wallClock() - this.#startedAt) / 1000;
+  }
+
+  announce(config: ConfigTree): void {
+    const { emit, name, strategy, nodes, seed, resume } = this.#options;
+    emit({
+      type: "runStarted",
+      name,
+      strategy: strategy.name,
+      nodes,
+      maxSteps: this.#simulation.maxSteps,
+      parameters: this.#simulation.parameterCount,
+      seed,
+      config,
+      startedAt: new Date(this.#startedAt).toISOString(),
+      resumedFrom: resume?.step ?? 0,
+    });
+    emit(this.#simulation.describeTopology());
+  }
+
+  /** Runs segment after segment to the last step. */
+  async train(signal: AbortSignal | undefined): Promise<void> {
+    const { valInterval, checkpointInterval } = this.#options;
+    const simulation = this.#simulation;
+    while (simulation.step < simulation.maxSteps) {
+      const horizon = Math.min(
+        simulation.maxSteps,
+        this.#validates ? nextMultiple(simulation.step, valInterval) : simulation.maxSteps,
+        checkpointInterval > 0 ? nextMultiple(simulation.step, checkpointInterval) : simulation.maxSteps,
+      );
+      await simulation.advance(horizon, signal);
+      if (this.#validates && simulation.step % valInterval === 0) await this.#validate();
+      if (checkpointInterval > 0 && simulation.step % checkpointInterval === 0) await this.#save();
+      if (signal?.aborted && simulation.step < simulation.maxSteps) await this.#interrupt();
+    }
+  }
+
+  async finalEvaluation(): Promise<RunEvaluation | null> {
+    if (this.#validation === undefined) return null;
+    const evaluation = await this.#simulation.evaluate(this.#validation.whole);
+    this.#emitEvaluation("test", evaluation);
+    return evaluation;
+  }
+
+  finish(outcome: "completed" | "interrupted" | "failed", message: string | null): void {
+    const { step, time, nodeTimes, bytesSent } = this.#simulation;
+    this.#options.emit({
+      type: "runFinished",
+      outcome,
+      message,
+      steps: step,
+      simulatedSeconds: time,
+      wallSeconds: this.wallSeconds,
+      nodes: nodeTimes,
+      bytesSent,
+    });
+  }
+
+  get #validates(): boolean {
+    return this.#validation !== undefined && this.#options.valSize > 0;
+  }
+
+  async #validate(): Promise<void> {
+    this.#emitEvaluation("validation", await this.#simulation.evaluate(this.#validation!.sampled));
+  }
+
+  async #save(): Promise<string | undefined> {
+    const { checkpoints, emit } = this.#options;
+    if (checkpoints === undefined || this.#savedAt === this.#simulation.step) return undefined;
+    const path = await checkpoints.save(this.#simulation.snapshot());
+    this.#savedAt = this.#simulation.step;
+    emit({ type: "checkpoint", step: this.#simulation.step, path });
+    return path;
+  }
+
+  async #interrupt(): Promise<never> {
+    const path = await this.#save();
+    const { step, maxSteps } = this.#simulation;
+    const saved = path === undefined ? "No checkpoint was asked for." : `Checkpoint: ${path}.`;
+    throw new InterruptedError(`Interrupted after step ${step} of ${maxSteps}. ${saved}`);
+  }
+
+  #emitEvaluation(split: "validation" | "test", { loss, accuracy }: RunEvaluation): void {
+    const { step, time, bytesSent, nodeTimes } = this.#simulation;
+    const bytes = bytesSent.reduce((sum, sent) => sum + sent, 0) / nodeTimes.length;
+    this.#options.emit({ type: "evaluation", step, split, time, bytesSent: bytes, loss, accuracy });
+  }
+}
+
+const nextMultiple = (step: number, interval: number): number => (Math.floor(step / interval) + 1) * interval;
+
+function configOf(
+  model: Model,
+  options: ResolvedFitOptions,
+  { maxSteps, network, compute }: Simulation,
+): ConfigTree {
+  const { nodes, batchSize, minibatchSize, seed, valSize, valInterval, shuffle, checkpointInterval } =
+    options;
+  return {
+    nodes,
+    maxSteps,
+    batchSize,
+    minibatchSize,
+    seed,
+    valSize,
+    valInterval,
+    shuffle,
+    checkpointInterval,
+    partition: { ...options.partition },
+    model: model.config,
+    strategy: options.strategy.config,
+    optimizer: options.strategy.optimizer.config,
+    network,
+    compute,
+  };
+}

@@ -37,7 +37,7 @@ export interface FitOptions {
   readonly checkpointInterval?: number;
   /** How training data is spread over nodes; ignored by a factory, which brings each node's own. Default contiguous. */
   readonly partition?: Partition;
-  /** Default: a fully connected datacenter. */
+  /** Default: every two nodes share a link of profile "local". */
   readonly network?: NetworkOptions;
   readonly compute?: ComputeOptions;
   /** The run's name in events. */
@@ -54,7 +54,9 @@ export interface FitOptions {
 export interface ResolvedFitOptions {
   readonly strategy: Strategy;
   readonly nodes: number;
-  readonly steps: { readonly kind: "maxSteps"; readonly count: number } | { readonly kind: "epochs"; readonly count: number };
+  readonly steps:
+    | { readonly kind: "maxSteps"; readonly count: number }
+    | { readonly kind: "epochs"; readonly count: number };
   readonly batchSize: number;
   readonly minibatchSize: number;
   readonly seed: number;
@@ -106,7 +108,9 @@ export function resolveFitOptions(given: FitOptions): ResolvedFitOptions {
 
 function stepsOf({ maxSteps, numEpochs }: FitOptions): ResolvedFitOptions["steps"] {
   if (maxSteps !== undefined && numEpochs !== undefined)
-    throw new ConfigError(`Options "maxSteps" (${maxSteps}) and "numEpochs" (${numEpochs}): give one of them, not both.`);
+    throw new ConfigError(
+      `Options "maxSteps" (${maxSteps}) and "numEpochs" (${numEpochs}): give one of them, not both.`,
+    );
   if (maxSteps !== undefined) return { kind: "maxSteps", count: atLeast("maxSteps", maxSteps, 1) };
   return { kind: "epochs", count: atLeast("numEpochs", numEpochs ?? 1, 1) };
 }

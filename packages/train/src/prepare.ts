@@ -5,9 +5,9 @@ import { ConfigError, type Random } from "@atoll/core";
 import { type HostTensor, layoutOf, type Tree, type VectorLayout } from "@atoll/tensor";
 import {
   createSampler,
+  type DataSource,
   type Dataset,
   type DatasetFactory,
-  type DataSource,
   exampleShape,
   partition,
   partitionByFactory,
@@ -15,6 +15,7 @@ import {
   type Subset,
   whole,
 } from "./data/index.ts";
+import type { StepBatch } from "./executor.ts";
 import type { Model } from "./models/index.ts";
 import type { ResolvedFitOptions } from "./options.ts";
 import type { NodeSnapshot } from "./snapshot.ts";
@@ -32,6 +33,8 @@ export interface PreparedRun {
   readonly maxSteps: number;
   readonly sources: readonly DataSource[];
   readonly nodes: readonly NodeData[];
+  /** One step's batch of node 0's data, to try a step on; no sampler counts it. */
+  readonly trial: StepBatch;
   readonly initial: { readonly parameters: Tree<HostTensor>; readonly buffers: Tree<HostTensor> };
   readonly layout: VectorLayout;
   readonly bufferLayout: VectorLayout;
@@ -59,6 +62,7 @@ export async function prepareRun(
     maxSteps: stepCount(options, total),
     sources: datasets.map(({ source }) => source),
     nodes,
+    trial: { source: 0, indices: shares[0]!.indices.slice(0, batchSize), keys: new Uint32Array(2) },
     initial,
     layout: layoutOf(initial.parameters),
     bufferLayout: layoutOf(initial.buffers),

@@ -28,7 +28,11 @@ export interface Replica {
 
 const aligned = (length: number): number => Math.ceil(length / ALIGNMENT) * ALIGNMENT;
 
-export function replicaLayout(parameters: VectorLayout, buffers: VectorLayout, slots: readonly string[]): ReplicaLayout {
+export function replicaLayout(
+  parameters: VectorLayout,
+  buffers: VectorLayout,
+  slots: readonly string[],
+): ReplicaLayout {
   return {
     slots,
     parameterCount: parameters.size,
@@ -41,7 +45,8 @@ export function replicaLayout(parameters: VectorLayout, buffers: VectorLayout, s
 export function replicaOver(layout: ReplicaLayout, block: Float32Array): Replica {
   const { parameterCount, bufferCount, slots } = layout;
   const stride = aligned(parameterCount);
-  const vector = (index: number): Float32Array => block.subarray(index * stride, index * stride + parameterCount);
+  const vector = (index: number): Float32Array =>
+    block.subarray(index * stride, index * stride + parameterCount);
   const bufferStart = stride * (2 + slots.length);
   return {
     block,

@@ -1,20 +1,29 @@
 // A run at a moment when no node is in the middle of anything: all that is needed to go on from there.
 // Random numbers need no state of their own: every draw is named by (seed, rank, step) or counted by the network.
 
-import type { ConfigValue, Seconds } from "@atoll/core";
-import type { TrainNode } from "./trainNode.ts";
+import { type ConfigValue, invariant, type Seconds } from "@atoll/core";
+import type { HostTensor, VectorLayout } from "@atoll/tensor";
 import type { SamplerPosition } from "./data/index.ts";
+import type { Replica } from "./replica.ts";
+import type { StrategyState } from "./strategies/index.ts";
+
+/** A node's numbers, as JSON. */
+export interface NodeState {
+  /** The node's own clock, in simulated seconds. */
+  readonly time: number;
+  readonly computeSeconds: number;
+  readonly sampler: SamplerPosition;
+  /** What the strategy remembers beside its vectors. */
+  readonly strategy: Readonly<Record<string, number>>;
+}
 
 export interface NodeSnapshot {
-  /** parameters, buffers, optimizer.<slot>, strategy.<name>; views of the live vectors: write them out before going on. */
-  readonly tensors: Readonly<Record<string, Float32Array>>;
-  readonly state: {
-    /** The node's own clock. */
-    readonly time: number;
-    readonly computeSeconds: number;
-    readonly sampler: SamplerPosition;
-    readonly strategy: Readonly<Record<string, number>>;
-  };
+  readonly state: NodeState;
+  /**
+   * `parameters.<path>` and `buffers.<path>` in their shapes, `optimizer.<slot>` and `strategy.<name>` as flat vectors.
+   * When saving these are views of the live vectors: write them out before the run goes on.
+   */
+  tensors(): Readonly<Record<string, HostTensor>>;
 }
 
 export interface RunSnapshot {
@@ -24,34 +33,60 @@ export interface RunSnapshot {
   readonly world: ConfigValue;
 }
 
-export function snapshotNode(node: TrainNode, time: Seconds): NodeSnapshot {
-  const { parameters, buffers, slots } = node.replica;
-  const { tensors, values } = node.strategyState;
+/** The parts of a node that a snapshot is made of, and restored into. */
+export interface NodeParts {
+  readonly replica: Replica;
+  readonly layout: VectorLayout;
+  readonly bufferLayout: VectorLayout;
+  readonly strategyState: StrategyState;
+}
+
+export interface NodeProgress {
+  readonly time: Seconds;
+  readonly computeSeconds: number;
+  readonly sampler: SamplerPosition;
+}
+
+export function snapshotNode(parts: NodeParts, progress: NodeProgress): NodeSnapshot {
   return {
-    tensors: {
-      parameters,
-      ...(buffers.length > 0 ? { buffers } : {}),
-      ...prefixed("optimizer", slots),
-      ...prefixed("strategy", tensors),
-    },
-    state: {
-      time,
-      computeSeconds: node.computeSeconds,
-      sampler: node.sampler.position,
-      strategy: { ...values },
-    },
+    state: { ...progress, strategy: { ...parts.strategyState.values } },
+    tensors: () =>
+      Object.fromEntries([...vectorsOf(parts)].map(({ name, shape, data }) => [name, { shape, data }])),
   };
 }
 
 /** Writes a snapshot's vectors and numbers into a node that was made anew for the same run. */
-export function restoreNode(node: TrainNode, { tensors, state }: NodeSnapshot): void {
-  const { parameters, buffers, slots } = node.replica;
-  parameters.set(tensors.parameters!);
-  if (buffers.length > 0) buffers.set(tensors.buffers!);
-  for (const [name, slot] of Object.entries(slots)) slot.set(tensors[`optimizer.${name}`]!);
-  for (const [name, vector] of Object.entries(node.strategyState.tensors)) vector.set(tensors[`strategy.${name}`]!);
-  Object.assign(node.strategyState.values, state.strategy);
+export function restoreNode(parts: NodeParts, snapshot: NodeSnapshot): void {
+  const saved = snapshot.tensors();
+  for (const { name, data } of vectorsOf(parts)) {
+    const tensor = saved[name];
+    invariant(tensor?.data.length === data.length, `a checkpoint of the same run holds "${name}"`);
+    data.set(tensor.data);
+  }
+  Object.assign(parts.strategyState.values, snapshot.state.strategy);
 }
 
-const prefixed = (prefix: string, vectors: Readonly<Record<string, Float32Array>>): Record<string, Float32Array> =>
-  Object.fromEntries(Object.entries(vectors).map(([name, vector]) => [`${prefix}.${name}`, vector]));
+interface NamedVector {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+}
+
+/** All vectors of a node, by the names that checkpoints have for them. */
+function* vectorsOf({ replica, layout, bufferLayout, strategyState }: NodeParts): Generator<NamedVector> {
+  const { parameters, buffers, slots } = replica;
+  yield* shaped("parameters", parameters, layout);
+  yield* shaped("buffers", buffers, bufferLayout);
+  yield* flat("optimizer", slots);
+  yield* flat("strategy", strategyState.tensors);
+}
+
+function* shaped(prefix: string, vector: Float32Array, { entries }: VectorLayout): Generator<NamedVector> {
+  for (const { path, shape, offset, size } of entries)
+    yield { name: `${prefix}.${path}`, shape, data: vector.subarray(offset, offset + size) };
+}
+
+function* flat(prefix: string, vectors: Readonly<Record<string, Float32Array>>): Generator<NamedVector> {
+  for (const [name, data] of Object.entries(vectors))
+    yield { name: `${prefix}.${name}`, shape: [data.length], data };
+}

@@ -2,12 +2,12 @@
 // It is the same code on the virtual clock and as a process of its own; what differs are its arguments.
 // It stops at the horizon (the next evaluation, checkpoint or the end) and goes on from there when run again.
 
-import { type Random, type Seconds, seconds } from "@atoll/core";
 import type { Communicator } from "@atoll/comm";
+import { type Random, type Seconds, seconds } from "@atoll/core";
 import type { Clock } from "@atoll/network";
 import type { VectorLayout } from "@atoll/tensor";
 import type { ComputeModel } from "./compute.ts";
-import type { Sampler } from "./data/index.ts";
+import type { Sampler, SamplerPosition } from "./data/index.ts";
 import type { Executor, StepBatch } from "./executor.ts";
 import type { StepRecorder } from "./recorder.ts";
 import type { Replica } from "./replica.ts";
@@ -48,7 +48,10 @@ export class TrainNode {
   #committed = 0;
   #computeSeconds = 0;
 
-  constructor(options: TrainNodeOptions, resumed?: { readonly step: number; readonly computeSeconds: number }) {
+  constructor(
+    options: TrainNodeOptions,
+    resumed?: { readonly step: number; readonly computeSeconds: number },
+  ) {
     this.#options = options;
     this.#step = resumed?.step ?? 0;
     this.#committed = this.#step;
@@ -84,12 +87,9 @@ export class TrainNode {
     return this.#computeSeconds;
   }
 
-  get replica(): Replica {
-    return this.#options.replica;
-  }
-
-  get sampler(): Sampler {
-    return this.#options.sampler;
+  /** Where the node is in its data. */
+  get position(): SamplerPosition {
+    return this.#options.sampler.position;
   }
 
   async run(): Promise<void> {
@@ -126,7 +126,10 @@ export class TrainNode {
     const durations = this.#durations(steps);
     const total = durations.reduce((sum, duration) => sum + duration, 0);
     let time: number = clock.now();
-    const losses = await clock.work(seconds(total), executor.localSteps(replica, this.#nextBatch(steps), this.#step));
+    const losses = await clock.work(
+      seconds(total),
+      executor.localSteps(replica, this.#nextBatch(steps), this.#step),
+    );
     for (let i = 0; i < steps - 1; i++) {
       time += durations[i]!;
       recorder.report(communicator.rank, {

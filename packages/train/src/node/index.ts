@@ -1,1 +1,7 @@
-export {};
+// Node's side of training: worker threads, run directories, data sets from files.
+
+export type { DataOptions, DownloadProgress } from "./data/index.ts";
+export { loadMnist, loadText, loadTinyShakespeare } from "./data/index.ts";
+export { LocalTrainer, type LocalTrainerOptions } from "./localTrainer.ts";
+export { RunDirectory } from "./runDirectory.ts";
+export { startWorkers, type Workers, workerThreads } from "./workerThreads.ts";

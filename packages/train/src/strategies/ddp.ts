@@ -24,11 +24,9 @@ export function ddp({ optimizer = adamW() }: { readonly optimizer?: Optimizer } 
   };
 }
 
-const options = z.strictObject({});
-
-export const ddpEntry: StrategyEntry<typeof options> = {
+export const ddpEntry: StrategyEntry = {
   name: "ddp",
   summary: "average the gradients of every step (PyTorch DDP)",
-  options,
+  options: z.strictObject({}),
   create: (_, optimizer) => ddp({ optimizer }),
 };

@@ -5,11 +5,15 @@
 import { parseConfig } from "@atoll/core";
 import { adamW, type Optimizer } from "@atoll/tensor";
 import { z } from "zod";
-import { nesterov, type OuterOptimizer } from "./outerOptimizer.ts";
+import { type NesterovOptions, nesterov, type OuterOptimizer } from "./outerOptimizer.ts";
 import type { ParameterStrategy, StrategyEntry } from "./strategy.ts";
 
 const options = z.strictObject({
-  H: z.int().min(1).default(100).describe("inner steps between two outer steps (the paper: 500; EXO Gym: 100)"),
+  H: z
+    .int()
+    .min(1)
+    .default(100)
+    .describe("inner steps between two outer steps (the paper: 500; EXO Gym: 100)"),
 });
 
 const outerOptions = z
@@ -19,9 +23,12 @@ const outerOptions = z
   })
   .prefault({});
 
-export interface DiLoCoOptions extends z.input<typeof options> {
-  /** The inner optimizer. */
+export interface DiLoCoOptions {
+  /** Inner steps between two outer steps. Default 100. */
+  readonly H?: number;
+  /** The inner optimizer. Default AdamW. */
   readonly optimizer?: Optimizer;
+  /** Default `nesterov()`. */
   readonly outer?: OuterOptimizer;
 }
 
@@ -32,7 +39,11 @@ export interface DiLoCoOptions extends z.input<typeof options> {
  * Bytes a node sends with a ring: 2(N−1)/N · 4P every H steps. With η = 1, μ = 0 it is FedAvg.
  * @throws ConfigError if H < 1.
  */
-export function diLoCo({ optimizer = adamW(), outer = nesterov(), ...given }: DiLoCoOptions = {}): ParameterStrategy {
+export function diLoCo({
+  optimizer = adamW(),
+  outer = nesterov(),
+  ...given
+}: DiLoCoOptions = {}): ParameterStrategy {
   const { H } = parseConfig(options, given, "strategy");
   return {
     kind: "parameter",
@@ -58,11 +69,10 @@ export function diLoCo({ optimizer = adamW(), outer = nesterov(), ...given }: Di
   };
 }
 
-const entryOptions = options.extend({ outer: outerOptions });
-
-export const diLoCoEntry: StrategyEntry<typeof entryOptions> = {
+export const diLoCoEntry: StrategyEntry = {
   name: "diloco",
   summary: "H inner steps, then an outer Nesterov step on the mean change (DiLoCo)",
-  options: entryOptions,
-  create: ({ outer, ...values }, optimizer) => diLoCo({ ...values, optimizer, outer: nesterov(outer) }),
+  options: options.extend({ outer: outerOptions }),
+  create: ({ outer, ...values }, optimizer) =>
+    diLoCo({ ...values, optimizer, outer: nesterov(outer as NesterovOptions) }),
 };

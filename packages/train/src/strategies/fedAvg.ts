@@ -9,14 +9,29 @@ import { NO_STATE, type ParameterStrategy, type StrategyEntry, type StrategyNode
 
 const options = z.strictObject({
   H: z.int().min(1).default(1).describe("local steps between two averages"),
-  islandSize: z.int().min(1).optional().describe("nodes that average together in a round; all of them if left out"),
+  islandSize: z
+    .int()
+    .min(1)
+    .optional()
+    .describe("nodes that average together in a round; all of them if left out"),
   weighting: z
     .enum(["examples", "share"])
     .default("examples")
-    .describe("weigh nodes by the examples trained on since the last average (equal batches: the plain mean), or by their share of the data"),
+    .describe(
+      "weigh nodes by the examples trained on since the last average (equal batches: the plain mean), or by their share of the data",
+    ),
 });
 
-export type FedAvgOptions = z.input<typeof options>;
+export interface FedAvgOptions {
+  /** Local steps between two averages. Default 1. */
+  readonly H?: number;
+  /** Nodes that average together in a round. Default all. */
+  readonly islandSize?: number;
+  /** What a node counts for: the examples it trained on, or its share of the data. Default "examples". */
+  readonly weighting?: "examples" | "share";
+  /** The optimizer of the local steps. Default AdamW. */
+  readonly optimizer?: Optimizer;
+}
 
 /**
  * Every H steps θ ← Σₖ wₖ θₖ. All nodes train on equally many examples a step, so `weighting: "examples"` is the mean;
@@ -27,7 +42,7 @@ export type FedAvgOptions = z.input<typeof options>;
  * Bytes a node sends with a ring: 2(M−1)/M · 4P every H steps, M the size of its group.
  * @throws ConfigError if H < 1, or if an island is larger than the world.
  */
-export function fedAvg({ optimizer = adamW(), ...given }: FedAvgOptions & { readonly optimizer?: Optimizer } = {}): ParameterStrategy {
+export function fedAvg({ optimizer = adamW(), ...given }: FedAvgOptions = {}): ParameterStrategy {
   const { H, islandSize, weighting } = parseConfig(options, given, "strategy");
   return {
     kind: "parameter",
@@ -56,7 +71,11 @@ export function fedAvg({ optimizer = adamW(), ...given }: FedAvgOptions & { read
 }
 
 /** The ranks of this node's island in a round, ascending; undefined where all nodes form one. */
-function islandOf(node: StrategyNode, islandSize: number | undefined, round: number): readonly number[] | undefined {
+function islandOf(
+  node: StrategyNode,
+  islandSize: number | undefined,
+  round: number,
+): readonly number[] | undefined {
   const { rank, worldSize } = node.communicator;
   if (islandSize === undefined || islandSize === worldSize) return undefined;
   const order = node.sharedRandom.derive("islands", round).permutation(worldSize);
@@ -64,7 +83,7 @@ function islandOf(node: StrategyNode, islandSize: number | undefined, round: num
   return [...order.subarray(island * islandSize, (island + 1) * islandSize)].sort((a, b) => a - b);
 }
 
-export const fedAvgEntry: StrategyEntry<typeof options> = {
+export const fedAvgEntry: StrategyEntry = {
   name: "fedavg",
   summary: "H local steps, then average the parameters (FedAvg, local SGD)",
   options,

@@ -8,7 +8,7 @@ import type { StrategyEntry } from "./strategy.ts";
 export { ddp } from "./ddp.ts";
 export { type DiLoCoOptions, diLoCo } from "./diLoCo.ts";
 export { type FedAvgOptions, fedAvg } from "./fedAvg.ts";
-export { nesterov, type OuterOptimizer } from "./outerOptimizer.ts";
+export { type NesterovOptions, nesterov, type OuterOptimizer } from "./outerOptimizer.ts";
 export type {
   GradientStrategy,
   ParameterStrategy,
@@ -18,4 +18,4 @@ export type {
   StrategyState,
 } from "./strategy.ts";
 
-export const strategyEntries: readonly StrategyEntry[] = [ddpEntry, fedAvgEntry, diLoCoEntry] as readonly StrategyEntry[];
+export const strategyEntries: readonly StrategyEntry[] = [ddpEntry, fedAvgEntry, diLoCoEntry];

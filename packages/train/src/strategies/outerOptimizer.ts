@@ -8,14 +8,25 @@ export interface OuterOptimizer {
   /** State vectors, each as long as the parameters, zeros at first. */
   readonly slots: readonly string[];
   /** Moves `parameters` (the round's start θ₀) along the outer gradient; changes `parameters` and the slots in place. */
-  update(parameters: Float32Array, outerGradient: Float32Array, slots: Readonly<Record<string, Float32Array>>): void;
+  update(
+    parameters: Float32Array,
+    outerGradient: Float32Array,
+    slots: Readonly<Record<string, Float32Array>>,
+  ): void;
+}
+
+export interface NesterovOptions {
+  /** η. Default 0.7. */
+  readonly learningRate?: number;
+  /** μ. Default 0.9. */
+  readonly momentum?: number;
 }
 
 /**
  * SGD with Nesterov momentum, PyTorch's form: m ← μm + Δ; θ ← θ₀ − η(Δ + μm).
  * Defaults are DiLoCo's (arXiv 2311.08105, §3.1): η 0.7, μ 0.9. With η = 1 and μ = 0 the next parameters are the mean.
  */
-export function nesterov({ learningRate = 0.7, momentum = 0.9 }: { readonly learningRate?: number; readonly momentum?: number } = {}): OuterOptimizer {
+export function nesterov({ learningRate = 0.7, momentum = 0.9 }: NesterovOptions = {}): OuterOptimizer {
   return {
     config: { kind: "nesterov", learningRate, momentum },
     slots: ["momentum"],

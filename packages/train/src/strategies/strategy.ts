@@ -2,8 +2,8 @@
 // A strategy holds options only. What it remembers between steps is a StrategyState, made by `init` and handed back to
 // it on every call, so every strategy is checkpointed and resumed without code of its own.
 
-import type { ConfigTree, Random } from "@atoll/core";
 import type { Communicator } from "@atoll/comm";
+import type { ConfigTree, Random } from "@atoll/core";
 import type { Optimizer, VectorLayout } from "@atoll/tensor";
 import type { z } from "zod";
 
@@ -60,13 +60,14 @@ export interface ParameterStrategy extends StrategyBase {
 export type Strategy = GradientStrategy | ParameterStrategy;
 
 /** A strategy by name, for configs: its options as a schema, and the strategy they make. */
-export interface StrategyEntry<S extends z.ZodType = z.ZodType> {
+export interface StrategyEntry {
   readonly name: string;
   /** One line for the help. */
   readonly summary: string;
   /** Options without `kind` and without the optimizer, which configs state apart. */
-  readonly options: S;
-  create(options: z.output<S>, optimizer: Optimizer): Strategy;
+  readonly options: z.ZodObject;
+  /** @param options as the schema lets them pass */
+  create(options: Readonly<Record<string, unknown>>, optimizer: Optimizer): Strategy;
 }
 
 export const NO_STATE: StrategyState = { tensors: {}, values: {} };

@@ -1,0 +1,190 @@
+// atoll train: one run of an experiment on simulated machines, from its options to its report.
+
+import { resolve } from "node:path";
+import {
+  AtollError,
+  ConfigError,
+  type ConfigTree,
+  mergeConfig,
+  messageOf,
+  parseAssignments,
+} from "@atoll/core";
+import { summaryTable } from "@atoll/study";
+import { readRun, writeReport } from "@atoll/study/node";
+import type { Experiment, ExperimentParts, FitResult } from "@atoll/train";
+import { LocalTrainer, RunDirectory, startWorkers } from "@atoll/train/node";
+import { parseArguments } from "../arguments.ts";
+import { dataDirectory } from "../dataDirectory.ts";
+import { builtIns } from "../experiments/index.ts";
+import { loadExperiment } from "../loadExperiment.ts";
+import { Progress } from "../progress.ts";
+import { fitOptionsOf, type ResolvedConfig, refuseChanges, resolveConfig } from "../runConfig.ts";
+import { runSummary } from "../runSummary.ts";
+import type { Command, Terminal } from "../terminal.ts";
+import { trainHelp } from "../trainHelp.ts";
+import { VERSION } from "../version.ts";
+
+interface TrainArguments {
+  readonly experiment: string;
+  /** The options given, as a tree. */
+  readonly given: ConfigTree;
+  readonly json: boolean;
+  readonly name: string | undefined;
+  readonly runsDirectory: string;
+  readonly resume: boolean;
+}
+
+export const trainCommand: Command = {
+  name: "train",
+  summary: "train an experiment on N simulated machines",
+  help: () => trainHelp(builtIns),
+  async run(argv, terminal) {
+    const parsed = readArguments(argv, terminal);
+    const experiment = await loadExperiment(parsed.experiment, terminal.workingDirectory);
+    await using run = parsed.resume ? await openRun(parsed) : undefined;
+    const config = configOf(experiment, parsed.given, run?.config.options as ConfigTree | undefined);
+    if (run) return await trainIn(run, experiment, config, parsed, terminal);
+    const options = fitOptionsOf(config.run); // refuses bad combinations before a directory is made
+    await using created = RunDirectory.create(
+      parsed.runsDirectory,
+      parsed.name ?? `${experiment.name}-${options.strategy.name}`,
+      {
+        named: parsed.name !== undefined,
+        config: {
+          atoll: VERSION,
+          node: process.version,
+          experiment: parsed.experiment,
+          command: ["npx atoll train", ...argv].join(" "),
+          options: config.options,
+        },
+      },
+    );
+    return await trainIn(created, experiment, config, parsed, terminal);
+  },
+};
+
+function readArguments(argv: readonly string[], { workingDirectory }: Terminal): TrainArguments {
+  const { values, positionals } = parseArguments(argv, {
+    json: { type: "boolean" },
+    name: { type: "string" },
+    "runs-dir": { type: "string" },
+    resume: { type: "boolean" },
+  });
+  const [experiment, ...pairs] = positionals;
+  if (experiment === undefined || experiment.includes("="))
+    throw new ConfigError(
+      `Expected an experiment first, got ${experiment === undefined ? "nothing" : `"${experiment}"`}. Example: npx atoll train digits nodes=3.`,
+    );
+  return {
+    experiment,
+    given: parseAssignments(pairs),
+    json: values.json === true,
+    name: values.name as string | undefined,
+    runsDirectory: resolve(workingDirectory, (values["runs-dir"] as string | undefined) ?? "runs"),
+    resume: values.resume === true,
+  };
+}
+
+function openRun({ runsDirectory, name, experiment }: TrainArguments): Promise<RunDirectory> {
+  if (name === undefined)
+    throw new ConfigError(
+      `--resume needs to know which run: add --name NAME (runs are in ${runsDirectory}).`,
+    );
+  const run = RunDirectory.open(runsDirectory, name);
+  if (run.config.experiment !== experiment)
+    throw new ConfigError(
+      `Run "${name}" is of experiment "${String(run.config.experiment)}", not "${experiment}". Resume it with that, or choose a new name.`,
+    );
+  return Promise.resolve(run);
+}
+
+/** A new run's options, or a resumed one's: those of its config.json, which the command line may repeat but not change. */
+function configOf(experiment: Experiment, given: ConfigTree, saved: ConfigTree | undefined): ResolvedConfig {
+  const config = resolveConfig(experiment, mergeConfig(saved ?? experiment.defaults ?? {}, given));
+  if (saved) refuseChanges(saved, config.options);
+  return config;
+}
+
+async function trainIn(
+  run: RunDirectory,
+  experiment: Experiment,
+  config: ResolvedConfig,
+  parsed: TrainArguments,
+  terminal: Terminal,
+): Promise<number> {
+  const progress = new Progress(terminal);
+  const { interrupted: signal, now: wallClock } = terminal;
+  await using workers = startWorkers(config.run.workers);
+  const resume = run.resumeSnapshot();
+  const parts = await createParts(experiment, config, terminal, progress);
+  try {
+    const result = await new LocalTrainer({ ...parts, workers, wallClock }).fit({
+      ...fitOptionsOf(config.run),
+      name: run.name,
+      checkpoints: run,
+      signal,
+      ...(resume === undefined ? {} : { resume }),
+      emit(event) {
+        run.record(event);
+        progress.show(event);
+      },
+    });
+    await finish(run, result, parsed.json, terminal);
+    return 0;
+  } catch (error) {
+    if (run.started) await closeFailed(run, parsed, terminal);
+    throw error;
+  }
+}
+
+async function createParts(
+  experiment: Experiment,
+  { own, run: { seed } }: ResolvedConfig,
+  terminal: Terminal,
+  progress: Progress,
+): Promise<ExperimentParts> {
+  try {
+    return await experiment.create(own, {
+      seed,
+      data: {
+        directory: dataDirectory(terminal),
+        fetch: terminal.fetch,
+        signal: terminal.interrupted,
+        onProgress: (download) => progress.download(download),
+      },
+    });
+  } catch (error) {
+    if (error instanceof AtollError) throw error;
+    throw new ConfigError(
+      `Experiment "${experiment.name}" failed while it made its model and data: ${messageOf(error)}`,
+      error,
+    );
+  }
+}
+
+async function finish(
+  run: RunDirectory,
+  result: FitResult,
+  json: boolean,
+  terminal: Terminal,
+): Promise<void> {
+  const summary = runSummary(run, result, terminal);
+  run.writeSummary(summary);
+  const report = await writeReport(run.path);
+  terminal.error(`\n${summaryTable(await readRun(run.path))}\nRun     ${run.path}\nReport  ${report}\n`);
+  if (json) terminal.output(`${JSON.stringify(summary)}\n`);
+}
+
+/** A run that was interrupted or failed still gets its report: what was done until then is not lost. */
+async function closeFailed(
+  run: RunDirectory,
+  { experiment, runsDirectory }: TrainArguments,
+  terminal: Terminal,
+): Promise<void> {
+  run.flush();
+  terminal.error(`Run     ${run.path}\nReport  ${await writeReport(run.path)}\n`);
+  if (!terminal.interrupted.aborted) return;
+  const place =
+    runsDirectory === resolve(terminal.workingDirectory, "runs") ? "" : ` --runs-dir ${runsDirectory}`;
+  terminal.error(`Go on   npx atoll train ${experiment} --name ${run.name}${place} --resume\n`);
+}

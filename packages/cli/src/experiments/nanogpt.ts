@@ -1,0 +1,57 @@
+// nanoGPT on text by characters: tiny Shakespeare, or any UTF-8 file.
+
+import { defineExperiment, type Experiment, gpt, gptSizes } from "@atoll/train";
+import { loadText, loadTinyShakespeare } from "@atoll/train/node";
+import { z } from "zod";
+
+const options = z.strictObject({
+  model: z
+    .strictObject({
+      size: z
+        .enum(Object.keys(gptSizes))
+        .default("small")
+        .describe("small has 4 layers of 128 features; xl 48 of 1600"),
+      dropout: z
+        .number()
+        .min(0)
+        .lt(1)
+        .default(0)
+        .describe("dropout on embeddings, attention and residual branches"),
+      bias: z.boolean().default(true).describe("biases in linear layers and layer norms"),
+    })
+    .prefault({}),
+  data: z
+    .strictObject({ file: z.string().optional().describe("a UTF-8 text file; tiny Shakespeare if left out") })
+    .prefault({}),
+  blockSize: z.int().min(1).default(128).describe("characters of one example"),
+});
+
+export const nanogpt: Experiment<typeof options> = defineExperiment({
+  name: "nanogpt",
+  summary: "nanoGPT on text by characters (tiny Shakespeare, or any file)",
+  options,
+  defaults: {
+    maxSteps: 200,
+    batchSize: 16,
+    optimizer: {
+      kind: "adamw",
+      learningRate: 1e-3,
+      b2: 0.99,
+      weightDecay: 0.1,
+      decay: "matrices",
+      clipNorm: 1,
+    },
+  },
+  async create({ model, data, blockSize }, context) {
+    const { train, validation } =
+      data.file === undefined
+        ? await loadTinyShakespeare(context.data, blockSize)
+        : await loadText(data.file, blockSize);
+    const vocabSize = train.vocabulary!.length;
+    return {
+      model: gpt({ ...model, size: model.size as keyof typeof gptSizes, vocabSize, blockSize }),
+      train,
+      validation,
+    };
+  },
+});

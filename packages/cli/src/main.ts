@@ -1,0 +1,43 @@
+// The command line's frame: finds the command, and turns what it throws into one sentence and an exit code.
+
+import { AtollError, messageOf, unknownName } from "@atoll/core";
+import { trainCommand } from "./commands/train.ts";
+import { topHelp } from "./help.ts";
+import type { Command, Terminal } from "./terminal.ts";
+import { VERSION } from "./version.ts";
+
+const commands: readonly Command[] = [trainCommand];
+
+/** Runs `atoll <argv>`; returns the exit code: 0 done, 1 failed, 2 wrong command line or config, 130 interrupted. */
+export async function main(argv: readonly string[], terminal: Terminal): Promise<number> {
+  try {
+    return await dispatch(argv, terminal);
+  } catch (error) {
+    if (error instanceof AtollError) {
+      terminal.error(`atoll: ${error.message}\n`);
+      return error.exitCode;
+    }
+    const detail = error instanceof Error ? (error.stack ?? error.message) : messageOf(error);
+    terminal.error(`atoll: unexpected error; please report it.\n${detail}\n`);
+    return 1;
+  }
+}
+
+async function dispatch([name, ...rest]: readonly string[], terminal: Terminal): Promise<number> {
+  if (name === undefined || name === "help" || name === "--help" || name === "-h") {
+    const topic = commands.find((command) => command.name === rest[0]);
+    terminal.output(topic ? topic.help() : topHelp(commands));
+    return 0;
+  }
+  if (name === "--version" || name === "-v") {
+    terminal.output(`${VERSION}\n`);
+    return 0;
+  }
+  const command = commands.find((candidate) => candidate.name === name);
+  if (!command) throw unknownName("command", name, [...commands.map((candidate) => candidate.name), "help"]);
+  if (rest.includes("--help") || rest.includes("-h")) {
+    terminal.output(command.help());
+    return 0;
+  }
+  return command.run(rest, terminal);
+}

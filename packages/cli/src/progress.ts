@@ -1,0 +1,99 @@
+// Shows a run as it goes: one line that is redrawn on a terminal, a plain line now and then elsewhere.
+
+import { formatBytes, formatSeconds, type RunEvent, type StepDone } from "@atoll/core";
+import type { DownloadProgress } from "@atoll/train/node";
+import type { Terminal } from "./terminal.ts";
+
+const REDRAW_MS = 100;
+/** Plain lines are for logs: about this many a run. */
+const PLAIN_LINES = 20;
+const BAR_WIDTH = 24;
+
+/** A reader of events that draws progress on a terminal's standard error. */
+export class Progress {
+  readonly #terminal: Terminal;
+  #maxSteps = 0;
+  #drawnAt = 0;
+  #open = false;
+  #downloading = "";
+
+  constructor(terminal: Terminal) {
+    this.#terminal = terminal;
+  }
+
+  show(event: RunEvent): void {
+    if (event.type === "runStarted") this.#maxSteps = event.maxSteps;
+    else if (event.type === "step") this.#step(event);
+    else if (event.type === "evaluation" && event.split === "validation") {
+      const { local, global } = event.loss;
+      this.note(
+        `step ${event.step}: validation loss ${local.toFixed(4)} local, ${global.toFixed(4)} global${accuracies(event.accuracy)}`,
+      );
+    } else if (event.type === "checkpoint") this.note(`step ${event.step}: checkpoint ${event.path}`);
+    else if (event.type === "runFinished") this.#close();
+  }
+
+  /** One line a file on a terminal, redrawn; elsewhere the file's name once. */
+  download({ url, receivedBytes, totalBytes }: DownloadProgress): void {
+    const line = `downloading ${url}`;
+    const now = this.#terminal.now();
+    if (!this.#terminal.interactive) {
+      if (this.#downloading !== url) this.#terminal.error(`${line}\n`);
+    } else if (now - this.#drawnAt >= REDRAW_MS) {
+      this.#drawnAt = now;
+      const total = totalBytes === null ? "" : ` of ${formatBytes(totalBytes)}`;
+      this.#redraw(`${line}  ${formatBytes(receivedBytes)}${total}`);
+    }
+    this.#downloading = url;
+  }
+
+  /** A line of its own, above the progress line. */
+  note(text: string): void {
+    this.#clear();
+    this.#terminal.error(`${text}\n`);
+  }
+
+  #step(event: StepDone): void {
+    if (!this.#terminal.interactive) {
+      const every = Math.max(1, Math.ceil(this.#maxSteps / PLAIN_LINES));
+      if (event.step % every === 0 || event.step === this.#maxSteps)
+        this.#terminal.error(`${facts(event, this.#maxSteps)}\n`);
+      return;
+    }
+    const now = this.#terminal.now();
+    if (now - this.#drawnAt < REDRAW_MS && event.step < this.#maxSteps) return;
+    this.#drawnAt = now;
+    const filled = Math.round((event.step / this.#maxSteps) * BAR_WIDTH);
+    const line = `${"█".repeat(filled)}${"░".repeat(BAR_WIDTH - filled)} ${facts(event, this.#maxSteps)}`;
+    this.#redraw(line);
+  }
+
+  #redraw(line: string): void {
+    this.#terminal.error(`\r\u001b[K${line.slice(0, this.#terminal.columns - 1)}`);
+    this.#open = true;
+  }
+
+  #clear(): void {
+    if (this.#open) this.#terminal.error("\r\u001b[K");
+    this.#open = false;
+  }
+
+  #close(): void {
+    if (this.#open) this.#terminal.error("\n");
+    this.#open = false;
+  }
+}
+
+const facts = ({ step, loss, learningRate, time, bytesSent }: StepDone, maxSteps: number): string =>
+  [
+    `step ${String(step).padStart(String(maxSteps).length)}/${maxSteps}`,
+    `loss ${loss.toFixed(4)}`,
+    `lr ${learningRate.toPrecision(3)}`,
+    `simulated ${formatSeconds(time)}`,
+    `sent ${formatBytes(bytesSent)} a node`,
+  ].join("  ");
+
+const accuracies = (accuracy: { readonly local: number; readonly global: number } | null): string =>
+  accuracy === null
+    ? ""
+    : `, accuracy ${(100 * accuracy.local).toFixed(1)} % local, ${(100 * accuracy.global).toFixed(1)} % global`;

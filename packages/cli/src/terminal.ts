@@ -1,0 +1,30 @@
+// The outside world as commands see it: where text goes, the environment, the clock, interrupts. Passed in, so that
+// tests run commands without a process of their own.
+
+export interface Terminal {
+  /** Standard output: results. */
+  output(text: string): void;
+  /** Standard error: progress, tables, complaints. */
+  error(text: string): void;
+  /** Whether standard error is a terminal that can redraw a line. */
+  readonly interactive: boolean;
+  readonly columns: number;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly workingDirectory: string;
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** Peak resident memory of the process so far. */
+  peakRssBytes(): number;
+  /** Aborted at the first Ctrl-C or SIGTERM. */
+  readonly interrupted: AbortSignal;
+  readonly fetch: typeof fetch;
+}
+
+export interface Command {
+  readonly name: string;
+  /** One line for the overview. */
+  readonly summary: string;
+  help(): string;
+  /** @returns the exit code */
+  run(argv: readonly string[], terminal: Terminal): Promise<number>;
+}

@@ -1,0 +1,25 @@
+// train.csv and validation.csv as EXO Gym writes them, from the run's events.
+
+import type { RunEvent } from "@atoll/core";
+
+export const TRAIN_HEADER = "step,examples_trained,train_loss,train_perplexity,lr\n";
+export const VALIDATION_HEADER = "step,local_loss,local_perplexity,global_loss,global_perplexity\n";
+
+export const trainRows = (events: readonly RunEvent[]): string =>
+  events
+    .filter((event) => event.type === "step")
+    .map(
+      ({ step, examples, loss, learningRate }) =>
+        `${step},${examples},${loss},${Math.exp(loss)},${learningRate}\n`,
+    )
+    .join("");
+
+export const validationRows = (events: readonly RunEvent[]): string =>
+  events
+    .filter((event) => event.type === "evaluation")
+    .filter(({ split }) => split === "validation")
+    .map(
+      ({ step, loss: { local, global } }) =>
+        `${step},${local},${Math.exp(local)},${global},${Math.exp(global)}\n`,
+    )
+    .join("");

@@ -1,0 +1,195 @@
+// A run on disk: config.json, events.jsonl, train.csv, validation.csv, checkpoints, summary.json.
+// events.jsonl is the truth; the CSV files hold the same events in EXO Gym's columns. Events are gathered and written
+// in blocks, and always before a checkpoint, so a checkpoint never knows more than the log. What cannot be written ends
+// the run with one sentence.
+
+import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { latestCheckpoint, loadCheckpoint, saveCheckpoint, writeError } from "@atoll/checkpoint/node";
+import { ConfigError, type ConfigTree, type ConfigValue, type RunEvent } from "@atoll/core";
+import type { CheckpointStore } from "../options.ts";
+import type { NodeState, RunSnapshot } from "../snapshot.ts";
+import { TRAIN_HEADER, trainRows, VALIDATION_HEADER, validationRows } from "./csv.ts";
+
+/** Events gathered before they are written. */
+const BLOCK = 256;
+
+export interface NewRun {
+  /** Whether the name is the user's choice; one that is taken is refused then, and numbered otherwise. */
+  readonly named: boolean;
+  /** What goes into config.json beside what the trainer resolves. */
+  readonly config: ConfigTree;
+}
+
+/** What a checkpoint's state.json holds of a run. */
+interface SavedState {
+  readonly nodes: readonly NodeState[];
+  readonly world: ConfigValue;
+}
+
+export class RunDirectory implements CheckpointStore, AsyncDisposable {
+  readonly name: string;
+  readonly path: string;
+  readonly config: ConfigTree;
+  readonly #checkpoint: string | undefined;
+  #waiting: RunEvent[] = [];
+  #started: boolean;
+
+  private constructor(runsDirectory: string, name: string, config: ConfigTree, checkpoint?: string) {
+    this.name = name;
+    this.path = join(runsDirectory, name);
+    this.config = config;
+    this.#checkpoint = checkpoint;
+    this.#started = checkpoint !== undefined;
+  }
+
+  /**
+   * Makes the directory of a new run. It goes away again if the run ends before its first event.
+   * @throws ConfigError if the name is taken or the directory cannot be made.
+   */
+  static create(runsDirectory: string, name: string, { named, config }: NewRun): RunDirectory {
+    if (!/^\w[\w.-]*$/.test(name))
+      throw new ConfigError(
+        `Run name "${name}": expected letters, digits, ".", "_" and "-" only, since it names a directory.`,
+      );
+    attempt(runsDirectory, (path) => mkdirSync(path, { recursive: true }));
+    for (let number = 1; ; number++) {
+      const candidate = named ? name : `${name}-${String(number).padStart(3, "0")}`;
+      const path = join(runsDirectory, candidate);
+      if (!existsSync(path)) {
+        attempt(path, (made) => mkdirSync(made));
+        return new RunDirectory(runsDirectory, candidate, config);
+      }
+      if (named)
+        throw new ConfigError(
+          `Run "${name}" exists already in ${runsDirectory}. Go on with it by --resume, or choose a new name.`,
+        );
+    }
+  }
+
+  /**
+   * Opens a run to go on from its last checkpoint.
+   * @throws ConfigError if there is no such run, it has no checkpoint, or it is finished.
+   */
+  static open(runsDirectory: string, name: string): RunDirectory {
+    const path = join(runsDirectory, name);
+    const configPath = join(path, "config.json");
+    if (!existsSync(configPath))
+      throw new ConfigError(
+        `There is no run "${name}" in ${runsDirectory} to resume. Check the name, or run without --resume.`,
+      );
+    if (existsSync(join(path, "summary.json")))
+      throw new ConfigError(
+        `Run "${name}" is finished; there is nothing to resume. Start a new run for more steps.`,
+      );
+    const checkpoint = latestCheckpoint(path);
+    if (checkpoint === undefined)
+      throw new ConfigError(
+        `Run "${name}" has no checkpoint to resume from. Start it again under a new name; checkpointInterval=… saves on the way.`,
+      );
+    const { resolved: _, ...config } = JSON.parse(readFileSync(configPath, "utf8")) as Record<
+      string,
+      ConfigTree
+    >;
+    return new RunDirectory(runsDirectory, name, config, checkpoint);
+  }
+
+  /** Whether the run has had its first event. */
+  get started(): boolean {
+    return this.#started;
+  }
+
+  /** What the run goes on from, its log cut back to there; nodes' tensors are read when they are asked for. */
+  resumeSnapshot(): RunSnapshot | undefined {
+    if (this.#checkpoint === undefined) return undefined;
+    const { step, state, files, read } = loadCheckpoint(this.#checkpoint);
+    const { nodes, world } = state as unknown as SavedState;
+    this.#cutLog(step);
+    return {
+      step,
+      nodes: nodes.map((node, rank) => ({ state: node, tensors: () => read(files[rank]!) })),
+      world,
+    };
+  }
+
+  /** Takes an event of the run, as its sink. @throws RunError if it cannot be written. */
+  record(event: RunEvent): void {
+    if (event.type === "runStarted") this.#begin(event.config);
+    this.#waiting.push(event);
+    if (this.#waiting.length >= BLOCK || event.type === "runFinished") this.flush();
+  }
+
+  /** Writes the events gathered so far. */
+  flush(): void {
+    const events = this.#waiting;
+    this.#waiting = [];
+    this.#append("events.jsonl", events.map((event) => `${JSON.stringify(event)}\n`).join(""));
+    this.#append("train.csv", trainRows(events));
+    this.#append("validation.csv", validationRows(events));
+  }
+
+  /** Saves a checkpoint: a safetensors file a node, and state.json. */
+  async save({ step, nodes, world }: RunSnapshot): Promise<string> {
+    this.flush();
+    const state: SavedState = { nodes: nodes.map((node) => node.state), world };
+    return saveCheckpoint(this.path, step, {
+      tensors: Object.fromEntries(
+        nodes.map((node, rank) => [`node-${String(rank).padStart(4, "0")}`, node.tensors()]),
+      ),
+      state: state as unknown as ConfigValue,
+    });
+  }
+
+  writeSummary(summary: ConfigTree): void {
+    this.flush();
+    this.#write("summary.json", `${JSON.stringify(summary, null, 2)}\n`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#started) this.flush();
+    else rmSync(this.path, { recursive: true, force: true });
+  }
+
+  #begin(resolved: ConfigTree): void {
+    this.#write("config.json", `${JSON.stringify({ name: this.name, ...this.config, resolved }, null, 2)}\n`);
+    if (!this.#started) {
+      this.#write("train.csv", TRAIN_HEADER);
+      this.#write("validation.csv", VALIDATION_HEADER);
+    }
+    this.#started = true;
+  }
+
+  /** Cuts off what the log holds beyond the checkpoint's step, and writes the CSV files anew from it. */
+  #cutLog(step: number): void {
+    // A last line without its end was being written when the run was killed.
+    const lines = readFileSync(join(this.path, "events.jsonl"), "utf8").split("\n").slice(0, -1);
+    const events = lines.map((line) => JSON.parse(line) as RunEvent);
+    let end = events.findLastIndex((event) => event.type === "step" && event.step === step) + 1;
+    while (end < events.length && isAtCut(events[end]!, step)) end++;
+    const kept = events.slice(0, end);
+    this.#write("events.jsonl", kept.map((event) => `${JSON.stringify(event)}\n`).join(""));
+    this.#write("train.csv", TRAIN_HEADER + trainRows(kept));
+    this.#write("validation.csv", VALIDATION_HEADER + validationRows(kept));
+  }
+
+  #write(file: string, text: string): void {
+    attempt(join(this.path, file), (path) => writeFileSync(path, text));
+  }
+
+  #append(file: string, text: string): void {
+    if (text !== "") attempt(join(this.path, file), (path) => appendFileSync(path, text));
+  }
+}
+
+/** Evaluations and checkpoints follow the step that they are of. */
+const isAtCut = (event: RunEvent, step: number): boolean =>
+  (event.type === "evaluation" || event.type === "checkpoint") && event.step === step;
+
+/** Does something with a file; a full disk or a missing permission becomes one sentence. */
+function attempt(path: string, action: (path: string) => void): void {
+  try {
+    action(path);
+  } catch (cause) {
+    throw writeError(path, cause);
+  }
+}

@@ -1,0 +1,30 @@
+// Entry of a worker thread: it runs the traced programs on nodes' vectors in shared memory. It is told once what there
+// is to run (`Setup`); each task then names a node's memory and the examples to use. It keeps one session a program and
+// its own arrays for batches, so that a run in full swing allocates nothing large.
+
+import { parentPort } from "node:worker_threads";
+import { invariant } from "@atoll/core";
+import { type Setup, type Task, type TaskResult, TrainingSession } from "./trainingSession.ts";
+import type { PoolMessage, Reply } from "./workerPool.ts";
+
+const port = parentPort;
+invariant(port, "trainingWorker.ts runs as a worker thread");
+
+let session: TrainingSession | undefined;
+
+port.on("message", async (message: PoolMessage<Task, Setup>) => {
+  if (message.kind === "broadcast") {
+    session = new TrainingSession(message.content);
+    return;
+  }
+  port.postMessage(await answer(message.id, message.task));
+});
+
+async function answer(id: number, task: Task): Promise<Reply<TaskResult>> {
+  try {
+    invariant(session, "a worker is set up before its first task");
+    return { id, result: await session.run(task) };
+  } catch (error) {
+    return { id, error: error as Error };
+  }
+}

@@ -1,0 +1,184 @@
+// The simulated machines of one run: nodes, their clock, their network, and the state they share. It advances them all
+// to a common step and can then be looked at, evaluated, saved. When to do which is the trainer's business.
+
+import { createSimulatedWorld, type SimulatedWorld } from "@atoll/comm";
+import {
+  type ConfigTree,
+  type NodeTime,
+  type Random,
+  type Rank,
+  type Seconds,
+  seconds,
+  type TopologyDrawn,
+} from "@atoll/core";
+import { createVirtualClock, type Network, resolveNetwork, type VirtualClock } from "@atoll/network";
+import { pack } from "@atoll/tensor";
+import { type ComputeModel, createComputeModel } from "./compute.ts";
+import { evaluateRun, type RunEvaluation } from "./evaluation.ts";
+import type { Executor } from "./executor.ts";
+import { measureSteps } from "./measure.ts";
+import type { ResolvedFitOptions } from "./options.ts";
+import type { PreparedRun } from "./prepare.ts";
+import { StepRecorder } from "./recorder.ts";
+import type { Replica } from "./replica.ts";
+import { type NodeParts, type RunSnapshot, restoreNode, snapshotNode } from "./snapshot.ts";
+import { type Horizon, TrainNode } from "./trainNode.ts";
+
+export interface SimulationOptions {
+  readonly options: ResolvedFitOptions;
+  readonly prepared: PreparedRun;
+  readonly executor: Executor;
+  readonly random: Random;
+  readonly wallClock: () => number;
+}
+
+/** Makes the nodes, all with the same initial parameters, or as a snapshot left them. */
+export async function createSimulation(parts: SimulationOptions): Promise<Simulation> {
+  const { options, prepared, executor, random, wallClock } = parts;
+  const replicas = prepared.nodes.map(() => executor.allocate());
+  for (const { parameters, buffers } of replicas) {
+    pack(prepared.initial.parameters, prepared.layout, parameters);
+    pack(prepared.initial.buffers, prepared.bufferLayout, buffers);
+  }
+  const computeOptions = await measureSteps(options.compute, { executor, prepared, wallClock });
+  const compute = createComputeModel(computeOptions, executor.flopsPerStep, random.derive("compute"));
+  return new Simulation(parts, replicas, compute);
+}
+
+export class Simulation {
+  readonly replicas: readonly Replica[];
+  readonly maxSteps: number;
+  readonly parameterCount: number;
+  readonly #executor: Executor;
+  readonly #network: Network;
+  readonly #clock: VirtualClock;
+  readonly #world: SimulatedWorld;
+  readonly #nodes: readonly TrainNode[];
+  readonly #parts: readonly NodeParts[];
+  readonly #compute: ComputeModel;
+  readonly #horizon: Horizon = { step: 0 };
+  /** Each node's own time: nodes differ in it at a cut. */
+  readonly #times: Seconds[];
+  #step: number;
+
+  constructor(
+    { options, prepared, executor, random }: SimulationOptions,
+    replicas: readonly Replica[],
+    compute: ComputeModel,
+  ) {
+    const { nodes: worldSize, resume, emit, strategy } = options;
+    this.replicas = replicas;
+    this.maxSteps = prepared.maxSteps;
+    this.parameterCount = prepared.layout.size;
+    this.#executor = executor;
+    this.#compute = compute;
+    this.#step = resume?.step ?? 0;
+    this.#times = prepared.nodes.map((_, rank) => seconds(resume?.nodes[rank]!.state.time ?? 0));
+    this.#network = resolveNetwork(options.network, { worldSize, random: random.derive("network") });
+    this.#clock = createVirtualClock();
+    this.#world = createSimulatedWorld({ worldSize, network: this.#network, clock: this.#clock, emit });
+    const recorder = new StepRecorder({
+      nodes: worldSize,
+      examplesPerStep: worldSize * options.batchSize,
+      learningRate: (step) => strategy.optimizer.learningRate(step),
+      emit,
+    });
+    this.#nodes = prepared.nodes.map((data, rank) => {
+      const node = new TrainNode(
+        {
+          ...data,
+          clock: this.#clock.forRank(rank),
+          communicator: this.#world.communicator(rank),
+          executor,
+          replica: replicas[rank]!,
+          layout: prepared.layout,
+          strategy,
+          compute,
+          random,
+          recorder,
+          horizon: this.#horizon,
+        },
+        resume && { step: resume.step, computeSeconds: resume.nodes[rank]!.state.computeSeconds },
+      );
+      return node;
+    });
+    this.#parts = this.#nodes.map(({ strategyState }, rank) => ({
+      replica: replicas[rank]!,
+      layout: prepared.layout,
+      bufferLayout: prepared.bufferLayout,
+      strategyState,
+    }));
+    if (resume) {
+      this.#parts.forEach((parts, rank) => void restoreNode(parts, resume.nodes[rank]!));
+      this.#world.restore(resume.world);
+    }
+  }
+
+  /** Steps that all nodes have done. */
+  get step(): number {
+    return this.#step;
+  }
+
+  /** When the last node got there. */
+  get time(): Seconds {
+    return seconds(this.#times.reduce((latest, time) => Math.max(latest, time), 0));
+  }
+
+  get nodeTimes(): readonly NodeTime[] {
+    return this.#nodes.map((node, rank) => ({ compute: node.computeSeconds, ...this.#world.times(rank) }));
+  }
+
+  get bytesSent(): readonly number[] {
+    return this.#nodes.map((_, rank) => this.#world.communicator(rank).bytesSent);
+  }
+
+  get network(): ConfigTree {
+    return this.#network.config;
+  }
+
+  get compute(): ConfigTree {
+    return this.#compute.config;
+  }
+
+  describeTopology(): TopologyDrawn {
+    return this.#network.describe();
+  }
+
+  /** Runs all nodes to `step`, or, once `signal` is aborted, to the nearest step at which all of them can stop. */
+  async advance(step: number, signal: AbortSignal | undefined): Promise<void> {
+    this.#horizon.step = step;
+    const stopEarly = (): void => {
+      this.#horizon.step = Math.min(step, Math.max(...this.#nodes.map((node) => node.committed)));
+    };
+    if (signal?.aborted) stopEarly();
+    signal?.addEventListener("abort", stopEarly, { once: true });
+    try {
+      await this.#clock.run(
+        this.#nodes.map((node, rank) => () => this.#runNode(node, rank)),
+        { startAt: this.#times.slice() },
+      );
+    } finally {
+      signal?.removeEventListener("abort", stopEarly);
+    }
+    this.#step = this.#horizon.step;
+  }
+
+  async #runNode(node: TrainNode, rank: Rank): Promise<void> {
+    await node.run();
+    this.#times[rank] = this.#clock.now();
+  }
+
+  evaluate(indices: Uint32Array): Promise<RunEvaluation> {
+    return evaluateRun(this.#executor, this.replicas, indices);
+  }
+
+  snapshot(): RunSnapshot {
+    return {
+      step: this.#step,
+      nodes: this.#nodes.map(({ computeSeconds, position: sampler }, rank) =>
+        snapshotNode(this.#parts[rank]!, { time: this.#times[rank]!, computeSeconds, sampler }),
+      ),
+      world: this.#world.snapshot(),
+    };
+  }
+}
