@@ -4,9 +4,46 @@ export { compile } from "./backends/compile.ts";
 export { wasm } from "./backends/wasm.ts";
 export type { Tensor } from "./borrow.ts";
 export { consuming, dispose, scoped } from "./borrow.ts";
+export { fusedCrossEntropy } from "./fused/cross-entropy.ts";
+export { fusedGelu } from "./fused/gelu.ts";
+export { fusedLayerNorm } from "./fused/layer-norm.ts";
+export { fusedSoftmax } from "./fused/softmax.ts";
 export { grad, valueAndGrad, valueAndGradWithAux } from "./gradient.ts";
 export type { DType, HostArray, HostTensor, TensorSpec, TensorType } from "./host.ts";
 export { allocate, dtypeOf, elementCount, formatType, typeOf } from "./host.ts";
+export type {
+  FusedUpdate,
+  FusedUpdate,
+  KernelName,
+  KernelName,
+  Kernels,
+  Kernels,
+  UpdatePlan,
+  UpdatePlan,
+  UpdateVectors,
+  UpdateVectors,
+} from "./kernels/index.ts";
+export {
+  applyUpdate,
+  applyUpdate,
+  createKernels,
+  createKernels,
+  planUpdate,
+  planUpdate,
+} from "./kernels/index.ts";
+export type {
+  Heap,
+  Heap,
+  HeapOptions,
+  HeapOptions,
+  SharedVector,
+  SharedVector,
+  VectorAddress,
+  VectorAddress,
+  VectorType,
+  VectorType,
+} from "./memory.ts";
+export { createHeap, createHeap, viewAt, viewAt } from "./memory.ts";
 export type {
   Attention,
   AttentionOptions,
@@ -124,7 +161,3 @@ export type { Tree, TreeEntry } from "./tree.ts";
 export { flattenTree, leafAt, mapTree, unflattenTree } from "./tree.ts";
 export type { VectorEntry, VectorLayout } from "./vector.ts";
 export { layoutOf, pack, packTraced, unpack, viewsOf } from "./vector.ts";
-export { fusedCrossEntropy } from "./fused/cross-entropy.ts";
-export { fusedGelu } from "./fused/gelu.ts";
-export { fusedLayerNorm } from "./fused/layer-norm.ts";
-export { fusedSoftmax } from "./fused/softmax.ts";

@@ -1,0 +1,72 @@
+// The kernels as functions on vectors. They run over one shared memory; all vectors of a call must lie in it.
+
+import { invariant } from "@atoll/core";
+import { accumulate, adam, momentum, nesterov, scale, sgd, sumOfSquares } from "./definitions.ts";
+import { type ElementwiseKernel, emitElementwise } from "./elementwise.ts";
+import { encodeModule } from "./encode.ts";
+
+export type KernelName = "adam" | "sgd" | "momentum" | "nesterov" | "accumulate" | "scale";
+
+const KERNELS: Record<KernelName, ElementwiseKernel> = { adam, sgd, momentum, nesterov, accumulate, scale };
+
+export interface Kernels {
+  /**
+   * Runs an elementwise kernel on elements [start, end) of its vectors, in place.
+   * @param vectors float32 vectors of this memory, by the kernel's names
+   * @param scalars by the kernel's names; rounded to float32
+   */
+  run(
+    kernel: KernelName,
+    vectors: Readonly<Record<string, Float32Array>>,
+    scalars: Readonly<Record<string, number>>,
+    range?: { readonly start: number; readonly end: number },
+  ): void;
+  /** Σ v², added up in float64. */
+  sumOfSquares(vector: Float32Array): number;
+}
+
+type Exports = Record<KernelName, (...args: number[]) => void> & {
+  readonly sumOfSquares: (byteOffset: number, length: number) => number;
+};
+
+let compiled: WebAssembly.Module | undefined;
+
+/** The module is the same for all memories, so it is compiled once a thread. */
+function kernelModule(): WebAssembly.Module {
+  compiled ??= new WebAssembly.Module(
+    encodeModule([...Object.values(KERNELS).map(emitElementwise), sumOfSquares]),
+  );
+  return compiled;
+}
+
+/** Kernels over a memory of a heap (see memory.ts). */
+export function createKernels(memory: WebAssembly.Memory): Kernels {
+  const { exports } = new WebAssembly.Instance(kernelModule(), { env: { memory } });
+  const functions = exports as unknown as Exports;
+  return {
+    run(name, vectors, scalars, range) {
+      const kernel = KERNELS[name];
+      const { start, end } = range ?? { start: 0, end: vectors[kernel.vectors[0]!]!.length };
+      const pointers = kernel.vectors.map((vector) => {
+        const array = vectors[vector]!;
+        checkVector(name, array, end, memory);
+        return array.byteOffset + 4 * start;
+      });
+      functions[name](...pointers, end - start, ...kernel.scalars.map((scalar) => scalars[scalar]!));
+    },
+    sumOfSquares(vector) {
+      checkVector("sumOfSquares", vector, vector.length, memory);
+      return functions.sumOfSquares(vector.byteOffset, vector.length);
+    },
+  };
+}
+
+/** A kernel writes wherever it is told to, so its arguments are checked first. */
+function checkVector(kernel: string, vector: Float32Array, end: number, memory: WebAssembly.Memory): void {
+  invariant(
+    vector.buffer instanceof SharedArrayBuffer &&
+      end <= vector.length &&
+      vector.byteOffset + vector.byteLength <= memory.buffer.byteLength,
+    `kernel ${kernel} got a vector of ${vector.length} elements that does not lie in its memory, or ends before ${end}`,
+  );
+}

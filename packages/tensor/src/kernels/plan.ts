@@ -1,0 +1,142 @@
+// Recognises the chains of gradient transformations that one fused kernel can do: clipping, weight decay (added to the
+// gradient, or decoupled), Adam or momentum, and the learning rate. Any other chain is run as a traced program.
+
+import { invariant } from "@atoll/core";
+import { CLIP_EPSILON } from "../optim/clipByGlobalNorm.ts";
+import { adamCorrections } from "../optim/scaleByAdam.ts";
+import type { Schedule } from "../optim/schedule.ts";
+import type { ChainPart, Optimizer, UpdateRule } from "../optim/transformation.ts";
+import type { VectorLayout } from "../vector.ts";
+import type { KernelName, Kernels } from "./kernels.ts";
+
+/** One update as plain data, which can be posted to a worker. */
+export interface FusedUpdate {
+  readonly kernel: KernelName;
+  /** Gradients are scaled down to this norm. */
+  readonly maxNorm?: number;
+  /** The optimizer's slot for each vector of the kernel that is state. */
+  readonly slots: Readonly<Record<string, string>>;
+  /** Ranges of the vectors that differ in weight decay, with the kernel's scalars. */
+  readonly ranges: readonly {
+    readonly start: number;
+    readonly end: number;
+    readonly scalars: Readonly<Record<string, number>>;
+  }[];
+}
+
+export interface UpdateVectors {
+  readonly parameters: Float32Array;
+  readonly gradients: Float32Array;
+  /** By the optimizer's slot names. */
+  readonly state: Readonly<Record<string, Float32Array>>;
+}
+
+export interface UpdatePlan {
+  /** The update that follows `count` updates. */
+  update(count: number): FusedUpdate;
+}
+
+type Rule<K extends UpdateRule["kind"]> = Extract<UpdateRule, { kind: K }>;
+
+/** What a recognised chain does. */
+interface Recipe {
+  readonly maxNorm?: number;
+  readonly l2?: Rule<"addDecayedWeights">;
+  readonly scaling?: {
+    readonly label: string;
+    readonly rule: Rule<"scaleByAdam"> | Rule<"momentum">;
+  };
+  readonly decoupled?: Rule<"addDecayedWeights">;
+  readonly learningRate: Schedule;
+}
+
+/** A plan for the optimizer, or undefined if no fused kernel does what it does. */
+export function planUpdate(optimizer: Optimizer, layout: VectorLayout): UpdatePlan | undefined {
+  const recipe = recognise(optimizer.parts);
+  return recipe && { update: (count) => fusedUpdate(recipe, layout, count) };
+}
+
+/** Applies an update in place, as `parameters + updates` of the traced optimizer. */
+export function applyUpdate(
+  kernels: Kernels,
+  { kernel, maxNorm, slots, ranges }: FusedUpdate,
+  { parameters, gradients, state }: UpdateVectors,
+): void {
+  const norm = maxNorm === undefined ? 0 : Math.sqrt(kernels.sumOfSquares(gradients));
+  const gradientScale = maxNorm === undefined ? 1 : Math.min(1, maxNorm / (norm + CLIP_EPSILON));
+  const vectors: Record<string, Float32Array> = { parameters, gradients };
+  for (const [vector, slot] of Object.entries(slots)) {
+    const held = state[slot];
+    invariant(held !== undefined, `an update needs the state vector ${slot}`);
+    vectors[vector] = held;
+  }
+  for (const { start, end, scalars } of ranges)
+    kernels.run(kernel, vectors, { ...scalars, gradientScale }, { start, end });
+}
+
+/** Matches clip? decay? (Adam decay? | momentum)? learningRate. */
+function recognise(parts: readonly ChainPart[]): Recipe | undefined {
+  const rest = parts.map(({ label, transformation: { rule } }) => ({ label, rule }));
+  const next = <K extends UpdateRule["kind"]>(
+    ...kinds: readonly K[]
+  ): { label: string; rule: Rule<K> } | undefined => {
+    const [first] = rest;
+    if (first?.rule === undefined || !kinds.includes(first.rule.kind as K)) return undefined;
+    rest.shift();
+    return first as { label: string; rule: Rule<K> };
+  };
+  const clip = next("clipByGlobalNorm");
+  const l2 = next("addDecayedWeights");
+  const scaling = next("scaleByAdam", "momentum");
+  const decoupled = scaling?.rule.kind === "scaleByAdam" ? next("addDecayedWeights") : undefined;
+  const step = next("scaleByLearningRate");
+  if (step === undefined || rest.length > 0) return undefined;
+  return {
+    ...(clip && { maxNorm: clip.rule.maxNorm }),
+    ...(l2 && { l2: l2.rule }),
+    ...(scaling && { scaling }),
+    ...(decoupled && { decoupled: decoupled.rule }),
+    learningRate: step.rule.learningRate,
+  };
+}
+
+function fusedUpdate(recipe: Recipe, layout: VectorLayout, count: number): FusedUpdate {
+  const { maxNorm, l2, scaling, decoupled } = recipe;
+  const { size, matrixSize } = layout;
+  const split = l2?.decay === "matrices" || decoupled?.decay === "matrices";
+  const ranges = (split ? [0, matrixSize, size] : [0, size]).flatMap((start, i, bounds) => {
+    const end = bounds[i + 1] ?? start;
+    return start < end ? [{ start, end, scalars: scalarsOf(recipe, count, start < matrixSize) }] : [];
+  });
+  return {
+    ...kernelOf(scaling),
+    ...(maxNorm === undefined ? {} : { maxNorm }),
+    ranges,
+  };
+}
+
+function kernelOf(scaling: Recipe["scaling"]): Pick<FusedUpdate, "kernel" | "slots"> {
+  if (scaling === undefined) return { kernel: "sgd", slots: {} };
+  const { label, rule } = scaling;
+  if (rule.kind === "scaleByAdam") return { kernel: "adam", slots: { mu: `${label}/mu`, nu: `${label}/nu` } };
+  return { kernel: rule.nesterov ? "nesterov" : "momentum", slots: { velocity: `${label}/velocity` } };
+}
+
+/** The kernel's scalars for a range that holds matrices or one that does not (all of it does if nothing is split). */
+function scalarsOf(recipe: Recipe, count: number, matrices: boolean): Record<string, number> {
+  const { l2, scaling, decoupled, learningRate: schedule } = recipe;
+  const learningRate = schedule(count);
+  const decayOf = (rule: Rule<"addDecayedWeights"> | undefined): number =>
+    rule !== undefined && (rule.decay === "all" || matrices) ? rule.weightDecay : 0;
+  const shared = { l2: decayOf(l2), learningRate };
+  if (scaling === undefined) return shared;
+  if (scaling.rule.kind === "momentum") return { ...shared, momentum: scaling.rule.momentum };
+  const { b1, b2, eps } = scaling.rule;
+  const { mean, root } = adamCorrections({ b1, b2 }, count);
+  return {
+    ...shared,
+    ...{ b1, oneMinusB1: 1 - b1, b2, oneMinusB2: 1 - b2, eps, root },
+    stepSize: learningRate * mean,
+    keep: 1 - learningRate * decayOf(decoupled),
+  };
+}

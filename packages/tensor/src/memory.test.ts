@@ -1,0 +1,89 @@
+import { Worker } from "node:worker_threads";
+import { ConfigError, RunError } from "@atoll/core";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { createHeap, type SharedVector, viewAt } from "./memory.ts";
+
+const MEBIBYTE = 2 ** 20;
+
+test("vectors are zero, aligned and do not overlap, whatever is allocated and released in between", () => {
+  const command = fc.oneof(
+    fc.record({ alloc: fc.integer({ min: 0, max: 50_000 }) }),
+    fc.record({ release: fc.nat() }),
+  );
+  fc.assert(
+    fc.property(fc.array(command, { maxLength: 60 }), (commands) => {
+      const heap = createHeap({ bytesPerMemory: MEBIBYTE });
+      const live: { vector: SharedVector<"float32">; mark: number }[] = [];
+      for (const [index, step] of commands.entries()) {
+        if ("release" in step) {
+          const [gone] = live.length === 0 ? [] : live.splice(step.release % live.length, 1);
+          if (gone !== undefined) heap.release(gone.vector);
+          continue;
+        }
+        const vector = heap.alloc(step.alloc);
+        expect(vector.length).toBe(step.alloc);
+        expect(vector.byteOffset % 64).toBe(0);
+        expect(vector.every((value) => value === 0)).toBe(true);
+        vector.fill(index + 1);
+        live.push({ vector, mark: index + 1 });
+      }
+      for (const { vector, mark } of live) expect(vector.every((value) => value === mark)).toBe(true);
+    }),
+    { numRuns: 50 },
+  );
+});
+
+test("a full memory is followed by another, and released space is used again", () => {
+  const heap = createHeap({ bytesPerMemory: MEBIBYTE });
+  const first = heap.alloc(200_000);
+  const second = heap.alloc(200_000);
+  expect([first, second].map((vector) => heap.addressOf(vector).memory)).toEqual([0, 1]);
+  heap.release(first);
+  expect(heap.addressOf(heap.alloc(100_000))).toMatchObject({ memory: 0, byteOffset: 0 });
+  expect(heap.addressOf(heap.alloc(100_000)).memory).toBe(0);
+  expect(heap.memories).toHaveLength(2);
+});
+
+test("a heap starts small and grows with what is allocated", () => {
+  const heap = createHeap();
+  heap.alloc(1000);
+  expect(heap.memories[0]!.buffer.byteLength).toBeLessThanOrEqual(4 * MEBIBYTE);
+  heap.alloc(3 * MEBIBYTE);
+  expect(heap.memories[0]!.buffer.byteLength).toBeLessThanOrEqual(20 * MEBIBYTE);
+});
+
+test("another thread finds a vector by its address, also after the memory has grown", async () => {
+  const heap = createHeap();
+  heap.alloc(10);
+  const worker = new Worker(
+    `import { parentPort, workerData } from "node:worker_threads";
+     import { viewAt } from ${JSON.stringify(new URL("./memory.ts", import.meta.url).href)};
+     parentPort.on("message", (address) => {
+       const vector = viewAt(workerData, address);
+       for (let i = 0; i < vector.length; i++) vector[i] *= 2;
+       parentPort.postMessage(vector.length);
+     });`,
+    { eval: true, workerData: heap.memories, execArgv: ["--input-type=module"] },
+  );
+  try {
+    const vector = heap.alloc(1_200_000, "int32").fill(21);
+    const done = new Promise((resolve, reject) => {
+      worker.once("message", resolve);
+      worker.once("error", reject);
+    });
+    worker.postMessage(heap.addressOf(vector));
+    expect(await done).toBe(1_200_000);
+    expect(vector.every((value) => value === 42)).toBe(true);
+    expect(viewAt(heap.memories, heap.addressOf(vector))).toEqual(vector);
+  } finally {
+    await worker.terminate();
+  }
+});
+
+test("refuses what cannot be", () => {
+  const heap = createHeap({ bytesPerMemory: MEBIBYTE });
+  expect(() => heap.alloc(MEBIBYTE)).toThrow(RunError);
+  expect(() => heap.alloc(-1)).toThrow(ConfigError);
+  expect(() => heap.addressOf(heap.alloc(8).subarray(1))).toThrow(ConfigError);
+});
