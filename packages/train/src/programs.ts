@@ -141,15 +141,15 @@ export function localStepFunction(
   parts: ProgramParts,
   batchSize: number,
 ): {
-  readonly step: (
-    carry: Carry<Tensor>,
-    x: StepInput<Tensor>,
-  ) => { carry: Carry<Tensor>; y: { loss: Tensor } };
+  readonly step: (args: { readonly carry: Carry<Tensor>; readonly x: StepInput<Tensor> }) => {
+    carry: Carry<Tensor>;
+    y: { loss: Tensor };
+  };
   readonly example: { readonly carry: Carry<HostTensor>; readonly x: StepInput<HostTensor> };
 } {
   const { slots, scalars } = exampleUpdate(parts);
   return {
-    step({ slots: before, ...weights }, { scalars: numbers, ...batch }) {
+    step({ carry: { slots: before, ...weights }, x: { scalars: numbers, ...batch } }) {
       const { loss, gradients, buffers } = gradientOf(parts, { ...weights, ...batch });
       const after = updateOf(parts, weights.parameters, gradients, { slots: before, scalars: numbers });
       return { carry: { ...after, ...(buffers === undefined ? {} : { buffers }) }, y: { loss } };

@@ -73,7 +73,7 @@ export class Simulation {
     this.#executor = executor;
     this.#compute = compute;
     this.#step = resume?.step ?? 0;
-    this.#times = prepared.nodes.map((_, rank) => seconds(resume?.nodes[rank]!.state.time ?? 0));
+    this.#times = prepared.nodes.map((_, rank) => seconds(resume === undefined ? 0 : resume.nodes[rank]!.state.time));
     this.#network = resolveNetwork(options.network, { worldSize, random: random.derive("network") });
     this.#clock = createVirtualClock();
     this.#world = createSimulatedWorld({ worldSize, network: this.#network, clock: this.#clock, emit });

@@ -2,7 +2,17 @@
 // memory that it was handed. One instance a thread; it does one task at a time.
 
 import { invariant, unreachable } from "@atoll/core";
-import type { HostArray, LoweredProgram, TensorSpec } from "@atoll/tensor";
+import {
+  applyUpdate,
+  createKernels,
+  type FusedUpdate,
+  type HostArray,
+  type Kernels,
+  type LoweredProgram,
+  type TensorSpec,
+  type VectorAddress,
+  viewAt,
+} from "@atoll/tensor";
 import { createSession, type Session } from "@atoll/tensor/node";
 import { type DataSource, gather } from "../data/index.ts";
 import type { StepBatch } from "../executor.ts";
@@ -14,13 +24,17 @@ export interface EvaluationProgram {
   readonly program: LoweredProgram;
 }
 
+/** How the optimizer is applied: by a fused kernel on the vectors, as a program, or inside a loop over whole steps. */
+export type UpdateMode =
+  | { readonly kind: "fused" }
+  | { readonly kind: "program"; readonly program: LoweredProgram }
+  | { readonly kind: "loop"; readonly program: LoweredProgram };
+
 /** All that workers need to know of a run: plain data over shared memory. */
 export interface Setup {
+  readonly kind: "setup";
   readonly gradient: LoweredProgram;
-  /** The optimizer, in a graph of its own. */
-  readonly update: LoweredProgram;
-  /** Local steps in one loop, where that was chosen. */
-  readonly loop: LoweredProgram | undefined;
+  readonly update: UpdateMode;
   readonly batchSize: number;
   readonly minibatchSize: number;
   readonly replica: ReplicaLayout;
@@ -30,17 +44,24 @@ export interface Setup {
     | undefined;
 }
 
-/** The optimizer's numbers for each step of a task, by name: [steps]. */
+/** The memories that nodes' vectors lie in, so far. */
+export interface Memories {
+  readonly kind: "memories";
+  readonly memories: readonly WebAssembly.Memory[];
+}
+
+/** The optimizer's numbers for each step of a task: for the fused kernel, or by name for a program, each [steps]. */
+export type UpdateSteps = readonly FusedUpdate[] | ScalarTable;
 export type ScalarTable = Readonly<Record<string, Float32Array>>;
 
 export type Task =
-  | { readonly kind: "gradient"; readonly block: Float32Array; readonly batch: StepBatch }
-  | { readonly kind: "update"; readonly block: Float32Array; readonly scalars: ScalarTable }
+  | { readonly kind: "gradient"; readonly block: VectorAddress; readonly batch: StepBatch }
+  | { readonly kind: "update"; readonly block: VectorAddress; readonly steps: UpdateSteps }
   | {
       readonly kind: "localSteps";
-      readonly block: Float32Array;
+      readonly block: VectorAddress;
       readonly batch: StepBatch;
-      readonly scalars: ScalarTable;
+      readonly steps: UpdateSteps;
     }
   | {
       readonly kind: "evaluate";
@@ -49,16 +70,23 @@ export type Task =
       readonly indices: Uint32Array;
     };
 
+type LocalSteps = Extract<Task, { kind: "localSteps" }>;
+
 /** Losses by step; for an evaluation the sums over its examples: [loss, right answers], the latter NaN where there are none. */
 export type TaskResult = Float64Array;
 
 export class TrainingSession {
   readonly #setup: Setup;
+  readonly #memories: readonly WebAssembly.Memory[];
+  readonly #kernels: Map<number, Kernels> = new Map();
+  readonly #replicas: Map<string, Replica> = new Map();
   readonly #sessions: Map<LoweredProgram, Promise<Session>> = new Map();
   readonly #scratch: Map<string, HostArray> = new Map();
 
-  constructor(setup: Setup) {
+  /** @param memories may get longer while the session lives */
+  constructor(setup: Setup, memories: readonly WebAssembly.Memory[]) {
     this.#setup = setup;
+    this.#memories = memories;
   }
 
   async run(task: Task): Promise<TaskResult> {
@@ -66,12 +94,12 @@ export class TrainingSession {
       case "gradient":
         return Float64Array.of(await this.#gradient(this.#replica(task.block), task.batch, 0));
       case "update":
-        await this.#update(this.#replica(task.block), task.scalars, 0);
+        await this.#update(task.block, task.steps, 0);
         return new Float64Array(0);
       case "localSteps":
-        return this.#setup.loop === undefined
-          ? this.#separateSteps(task)
-          : this.#loopedSteps(this.#setup.loop, task);
+        return this.#setup.update.kind === "loop"
+          ? this.#loopedSteps(this.#setup.update.program, task)
+          : this.#separateSteps(task);
       case "evaluate":
         return this.#evaluate(task);
       default:
@@ -79,20 +107,22 @@ export class TrainingSession {
     }
   }
 
-  #replica(block: Float32Array): Replica {
-    return replicaOver(this.#setup.replica, block);
+  #replica(address: VectorAddress): Replica {
+    const key = `${address.memory}:${address.byteOffset}`;
+    let replica = this.#replicas.get(key);
+    if (replica === undefined) {
+      replica = replicaOver(this.#setup.replica, viewAt(this.#memories, address) as Float32Array);
+      this.#replicas.set(key, replica);
+    }
+    return replica;
   }
 
-  async #separateSteps({
-    block,
-    batch,
-    scalars,
-  }: Extract<Task, { kind: "localSteps" }>): Promise<TaskResult> {
+  async #separateSteps({ block, batch, steps }: LocalSteps): Promise<TaskResult> {
     const replica = this.#replica(block);
     const losses = new Float64Array(batch.keys.length / 2);
     for (let step = 0; step < losses.length; step++) {
       losses[step] = await this.#gradient(replica, batch, step);
-      await this.#update(replica, scalars, step);
+      await this.#update(block, steps, step);
     }
     return losses;
   }
@@ -125,18 +155,42 @@ export class TrainingSession {
     return total / count;
   }
 
-  async #update(replica: Replica, scalars: ScalarTable, step: number): Promise<void> {
-    const { update: program } = this.#setup;
+  async #update(block: VectorAddress, steps: UpdateSteps, step: number): Promise<void> {
+    const { update } = this.#setup;
+    const replica = this.#replica(block);
+    if (update.kind !== "fused")
+      return this.#updateByProgram(update.program, replica, steps as ScalarTable, step);
+    const { parameters, gradients, slots } = replica;
+    applyUpdate(this.#kernelsOf(block.memory), (steps as readonly FusedUpdate[])[step]!, {
+      parameters,
+      gradients,
+      state: slots,
+    });
+  }
+
+  #kernelsOf(memory: number): Kernels {
+    let kernels = this.#kernels.get(memory);
+    if (kernels === undefined) {
+      kernels = createKernels(this.#memories[memory]!);
+      this.#kernels.set(memory, kernels);
+    }
+    return kernels;
+  }
+
+  async #updateByProgram(
+    program: LoweredProgram,
+    replica: Replica,
+    scalars: ScalarTable,
+    step: number,
+  ): Promise<void> {
     const session = await this.#session(program);
     const { parameters, gradients, slots } = replica;
-    const inputs: Record<string, HostArray> = { parameters, gradients };
-    const outputs: Record<string, HostArray> = {
+    const inputs: Record<string, HostArray> = { parameters, gradients, ...prefixed("slots", slots) };
+    const outputs: Record<string, Float32Array> = {
       parameters: this.#floats("next.parameters", parameters.length),
     };
-    for (const [name, slot] of Object.entries(slots)) {
-      inputs[`slots.${name}`] = slot;
+    for (const [name, slot] of Object.entries(slots))
       outputs[`slots.${name}`] = this.#floats(`next.${name}`, slot.length);
-    }
     for (const [name, values] of Object.entries(scalars))
       inputs[`scalars.${name}`] = values.subarray(step, step + 1);
     await session.run(inputs, outputs);
@@ -147,15 +201,15 @@ export class TrainingSession {
   /** All steps in one call: the node's state goes in, stays inside the loop, and comes out once. */
   async #loopedSteps(
     program: LoweredProgram,
-    { block, batch, scalars }: Extract<Task, { kind: "localSteps" }>,
+    { block, batch, steps: scalars }: LocalSteps,
   ): Promise<TaskResult> {
     const session = await this.#session(program);
     const { parameters, buffers, slots } = this.#replica(block);
-    const steps = batch.keys.length / 2;
-    const { x, y } = this.#staging(program, steps);
+    const count = batch.keys.length / 2;
+    const { x, y } = this.#staging(program, count);
     gather(this.#setup.sources[batch.source]!, batch.indices, x, y);
     const state = { parameters, ...(buffers.length > 0 ? { buffers } : {}), ...prefixed("slots", slots) };
-    const loss = new Float32Array(steps);
+    const loss = new Float32Array(count);
     const inputs: Record<string, HostArray> = {
       ...prefixed("carry", state),
       "xs.x": x,
@@ -163,7 +217,8 @@ export class TrainingSession {
       "xs.key": batch.keys,
     };
     const outputs: Record<string, HostArray> = { "ys.loss": loss };
-    for (const [name, values] of Object.entries(scalars)) inputs[`xs.scalars.${name}`] = values;
+    for (const [name, values] of Object.entries(scalars as ScalarTable))
+      inputs[`xs.scalars.${name}`] = values;
     for (const [name, vector] of Object.entries(state))
       outputs[`carry.${name}`] = this.#floats(`next.${name}`, vector.length);
     await session.run(inputs, outputs);

@@ -4,20 +4,19 @@
 
 import { parentPort } from "node:worker_threads";
 import { invariant } from "@atoll/core";
-import { type Setup, type Task, type TaskResult, TrainingSession } from "./trainingSession.ts";
+import { type Memories, type Setup, type Task, type TaskResult, TrainingSession } from "./trainingSession.ts";
 import type { PoolMessage, Reply } from "./workerPool.ts";
 
 const port = parentPort;
 invariant(port, "trainingWorker.ts runs as a worker thread");
 
+const memories: WebAssembly.Memory[] = [];
 let session: TrainingSession | undefined;
 
-port.on("message", async (message: PoolMessage<Task, Setup>) => {
-  if (message.kind === "broadcast") {
-    session = new TrainingSession(message.content);
-    return;
-  }
-  port.postMessage(await answer(message.id, message.task));
+port.on("message", async (message: PoolMessage<Task, Setup | Memories>) => {
+  if (message.kind === "task") port.postMessage(await answer(message.id, message.task));
+  else if (message.content.kind === "setup") session = new TrainingSession(message.content, memories);
+  else memories.splice(0, memories.length, ...message.content.memories);
 });
 
 async function answer(id: number, task: Task): Promise<Reply<TaskResult>> {

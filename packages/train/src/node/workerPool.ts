@@ -75,7 +75,10 @@ export class WorkerPool<T, R, B> implements AsyncDisposable {
   }
 
   #dispatch(): void {
-    if (this.#failure) return this.#fail(this.#failure);
+    if (this.#failure) {
+      this.#fail(this.#failure);
+      return;
+    }
     while (this.#idle.length > 0 && this.#queue.length > 0) {
       const worker = this.#idle.shift()!;
       const job = this.#queue.shift()!;

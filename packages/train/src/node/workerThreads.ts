@@ -2,18 +2,35 @@
 // and every worker runs them on whichever node's vectors it is handed. Results do not depend on the number of workers,
 // since each task runs on one thread and touches one node.
 
-import { type Example, type LoweredProgram, lower } from "@atoll/tensor";
+import { invariant } from "@atoll/core";
+import {
+  createHeap,
+  type Example,
+  type Heap,
+  type LoweredProgram,
+  lower,
+  lowerLoop,
+  planUpdate,
+  type UpdatePlan,
+  type VectorAddress,
+} from "@atoll/tensor";
 import { share } from "../data/dataset.ts";
 import type { Evaluation, Executor, ExecutorFactory, ExecutorOptions, StepBatch } from "../executor.ts";
-import { evaluationFunction, gradientFunction, type Traceable, updateFunction } from "../programs.ts";
+import {
+  evaluationFunction,
+  gradientFunction,
+  localStepFunction,
+  type Traceable,
+  updateFunction,
+} from "../programs.ts";
 import { type Replica, type ReplicaLayout, replicaLayout, replicaOver } from "../replica.ts";
-import type { ScalarTable, Setup, Task, TaskResult } from "./trainingSession.ts";
+import type { Memories, Setup, Task, TaskResult, UpdateMode, UpdateSteps } from "./trainingSession.ts";
 import { WorkerPool } from "./workerPool.ts";
 
 /** Examples of one evaluation pass. */
 const EVALUATION_BATCH = 500;
 
-export type Workers = WorkerPool<Task, TaskResult, Setup>;
+export type Workers = WorkerPool<Task, TaskResult, Setup | Memories>;
 
 /** Starts worker threads: early, since they load native code while the rest of a run is prepared. */
 export const startWorkers = (count?: number): Workers =>
@@ -30,19 +47,24 @@ class WorkerExecutor implements Executor {
   readonly flopsPerStep: number;
   readonly #options: ExecutorOptions;
   readonly #workers: Workers;
+  readonly #heap: Heap = createHeap();
   readonly #layout: ReplicaLayout;
+  readonly #plan: UpdatePlan | undefined;
+  readonly #addresses: WeakMap<Float32Array, VectorAddress> = new WeakMap();
+  #announced = 0;
 
   constructor(options: ExecutorOptions, workers: Workers) {
     const { batchSize, minibatchSize, layout, bufferLayout, optimizer, sources } = options;
     this.#options = options;
     this.#workers = workers;
     this.#layout = replicaLayout(layout, bufferLayout, optimizer.slots);
+    this.#plan = planUpdate(optimizer, layout);
     const gradient = lowered(gradientFunction(options, minibatchSize));
     this.flopsPerStep = (gradient.flops * batchSize) / minibatchSize;
     workers.broadcast({
+      kind: "setup",
       gradient,
-      update: lowered(updateFunction(options)),
-      loop: undefined,
+      update: this.#plan === undefined ? updateMode(options) : { kind: "fused" },
       batchSize,
       minibatchSize,
       replica: this.#layout,
@@ -52,21 +74,23 @@ class WorkerExecutor implements Executor {
   }
 
   allocate(): Replica {
-    return replicaOver(this.#layout, new Float32Array(new SharedArrayBuffer(4 * this.#layout.length)));
+    const block = this.#heap.alloc(this.#layout.length);
+    this.#addresses.set(block, this.#heap.addressOf(block));
+    return replicaOver(this.#layout, block);
   }
 
   async gradient({ block }: Replica, batch: StepBatch): Promise<number> {
-    const [loss] = await this.#workers.run({ kind: "gradient", block, batch });
+    const [loss] = await this.#run({ kind: "gradient", block: this.#addressOf(block), batch });
     return loss!;
   }
 
   async update({ block }: Replica, count: number): Promise<void> {
-    await this.#workers.run({ kind: "update", block, scalars: this.#scalars(count, 1) });
+    await this.#run({ kind: "update", block: this.#addressOf(block), steps: this.#steps(count, 1) });
   }
 
-  async localSteps({ block }: Replica, batch: StepBatch, count: number): Promise<Float64Array> {
-    const scalars = this.#scalars(count, batch.keys.length / 2);
-    return this.#workers.run({ kind: "localSteps", block, batch, scalars });
+  localSteps({ block }: Replica, batch: StepBatch, count: number): Promise<Float64Array> {
+    const steps = this.#steps(count, batch.keys.length / 2);
+    return this.#run({ kind: "localSteps", block: this.#addressOf(block), batch, steps });
   }
 
   async evaluate(
@@ -77,7 +101,7 @@ class WorkerExecutor implements Executor {
     const buffers = share(weights.buffers, Float32Array);
     const sums = await Promise.all(
       batches(indices.length).map(({ start, end }) =>
-        this.#workers.run({ kind: "evaluate", parameters, buffers, indices: indices.slice(start, end) }),
+        this.#run({ kind: "evaluate", parameters, buffers, indices: indices.slice(start, end) }),
       ),
     );
     const mean = (column: 0 | 1): number =>
@@ -87,14 +111,38 @@ class WorkerExecutor implements Executor {
 
   async [Symbol.asyncDispose](): Promise<void> {}
 
-  /** The optimizer's numbers for `steps` steps from `count` updates on. */
-  #scalars(count: number, steps: number): ScalarTable {
-    const table: Record<string, Float32Array> = {};
-    for (let step = 0; step < steps; step++)
-      for (const [name, value] of Object.entries(this.#options.optimizer.scalars(count + step)))
-        (table[name] ??= new Float32Array(steps))[step] = value;
-    return table;
+  /** Workers are told of new memories before the first task that may use them. */
+  #run(task: Task): Promise<TaskResult> {
+    const { memories } = this.#heap;
+    if (memories.length > this.#announced) {
+      this.#announced = memories.length;
+      this.#workers.broadcast({ kind: "memories", memories: [...memories] });
+    }
+    return this.#workers.run(task);
   }
+
+  #addressOf(block: Float32Array): VectorAddress {
+    const address = this.#addresses.get(block);
+    invariant(address, "replicas are this executor's own");
+    return address;
+  }
+
+  /** The optimizer's numbers for `steps` steps from `count` updates on. */
+  #steps(count: number, steps: number): UpdateSteps {
+    const plan = this.#plan;
+    if (plan !== undefined) return Array.from({ length: steps }, (_, step) => plan.update(count + step));
+    const rows = Array.from({ length: steps }, (_, step) => this.#options.optimizer.scalars(count + step));
+    const column = (name: string): Float32Array => Float32Array.from(rows, (row) => row[name]!);
+    return Object.fromEntries(Object.keys(rows[0]!).map((name) => [name, column(name)]));
+  }
+}
+
+/** How to apply an optimizer that no fused kernel does. */
+function updateMode(options: ExecutorOptions): UpdateMode {
+  const looped = options.localSteps && options.minibatchSize === options.batchSize;
+  if (!looped) return { kind: "program", program: lowered(updateFunction(options)) };
+  const { step, example } = localStepFunction(options, options.batchSize);
+  return { kind: "loop", program: lowerLoop(step, example) };
 }
 
 const lowered = <A>({ f, example }: Traceable<A, unknown, Example>): LoweredProgram => lower(f, example);
