@@ -11,39 +11,10 @@ export { fusedSoftmax } from "./fused/softmax.ts";
 export { grad, valueAndGrad, valueAndGradWithAux } from "./gradient.ts";
 export type { DType, HostArray, HostTensor, TensorSpec, TensorType } from "./host.ts";
 export { allocate, dtypeOf, elementCount, formatType, typeOf } from "./host.ts";
-export type {
-  FusedUpdate,
-  FusedUpdate,
-  KernelName,
-  KernelName,
-  Kernels,
-  Kernels,
-  UpdatePlan,
-  UpdatePlan,
-  UpdateVectors,
-  UpdateVectors,
-} from "./kernels/index.ts";
-export {
-  applyUpdate,
-  applyUpdate,
-  createKernels,
-  createKernels,
-  planUpdate,
-  planUpdate,
-} from "./kernels/index.ts";
-export type {
-  Heap,
-  Heap,
-  HeapOptions,
-  HeapOptions,
-  SharedVector,
-  SharedVector,
-  VectorAddress,
-  VectorAddress,
-  VectorType,
-  VectorType,
-} from "./memory.ts";
-export { createHeap, createHeap, viewAt, viewAt } from "./memory.ts";
+export type { FusedUpdate, KernelName, Kernels, UpdatePlan, UpdateVectors } from "./kernels/index.ts";
+export { applyUpdate, createKernels, planUpdate } from "./kernels/index.ts";
+export type { Heap, HeapOptions, SharedVector, VectorAddress, VectorType } from "./memory.ts";
+export { createHeap, viewAt } from "./memory.ts";
 export type {
   Attention,
   AttentionOptions,
