@@ -63,7 +63,7 @@ export function operationOf(equation: Equation): Operation {
   if (unary !== undefined) return { kind: "unary", function: unary };
   const binary = BINARY.get(primitive);
   if (binary !== undefined) return { kind: "binary", function: binary };
-  const operation = parametrised(primitive, params) ?? movement(primitive, params);
+  const operation = parametrised(equation) ?? movement(primitive, params);
   if (operation === undefined) {
     const remedy = REMEDIES[primitive] ?? "rewrite the function without it";
     throw new ConfigError(
@@ -78,7 +78,7 @@ type Parameters = Readonly<Record<string, unknown>>;
 const sizes = (params: Parameters, name: string): readonly number[] => params[name] as readonly number[];
 
 /** Operations that compute. */
-function parametrised(primitive: string, params: Parameters): Operation | undefined {
+function parametrised({ primitive, params, inputs }: Equation): Operation | undefined {
   switch (primitive) {
     case "bit_combine":
       return { kind: "binary", function: params.op as "and" | "or" | "xor" };
@@ -92,7 +92,9 @@ function parametrised(primitive: string, params: Parameters): Operation | undefi
       return { kind: "cast", dtype: params.dtype as DType };
     case "bitcast":
       // Between the two 32-bit integers a bit cast is a cast that wraps; to and from floats ONNX has none.
-      return params.dtype === "float32" ? undefined : { kind: "cast", dtype: params.dtype as DType };
+      return [params.dtype, inputs[0]!.aval.dtype].includes("float32")
+        ? undefined
+        : { kind: "cast", dtype: params.dtype as DType };
     case "reduce":
       return { kind: "reduce", function: REDUCTIONS[params.op as string]!, axes: sizes(params, "axis") };
     case "dot":

@@ -23,7 +23,7 @@ export interface GraphTensor {
 export type Compute = (wanted: readonly Axis[]) => GraphTensor;
 
 /** Computes a tensor again with a vector added along one of its axes, where its operator can do that at no cost. */
-export type AddBias = (along: Axis, bias: () => string, wanted: readonly Axis[]) => GraphTensor | undefined;
+export type AddBias = (along: Axis, bias: () => string) => GraphTensor | undefined;
 
 /** A tensor of the graph, or one that will be when somebody reads it. */
 export class Buffer {

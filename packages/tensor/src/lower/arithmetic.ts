@@ -92,8 +92,7 @@ function addBias(g: GraphBuilder, base: BufferView, vector: BufferView): View | 
   const along = base.axes[real[0] ?? -1];
   if (real.length !== 1 || along === undefined) return undefined;
   if (range(rank).some((d) => base.shape[d] !== bias.shape[d] && bias.shape[d] !== 1)) return undefined;
-  const wanted = base.axes.filter((axis) => axis !== undefined);
-  const tensor = base.buffer.addBias(along, () => arrange(g, bias, real), wanted);
+  const tensor = base.buffer.addBias(along, () => arrange(g, bias, real));
   if (tensor === undefined) return undefined;
   const order = tensor.axes.map((axis) => base.axes.indexOf(axis));
   return viewOf(tensor.name, order, base.shape, base.dtype);

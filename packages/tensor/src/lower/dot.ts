@@ -5,7 +5,7 @@
 
 import type { DType } from "../host.ts";
 import { arrange, materialize, physicalOrder } from "../layout/arrange.ts";
-import type { Axis, BufferView, GraphTensor, View } from "../layout/view.ts";
+import type { AddBias, Axis, BufferView, GraphTensor, View } from "../layout/view.ts";
 import { Buffer, broadcastShape, newAxis, padRank, range, scaleBy } from "../layout/view.ts";
 import type { GraphBuilder } from "../onnx/graph.ts";
 import { MICROSOFT } from "../onnx/graph.ts";
@@ -52,32 +52,24 @@ function product(g: GraphBuilder, x: BufferView, y: BufferView, dtype: DType): V
   const axes: (Axis | undefined)[] = outer.map((d) =>
     has(x, d) || has(y, d) ? newAxis(shape[d]!) : undefined,
   );
-  const compute = (wanted: readonly Axis[], bias?: Bias): GraphTensor => {
-    const order = wanted.map((axis) => axes.indexOf(axis));
-    const firstLeft = order.findIndex((d) => dimensions.left.includes(d));
-    const firstRight = order.findIndex((d) => dimensions.right.includes(d));
-    const swapped = firstRight >= 0 && (firstLeft < 0 || firstRight < firstLeft);
-    return swapped
-      ? emitProduct(g, y, x, { ...dimensions, left: dimensions.right, right: dimensions.left }, axes, bias)
+  const { batch, left, right } = dimensions;
+  const emit = (rightFirst: boolean, bias?: string): GraphTensor =>
+    rightFirst
+      ? emitProduct(g, y, x, { batch, left: right, right: left }, axes, bias)
       : emitProduct(g, x, y, dimensions, axes, bias);
+  const compute = (wanted: readonly Axis[]): GraphTensor => {
+    const first = wanted.map((axis) => axes.indexOf(axis)).find((d) => !batch.includes(d));
+    return emit(first !== undefined && right.includes(first));
   };
-  const buffer = new Buffer(
-    { axes: axes.filter((axis) => axis !== undefined), compute: (wanted) => compute(wanted) },
-    (along, bias) => {
-      const d = axes.indexOf(along);
-      const { batch, left, right } = dimensions;
-      const alone = (side: readonly number[]): boolean => side.length === 1 && side[0] === d;
-      if (batch.length > 0 || !(alone(left) || alone(right))) return undefined;
-      const rows = alone(right) ? left : right; // Gemm adds a vector to every row: its axis must come last.
-      return compute([...rows.map((e) => axes[e]!), along], { vector: bias() });
-    },
-  );
+  const addBias: AddBias = (along, bias) => {
+    const isAlone = (side: readonly number[]): boolean =>
+      side.length === 1 && side[0] === axes.indexOf(along);
+    if (batch.length > 0) return undefined;
+    if (isAlone(right)) return emit(false, bias()); // Gemm adds a vector to every row, so its axis comes last.
+    return isAlone(left) ? emit(true, bias()) : undefined;
+  };
+  const buffer = new Buffer({ axes: axes.filter((axis) => axis !== undefined), compute }, addBias);
   return { kind: "buffer", buffer, shape, axes, dtype, scale: 1 };
-}
-
-/** A vector to add to every row of a product. */
-interface Bias {
-  readonly vector: string;
 }
 
 /** How to hand an operand to a matrix product. */
@@ -110,7 +102,7 @@ function emitProduct(
   y: BufferView,
   { batch, left, right }: Dimensions,
   axes: readonly (Axis | undefined)[],
-  bias: Bias | undefined,
+  bias: string | undefined,
 ): GraphTensor {
   const depth = x.shape.length - 1;
   x.buffer.resolve([...batch, ...left, depth].map((d) => x.axes[d]!));
@@ -155,10 +147,10 @@ function multiply(
   transA: boolean,
   transB: boolean,
   batched: boolean,
-  bias: Bias | undefined,
+  bias: string | undefined,
 ): string {
   const transposes = { transA: Number(transA), transB: Number(transB) };
-  if (bias !== undefined) return g.node("Gemm", [...operands, bias.vector], transposes);
+  if (bias !== undefined) return g.node("Gemm", [...operands, bias], transposes);
   if (!transA && !transB) return g.node("MatMul", operands);
   return batched
     ? g.node("FusedMatMul", operands, transposes, MICROSOFT)

@@ -149,6 +149,7 @@ export function reverse(g: GraphBuilder, view: View, dimensions: readonly number
 export function concatenate(g: GraphBuilder, operands: readonly View[], axis: number): View {
   const views = operands.map((operand) => applyScale(g, operand));
   const first = views[0]!;
+  if (views.length === 1) return first;
   const shape = first.shape.map((size, d) =>
     d === axis ? views.reduce((sum, view) => sum + view.shape[axis]!, 0) : size,
   );

@@ -27,5 +27,5 @@ export function simplify(computation: Computation): Computation {
     (current, rule) => deadCode(rewrite(current, rule)),
     computation,
   );
-  return rewrite(rewritten, markDifferentiated); // Once only the gradients that are needed are left.
+  return markDifferentiated(rewritten); // Once only the gradients that are needed are left.
 }

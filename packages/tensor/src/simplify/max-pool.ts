@@ -2,9 +2,9 @@
 // is: the cotangent, divided by the number of largest elements, selected where an element equals the maximum, and summed
 // back over the windows. As MaxPool and MaxUnpool that is two passes instead of six over an array of all windows.
 
-import type { Instruction, Operand, OperationOf } from "../ir.ts";
+import type { Computation, Instruction, Operand, OperationOf } from "../ir.ts";
 import { isLiteral, newValue } from "../ir.ts";
-import type { Context, Rule } from "./rewrite.ts";
+import { type Context, type Rule, rewrite } from "./rewrite.ts";
 
 /** Windows over the last axes of an array with at least a channel axis, up to three, as MaxPool takes them. */
 const isPoolable = (shape: readonly number[], { window }: OperationOf<"windows">): boolean =>
@@ -70,7 +70,7 @@ export const maskBeforeUnpooling: Rule = ({ operation, inputs, outputs }, contex
   const [result, gradient] = inputs as readonly [Operand, Operand];
   const unpooling = context.definition(gradient);
   if (unpooling?.operation.kind !== "maxPoolGradient" || unpooling.inputs[0] !== result) return undefined;
-  const pooling = context.instructions.find(
+  const pooling = context.earlier.find(
     ({ operation: each, inputs: [image] }) => each.kind === "maxPool" && image === result,
   );
   if (pooling === undefined) return undefined;
@@ -83,12 +83,15 @@ export const maskBeforeUnpooling: Rule = ({ operation, inputs, outputs }, contex
 };
 
 /** Marks the poolings whose gradient is taken, which then compute the indices of the largest elements as well. */
-export const markDifferentiated: Rule = ({ operation, inputs, outputs }, { instructions }) => {
-  if (operation.kind !== "maxPool" || operation.differentiated) return undefined;
-  const isDifferentiated = instructions.some(
-    (each) => each.operation.kind === "maxPoolGradient" && each.inputs[0] === inputs[0],
+export function markDifferentiated(computation: Computation): Computation {
+  const differentiated = new Set(
+    computation.instructions
+      .filter(({ operation }) => operation.kind === "maxPoolGradient")
+      .map(({ inputs }) => inputs[0]),
   );
-  return isDifferentiated
-    ? [{ operation: { ...operation, differentiated: true }, inputs, outputs }]
-    : undefined;
-};
+  return rewrite(computation, ({ operation, inputs, outputs }) =>
+    operation.kind === "maxPool" && differentiated.has(inputs[0])
+      ? [{ operation: { ...operation, differentiated: true }, inputs, outputs }]
+      : undefined,
+  );
+}

@@ -27,8 +27,8 @@ export const recogniseReluGradient: Rule = (instruction, context) => {
 };
 
 /** The relu of this operand, if the program computes it before. */
-const reluOf = (operand: Operand, { instructions }: Context): Instruction | undefined =>
-  instructions.find(
+const reluOf = (operand: Operand, { earlier }: Context): Instruction | undefined =>
+  earlier.find(
     ({ operation, inputs }) =>
       operation.kind === "unary" && operation.function === "relu" && inputs[0] === operand,
   );

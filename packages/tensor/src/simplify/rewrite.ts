@@ -10,7 +10,8 @@ export interface Context {
   readonly definition: (operand: Operand | undefined) => Instruction | undefined;
   /** How many times an operand is read, outputs included. */
   readonly uses: (operand: Operand) => number;
-  readonly instructions: readonly Instruction[];
+  /** The instructions so far, already rewritten. */
+  readonly earlier: readonly Instruction[];
 }
 
 /** Instructions that compute the same outputs, or undefined to leave the instruction as it is. */
@@ -20,17 +21,18 @@ export type Rule = (instruction: Instruction, context: Context) => readonly Inst
 export function rewrite(computation: Computation, rule: Rule): Computation {
   const definedBy = new Map<Operand, Instruction>();
   const uses = countUses(computation);
+  const earlier: Instruction[] = [];
   const context: Context = {
     definition: (operand) => (operand === undefined ? undefined : definedBy.get(operand)),
     uses: (operand) => uses.get(operand) ?? 0,
-    instructions: computation.instructions,
+    earlier,
   };
-  const instructions = computation.instructions.flatMap((instruction) => {
-    const replaced = rule(instruction, context) ?? [instruction];
-    for (const each of replaced) for (const output of each.outputs) definedBy.set(output, each);
-    return replaced;
-  });
-  return { ...computation, instructions };
+  for (const instruction of computation.instructions)
+    for (const each of rule(instruction, context) ?? [instruction]) {
+      for (const output of each.outputs) definedBy.set(output, each);
+      earlier.push(each);
+    }
+  return { ...computation, instructions: earlier };
 }
 
 function countUses({ instructions, outputs }: Computation): ReadonlyMap<Operand, number> {
