@@ -51,7 +51,10 @@ export function drawLosses(packets: number, loss: number, draws: TransferDraws):
   let losses = 0;
   let next = 0;
   for (;;) {
-    next += Math.floor(Math.log1p(-draws.uniform()) / logKept);
+    const uniform = draws.uniform();
+    // −log(1 − u) ≥ u, so most transfers are known to lose nothing without a logarithm.
+    if (uniform >= (next - packets) * logKept) return losses;
+    next += Math.floor(Math.log1p(-uniform) / logKept);
     if (next >= packets) return losses;
     losses++;
     next++;

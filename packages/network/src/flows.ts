@@ -7,7 +7,8 @@ import { FairSharing, type SharingFlow } from "./sharing.ts";
 
 export interface FlowOptions {
   readonly resources: Int32Array;
-  readonly bound: number;
+  /** The rate of the flow where it has its path to itself, in bytes per second. */
+  readonly limit: number;
   /** Bytes. */
   readonly size: number;
   /** When it begins to take bandwidth, in seconds; not before the present. */
@@ -30,9 +31,9 @@ interface LiveFlow extends Flow, SharingFlow {
 const SAME_MOMENT = 1e-12;
 
 export class FlowSimulation {
-  readonly #sharing: FairSharing;
+  readonly #sharing: FairSharing<LiveFlow>;
   readonly #waiting = new MinHeap<LiveFlow>((a, b) => a.begin < b.begin);
-  #active: LiveFlow[] = [];
+  #earliestEnd = Number.POSITIVE_INFINITY;
   #now = 0;
 
   /** @param capacities bytes per second by resource number; may grow */
@@ -40,16 +41,8 @@ export class FlowSimulation {
     this.#sharing = new FairSharing(capacities);
   }
 
-  start({ resources, bound, size, begin }: FlowOptions): Flow {
-    const flow: LiveFlow = {
-      resources,
-      bound,
-      size,
-      begin,
-      left: size,
-      rate: 0,
-      end: Number.POSITIVE_INFINITY,
-    };
+  start({ resources, limit, size, begin }: FlowOptions): Flow {
+    const flow = { resources, limit, size, begin, left: size, rate: 0, end: Number.POSITIVE_INFINITY };
     this.#waiting.push(flow);
     return flow;
   }
@@ -57,12 +50,7 @@ export class FlowSimulation {
   /** Goes to the next moment at which flows arrive; undefined when none is left. */
   next(): { readonly time: number; readonly arrived: readonly Flow[] } | undefined {
     for (;;) {
-      const end = this.#active.reduce(
-        (earliest, flow) => Math.min(earliest, flow.end),
-        Number.POSITIVE_INFINITY,
-      );
-      const begin = this.#waiting.peek()?.begin ?? Number.POSITIVE_INFINITY;
-      const time = Math.min(end, begin);
+      const time = Math.min(this.#earliestEnd, this.#waiting.peek()?.begin ?? Number.POSITIVE_INFINITY);
       if (time === Number.POSITIVE_INFINITY) return undefined;
       const arrived = this.#advance(time);
       if (arrived.length > 0) return { time, arrived };
@@ -72,24 +60,28 @@ export class FlowSimulation {
   #advance(time: number): readonly Flow[] {
     const limit = time + Math.abs(time) * SAME_MOMENT;
     const elapsed = time - this.#now;
+    this.#now = time;
     const arrived: LiveFlow[] = [];
-    const active: LiveFlow[] = [];
-    for (const flow of this.#active) {
+    for (const flow of this.#sharing.flows) {
       flow.left -= flow.rate * elapsed;
-      (flow.end <= limit ? arrived : active).push(flow);
+      if (flow.end <= limit) arrived.push(flow);
     }
+    for (const flow of arrived) this.#sharing.remove(flow);
     for (
       let flow = this.#waiting.peek();
       flow !== undefined && flow.begin <= limit;
       flow = this.#waiting.peek()
     ) {
       this.#waiting.pop();
-      (flow.size === 0 ? arrived : active).push(flow);
+      if (flow.size === 0) arrived.push(flow);
+      else this.#sharing.add(flow);
     }
-    this.#now = time;
-    this.#active = active;
-    this.#sharing.allocate(active);
-    for (const flow of active) flow.end = time + Math.max(0, flow.left) / flow.rate;
+    this.#sharing.allocate();
+    this.#earliestEnd = Number.POSITIVE_INFINITY;
+    for (const flow of this.#sharing.flows) {
+      flow.end = time + Math.max(0, flow.left) / flow.rate;
+      this.#earliestEnd = Math.min(this.#earliestEnd, flow.end);
+    }
     return arrived;
   }
 }

@@ -1,7 +1,7 @@
 // A path: the links from one node to another, reduced to what a transfer needs. It counts its transfers, because that
 // number names their random draws.
 
-import type { Random, Rank, Seconds } from "@atoll/core";
+import { type Random, type Rank, seconds } from "@atoll/core";
 import { drawLosses, TransferDraws } from "./draws.ts";
 import type { Link } from "./link.ts";
 import { SEGMENT_SIZE, type TcpModel, windowRate } from "./tcp.ts";
@@ -30,9 +30,7 @@ export class Path {
   readonly target: Rank;
   readonly links: readonly Link[];
   readonly resources: Int32Array;
-  /** The highest rate that the window allows, in bytes per second. */
-  readonly bound: number;
-  /** The rate of a transfer that has the path to itself. */
+  /** The rate of a transfer that has the path to itself: its least capacity or its window's, in bytes per second. */
   readonly rate: number;
   /** Transfers so far. */
   transfers = 0;
@@ -48,8 +46,7 @@ export class Path {
     this.resources = resources;
     this.#latency = links.reduce((sum, link) => sum + link.latency, 0);
     this.#latencyFactor = tcp.latencyFactor;
-    this.bound = windowRate(tcp, this.#latency as Seconds);
-    this.rate = Math.min(capacity, this.bound);
+    this.rate = Math.min(capacity, windowRate(tcp, seconds(this.#latency)));
     this.#jittery = links.some((link) => link.jitter > 0 && link.latency > 0);
     this.#loss = 1 - links.reduce((kept, link) => kept * (1 - link.loss), 1);
     this.#draws = new TransferDraws(random.derive("transfers", source, target).key);

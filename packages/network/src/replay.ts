@@ -86,7 +86,7 @@ class Replay {
     const path = this.#path(ranks[source]!, ranks[target]!);
     const { delay, size } = path.draw(bytes);
     const begin = this.times[source]! + delay;
-    const flow = this.#simulation.start({ resources: path.resources, bound: path.bound, size, begin });
+    const flow = this.#simulation.start({ resources: path.resources, limit: path.rate, size, begin });
     this.#journeys.set(flow, { round, source, target });
   }
 

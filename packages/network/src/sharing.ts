@@ -1,84 +1,114 @@
 // Max-min fair rates by progressive filling: all flows' rates rise together; when a capacity is used up, the flows on it
 // keep the rate they have and the others go on. Source: Bertsekas and Gallager, "Data Networks" (2nd ed.), 6.5.2.
-// A capacity's fair share never falls while others are frozen, so a heap whose stale entries are put back finds the next one.
+// A capacity that one flow has to itself only limits that flow, so filling stops at flows' limits, kept in order, and at
+// shared capacities, whose fair share never falls while others are frozen: a heap finds the next, stale entries put back.
 
 import { MinHeap } from "./heap.ts";
 
 export interface SharingFlow {
   /** Numbers of the capacities that the flow takes, each once. */
   readonly resources: Int32Array;
-  /** The flow's own highest rate, in bytes per second. */
-  readonly bound: number;
+  /** The least of those capacities and of the flow's own highest rate, in bytes per second. */
+  readonly limit: number;
   /** Result, in bytes per second. */
   rate: number;
 }
 
+/** A shared capacity and what was its fair share when last looked at. */
 interface Level {
   share: number;
-  /** Either a capacity's number or a flow that may reach its own bound. */
-  readonly at: number | SharingFlow;
+  readonly resource: number;
 }
 
-const lower = (a: Level, b: Level): boolean => a.share < b.share;
+const OPEN = -1;
 
-/** Shares capacities among flows; keeps its work arrays, so that one instance serves many allocations. */
-export class FairSharing {
+/** Shares capacities among flows that come and go. */
+export class FairSharing<F extends SharingFlow> {
   readonly #capacities: readonly number[];
+  /** By limit, ascending. */
+  readonly #flows: F[] = [];
+  readonly #flowsOn: F[][] = [];
+  /** Capacities that several flows take. */
+  readonly #shared = new Set<number>();
+  /** While filling: what is left of a capacity, and how many flows on it are open. */
   readonly #left: number[] = [];
   readonly #open: number[] = [];
-  readonly #flowsOn: SharingFlow[][] = [];
 
   /** @param capacities bytes per second by number; may grow */
   constructor(capacities: readonly number[]) {
     this.#capacities = capacities;
   }
 
+  get flows(): readonly F[] {
+    return this.#flows;
+  }
+
+  add(flow: F): void {
+    this.#flows.splice(this.#position(flow.limit), 0, flow);
+    for (const resource of flow.resources) {
+      this.#flowsOn[resource] ??= [];
+      if (this.#flowsOn[resource].push(flow) === 2) this.#shared.add(resource);
+    }
+  }
+
+  remove(flow: F): void {
+    this.#flows.splice(this.#flows.indexOf(flow, this.#position(flow.limit)), 1);
+    for (const resource of flow.resources) {
+      const flows = this.#flowsOn[resource]!;
+      flows[flows.indexOf(flow)] = flows.at(-1)!;
+      flows.pop();
+      if (flows.length === 1) this.#shared.delete(resource);
+    }
+  }
+
   /** Sets every flow's `rate`. */
-  allocate(flows: readonly SharingFlow[]): void {
-    const heap = new MinHeap(lower, this.#collect(flows));
-    for (let level = heap.pop(); level !== undefined; level = heap.pop()) {
-      if (typeof level.at !== "number") {
-        if (level.at.rate < 0) this.#freeze(level.at, level.share);
-        continue;
+  allocate(): void {
+    for (const flow of this.#flows) flow.rate = OPEN;
+    const heap = new MinHeap<Level>((a, b) => a.share < b.share, this.#levels());
+    for (const flow of this.#flows) {
+      while (flow.rate === OPEN) {
+        const level = this.#lowest(heap);
+        if (level === undefined || flow.limit <= level.share) this.#freeze(flow, flow.limit);
+        else
+          for (const open of this.#flowsOn[level.resource]!)
+            if (open.rate === OPEN) this.#freeze(open, level.share);
       }
-      const open = this.#open[level.at]!;
-      if (open === 0) continue;
-      const share = Math.max(0, this.#left[level.at]!) / open;
-      if (share > level.share) {
-        level.share = share;
-        heap.push(level);
-        continue;
-      }
-      for (const flow of this.#flowsOn[level.at]!) if (flow.rate < 0) this.#freeze(flow, level.share);
     }
   }
 
-  /** Opens all flows and lists the levels at which filling may stop. */
-  #collect(flows: readonly SharingFlow[]): Level[] {
-    const used: number[] = [];
-    const levels: Level[] = [];
-    for (const flow of flows) {
-      flow.rate = -1;
-      let capacity = Number.POSITIVE_INFINITY;
-      for (const resource of flow.resources) {
-        if (!this.#open[resource]) {
-          this.#open[resource] = 0;
-          this.#left[resource] = this.#capacities[resource]!;
-          this.#flowsOn[resource] = [];
-          used.push(resource);
-        }
-        this.#open[resource]!++;
-        this.#flowsOn[resource]!.push(flow);
-        capacity = Math.min(capacity, this.#capacities[resource]!);
-      }
-      if (flow.bound < capacity) levels.push({ share: flow.bound, at: flow });
+  /** The first place whose flow's limit is not below `limit`. */
+  #position(limit: number): number {
+    let low = 0;
+    let high = this.#flows.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.#flows[middle]!.limit < limit) low = middle + 1;
+      else high = middle;
     }
-    for (const resource of used)
-      levels.push({ share: this.#capacities[resource]! / this.#open[resource]!, at: resource });
-    return levels;
+    return low;
   }
 
-  #freeze(flow: SharingFlow, rate: number): void {
+  #levels(): Level[] {
+    return Array.from(this.#shared, (resource) => {
+      this.#left[resource] = this.#capacities[resource]!;
+      this.#open[resource] = this.#flowsOn[resource]!.length;
+      return { share: this.#left[resource] / this.#open[resource], resource };
+    });
+  }
+
+  /** The shared capacity that is used up next. */
+  #lowest(heap: MinHeap<Level>): Level | undefined {
+    for (let level = heap.peek(); level !== undefined; level = heap.peek()) {
+      const open = this.#open[level.resource]!;
+      const share = open === 0 ? Number.POSITIVE_INFINITY : Math.max(0, this.#left[level.resource]!) / open;
+      if (open > 0 && share <= level.share) return level;
+      heap.pop();
+      if (open > 0) heap.push({ share, resource: level.resource });
+    }
+    return undefined;
+  }
+
+  #freeze(flow: F, rate: number): void {
     flow.rate = rate;
     for (const resource of flow.resources) {
       this.#left[resource]! -= rate;

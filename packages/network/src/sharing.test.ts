@@ -1,0 +1,95 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { FairSharing, type SharingFlow } from "./sharing.ts";
+
+interface Case {
+  readonly capacities: readonly number[];
+  readonly flows: readonly { readonly resources: readonly number[]; readonly own: number }[];
+}
+
+const cases: fc.Arbitrary<Case> = fc.integer({ min: 1, max: 6 }).chain((resources) =>
+  fc.record({
+    capacities: fc.array(fc.integer({ min: 1, max: 20 }), { minLength: resources, maxLength: resources }),
+    flows: fc.array(
+      fc.record({
+        resources: fc.uniqueArray(fc.nat(resources - 1), { minLength: 1 }),
+        own: fc.oneof(fc.constant(Number.POSITIVE_INFINITY), fc.integer({ min: 1, max: 20 })),
+      }),
+      { maxLength: 8 },
+    ),
+  }),
+);
+
+function allocated({ capacities, flows }: Case): readonly SharingFlow[] {
+  const sharing = new FairSharing(capacities);
+  const made = flows.map(({ resources, own }) => ({
+    resources: Int32Array.from(resources),
+    limit: Math.min(own, ...resources.map((resource) => capacities[resource]!)),
+    rate: 0,
+  }));
+  // Flows that have come and gone must leave no trace.
+  const guests = made.map((flow) => ({ ...flow }));
+  for (const flow of guests) sharing.add(flow);
+  for (const flow of made) sharing.add(flow);
+  for (const flow of guests) sharing.remove(flow);
+  sharing.allocate();
+  return made;
+}
+
+/** Raises all open rates together by the smallest step that uses something up; one tiny piece of code, no heap. */
+function bruteForce({ capacities, flows }: Case): readonly number[] {
+  const rates = flows.map(() => 0);
+  const open = new Set(flows.keys());
+  const left = [...capacities];
+  while (open.size > 0) {
+    const takers = (resource: number): number =>
+      [...open].filter((flow) => flows[flow]!.resources.includes(resource)).length;
+    const steps = [
+      ...[...open].map((flow) => flows[flow]!.own - rates[flow]!),
+      ...left.flatMap((amount, resource) => (takers(resource) === 0 ? [] : [amount / takers(resource)])),
+    ];
+    const step = Math.min(...steps);
+    left.forEach((_, resource) => {
+      left[resource]! -= step * takers(resource);
+    });
+    for (const flow of open) rates[flow]! += step;
+    for (const flow of [...open]) {
+      const { resources, own } = flows[flow]!;
+      if (own - rates[flow]! < 1e-9 || resources.some((resource) => left[resource]! < 1e-9))
+        open.delete(flow);
+    }
+  }
+  return rates;
+}
+
+test("rates are those of brute force", () => {
+  fc.assert(
+    fc.property(cases, (example) => {
+      const rates = allocated(example).map(({ rate }) => rate);
+      for (const [flow, rate] of bruteForce(example).entries()) expect(rates[flow]).toBeCloseTo(rate, 8);
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test("no capacity is overdrawn, and every flow is at its limit or has a bottleneck: the definition of max-min fairness", () => {
+  fc.assert(
+    fc.property(cases, (example) => {
+      const flows = allocated(example);
+      const on = (resource: number): readonly SharingFlow[] =>
+        flows.filter(({ resources }) => resources.includes(resource));
+      const total = (resource: number): number => on(resource).reduce((sum, { rate }) => sum + rate, 0);
+      for (const [resource, capacity] of example.capacities.entries())
+        expect(total(resource)).toBeLessThanOrEqual(capacity * (1 + 1e-12));
+      for (const { resources, limit, rate } of flows) {
+        const bottleneck = resources.some(
+          (resource) =>
+            total(resource) > example.capacities[resource]! * (1 - 1e-12) &&
+            on(resource).every((other) => other.rate <= rate * (1 + 1e-12)),
+        );
+        expect(bottleneck || rate === limit).toBe(true);
+      }
+    }),
+    { numRuns: 1000 },
+  );
+});
