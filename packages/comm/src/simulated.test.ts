@@ -1,0 +1,224 @@
+import { type CollectiveDone, createRandom, type RunEvent, seconds } from "@atoll/core";
+import { createVirtualClock, type NetworkOptions, resolveNetwork, type VirtualClock } from "@atoll/network";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import type { Communicator } from "./communicator.ts";
+import { createSimulatedWorld, type SimulatedWorld } from "./simulated.ts";
+
+interface Fixture {
+  readonly clock: VirtualClock;
+  readonly world: SimulatedWorld;
+  readonly events: CollectiveDone[];
+  run(body: (communicator: Communicator, rank: number) => Promise<void>): Promise<void>;
+}
+
+function createFixture(worldSize: number, options: NetworkOptions = {}, seed = 1): Fixture {
+  const clock = createVirtualClock();
+  const events: CollectiveDone[] = [];
+  const emit = (event: RunEvent): void => {
+    if (event.type === "collective") events.push(event);
+  };
+  const network = resolveNetwork(options, { worldSize, random: createRandom(seed) });
+  const world = createSimulatedWorld({ worldSize, network, clock, emit });
+  const ranks = Array.from({ length: worldSize }, (_, rank) => rank);
+  return {
+    clock,
+    world,
+    events,
+    run: (body) => clock.run(ranks.map((rank) => () => body(world.communicator(rank), rank))),
+  };
+}
+
+const exact: NetworkOptions = { bandwidth: 1e6, latency: 0.1, jitter: 0, loss: 0 };
+
+test("all-reduce sums or averages in place, in views of shared memory too", async () => {
+  const { run } = createFixture(3);
+  await run(async (communicator, rank) => {
+    const memory = new Float32Array(new SharedArrayBuffer(64));
+    const x = memory.subarray(4, 8).fill(rank + 1);
+    await communicator.allReduce(x);
+    expect([...memory]).toEqual([0, 0, 0, 0, 6, 6, 6, 6, 0, 0, 0, 0, 0, 0, 0, 0]);
+    await communicator.allReduce(x.fill(rank), { op: "mean" });
+    expect([...x]).toEqual([1, 1, 1, 1]);
+  });
+});
+
+test("broadcast, all-gather with different lengths, and groups in the order of their list", async () => {
+  const { run } = createFixture(4, { profile: "wan" });
+  await run(async (communicator, rank) => {
+    const x = Float32Array.of(rank);
+    await communicator.broadcast(x, 2);
+    expect([...x]).toEqual([2]);
+    const parts = await communicator.allGather(new Float32Array(rank).fill(rank));
+    expect(parts.map((part) => [...part])).toEqual([[], [1], [2, 2], [3, 3, 3]]);
+    if (rank === 1) return;
+    const group = communicator.group([3, 0, 2]);
+    expect([group.rank, group.worldSize]).toEqual([[3, 0, 2].indexOf(rank), 3]);
+    const own = await group.allGather(Float32Array.of(rank));
+    expect(own.map((part) => part[0])).toEqual([3, 0, 2]);
+    await communicator.group([3, 0, 2]).barrier();
+  });
+});
+
+test("times are split: waiting until the last member is ready, communication from then on", async () => {
+  const { run, clock, world, events } = createFixture(2, exact);
+  await run(async (communicator, rank) => {
+    await clock.forRank(rank).sleep(seconds(rank));
+    await communicator.allReduce(new Float32Array(250_000));
+    // 2(N−1)α + 2(N−1)/N · nβ, after rank 1 was ready at 1 s.
+    expect(clock.now()).toBeCloseTo(1 + 0.2 + 1, 9);
+    expect(communicator.bytesSent).toBe(1e6);
+  });
+  expect(world.times(0).waiting).toBeCloseTo(1, 9);
+  expect(world.times(1).waiting).toBe(0);
+  expect(world.times(1).communication).toBeCloseTo(1.2, 9);
+  expect(events).toMatchObject([
+    { operation: "allReduce", algorithm: "ring", ranks: [0, 1], ready: [0, 1], bytes: [1e6, 1e6] },
+  ]);
+});
+
+test("nobody leaves before the last member has come, not even a sender that has nothing to wait for", async () => {
+  const { run, clock } = createFixture(3, exact);
+  await run(async (communicator, rank) => {
+    await clock.forRank(rank).sleep(seconds(rank === 2 ? 50 : 0));
+    await communicator.broadcast(new Float32Array(10));
+    expect(clock.now()).toBeGreaterThanOrEqual(50);
+  });
+});
+
+test("a world of one takes no time and sends nothing", async () => {
+  const { run, clock, events } = createFixture(1);
+  await run(async (communicator) => {
+    const x = Float32Array.of(3, 4);
+    await communicator.allReduce(x, { op: "mean" });
+    await communicator.broadcast(x);
+    await communicator.barrier();
+    expect((await communicator.allGather(x)).map((part) => [...part])).toEqual([[3, 4]]);
+    expect([...x]).toEqual([3, 4]);
+    expect(communicator.bytesSent).toBe(0);
+  });
+  expect(clock.now()).toBe(0);
+  expect(events).toEqual([]);
+});
+
+test.each([
+  [
+    (c: Communicator) => (c.rank === 2 ? c.barrier() : c.allReduce(new Float32Array(5))),
+    "Collective #2 of ranks 0, 1, 2: rank 0 calls allReduce(sum of 5 floats), rank 2 calls barrier().",
+  ],
+  [
+    (c: Communicator) => c.allReduce(new Float32Array(c.rank === 1 ? 6 : 5)),
+    "rank 0 calls allReduce(sum of 5 floats), rank 1 calls allReduce(sum of 6 floats).",
+  ],
+  [
+    (c: Communicator) => c.broadcast(new Float32Array(5), c.rank),
+    "rank 1 calls broadcast(5 floats from member 1).",
+  ],
+  [
+    (c: Communicator) => c.broadcast(new Float32Array(5), 3),
+    "broadcast: expected a root from 0 to 2, got 3.",
+  ],
+  [(c: Communicator) => c.group([7, c.rank]).barrier(), "group([7,0]): expected ranks from 0 to 2, got 7."],
+  [(c: Communicator) => c.group([0, 1, 2, 2]).barrier(), "group([0,1,2,2]): expected each rank once."],
+  [
+    (c: Communicator) => c.group([2]).barrier(),
+    "group([2]) on rank 0: expected a list with this rank in it.",
+  ],
+])("calls that do not fit are refused: %#", async (call, message) => {
+  const { run } = createFixture(3);
+  await expect(
+    run(async (communicator) => {
+      await communicator.barrier();
+      await call(communicator);
+    }),
+  ).rejects.toThrow(message);
+});
+
+test("a member that never comes is a deadlock that names the call and who is missing", async () => {
+  const { run } = createFixture(3);
+  await expect(
+    run(async (communicator, rank) => {
+      if (rank === 0) await communicator.allReduce(new Float32Array(9));
+      if (rank === 1) await communicator.group([1, 2]).barrier();
+    }),
+  ).rejects.toThrow(
+    "rank 0 waits for allReduce(sum of 9 floats) #1, for ranks 1, 2; rank 1 waits for barrier() #1, for rank 2. Already ended: rank 2.",
+  );
+});
+
+test("an aborted member's call rejects with the signal's reason", async () => {
+  const { run } = createFixture(2);
+  const abort = new AbortController();
+  await expect(
+    run(async (communicator, rank) => {
+      if (rank === 0) await communicator.allReduce(new Float32Array(1), { signal: abort.signal });
+      else abort.abort(new Error("enough"));
+    }),
+  ).rejects.toThrow("enough");
+});
+
+/** A few steps of work and collectives, as a training run makes them; returns what can be seen of it. */
+async function rehearse(fixture: Fixture, steps: number, turns: () => number): Promise<readonly string[]> {
+  const log: string[] = [];
+  await fixture.run(async (communicator, rank) => {
+    const clock = fixture.clock.forRank(rank);
+    for (let step = 0; step < steps; step++) {
+      await clock.work(seconds(0.01 * ((rank * 7 + step * 3) % 5)), afterTurns(turns()));
+      const x = Float32Array.from({ length: 37 }, (_, i) => Math.sin(i + rank));
+      await communicator.allReduce(x, { op: "mean" });
+      const island = rank < 2 ? [0, 1] : [2, 3, 4];
+      await communicator.group(island).broadcast(x, 1);
+      log.push(`${rank} ${clock.now()} ${communicator.bytesSent} ${x[3]}`);
+    }
+  });
+  return log;
+}
+
+async function afterTurns(count: number): Promise<void> {
+  for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+test("times, values and their order do not depend on which real work ends first", async () => {
+  const expected = await rehearse(createFixture(5, { profile: "mobile" }), 4, () => 0);
+  await fc.assert(
+    fc.asyncProperty(fc.infiniteStream(fc.nat(6)), async (turns) => {
+      expect(await rehearse(createFixture(5, { profile: "mobile" }), 4, () => turns.next().value!)).toEqual(
+        expected,
+      );
+    }),
+    { numRuns: 20 },
+  );
+});
+
+test("a restored world goes on with the same times and counters", async () => {
+  const none = (): number => 0;
+  const unbroken = createFixture(5, { profile: "poor", topology: "star" });
+  await rehearse(unbroken, 2, none);
+  const saved = JSON.parse(JSON.stringify(unbroken.world.snapshot()));
+  const cut = unbroken.clock.now();
+  const resumed = createFixture(5, { profile: "poor", topology: "star" });
+  resumed.world.restore(saved);
+  // Rank clocks are the trainer's to save; here all ranks begin where the last one was.
+  await resumed.run((_, rank) => resumed.clock.forRank(rank).sleep(cut));
+  expect(await rehearse(resumed, 2, none)).toEqual(await rehearse(unbroken, 2, none));
+  expect(resumed.world.snapshot()).toEqual(unbroken.world.snapshot());
+});
+
+test("a snapshot of another world is refused", () => {
+  const { world } = createFixture(3);
+  expect(() => world.restore(createFixture(2).world.snapshot())).toThrow(/expected counters of 3 ranks/);
+});
+
+test("1,000 ranks: sums are right and bytes exact", async () => {
+  const { run, world } = createFixture(1000, { profile: "wan" });
+  const length = 1234;
+  await run(async (communicator, rank) => {
+    const x = new Float32Array(length).fill(rank);
+    await communicator.allReduce(x);
+    expect(x[0]).toBe(499_500);
+    expect(x[length - 1]).toBe(499_500);
+    await communicator.barrier();
+  });
+  const total = Array.from({ length: 1000 }, (_, rank) => world.communicator(rank).bytesSent);
+  expect(total.reduce((sum, sent) => sum + sent, 0)).toBe(2 * 999 * 4 * length);
+});
