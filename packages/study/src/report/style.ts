@@ -141,7 +141,7 @@ svg .axis text.label { fill: var(--ink); font-size: 12px; }
   .switch, .filter, .tip { display: none; }
   .panels { grid-template-columns: 1fr 1fr; }
   .beside { grid-template-columns: 1fr 1fr; }
-  details::details-content { content-visibility: visible; block-size: auto; }
+  .panels svg text { font-size: 14px; }
 }`;
 
 export const style: string = [colours, text, tables, figures].join("\n");

@@ -116,13 +116,14 @@ function roundValues(low: number, high: number, decades: number): number[] {
 }
 
 function widen([low, high]: readonly [number, number]): readonly [number, number] {
-  if (low !== high) return [low, high];
+  // Values that agree to nine digits differ by less than a scale can divide.
+  if (high - low > 1e-9 * Math.max(Math.abs(low), Math.abs(high))) return [low, high];
   return low === 0 ? [0, 1] : [low - Math.abs(low) / 2, high + Math.abs(high) / 2];
 }
 
 const grouped = (value: number): string => value.toLocaleString("en-US");
 
 const exponential = (value: number): string =>
-  value === 0 ? "0" : Number(value.toPrecision(4)).toExponential().replace("e+", "e");
+  value === 0 ? "0" : Number(value.toPrecision(6)).toExponential().replace("e+", "e");
 
 const plain = (value: number): string => String(Number(value.toPrecision(6)));

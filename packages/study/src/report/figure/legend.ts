@@ -25,13 +25,13 @@ function swatch(mark: LegendMark): Content {
   switch (mark.kind) {
     case "line":
       return [
-        html`<path class="line ${mark.series}${mark.pale ? " pale" : ""}" d="M1 7H27"/>`,
+        html`<path class="line ${mark.series}${mark.pale ? " pale" : ""}" d="M1 7.5H27"/>`,
         mark.point
-          ? html`<path class="point ${mark.series}" transform="translate(14 7)" d="${outline("circle")}"/>`
+          ? html`<path class="point ${mark.series}" transform="translate(14 7.5)" d="${outline("circle")}"/>`
           : null,
       ];
     case "diamond":
-      return html`<path class="point ${mark.series}" transform="translate(14 7)" d="${outline("diamond")}"/>`;
+      return html`<path class="point ${mark.series}" transform="translate(14 7.5)" d="${outline("diamond")}"/>`;
     case "gap":
       return html`<path class="gap" d="M9 3v7M14 3v7M19 3v7"/>`;
     case "area":

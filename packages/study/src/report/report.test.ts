@@ -1,0 +1,224 @@
+import type { RunEvent, TopologyDrawn } from "@atoll/core";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { RunRecord } from "../record.ts";
+import { drawnFigures } from "../test/figure-points.ts";
+import { type SampleOptions, sampleRun } from "../test/sample-run.ts";
+import { malformation } from "../test/well-formed.ts";
+import { renderReport } from "./report.ts";
+
+const empty: RunRecord = { config: {}, events: [], summary: null, truncated: false };
+
+/** Losses that training comes to when it goes wrong, beside ordinary ones. */
+const loss = fc.oneof(
+  { weight: 4, arbitrary: fc.float({ min: 0, max: 20, noNaN: true }) },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom(
+      0,
+      -3,
+      1e-30,
+      3e38,
+      Number.NaN,
+      Number.POSITIVE_INFINITY,
+      Number.NEGATIVE_INFINITY,
+    ),
+  },
+);
+
+const sampleOptions: fc.Arbitrary<SampleOptions> = fc
+  .record({
+    name: fc.string({ unit: "binary", maxLength: 200 }),
+    nodes: fc.integer({ min: 1, max: 30 }),
+    steps: fc.integer({ min: 0, max: 60 }),
+    H: fc.integer({ min: 1, max: 20 }),
+    topology: fc.constantFrom("ring", "star", "fully_connected"),
+    valInterval: fc.integer({ min: 0, max: 20 }),
+    accuracy: fc.boolean(),
+    outcome: fc.constantFrom("completed", "interrupted", "failed", "unfinished"),
+    message: fc.option(fc.string({ unit: "binary" })),
+    config: fc.dictionary(fc.string(), fc.jsonValue() as fc.Arbitrary<never>),
+    seed: fc.nat(),
+    losses: fc.array(loss, { minLength: 1, maxLength: 60 }),
+  })
+  .map(({ losses, ...options }) => ({
+    ...options,
+    bend: (_: number, step: number) => losses[step % losses.length]!,
+  }));
+
+describe("whatever the run", () => {
+  test("the page is well-formed", () => {
+    fc.assert(
+      fc.property(sampleOptions, (options) => {
+        expect(malformation(renderReport(sampleRun(options)))).toBeNull();
+      }),
+    );
+  });
+
+  test("every point lies inside its plot", () => {
+    fc.assert(
+      fc.property(sampleOptions, (options) => {
+        for (const { box, points } of drawnFigures(renderReport(sampleRun(options)))) {
+          const [left, top, right, bottom] = box;
+          for (const { x, y } of points) {
+            expect(x).toBeGreaterThanOrEqual(left - 0.1);
+            expect(x).toBeLessThanOrEqual(right + 0.1);
+            expect(y).toBeGreaterThanOrEqual(top - 0.1);
+            expect(y).toBeLessThanOrEqual(bottom + 0.1);
+          }
+        }
+      }),
+    );
+  });
+
+  test("the points that are checked are there", () => {
+    const counts = drawnFigures(renderReport(sampleRun())).map(({ points }) => points.length);
+    expect(counts).toHaveLength(8);
+    for (const count of counts) expect(count).toBeGreaterThan(3);
+  });
+
+  test("losing events from the end or in between leaves a page", () => {
+    fc.assert(
+      fc.property(sampleOptions, fc.infiniteStream(fc.boolean()), (options, keep) => {
+        const record = sampleRun(options);
+        const events = record.events.filter(() => keep.next().value);
+        expect(malformation(renderReport({ ...record, events }))).toBeNull();
+      }),
+    );
+  });
+
+  test("nothing is loaded from anywhere", () => {
+    const page = renderReport(sampleRun());
+    expect(page).not.toMatch(/\b(?:src|href|srcset|action)=/);
+    expect(page).not.toMatch(/@import|url\((?!#)/);
+    expect(page).toContain("default-src &#39;none&#39;");
+  });
+
+  test("the same record gives the same page", () => {
+    expect(renderReport(sampleRun({ seed: 7 }))).toBe(renderReport(sampleRun({ seed: 7 })));
+  });
+});
+
+/** Headings, tables and figures in order: what the page is made of, without its numbers. */
+const structure = (page: string): readonly string[] =>
+  [
+    ...page.matchAll(
+      /<h2>(.*?)<\/h2>|<(figcaption|caption)>|class="(panel (?:linear|log|both)|network|bar|nothing)/g,
+    ),
+  ].map(([, heading, caption, mark]) => heading ?? caption ?? mark ?? "");
+
+test("the parts of a three-node run", () => {
+  expect(structure(renderReport(sampleRun()))).toMatchInlineSnapshot(`
+    [
+      "Loss",
+      "panel linear",
+      "panel linear",
+      "panel linear",
+      "panel log",
+      "panel log",
+      "panel log",
+      "panel both",
+      "figcaption",
+      "Time",
+      "bar",
+      "bar",
+      "bar",
+      "figcaption",
+      "caption",
+      "Network",
+      "network",
+      "figcaption",
+      "caption",
+      "Collectives",
+      "caption",
+      "Evaluation",
+      "caption",
+      "Configuration",
+      "Reproduce",
+    ]
+  `);
+});
+
+test("a bar a node up to 24 nodes, a profile beyond; both show every node or say that they do not", () => {
+  const bars = (nodes: number): number =>
+    structure(renderReport(sampleRun({ nodes, steps: 20 }))).filter((part) => part === "bar").length;
+  expect([bars(1), bars(16), bars(24), bars(25)]).toEqual([1, 16, 24, 0]);
+  const page = renderReport(sampleRun({ nodes: 1000, steps: 2, H: 1 }));
+  expect(page).toContain("of which 512 at equal distances in this order are drawn");
+  expect(page).toContain("The links are not listed");
+});
+
+test("a hundred thousand steps stay under 2 MB and keep the spike", () => {
+  const record = sampleRun({
+    steps: 100_000,
+    H: 500,
+    valInterval: 50,
+    bend: (value, step) => (step === 54_321 ? 1234.567 : value),
+  });
+  const page = renderReport(record);
+  expect(Buffer.byteLength(page)).toBeLessThan(2e6);
+  expect(page).toContain("step 54,321\\ntraining loss 1234.567");
+});
+
+describe("what is not there is said", () => {
+  test.each([
+    [
+      "no events",
+      empty,
+      ["No step was finished", "The run recorded no network", "The run recorded no config"],
+    ],
+    ["one node", sampleRun({ nodes: 1 }), ["No bytes were sent", "A single node has nobody to send to"]],
+    ["no evaluation", sampleRun({ steps: 0 }), ["The run was not evaluated"]],
+    [
+      "no end",
+      sampleRun({ outcome: "unfinished" }),
+      ["the events stop without an end", "recorded no node times"],
+    ],
+    ["a cut log", { ...sampleRun(), truncated: true }, ["The last line of events.jsonl was cut off"]],
+  ])("%s", (_, record, sentences) => {
+    const page = renderReport(record);
+    for (const sentence of sentences) expect(page).toContain(sentence);
+  });
+
+  test("losses that are not finite are counted, marked and worded", () => {
+    const page = renderReport(
+      sampleRun({ steps: 50, bend: (value, step) => (step > 40 ? Number.NaN : value) }),
+    );
+    expect(page).toContain("not finite (NaN or infinite) at 10 of 50 steps, first at step 41");
+    expect(page).toContain('class="gap"');
+    expect(page).toContain("training loss not finite");
+  });
+
+  test("a failure shows its message", () => {
+    const message = "Step 87: the loss is <NaN> & more.";
+    expect(renderReport(sampleRun({ outcome: "failed", message }))).toContain(
+      "the loss is &lt;NaN&gt; &amp; more.",
+    );
+  });
+});
+
+test("a link without a limit is unlimited, in the drawing and in the tables", () => {
+  const record = sampleRun({ nodes: 16 });
+  const events = record.events.map(
+    (event): RunEvent => (event.type === "topology" ? unlimited(event) : event),
+  );
+  const page = renderReport({ ...record, events });
+  expect(page).toContain("unlimited");
+  expect(page).not.toMatch(/NaN(?! or infinite)/);
+});
+
+const unlimited = (topology: TopologyDrawn): TopologyDrawn => ({
+  ...topology,
+  links: topology.links.map((link, i) =>
+    i % 3 === 0 ? { ...link, bandwidth: Number.POSITIVE_INFINITY } : link,
+  ),
+});
+
+test("the command is quoted for a shell, the config is listed by dotted paths, long values are cut", () => {
+  const durations = Array.from({ length: 2000 }, (_, i) => i / 1000);
+  const command = ["npx", "atoll", "train", "digits", "name=it's me"];
+  const page = renderReport(sampleRun({ config: { command, compute: { durations } } }));
+  expect(page).toContain("npx atoll train digits &#39;name=it&#39;\\&#39;&#39;s me&#39;");
+  expect(page).toContain('<th scope="row">strategy.H</th><td>20</td>');
+  expect(page).toContain("config.json has it whole");
+});

@@ -1,0 +1,60 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { summaryTable } from "./summary-table.ts";
+import { sampleRun } from "./test/sample-run.ts";
+
+test("a finished run", () => {
+  expect(summaryTable(sampleRun())).toMatchInlineSnapshot(`
+    "digits-fedavg-wan  fedavg, 3 nodes, 300 of 300 steps, completed
+                      global        local
+    test loss         0.1255        0.1405
+    test accuracy     89.32 %       86.64 %
+    simulated time    5.66 s
+                      compute 33.1 %, communication 60.4 %, waiting 6.5 %
+    sent per node     16.3 MB
+    parameters        203,530
+    wall time         2.31 s
+    "
+  `);
+});
+
+test("a run that failed before its first evaluation", () => {
+  const record = sampleRun({
+    outcome: "failed",
+    message: "Node 2 ran out of memory. Lower batchSize.",
+    steps: 5,
+    valInterval: 0,
+  });
+  const events = record.events.filter(({ type }) => type !== "evaluation");
+  expect(summaryTable({ ...record, events })).toMatchInlineSnapshot(`
+    "digits-fedavg-wan  fedavg, 3 nodes, 5 of 5 steps, failed
+    Node 2 ran out of memory. Lower batchSize.
+    training loss     0.1606
+    simulated time    38.6 ms
+                      compute 100.0 %, communication 0.0 %, waiting 0.0 %
+    sent per node     0 B
+    parameters        203,530
+    wall time         2.31 s
+    "
+  `);
+});
+
+test("no line is wider than 80 columns, none ends in a space, no control character gets through", () => {
+  const text = fc.string({ unit: "binary", maxLength: 300 });
+  fc.assert(
+    fc.property(
+      text,
+      text,
+      fc.integer({ min: 1, max: 5 }),
+      fc.integer({ min: 0, max: 5 }),
+      (name, message, nodes, steps) => {
+        const table = summaryTable(sampleRun({ name, message, nodes, steps, outcome: "failed" }));
+        expect(table.endsWith("\n")).toBe(true);
+        for (const line of table.slice(0, -1).split("\n")) {
+          expect([...line].length).toBeLessThanOrEqual(80);
+          expect(line).not.toMatch(/\p{Cc}/u);
+        }
+      },
+    ),
+  );
+});
