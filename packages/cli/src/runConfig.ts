@@ -1,7 +1,8 @@
 // The options of a run as text gives them: one schema for command lines and config files, and the objects they stand
 // for. Strategies, optimizers, devices, profiles and topologies come from their packages' own lists.
 
-import { ConfigError, type ConfigTree, type ConfigValue, parseConfig } from "@atoll/core";
+import { ConfigError, type ConfigTree, type ConfigValue } from "@atoll/core";
+import { parseConfig } from "@atoll/core/config";
 import { PROFILE_NAMES, TCP_MODES, TOPOLOGY_NAMES } from "@atoll/network";
 import {
   createOptimizer,

@@ -1,5 +1,6 @@
 // Options given as text: `strategy.H=50` sets H inside strategy. This file turns such pairs into a nested object and
-// words the complaints of a zod schema as Atoll's errors. It knows no option by name.
+// words the complaints of a zod schema as Atoll's errors. It knows no option by name. It is an entry point of its own
+// (@atoll/core/config), since worker threads and the web page have no use for zod.
 
 import { z } from "zod";
 import { ConfigError, nearest, unknownName } from "./errors.ts";

@@ -1,5 +1,4 @@
 export type { ConfigTree, ConfigValue } from "./config.ts";
-export { mergeConfig, parseAssignments, parseConfig, parseValue } from "./config.ts";
 export type { ExitCode } from "./errors.ts";
 export {
   AtollError,

@@ -1,14 +1,8 @@
 // atoll train: one run of an experiment on simulated machines, from its options to its report.
 
 import { resolve } from "node:path";
-import {
-  AtollError,
-  ConfigError,
-  type ConfigTree,
-  mergeConfig,
-  messageOf,
-  parseAssignments,
-} from "@atoll/core";
+import { AtollError, ConfigError, type ConfigTree, messageOf } from "@atoll/core";
+import { mergeConfig, parseAssignments } from "@atoll/core/config";
 import { summaryTable } from "@atoll/study";
 import { readRun, writeReport } from "@atoll/study/node";
 import type { Experiment, ExperimentParts, FitResult } from "@atoll/train";

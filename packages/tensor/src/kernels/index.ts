@@ -1,4 +1,6 @@
+export type { FusedUpdate, UpdateVectors } from "./apply.ts";
+export { applyUpdate } from "./apply.ts";
 export type { KernelName, Kernels } from "./kernels.ts";
 export { createKernels } from "./kernels.ts";
-export type { FusedUpdate, UpdatePlan, UpdateVectors } from "./plan.ts";
-export { applyUpdate, planUpdate } from "./plan.ts";
+export type { UpdatePlan } from "./plan.ts";
+export { planUpdate } from "./plan.ts";

@@ -1,35 +1,11 @@
 // Recognises the chains of gradient transformations that one fused kernel can do: clipping, weight decay (added to the
 // gradient, or decoupled), Adam or momentum, and the learning rate. Any other chain is run as a traced program.
 
-import { invariant } from "@atoll/core";
-import { CLIP_EPSILON } from "../optim/clipByGlobalNorm.ts";
 import { adamCorrections } from "../optim/scaleByAdam.ts";
 import type { Schedule } from "../optim/schedule.ts";
 import type { ChainPart, Optimizer, UpdateRule } from "../optim/transformation.ts";
 import type { VectorLayout } from "../vector.ts";
-import type { KernelName, Kernels } from "./kernels.ts";
-
-/** One update as plain data, which can be posted to a worker. */
-export interface FusedUpdate {
-  readonly kernel: KernelName;
-  /** Gradients are scaled down to this norm. */
-  readonly maxNorm?: number;
-  /** The optimizer's slot for each vector of the kernel that is state. */
-  readonly slots: Readonly<Record<string, string>>;
-  /** Ranges of the vectors that differ in weight decay, with the kernel's scalars. */
-  readonly ranges: readonly {
-    readonly start: number;
-    readonly end: number;
-    readonly scalars: Readonly<Record<string, number>>;
-  }[];
-}
-
-export interface UpdateVectors {
-  readonly parameters: Float32Array;
-  readonly gradients: Float32Array;
-  /** By the optimizer's slot names. */
-  readonly state: Readonly<Record<string, Float32Array>>;
-}
+import type { FusedUpdate } from "./apply.ts";
 
 export interface UpdatePlan {
   /** The update that follows `count` updates. */
@@ -54,24 +30,6 @@ interface Recipe {
 export function planUpdate(optimizer: Optimizer, layout: VectorLayout): UpdatePlan | undefined {
   const recipe = recognise(optimizer.parts);
   return recipe && { update: (count) => fusedUpdate(recipe, layout, count) };
-}
-
-/** Applies an update in place, as `parameters + updates` of the traced optimizer. */
-export function applyUpdate(
-  kernels: Kernels,
-  { kernel, maxNorm, slots, ranges }: FusedUpdate,
-  { parameters, gradients, state }: UpdateVectors,
-): void {
-  const norm = maxNorm === undefined ? 0 : Math.sqrt(kernels.sumOfSquares(gradients));
-  const gradientScale = maxNorm === undefined ? 1 : Math.min(1, maxNorm / (norm + CLIP_EPSILON));
-  const vectors: Record<string, Float32Array> = { parameters, gradients };
-  for (const [vector, slot] of Object.entries(slots)) {
-    const held = state[slot];
-    invariant(held !== undefined, `an update needs the state vector ${slot}`);
-    vectors[vector] = held;
-  }
-  for (const { start, end, scalars } of ranges)
-    kernels.run(kernel, vectors, { ...scalars, gradientScale }, { start, end });
 }
 
 /** Matches clip? decay? (Adam decay? | momentum)? learningRate. */

@@ -10,11 +10,8 @@ import type { View } from "../layout/view.ts";
 import { range, splat, viewOf } from "../layout/view.ts";
 import type { Graph, Port } from "../onnx/graph.ts";
 import { GraphBuilder } from "../onnx/graph.ts";
+import { inputName, outputName } from "../onnx/names.ts";
 import { lowerInstruction } from "./instruction.ts";
-
-/** A tensor's name in the graph. Inputs and outputs are kept apart, so that both may have a leaf `parameters`. */
-export const inputName = (name: string): string => `in.${name}`;
-export const outputName = (name: string): string => `out.${name}`;
 
 const portOf = (spec: TensorSpec, name: string): Port => ({ name, dtype: spec.dtype, shape: spec.shape });
 

@@ -6,7 +6,7 @@ import { invariant } from "@atoll/core";
 import type { TensorSpec } from "../host.ts";
 import type { Graph, Node, Port } from "../onnx/graph.ts";
 import { GraphBuilder } from "../onnx/graph.ts";
-import { inputName, outputName } from "./computation.ts";
+import { inputName, outputName } from "../onnx/names.ts";
 
 const ITERATION = "iteration";
 const CONDITION = "condition";

@@ -5,7 +5,7 @@ import { ConfigError, RunError } from "@atoll/core";
 import * as ort from "onnxruntime-node";
 import type { HostArray, TensorSpec } from "../host.ts";
 import { dtypeOf, elementCount, formatType } from "../host.ts";
-import { inputName, outputName } from "../lower/computation.ts";
+import { inputName, outputName } from "../onnx/names.ts";
 import type { LoweredProgram } from "../program.ts";
 
 export interface Session extends AsyncDisposable {

@@ -1,12 +1,10 @@
 // Clipping of the gradient by its norm over all parameters. Pascanu, Mikolov and Bengio, "On the difficulty of training
 // recurrent neural networks" (ICML 2013), §3.2.
 
+import { CLIP_EPSILON } from "../kernels/apply.ts";
 import { add, divide, minimum, multiply, sqrt, square, sum } from "../ops.ts";
 import { requireRange } from "./check.ts";
 import type { GradientTransformation } from "./transformation.ts";
-
-/** Keeps the quotient finite for a zero gradient; PyTorch's `clip_grad_norm_` uses the same. */
-export const CLIP_EPSILON = 1e-6;
 
 /** `g · min(1, maxNorm / (‖g‖₂ + 1e-6))`, as PyTorch's `clip_grad_norm_`. */
 export function clipByGlobalNorm(maxNorm: number): GradientTransformation {

@@ -5,15 +5,16 @@ import { invariant, unreachable } from "@atoll/core";
 import {
   applyUpdate,
   createKernels,
+  createSession,
   type FusedUpdate,
   type HostArray,
   type Kernels,
   type LoweredProgram,
+  type Session,
   type TensorSpec,
   type VectorAddress,
   viewAt,
-} from "@atoll/tensor";
-import { createSession, type Session } from "@atoll/tensor/node";
+} from "@atoll/tensor/node/runtime";
 import { type DataSource, gather } from "../data/index.ts";
 import type { StepBatch } from "../executor.ts";
 import { type Replica, type ReplicaLayout, replicaOver } from "../replica.ts";

@@ -2,7 +2,7 @@
 // Source: Douillard et al., "DiLoCo: distributed low-communication training of language models" (arXiv 2311.08105),
 // algorithm 1. The local optimizer's state is kept from round to round, as in the paper.
 
-import { parseConfig } from "@atoll/core";
+import { parseConfig } from "@atoll/core/config";
 import { adamW, type Optimizer } from "@atoll/tensor";
 import { z } from "zod";
 import { type NesterovOptions, nesterov, type OuterOptimizer } from "./outerOptimizer.ts";

@@ -2,7 +2,8 @@
 // Source: McMahan et al., "Communication-efficient learning of deep networks from decentralized data"
 // (arXiv 1602.05629), algorithm 1. Islands follow EXO Gym: each round averages inside randomly drawn groups only.
 
-import { ConfigError, parseConfig } from "@atoll/core";
+import { ConfigError } from "@atoll/core";
+import { parseConfig } from "@atoll/core/config";
 import { adamW, type Optimizer } from "@atoll/tensor";
 import { z } from "zod";
 import { NO_STATE, type ParameterStrategy, type StrategyEntry, type StrategyNode } from "./strategy.ts";
