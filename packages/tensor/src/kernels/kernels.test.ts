@@ -1,0 +1,89 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { createHeap } from "../memory.ts";
+import "../test/allclose.ts";
+import { type Code, unsigned } from "./encode.ts";
+import { createKernels, type Kernels } from "./kernels.ts";
+
+const values = fc.array(fc.float({ noNaN: true, noDefaultInfinity: true, min: -1e3, max: 1e3 }), {
+  minLength: 1,
+  maxLength: 37,
+});
+
+function onHeap(...arrays: readonly (readonly number[])[]): { kernels: Kernels; vectors: Float32Array[] } {
+  const heap = createHeap();
+  const vectors = arrays.map((array) => {
+    const vector = heap.alloc(array.length);
+    vector.set(array);
+    return vector;
+  });
+  return { kernels: createKernels(heap.memories[0]!), vectors };
+}
+
+const f = Math.fround;
+
+test("accumulate and scale round as float32 arithmetic does", () => {
+  fc.assert(
+    fc.property(values, fc.float({ noNaN: true, min: -8, max: 8 }), (array, factor) => {
+      const { kernels, vectors } = onHeap(array, array.toReversed());
+      const [a, b] = vectors as [Float32Array, Float32Array];
+      kernels.run("accumulate", { a, b }, { factor });
+      const sums = array.map((x, i) => f(x + f(array.at(-1 - i)! * factor)));
+      expect([...a]).toEqual(sums);
+      kernels.run("scale", { a }, { factor });
+      expect([...a]).toEqual(sums.map((x) => f(x * factor)));
+    }),
+  );
+});
+
+test("a range leaves the rest alone, wherever it starts", () => {
+  const array = Array.from({ length: 40 }, (_, i) => i);
+  fc.assert(
+    fc.property(fc.nat(40), fc.nat(40), (x, y) => {
+      const [start, end] = [Math.min(x, y), Math.max(x, y)];
+      const { kernels, vectors } = onHeap(array);
+      kernels.run("scale", { a: vectors[0]! }, { factor: -1 }, { start, end });
+      expect([...vectors[0]!]).toEqual(array.map((v) => (v >= start && v < end ? -v : v)));
+    }),
+  );
+});
+
+test("the sum of squares is added up in double precision", () => {
+  fc.assert(
+    fc.property(values, (array) => {
+      const { kernels, vectors } = onHeap(array);
+      const exact = array.reduce((sum, x) => sum + x * x, 0);
+      expect(Math.abs(kernels.sumOfSquares(vectors[0]!) - exact)).toBeLessThanOrEqual(1e-14 * exact);
+    }),
+  );
+  const { kernels, vectors } = onHeap(Array.from({ length: 1001 }, () => 1e30));
+  expect(kernels.sumOfSquares(vectors[0]!)).toBeCloseTo(1001 * f(1e30) ** 2, -50);
+});
+
+test("state that has decayed to nothing becomes zero, not subnormal", () => {
+  const { kernels, vectors } = onHeap([1, 1, 1, 1, 1], [0, 0, 0, 0, 0], [1e-38, -1e-38, 1, 1e-40, 1e-39]);
+  const [parameters, gradients, velocity] = vectors as [Float32Array, Float32Array, Float32Array];
+  const scalars = { gradientScale: 1, l2: 0, momentum: 0.5, learningRate: 0.1 };
+  kernels.run("momentum", { parameters, gradients, velocity }, scalars);
+  expect([...velocity]).toEqual([0, 0, 0.5, 0, 0]);
+});
+
+test("vectors that are not in the kernel's memory are refused", () => {
+  const { kernels, vectors } = onHeap([1, 2, 3]);
+  expect(() => kernels.run("scale", { a: new Float32Array(3) }, { factor: 2 })).toThrow(/memory/);
+  expect(() => kernels.run("scale", { a: vectors[0]! }, { factor: 2 }, { start: 0, end: 4 })).toThrow(
+    /memory/,
+  );
+});
+
+test("numbers are encoded seven bits a byte, low ones first", () => {
+  const decode = (code: Code) => code.reduce((sum, byte, i) => sum + (byte & 127) * 128 ** i, 0);
+  fc.assert(
+    fc.property(fc.nat(), (value) => {
+      const code = unsigned(value);
+      expect(decode(code)).toBe(value);
+      expect(code.map((byte) => byte >= 128)).toEqual(code.map((_, i) => i < code.length - 1));
+    }),
+  );
+  expect(unsigned(624485)).toEqual([0xe5, 0x8e, 0x26]);
+});
