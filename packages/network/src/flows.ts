@@ -3,9 +3,10 @@
 // Packets, queues and the ramp-up of congestion windows are below this model's resolution.
 
 import { MinHeap } from "./heap.ts";
-import { FairSharing, type SharingFlow } from "./sharing.ts";
+import { FairSharing } from "./sharing.ts";
 
-export interface FlowOptions {
+export interface Flow {
+  /** Numbers of the capacities that the flow takes, each once. */
   readonly resources: Int32Array;
   /** The rate of the flow where it has its path to itself, in bytes per second. */
   readonly limit: number;
@@ -15,24 +16,17 @@ export interface FlowOptions {
   readonly begin: number;
 }
 
-/** A flow under way; the caller recognises it by identity. */
-export interface Flow {
-  readonly size: number;
-}
-
-interface LiveFlow extends Flow, SharingFlow {
-  readonly begin: number;
-  left: number;
-  /** When the last byte arrives, at the present rate. */
-  end: number;
-}
-
 /** Flows that arrive within this relative distance arrive together: rounding must not split what is one event. */
 const SAME_MOMENT = 1e-12;
 
-export class FlowSimulation {
-  readonly #sharing: FairSharing<LiveFlow>;
-  readonly #waiting = new MinHeap<LiveFlow>((a, b) => a.begin < b.begin);
+/** `F` is what the caller knows its flows by. */
+export class FlowSimulation<F extends Flow> {
+  readonly #sharing: FairSharing;
+  readonly #waiting = new MinHeap<F>((a, b) => a.begin < b.begin);
+  /** By the number that the sharing gives a flow: the flow, its bytes left, and when it ends at the present rate. */
+  readonly #flows: F[] = [];
+  readonly #left: number[] = [];
+  readonly #ends: number[] = [];
   #earliestEnd = Number.POSITIVE_INFINITY;
   #now = 0;
 
@@ -41,14 +35,12 @@ export class FlowSimulation {
     this.#sharing = new FairSharing(capacities);
   }
 
-  start({ resources, limit, size, begin }: FlowOptions): Flow {
-    const flow = { resources, limit, size, begin, left: size, rate: 0, end: Number.POSITIVE_INFINITY };
+  start(flow: F): void {
     this.#waiting.push(flow);
-    return flow;
   }
 
   /** Goes to the next moment at which flows arrive; undefined when none is left. */
-  next(): { readonly time: number; readonly arrived: readonly Flow[] } | undefined {
+  next(): { readonly time: number; readonly arrived: readonly F[] } | undefined {
     for (;;) {
       const time = Math.min(this.#earliestEnd, this.#waiting.peek()?.begin ?? Number.POSITIVE_INFINITY);
       if (time === Number.POSITIVE_INFINITY) return undefined;
@@ -57,16 +49,10 @@ export class FlowSimulation {
     }
   }
 
-  #advance(time: number): readonly Flow[] {
+  #advance(time: number): readonly F[] {
     const limit = time + Math.abs(time) * SAME_MOMENT;
-    const elapsed = time - this.#now;
+    const arrived = this.#move(time - this.#now, limit);
     this.#now = time;
-    const arrived: LiveFlow[] = [];
-    for (const flow of this.#sharing.flows) {
-      flow.left -= flow.rate * elapsed;
-      if (flow.end <= limit) arrived.push(flow);
-    }
-    for (const flow of arrived) this.#sharing.remove(flow);
     for (
       let flow = this.#waiting.peek();
       flow !== undefined && flow.begin <= limit;
@@ -74,14 +60,36 @@ export class FlowSimulation {
     ) {
       this.#waiting.pop();
       if (flow.size === 0) arrived.push(flow);
-      else this.#sharing.add(flow);
+      else this.#add(flow);
     }
     this.#sharing.allocate();
-    this.#earliestEnd = Number.POSITIVE_INFINITY;
-    for (const flow of this.#sharing.flows) {
-      flow.end = time + Math.max(0, flow.left) / flow.rate;
-      this.#earliestEnd = Math.min(this.#earliestEnd, flow.end);
+    const { flows, rates } = this.#sharing;
+    let earliest = Number.POSITIVE_INFINITY;
+    for (const number of flows) {
+      const end = time + Math.max(0, this.#left[number]!) / rates[number]!;
+      this.#ends[number] = end;
+      if (end < earliest) earliest = end;
     }
+    this.#earliestEnd = earliest;
     return arrived;
+  }
+
+  /** Moves all flows on for `elapsed` seconds and takes out those that end by `limit`. */
+  #move(elapsed: number, limit: number): F[] {
+    const { flows, rates } = this.#sharing;
+    const ended: number[] = [];
+    for (const number of flows) {
+      this.#left[number]! -= rates[number]! * elapsed;
+      if (this.#ends[number]! <= limit) ended.push(number);
+    }
+    for (const number of ended) this.#sharing.remove(number);
+    return ended.map((number) => this.#flows[number]!);
+  }
+
+  #add(flow: F): void {
+    const number = this.#sharing.add(flow.resources, flow.limit);
+    this.#flows[number] = flow;
+    this.#left[number] = flow.size;
+    this.#ends[number] = Number.POSITIVE_INFINITY;
   }
 }

@@ -16,7 +16,7 @@ interface LiveRound {
   inside: number;
 }
 
-interface Journey {
+interface Transfer extends Flow {
   readonly round: LiveRound;
   readonly source: number;
   readonly target: number;
@@ -26,11 +26,10 @@ class Replay {
   readonly times: Float64Array;
   readonly #schedule: TransferSchedule;
   readonly #path: PathLookup;
-  readonly #simulation: FlowSimulation;
+  readonly #simulation: FlowSimulation<Transfer>;
   readonly #unread: Iterator<TransferRound>;
   /** Rounds by number; those that all members have left are removed. */
   readonly #live = new Map<number, LiveRound>();
-  readonly #journeys = new Map<Flow, Journey>();
   /** The round each member is in. */
   readonly #position: Int32Array;
   #read = 0;
@@ -52,12 +51,10 @@ class Replay {
   run(): void {
     for (let member = 0; member < this.times.length; member++) this.#advance(member);
     for (let event = this.#simulation.next(); event !== undefined; event = this.#simulation.next())
-      for (const flow of event.arrived) this.#arrive(flow, event.time);
+      for (const transfer of event.arrived) this.#arrive(transfer, event.time);
   }
 
-  #arrive(flow: Flow, time: number): void {
-    const { round, source, target } = this.#journeys.get(flow)!;
-    this.#journeys.delete(flow);
+  #arrive({ round, source, target }: Transfer, time: number): void {
     for (const member of [source, target]) {
       round.open[member]!--;
       if (this.#live.get(this.#position[member]!) !== round) continue;
@@ -86,8 +83,8 @@ class Replay {
     const path = this.#path(ranks[source]!, ranks[target]!);
     const { delay, size } = path.draw(bytes);
     const begin = this.times[source]! + delay;
-    const flow = this.#simulation.start({ resources: path.resources, limit: path.rate, size, begin });
-    this.#journeys.set(flow, { round, source, target });
+    const { resources, rate: limit } = path;
+    this.#simulation.start({ resources, limit, size, begin, round, source, target });
   }
 
   /** The round of that number, read when the first member comes to it. */

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { FairSharing, type SharingFlow } from "./sharing.ts";
+import { FairSharing } from "./sharing.ts";
 
 interface Case {
   readonly capacities: readonly number[];
@@ -20,20 +20,27 @@ const cases: fc.Arbitrary<Case> = fc.integer({ min: 1, max: 6 }).chain((resource
   }),
 );
 
-function allocated({ capacities, flows }: Case): readonly SharingFlow[] {
+interface Allocated {
+  readonly resources: readonly number[];
+  readonly limit: number;
+  readonly rate: number;
+}
+
+function allocated({ capacities, flows }: Case): readonly Allocated[] {
   const sharing = new FairSharing(capacities);
-  const made = flows.map(({ resources, own }) => ({
-    resources: Int32Array.from(resources),
-    limit: Math.min(own, ...resources.map((resource) => capacities[resource]!)),
-    rate: 0,
-  }));
+  const limits = flows.map(({ resources, own }) => Math.min(own, ...resources.map((at) => capacities[at]!)));
+  const addAll = (): readonly number[] =>
+    flows.map(({ resources }, i) => sharing.add(Int32Array.from(resources), limits[i]!));
   // Flows that have come and gone must leave no trace.
-  const guests = made.map((flow) => ({ ...flow }));
-  for (const flow of guests) sharing.add(flow);
-  for (const flow of made) sharing.add(flow);
-  for (const flow of guests) sharing.remove(flow);
+  const guests = addAll();
+  const numbers = addAll();
+  for (const guest of guests) sharing.remove(guest);
   sharing.allocate();
-  return made;
+  return flows.map(({ resources }, i) => ({
+    resources,
+    limit: limits[i]!,
+    rate: sharing.rates[numbers[i]!]!,
+  }));
 }
 
 /** Raises all open rates together by the smallest step that uses something up; one tiny piece of code, no heap. */
@@ -76,7 +83,7 @@ test("no capacity is overdrawn, and every flow is at its limit or has a bottlene
   fc.assert(
     fc.property(cases, (example) => {
       const flows = allocated(example);
-      const on = (resource: number): readonly SharingFlow[] =>
+      const on = (resource: number): readonly Allocated[] =>
         flows.filter(({ resources }) => resources.includes(resource));
       const total = (resource: number): number => on(resource).reduce((sum, { rate }) => sum + rate, 0);
       for (const [resource, capacity] of example.capacities.entries())

@@ -2,17 +2,9 @@
 // keep the rate they have and the others go on. Source: Bertsekas and Gallager, "Data Networks" (2nd ed.), 6.5.2.
 // A capacity that one flow has to itself only limits that flow, so filling stops at flows' limits, kept in order, and at
 // shared capacities, whose fair share never falls while others are frozen: a heap finds the next, stale entries put back.
+// Flows are numbers, their rates one array: an allocation touches every flow, and there is one at each event.
 
 import { MinHeap } from "./heap.ts";
-
-export interface SharingFlow {
-  /** Numbers of the capacities that the flow takes, each once. */
-  readonly resources: Int32Array;
-  /** The least of those capacities and of the flow's own highest rate, in bytes per second. */
-  readonly limit: number;
-  /** Result, in bytes per second. */
-  rate: number;
-}
 
 /** A shared capacity and what was its fair share when last looked at. */
 interface Level {
@@ -23,37 +15,61 @@ interface Level {
 const OPEN = -1;
 
 /** Shares capacities among flows that come and go. */
-export class FairSharing<F extends SharingFlow> {
+export class FairSharing {
   readonly #capacities: readonly number[];
-  /** By limit, ascending. */
-  readonly #flows: F[] = [];
-  readonly #flowsOn: F[][] = [];
+  /** Flows by limit, ascending. */
+  readonly #order: number[] = [];
+  readonly #unused: number[] = [];
+  readonly #limits: number[] = [];
+  readonly #resources: Int32Array[] = [];
+  #rates = new Float64Array(16);
+  readonly #flowsOn: number[][] = [];
   /** Capacities that several flows take. */
   readonly #shared = new Set<number>();
   /** While filling: what is left of a capacity, and how many flows on it are open. */
-  readonly #left: number[] = [];
-  readonly #open: number[] = [];
+  #left = new Float64Array(0);
+  #open = new Int32Array(0);
 
   /** @param capacities bytes per second by number; may grow */
   constructor(capacities: readonly number[]) {
     this.#capacities = capacities;
   }
 
-  get flows(): readonly F[] {
-    return this.#flows;
+  /** The flows there are, by number. */
+  get flows(): readonly number[] {
+    return this.#order;
   }
 
-  add(flow: F): void {
-    this.#flows.splice(this.#position(flow.limit), 0, flow);
-    for (const resource of flow.resources) {
-      this.#flowsOn[resource] ??= [];
-      if (this.#flowsOn[resource].push(flow) === 2) this.#shared.add(resource);
+  /** Rates by flow number, in bytes per second, as of the last allocation. */
+  get rates(): Float64Array {
+    return this.#rates;
+  }
+
+  /**
+   * @param resources numbers of the capacities that the flow takes, each once
+   * @param limit the least of them and of the flow's own highest rate, in bytes per second
+   * @returns the flow's number; that of a flow which was removed is given again
+   */
+  add(resources: Int32Array, limit: number): number {
+    const flow = this.#unused.pop() ?? this.#order.length;
+    this.#limits[flow] = limit;
+    this.#resources[flow] = resources;
+    if (flow >= this.#rates.length) {
+      const rates = new Float64Array(2 * this.#rates.length);
+      rates.set(this.#rates);
+      this.#rates = rates;
     }
+    this.#order.splice(this.#position(limit), 0, flow);
+    while (this.#flowsOn.length < this.#capacities.length) this.#flowsOn.push([]);
+    for (const resource of resources)
+      if (this.#flowsOn[resource]!.push(flow) === 2) this.#shared.add(resource);
+    return flow;
   }
 
-  remove(flow: F): void {
-    this.#flows.splice(this.#flows.indexOf(flow, this.#position(flow.limit)), 1);
-    for (const resource of flow.resources) {
+  remove(flow: number): void {
+    this.#order.splice(this.#order.indexOf(flow, this.#position(this.#limits[flow]!)), 1);
+    this.#unused.push(flow);
+    for (const resource of this.#resources[flow]!) {
       const flows = this.#flowsOn[resource]!;
       flows[flows.indexOf(flow)] = flows.at(-1)!;
       flows.pop();
@@ -61,17 +77,19 @@ export class FairSharing<F extends SharingFlow> {
     }
   }
 
-  /** Sets every flow's `rate`. */
+  /** Sets every flow's rate. */
   allocate(): void {
-    for (const flow of this.#flows) flow.rate = OPEN;
+    const rates = this.#rates;
+    for (const flow of this.#order) rates[flow] = OPEN;
     const heap = new MinHeap<Level>((a, b) => a.share < b.share, this.#levels());
-    for (const flow of this.#flows) {
-      while (flow.rate === OPEN) {
+    for (const flow of this.#order) {
+      while (rates[flow] === OPEN) {
         const level = this.#lowest(heap);
-        if (level === undefined || flow.limit <= level.share) this.#freeze(flow, flow.limit);
+        if (level === undefined || this.#limits[flow]! <= level.share)
+          this.#freeze(flow, this.#limits[flow]!);
         else
           for (const open of this.#flowsOn[level.resource]!)
-            if (open.rate === OPEN) this.#freeze(open, level.share);
+            if (rates[open] === OPEN) this.#freeze(open, level.share);
       }
     }
   }
@@ -79,20 +97,26 @@ export class FairSharing<F extends SharingFlow> {
   /** The first place whose flow's limit is not below `limit`. */
   #position(limit: number): number {
     let low = 0;
-    let high = this.#flows.length;
+    let high = this.#order.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (this.#flows[middle]!.limit < limit) low = middle + 1;
+      if (this.#limits[this.#order[middle]!]! < limit) low = middle + 1;
       else high = middle;
     }
     return low;
   }
 
   #levels(): Level[] {
+    if (this.#left.length < this.#capacities.length) {
+      this.#left = new Float64Array(2 * this.#capacities.length);
+      this.#open = new Int32Array(2 * this.#capacities.length);
+    }
     return Array.from(this.#shared, (resource) => {
-      this.#left[resource] = this.#capacities[resource]!;
-      this.#open[resource] = this.#flowsOn[resource]!.length;
-      return { share: this.#left[resource] / this.#open[resource], resource };
+      const capacity = this.#capacities[resource]!;
+      const count = this.#flowsOn[resource]!.length;
+      this.#left[resource] = capacity;
+      this.#open[resource] = count;
+      return { share: capacity / count, resource };
     });
   }
 
@@ -108,9 +132,9 @@ export class FairSharing<F extends SharingFlow> {
     return undefined;
   }
 
-  #freeze(flow: F, rate: number): void {
-    flow.rate = rate;
-    for (const resource of flow.resources) {
+  #freeze(flow: number, rate: number): void {
+    this.#rates[flow] = rate;
+    for (const resource of this.#resources[flow]!) {
       this.#left[resource]! -= rate;
       this.#open[resource]!--;
     }
