@@ -9,6 +9,18 @@ import type { Replica } from "./replica.ts";
 
 export type Weights = Pick<Replica, "parameters" | "buffers">;
 
+/** Examples of one evaluation pass. */
+const EVALUATION_BATCH = 100;
+
+/** Cuts evaluation examples into batches; the last one may be smaller. */
+export const evaluationBatches = (
+  count: number,
+): readonly { readonly start: number; readonly end: number }[] =>
+  Array.from({ length: Math.ceil(count / EVALUATION_BATCH) }, (_, i) => ({
+    start: i * EVALUATION_BATCH,
+    end: Math.min(count, (i + 1) * EVALUATION_BATCH),
+  }));
+
 /** Loss and accuracy of both models; accuracy is null for a model that has none. */
 export interface RunEvaluation {
   readonly loss: { readonly local: number; readonly global: number };
@@ -55,13 +67,19 @@ function meanOf(vectors: readonly Float32Array[]): Float32Array {
   return Float32Array.from(total, (sum) => sum / vectors.length);
 }
 
+/** Whether two models are the same bit for bit, as all are after a synchronisation. */
+const equalWeights = (a: Weights, b: Weights): boolean =>
+  a.parameters.every((value, i) => Object.is(value, b.parameters[i])) &&
+  a.buffers.every((value, i) => Object.is(value, b.buffers[i]));
+
 export async function evaluateRun(
   executor: Executor,
   replicas: readonly Weights[],
   indices: Uint32Array,
 ): Promise<RunEvaluation> {
+  const average = averageWeights(replicas);
   const local = await executor.evaluate(replicas[0]!, indices);
-  const global = replicas.length === 1 ? local : await executor.evaluate(averageWeights(replicas), indices);
+  const global = equalWeights(replicas[0]!, average) ? local : await executor.evaluate(average, indices);
   return { loss: { local: local.loss, global: global.loss }, accuracy: accuracies(local, global) };
 }
 

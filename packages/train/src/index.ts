@@ -12,6 +12,7 @@ export {
   type ExperimentContext,
   type ExperimentParts,
 } from "./experiment.ts";
+export { type InProcessOptions, inProcessExecutor } from "./inProcessExecutor.ts";
 export { type FitResult, LocalTrainer, type LocalTrainerOptions } from "./localTrainer.ts";
 export type { Model } from "./models/index.ts";
 export { cnn, gpt, gptSizes, mlp, smallCnn } from "./models/index.ts";

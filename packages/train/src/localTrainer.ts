@@ -9,6 +9,7 @@ import { type HostTensor, type Tree, viewsOf } from "@atoll/tensor";
 import type { Dataset, DatasetFactory } from "./data/index.ts";
 import { averageWeights, type RunEvaluation, sampledEvaluation, wholeEvaluation } from "./evaluation.ts";
 import type { ExecutorFactory } from "./executor.ts";
+import { inProcessExecutor } from "./inProcessExecutor.ts";
 import type { Model } from "./models/index.ts";
 import { type FitOptions, type ResolvedFitOptions, resolveFitOptions } from "./options.ts";
 import { prepareRun } from "./prepare.ts";
@@ -20,7 +21,8 @@ export interface LocalTrainerOptions {
   readonly train: Dataset | DatasetFactory;
   /** What models are evaluated on; without it a run has no evaluations. */
   readonly validation?: Dataset;
-  readonly executor: ExecutorFactory;
+  /** Where the arithmetic is done. Default: in this thread, which works everywhere. */
+  readonly executor?: ExecutorFactory;
   /** Milliseconds since 1970, for wall-clock figures and measured step durations. */
   readonly wallClock: () => number;
 }
@@ -56,7 +58,13 @@ export class LocalTrainer {
    * @throws InterruptedError when `signal` is aborted, after a checkpoint; RunError if the run cannot go on.
    */
   async fit(given: FitOptions): Promise<FitResult> {
-    const { model, train, validation, executor: createExecutor, wallClock } = this.#parts;
+    const {
+      model,
+      train,
+      validation,
+      executor: createExecutor = inProcessExecutor(),
+      wallClock,
+    } = this.#parts;
     const startedAt = wallClock();
     const options = resolveFitOptions(given);
     const random = createRandom(options.seed);

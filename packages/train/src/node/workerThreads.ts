@@ -15,6 +15,7 @@ import {
   type VectorAddress,
 } from "@atoll/tensor";
 import { share } from "../data/dataset.ts";
+import { evaluationBatches } from "../evaluation.ts";
 import type { Evaluation, Executor, ExecutorFactory, ExecutorOptions, StepBatch } from "../executor.ts";
 import {
   evaluationFunction,
@@ -26,9 +27,6 @@ import {
 import { type Replica, type ReplicaLayout, replicaLayout, replicaOver } from "../replica.ts";
 import type { Memories, Setup, Task, TaskResult, UpdateMode, UpdateSteps } from "./trainingSession.ts";
 import { WorkerPool } from "./workerPool.ts";
-
-/** Examples of one evaluation pass. */
-const EVALUATION_BATCH = 500;
 
 export type Workers = WorkerPool<Task, TaskResult, Setup | Memories>;
 
@@ -100,7 +98,7 @@ class WorkerExecutor implements Executor {
     const parameters = share(weights.parameters, Float32Array);
     const buffers = share(weights.buffers, Float32Array);
     const sums = await Promise.all(
-      batches(indices.length).map(({ start, end }) =>
+      evaluationBatches(indices.length).map(({ start, end }) =>
         this.#run({ kind: "evaluate", parameters, buffers, indices: indices.slice(start, end) }),
       ),
     );
@@ -147,19 +145,13 @@ function updateMode(options: ExecutorOptions): UpdateMode {
 
 const lowered = <A>({ f, example }: Traceable<A, unknown, Example>): LoweredProgram => lower(f, example);
 
-/** Cuts evaluation examples into batches; the last one may be smaller. */
-function batches(count: number): readonly { readonly start: number; readonly end: number }[] {
-  return Array.from({ length: Math.ceil(count / EVALUATION_BATCH) }, (_, i) => ({
-    start: i * EVALUATION_BATCH,
-    end: Math.min(count, (i + 1) * EVALUATION_BATCH),
-  }));
-}
-
 /** A program has one batch size, so there is one for each that the evaluations' batches come in. */
 function evaluationOf(options: ExecutorOptions): Setup["evaluation"] {
   if (options.evaluation === undefined) return undefined;
   const { source, counts } = options.evaluation;
-  const sizes = new Set(counts.flatMap((count) => batches(count).map(({ start, end }) => end - start)));
+  const sizes = new Set(
+    counts.flatMap((count) => evaluationBatches(count).map(({ start, end }) => end - start)),
+  );
   const programs = [...sizes].map((batchSize) => ({
     batchSize,
     program: lowered(evaluationFunction(options, batchSize)),
