@@ -33,7 +33,7 @@ test("a resumed run is one run: the last start holds, the steps are those of the
 
 test("without config.json the options of the first event hold", () => {
   const record = sampleRun();
-  expect(interpretRun({ ...record, config: {} }).config).toMatchObject({ data: "digits", maxSteps: 300 });
+  expect(interpretRun({ ...record, config: {} }).settings).toMatchObject({ data: "digits", maxSteps: 300 });
 });
 
 test("a choice reads in one line", () => {

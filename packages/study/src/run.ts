@@ -2,16 +2,18 @@
 // Values are the events' own; nothing is smoothed or rounded here. A resumed run is one log with several `runStarted`,
 // cut at the checkpoint it went on from, so the last event of a kind is the one that holds.
 
-import type {
-  CollectiveDone,
-  ConfigTree,
-  ConfigValue,
-  Evaluated,
-  RunEvent,
-  RunFinished,
-  RunStarted,
-  TopologyDrawn,
+import {
+  type CollectiveDone,
+  type ConfigTree,
+  type ConfigValue,
+  type Evaluated,
+  formatBytes,
+  type RunEvent,
+  type RunFinished,
+  type RunStarted,
+  type TopologyDrawn,
 } from "@atoll/core";
+import { max } from "d3-array";
 import type { RunRecord } from "./record.ts";
 
 export type Outcome =
@@ -44,6 +46,8 @@ export interface Run {
   readonly finished: RunFinished | null;
   /** `config.json`; where there is none, what the first event says of the options. */
   readonly config: ConfigTree;
+  /** What was chosen, option by option: what the options came to, before what was asked for. */
+  readonly settings: ConfigTree;
   readonly summary: ConfigTree | null;
   readonly truncated: boolean;
 }
@@ -53,7 +57,8 @@ export function interpretRun({ config, events, summary, truncated }: RunRecord):
   const started = last(events, "runStarted");
   const finished = last(events, "runFinished");
   const steps = events.filter((event) => event.type === "step");
-  const settings = Object.keys(config).length > 0 ? config : (started?.config ?? {});
+  const { options, resolved } = config;
+  const settings = { ...config, ...treeOf(options), ...treeOf(resolved), ...started?.config };
   return {
     name: started?.name ?? describeChoice(settings.name) ?? "Unnamed run",
     started,
@@ -70,7 +75,8 @@ export function interpretRun({ config, events, summary, truncated }: RunRecord):
     collectives: events.filter((event) => event.type === "collective"),
     topology: last(events, "topology"),
     finished,
-    config: settings,
+    config: Object.keys(config).length > 0 ? config : (started?.config ?? {}),
+    settings,
     summary,
     truncated,
   };
@@ -104,6 +110,10 @@ export function describeChoice(value: ConfigValue | undefined): string | null {
   return details.length > 0 ? `${String(title)} (${details.join(", ")})` : String(title);
 }
 
+/** The value where it is a tree, otherwise an empty one. */
+export const treeOf = (value: ConfigValue | undefined): ConfigTree =>
+  typeof value !== "object" || value === null || isList(value) ? {} : (value as ConfigTree);
+
 export const isList = (value: ConfigValue): value is readonly ConfigValue[] => Array.isArray(value);
 
 /** The evaluation that the run is judged by: the last on the test set, or else the last on the validation set. */
@@ -134,4 +144,11 @@ export function meanBytesSent(run: Run): number | null {
 /** Simulated seconds up to the run's end, or else to its last step. */
 export function simulatedSeconds(run: Run): number | null {
   return run.finished?.simulatedSeconds ?? run.steps.time.at(-1) ?? null;
+}
+
+/** The most that one node sent; null where that is the mean, to the digits that are shown. */
+export function mostBytesSent(run: Run): number | null {
+  const most = max(run.finished?.bytesSent ?? []);
+  const mean = meanBytesSent(run);
+  return most === undefined || mean === null || formatBytes(most) === formatBytes(mean) ? null : most;
 }

@@ -1,7 +1,6 @@
 // The short table that a terminal shows at the end of a run: plain text, aligned, at most 80 columns wide.
 
 import { formatBytes, formatSeconds } from "@atoll/core";
-import { max } from "d3-array";
 import { formatCount, formatLoss, formatPercent } from "./format.ts";
 import type { RunRecord } from "./record.ts";
 import {
@@ -9,6 +8,7 @@ import {
   interpretRun,
   meanBytesSent,
   meanNodeTime,
+  mostBytesSent,
   type Run,
   simulatedSeconds,
 } from "./run.ts";
@@ -70,15 +70,9 @@ function costRows(run: Run): readonly string[] {
   const simulated = simulatedSeconds(run);
   if (simulated !== null) rows.push(row("simulated time", formatSeconds(simulated)), ...timeSplit(run));
   const sent = meanBytesSent(run);
-  const most = max(run.finished?.bytesSent ?? []);
+  const most = mostBytesSent(run);
   if (sent !== null)
-    rows.push(
-      row(
-        "sent per node",
-        formatBytes(sent),
-        most !== undefined && most > sent ? `at most ${formatBytes(most)}` : "",
-      ),
-    );
+    rows.push(row("sent per node", formatBytes(sent), most !== null ? `at most ${formatBytes(most)}` : ""));
   if (run.started) rows.push(row("parameters", formatCount(run.started.parameters)));
   if (run.finished) rows.push(row("wall time", formatSeconds(run.finished.wallSeconds)));
   return rows;

@@ -99,7 +99,7 @@ describe.skipIf(executablePath === undefined)("in Chromium", () => {
     await page.locator(".bar").nth(1).hover();
     expect(await page.locator(".tip").textContent()).toMatch(/^node 1\ncompute [\d.]+ s/);
     await page.locator(".link .target").first().hover();
-    expect(await page.locator(".tip").textContent()).toMatch(/^0 → 1: [\d.]+ MB\/s, latency/);
+    expect(await page.locator(".tip").textContent()).toMatch(/^0 ↔ 1: [\d.]+ MB\/s, latency/);
     await page.context().close();
   });
 

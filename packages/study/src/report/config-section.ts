@@ -1,7 +1,8 @@
 // The config as text: one dotted path and value a row, as the command line takes them, and how to run it again.
 
 import { type ConfigTree, type ConfigValue, formatBytes } from "@atoll/core";
-import { isList, type Run } from "../run.ts";
+import { sum } from "d3-array";
+import { isList, type Run, treeOf } from "../run.ts";
 import { type Content, html, type Markup } from "./html.ts";
 import { emptyState } from "./table.ts";
 
@@ -9,19 +10,39 @@ import { emptyState } from "./table.ts";
 const LONGEST_VALUE = 2000;
 
 export function configSection({ config }: Run): Markup {
-  const rows = flatten(config, "");
+  const { options, resolved, ...rest } = config;
+  const groups = [
+    { title: "Run", rows: flatten(rest, "") },
+    { title: "Options, as on the command line", rows: flatten(treeOf(options), "") },
+    { title: "What they came to", rows: flatten(treeOf(resolved), "") },
+  ].filter(({ rows }) => rows.length > 0);
+  const count = sum(groups, ({ rows }) => rows.length);
   const body =
-    rows.length === 0
+    count === 0
       ? emptyState("The run recorded no config.")
-      : html`<details id="options" open=""><summary>All ${rows.length} options</summary>
+      : html`<details open=""><summary>All ${count} values</summary>
 <p class="filter" hidden=""><label>Find <input type="search" id="option-filter" autocomplete="off"/></label> <span id="option-count" aria-live="polite"></span></p>
-<table class="options"><tbody>
-${rows.map(([path, value]) => html`<tr><th scope="row">${path}</th><td>${shorten(value)}</td></tr>\n`)}</tbody></table></details>`;
+<table class="options">
+${groups.map(({ title, rows }) => optionGroup(groups.length > 1 ? title : null, rows))}</table></details>`;
   return html`<section id="config"><h2>Configuration</h2>${body}</section>`;
 }
 
+function optionGroup(title: string | null, rows: readonly OptionRow[]): Markup {
+  const head =
+    title === null
+      ? null
+      : html`<tr class="group"><th scope="rowgroup" colspan="2">${title}</th></tr>
+`;
+  return html`<tbody>${head}${rows.map(
+    ([path, value]) => html`<tr><th scope="row">${path}</th><td>${shorten(value)}</td></tr>
+`,
+  )}</tbody>`;
+}
+
+type OptionRow = readonly [path: string, value: string];
+
 /** Every leaf with its dotted path; a list of plain values is one leaf. */
-function flatten(value: ConfigValue, path: string): readonly (readonly [path: string, value: string])[] {
+function flatten(value: ConfigValue, path: string): readonly OptionRow[] {
   if (typeof value !== "object" || value === null) return [[path, plain(value)]];
   if (isList(value)) {
     if (value.every((item) => typeof item !== "object" || item === null))

@@ -3,7 +3,7 @@
 import { formatSeconds, type TopologyDrawn } from "@atoll/core";
 import { formatCount, formatPercent, formatRate } from "../format.ts";
 import type { Run } from "../run.ts";
-import { type Link, networkGraph } from "./figure/network-graph.ts";
+import { type Link, linkName, networkGraph } from "./figure/network-graph.ts";
 import { type Content, html, type Markup } from "./html.ts";
 import { emptyState, table } from "./table.ts";
 
@@ -30,7 +30,7 @@ function bodyOf(topology: TopologyDrawn): Content {
   if (nodes > MOST_DRAWN) return [title, quantileTable(links), linkTable(links)];
   return [
     title,
-    html`<div class="beside"><figure>${networkGraph(topology)}<figcaption>Line width shows bandwidth on a logarithmic scale, from the slowest link to the fastest${links.length > 1 ? "; of two directions, the slower" : ""}.</figcaption></figure>
+    html`<div class="beside"><figure>${networkGraph(topology)}<figcaption>Line width shows bandwidth on a logarithmic scale, from the slowest link to the fastest.</figcaption></figure>
 <div>${links.length > LONG_TABLE ? quantileTable(links) : linkTable(links)}</div></div>`,
     links.length > LONG_TABLE ? linkTable(links) : null,
   ];
@@ -71,14 +71,14 @@ function linkTable(links: readonly Link[]): Markup {
     { label: "Link" },
     ...["Bandwidth", "Latency", "Jitter", "Loss"].map((label) => ({ label, numeric: true })),
   ];
-  const rows = links.map(({ source, target, bandwidth, latency, jitter, loss }) => [
-    `${source} → ${target}`,
-    formatRate(bandwidth),
-    formatSeconds(latency),
-    formatPercent(jitter, 1),
-    formatPercent(loss, 3),
+  const rows = links.map((link) => [
+    linkName(link, links),
+    formatRate(link.bandwidth),
+    formatSeconds(link.latency),
+    formatPercent(link.jitter, 1),
+    formatPercent(link.loss, 3),
   ]);
-  const whole = table("Links. Bandwidth in bytes per second; latency one way.", columns, rows);
+  const whole = table("Links. Bandwidth in bytes per second, each way; latency one way.", columns, rows);
   if (links.length <= LONG_TABLE) return whole;
   return html`<details><summary>All ${formatCount(links.length)} links</summary>${whole}</details>`;
 }

@@ -77,11 +77,13 @@ function followPoints(svg: SVGSVGElement, tip: HTMLElement): void {
 function filterOptions(): void {
   const input = document.getElementById("option-filter") as HTMLInputElement | null;
   if (input === null) return;
-  const rows = [...document.querySelectorAll<HTMLElement>(".options tr")];
+  const rows = [...document.querySelectorAll<HTMLElement>(".options tr:not(.group)")];
   input.closest<HTMLElement>(".filter")!.hidden = false;
   input.addEventListener("input", () => {
     const wanted = input.value.toLowerCase();
     for (const row of rows) row.hidden = !row.textContent!.toLowerCase().includes(wanted);
+    for (const group of document.querySelectorAll<HTMLElement>(".options tbody"))
+      group.hidden = group.querySelector("tr:not(.group):not([hidden])") === null;
     const found = rows.filter((row) => !row.hidden).length;
     document.getElementById("option-count")!.textContent = wanted === "" ? "" : `${found} of ${rows.length}`;
   });

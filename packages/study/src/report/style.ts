@@ -76,6 +76,8 @@ summary { margin-bottom: 6px; color: var(--quiet); cursor: pointer; font-size: 1
 .options th { width: 34%; font-weight: normal; color: var(--quiet); overflow-wrap: anywhere; }
 .options td { overflow-wrap: anywhere; white-space: pre-wrap; }
 .options tr > * { border-bottom: 1px solid var(--faint); }
+.options .group th { padding-top: 14px; border-bottom: 1px solid var(--rule); color: var(--ink); font-family: system-ui, sans-serif; font-weight: 600; }
+.options .group:first-child th { padding-top: 4px; }
 .options em { font-family: system-ui, sans-serif; color: var(--quiet); }
 .filter input { padding: 2px 8px; border: 1px solid var(--rule); border-radius: 4px; background: var(--panel); color: var(--ink); font: inherit; font-size: 13.5px; }
 .filter, .filter span { font-size: 13.5px; color: var(--quiet); }
@@ -130,6 +132,9 @@ svg .axis text.label { fill: var(--ink); font-size: 12px; }
 .switch:has(#loss-linear:checked) ~ figure .panel.log, .switch:has(#loss-log:checked) ~ figure .panel.linear { display: none; }
 @media (max-width: 760px) {
   main, footer { padding: 0 18px; }
+  table { font-size: 12.5px; }
+  th, td { padding-right: 11px; }
+  th.number { white-space: normal; vertical-align: bottom; }
   .panels, .beside { grid-template-columns: minmax(0, 1fr); }
 }
 @media print {
@@ -139,6 +144,10 @@ svg .axis text.label { fill: var(--ink); font-size: 12px; }
   figure, tr, .headline { break-inside: avoid; }
   h2 { break-after: avoid; }
   .switch, .filter, .tip { display: none; }
+  .scroll { overflow: visible; }
+  table { font-size: 9pt; }
+  th, td { padding-right: 11px; }
+  th.number { white-space: normal; vertical-align: bottom; }
   .panels { grid-template-columns: 1fr 1fr; }
   .beside { grid-template-columns: 1fr 1fr; }
   .panels svg text { font-size: 14px; }

@@ -1,13 +1,13 @@
 // The head of the report: what was run, how it ended, and the figures that it is judged by.
 
 import { type Evaluated, formatBytes, formatSeconds } from "@atoll/core";
-import { max } from "d3-array";
 import { formatCount, formatLoss, formatPercent } from "../format.ts";
 import {
   describeChoice,
   finalEvaluation,
   meanBytesSent,
   meanNodeTime,
+  mostBytesSent,
   type Outcome,
   type Run,
   simulatedSeconds,
@@ -19,7 +19,7 @@ import { facts } from "./table.ts";
 const LONG_NAME = 60;
 
 export function titleSection(run: Run): Markup {
-  const { started, config, topology } = run;
+  const { started, settings, topology } = run;
   const long = run.name.length > LONG_NAME ? " long" : "";
   return html`<header>
 <p class="kind">Atoll · report of a run</p>
@@ -27,14 +27,14 @@ export function titleSection(run: Run): Markup {
 ${outcomeLine(run)}
 ${run.truncated ? html`<p class="note">The last line of events.jsonl was cut off and is left out.</p>` : null}
 ${facts([
-  ["Strategy", describeChoice(config.strategy) ?? started?.strategy ?? null],
-  ["Model", describeChoice(config.model)],
-  ["Data", describeChoice(config.data)],
-  ["Optimizer", describeChoice(config.optimizer)],
+  ["Strategy", describeChoice(settings.strategy) ?? started?.strategy ?? null],
+  ["Model", describeChoice(settings.model)],
+  ["Data", describeChoice(settings.data)],
+  ["Optimizer", describeChoice(settings.optimizer)],
   ["Nodes", started && formatCount(started.nodes)],
   ["Network", topology && `${topology.topology.replaceAll("_", " ")}, ${topology.profile}`],
-  ["Batch size", describeChoice(config.batchSize)],
-  ["Seed", started ? String(started.seed) : describeChoice(config.seed)],
+  ["Batch size", describeChoice(settings.batchSize)],
+  ["Seed", started ? String(started.seed) : describeChoice(settings.seed)],
   ["Started", started && startTime(started.startedAt)],
   ["Resumed from", started && started.resumedFrom > 0 ? `step ${formatCount(started.resumedFrom)}` : null],
 ])}
@@ -123,12 +123,12 @@ function costFigures(run: Run): readonly Figure[] {
           : null,
     });
   const sent = meanBytesSent(run);
-  const most = max(run.finished?.bytesSent ?? []);
+  const most = mostBytesSent(run);
   if (sent !== null)
     figures.push({
       label: "Sent per node",
       value: formatBytes(sent),
-      detail: most !== undefined && most > sent ? `mean; at most ${formatBytes(most)}` : null,
+      detail: most !== null ? `mean; at most ${formatBytes(most)}` : null,
     });
   if (run.started)
     figures.push({ label: "Parameters", value: formatCount(run.started.parameters), detail: null });

@@ -60,8 +60,14 @@ export function sampleRun(given: SampleOptions = {}): RunRecord {
   const random = createRandom(options.seed);
   const topology = topologyOf(options, random.derive("network"));
   const body = trainingOf(options, random);
-  const config = configOf(options);
-  const events: RunEvent[] = [startOf(options, config), topology, ...body.events];
+  const resolved = configOf(options);
+  const config: ConfigTree = {
+    name: options.name,
+    experiment: "digits",
+    options: { strategy: "fedavg", nodes: options.nodes },
+    resolved,
+  };
+  const events: RunEvent[] = [startOf(options, resolved), topology, ...body.events];
   if (options.outcome !== "unfinished") events.push(endOf(options, options.outcome, body));
   return {
     config: { ...config, ...options.config },
@@ -113,16 +119,12 @@ function topologyOf({ nodes, topology }: Complete, random: Random): TopologyDraw
       const neighbours = b - a === 1 || b - a === nodes - 1;
       if (topology === "fully_connected" || (topology === "star" ? a === 0 : neighbours)) pairs.push([a, b]);
     }
-  const directed = pairs.flatMap(([a, b]): [number, number][] => [
-    [a, b],
-    [b, a],
-  ]);
   return {
     type: "topology",
     topology,
     profile: "wan",
     nodes,
-    links: directed.map(([source, target]) => ({
+    links: pairs.map(([source, target]) => ({
       source,
       target,
       bandwidth: 10e6 * 10 ** random.uniform(),

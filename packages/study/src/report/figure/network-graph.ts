@@ -16,8 +16,15 @@ const SIDE = 70;
 /** Up to this many lines have their figures written beside them. */
 const MOST_LABELS = 6;
 
-export function linkTip({ source, target, bandwidth, latency, jitter, loss }: Link): string {
-  return `${source} → ${target}: ${formatRate(bandwidth)}, latency ${formatSeconds(latency)}, jitter ${formatPercent(jitter, 1)}, loss ${formatPercent(loss, 3)}`;
+/** "0 ↔ 1" for a duplex line, which a run lists once; "0 → 1" where it lists both directions. */
+export function linkName({ source, target }: Link, links: readonly Link[]): string {
+  const duplex = !links.some((other) => other.source === target && other.target === source);
+  return `${source} ${duplex ? "↔" : "→"} ${target}`;
+}
+
+function linkTip(link: Link, links: readonly Link[]): string {
+  const { bandwidth, latency, jitter, loss } = link;
+  return `${linkName(link, links)}: ${formatRate(bandwidth)}, latency ${formatSeconds(latency)}, jitter ${formatPercent(jitter, 1)}, loss ${formatPercent(loss, 3)}`;
 }
 
 export function networkGraph({ nodes, links }: TopologyDrawn): Markup {
@@ -81,7 +88,7 @@ function edge(
   if (!from || !to) return null;
   const d = `M${pixel(from.x)} ${pixel(from.y)}L${pixel(to.x)} ${pixel(to.y)}`;
   // A thin line is hard to point at, so an invisible wide one lies over it.
-  return html`<g class="link"><path d="${d}" stroke-width="${width(pair)}"/><path class="target" d="${d}"/><title>${pair.map(linkTip).join("\n")}</title></g>\n`;
+  return html`<g class="link"><path d="${d}" stroke-width="${width(pair)}"/><path class="target" d="${d}"/><title>${pair.map((link) => linkTip(link, pair)).join("\n")}</title></g>\n`;
 }
 
 /** The slower direction's bandwidth and latency, beside the line's middle, on the side away from the drawing's centre. */
@@ -103,7 +110,9 @@ function edgeLabel(pair: readonly Link[], places: readonly Place[], centre: Plac
 }
 
 function nodeTip(rank: number, links: readonly Link[]): string {
-  const out = links.filter(({ source }) => source === rank).length;
-  const into = links.filter(({ target }) => target === rank).length;
-  return `node ${rank}: ${formatCount(out)} links out, ${formatCount(into)} in`;
+  const partners = links.flatMap(({ source, target }) =>
+    source === rank ? [target] : target === rank ? [source] : [],
+  );
+  const count = new Set(partners).size;
+  return `node ${rank}: linked to ${formatCount(count)} ${count === 1 ? "node" : "nodes"}`;
 }
