@@ -14,16 +14,22 @@ const memories: WebAssembly.Memory[] = [];
 let session: TrainingSession | undefined;
 
 port.on("message", async (message: PoolMessage<Task, Setup | Memories>) => {
-  if (message.kind === "task") port.postMessage(await answer(message.id, message.task));
+  if (message.kind === "tasks") port.postMessage(await answerAll(message.tasks));
   else if (message.content.kind === "setup") session = new TrainingSession(message.content, memories);
   else memories.splice(0, memories.length, ...message.content.memories);
 });
 
-async function answer(id: number, task: Task): Promise<Reply<TaskResult>> {
+async function answerAll(tasks: readonly Task[]): Promise<readonly Reply<TaskResult>[]> {
+  const replies: Reply<TaskResult>[] = [];
+  for (const task of tasks) replies.push(await answer(task));
+  return replies;
+}
+
+async function answer(task: Task): Promise<Reply<TaskResult>> {
   try {
     invariant(session, "a worker is set up before its first task");
-    return { id, result: await session.run(task) };
+    return { result: await session.run(task) };
   } catch (error) {
-    return { id, error: error as Error };
+    return { error: error as Error };
   }
 }

@@ -1,5 +1,6 @@
 // A fixed pool of worker threads for the nodes' arithmetic: one a core, since ONNX Runtime runs a step on the thread
-// that asks for it. Tasks wait in one queue and go to whichever worker is free; each worker does one at a time.
+// that asks for it. Tasks wait in one queue and go to whichever worker is free; each worker does one at a time. When the
+// queue is long, a worker gets several at once, since a message between threads costs as much as a small task.
 // Ready-made pools do not fit: workers keep sessions and shared memories, and every one of them has to be told of
 // new ones (`broadcast`), which a pool of interchangeable workers has no way to say.
 
@@ -7,14 +8,15 @@ import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { invariant, RunError } from "@atoll/core";
 
-/** What the pool sends a worker; it answers a task with a Reply of the same id, and a broadcast with nothing. */
+/** What the pool sends a worker; it answers tasks with a reply for each, in their order, and a broadcast with nothing. */
 export type PoolMessage<T, B> =
-  | { readonly kind: "task"; readonly id: number; readonly task: T }
+  | { readonly kind: "tasks"; readonly tasks: readonly T[] }
   | { readonly kind: "broadcast"; readonly content: B };
 
-export type Reply<R> =
-  | { readonly id: number; readonly result: R }
-  | { readonly id: number; readonly error: Error };
+export type Reply<R> = { readonly result: R } | { readonly error: Error };
+
+/** Most tasks in one message. */
+const LONGEST_BATCH = 16;
 
 interface Job<T, R> {
   readonly task: T;
@@ -26,10 +28,9 @@ export class WorkerPool<T, R, B> implements AsyncDisposable {
   readonly #workers: readonly Worker[];
   readonly #idle: Worker[];
   readonly #queue: Job<T, R>[] = [];
-  readonly #running: Map<Worker, Job<T, R>> = new Map();
+  readonly #running: Map<Worker, readonly Job<T, R>[]> = new Map();
   #failure: Error | undefined;
   #closed = false;
-  #nextId = 0;
 
   /** @param module the worker's entry file */
   constructor(module: URL, size: number = availableParallelism()) {
@@ -64,7 +65,7 @@ export class WorkerPool<T, R, B> implements AsyncDisposable {
   #start(module: URL): Worker {
     const worker = new Worker(module);
     worker.unref();
-    worker.on("message", (reply: Reply<R>) => this.#finish(worker, reply));
+    worker.on("message", (replies: readonly Reply<R>[]) => this.#finish(worker, replies));
     worker.on("error", (cause) =>
       this.#fail(new RunError(`A worker thread failed: ${cause.message}`, cause)),
     );
@@ -81,28 +82,34 @@ export class WorkerPool<T, R, B> implements AsyncDisposable {
     }
     while (this.#idle.length > 0 && this.#queue.length > 0) {
       const worker = this.#idle.shift()!;
-      const job = this.#queue.shift()!;
-      this.#running.set(worker, job);
+      // Half of an even share, so that workers that finish early find something left.
+      const share = Math.floor(this.#queue.length / (2 * this.size));
+      const jobs = this.#queue.splice(0, Math.min(LONGEST_BATCH, Math.max(1, share)));
+      this.#running.set(worker, jobs);
       // A pool with nothing to do does not keep the process alive; one with a task does.
       worker.ref();
-      const message: PoolMessage<T, B> = { kind: "task", id: this.#nextId++, task: job.task };
+      const message: PoolMessage<T, B> = { kind: "tasks", tasks: jobs.map(({ task }) => task) };
       worker.postMessage(message);
     }
   }
 
-  #finish(worker: Worker, reply: Reply<R>): void {
-    const job = this.#running.get(worker);
+  #finish(worker: Worker, replies: readonly Reply<R>[]): void {
+    const jobs = this.#running.get(worker) ?? [];
     this.#running.delete(worker);
     this.#idle.push(worker);
     worker.unref();
-    if ("error" in reply) job?.reject(reply.error);
-    else job?.resolve(reply.result);
+    jobs.forEach((job, index) => {
+      const reply = replies[index]!;
+      if ("error" in reply) job.reject(reply.error);
+      else job.resolve(reply.result);
+    });
     this.#dispatch();
   }
 
   #fail(error: Error): void {
     this.#failure ??= error;
-    for (const job of [...this.#running.values(), ...this.#queue.splice(0)]) job.reject(this.#failure);
+    for (const job of [...[...this.#running.values()].flat(), ...this.#queue.splice(0)])
+      job.reject(this.#failure);
     this.#running.clear();
   }
 }
