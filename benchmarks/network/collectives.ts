@@ -1,0 +1,99 @@
+// What the network simulator costs as the world grows: timing a ring all-reduce (the recurrence over ranks), computing its
+// values once for all ranks, and timing transfers that share a star's hub (flow by flow).
+// Run: node benchmarks/network/collectives.ts. The table goes to stderr, the same figures as JSON to stdout.
+
+import { evaluate, type Schedule, scheduleOf, trace } from "@atoll/comm";
+import { createRandom, seconds } from "@atoll/core";
+import { type Network, type NetworkOptions, resolveNetwork } from "@atoll/network";
+
+interface Row {
+  readonly what: string;
+  readonly nodes: number;
+  /** Median over the repetitions. */
+  readonly milliseconds: number;
+  readonly transfersPerSecond?: number;
+}
+
+/** Parameters of an MLP 784-256-10. */
+const LENGTH = 203_530;
+const REPETITIONS = 5;
+
+const exact: NetworkOptions = { profile: "wan", jitter: 0, loss: 0 };
+const drawn: NetworkOptions = { profile: "wan" };
+
+const ranksOf = (nodes: number): readonly number[] => Array.from({ length: nodes }, (_, rank) => rank);
+
+function median(run: () => void, repetitions: number): number {
+  const times = Array.from({ length: repetitions }, () => {
+    const start = performance.now();
+    run();
+    return performance.now() - start;
+  });
+  return times.sort((a, b) => a - b)[repetitions >> 1]!;
+}
+
+function allReduce(nodes: number, network: Network): Schedule {
+  const members = { ranks: ranksOf(nodes), topology: network.topology };
+  return scheduleOf({ operation: "allReduce", length: LENGTH, op: "sum" }, [], members);
+}
+
+function timing(what: string, nodes: number, options: NetworkOptions, transfers: number): Row {
+  const network = resolveNetwork(options, { worldSize: nodes, random: createRandom(1) });
+  const schedule = allReduce(nodes, network);
+  const ready = ranksOf(nodes).map(() => seconds(0));
+  const milliseconds = median(() => void network.time(schedule, ready), nodes > 2000 ? 3 : REPETITIONS);
+  return { what, nodes, milliseconds, transfersPerSecond: (transfers / milliseconds) * 1000 };
+}
+
+function contended(nodes: number): Row {
+  const options: NetworkOptions = { ...drawn, topology: "star" };
+  const network = resolveNetwork(options, { worldSize: nodes, random: createRandom(1) });
+  const lengths = ranksOf(nodes).map(() => 1000);
+  const members = { ranks: ranksOf(nodes), topology: network.topology };
+  const schedule = scheduleOf({ operation: "allGather", length: 1000 }, lengths, members);
+  const ready = ranksOf(nodes).map(() => seconds(0));
+  const milliseconds = median(() => void network.time(schedule, ready), REPETITIONS);
+  const transfersPerSecond = ((nodes * (nodes - 1)) / milliseconds) * 1000;
+  return { what: "ring all-gather through a star, drawn", nodes, milliseconds, transfersPerSecond };
+}
+
+function values(nodes: number): readonly Row[] {
+  const network = resolveNetwork(exact, { worldSize: nodes, random: createRandom(1) });
+  const schedule = allReduce(nodes, network);
+  const vectors = ranksOf(nodes).map((rank) => new Float32Array(LENGTH).fill(rank / 7));
+  const traced = trace(schedule);
+  return [
+    {
+      what: "trace a ring all-reduce (once)",
+      nodes,
+      milliseconds: median(() => void trace(schedule), REPETITIONS),
+    },
+    {
+      what: "sum 203,530 floats over all ranks",
+      nodes,
+      milliseconds: median(() => void evaluate(traced, vectors), REPETITIONS),
+    },
+  ];
+}
+
+const ring = (nodes: number): number => 2 * nodes * (nodes - 1);
+const rows: readonly Row[] = [
+  ...[10, 100, 1000, 4096].map((nodes) => timing("ring all-reduce, exact links", nodes, exact, ring(nodes))),
+  ...[10, 100, 1000, 4096].map((nodes) =>
+    timing("ring all-reduce, jitter and loss", nodes, drawn, ring(nodes)),
+  ),
+  ...[10, 100, 1000].map((nodes) =>
+    timing("star all-reduce, drawn", nodes, { ...drawn, topology: "star" }, 2 * (nodes - 1)),
+  ),
+  ...[10, 100, 300].map(contended),
+  ...[10, 100, 1000].flatMap(values),
+];
+
+console.error(`${"".padEnd(40)}${"nodes".padStart(8)}${"ms".padStart(12)}${"transfers/s".padStart(14)}`);
+for (const { what, nodes, milliseconds, transfersPerSecond } of rows) {
+  const rate = transfersPerSecond === undefined ? "" : Math.round(transfersPerSecond).toLocaleString("en");
+  console.error(
+    `${what.padEnd(40)}${String(nodes).padStart(8)}${milliseconds.toFixed(2).padStart(12)}${rate.padStart(14)}`,
+  );
+}
+console.log(JSON.stringify({ benchmark: "network", node: process.version, rows }));
