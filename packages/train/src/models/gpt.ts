@@ -78,7 +78,8 @@ const STANDARD_DEVIATION = 0.02;
 
 /**
  * Takes int32 [batch, time] and predicts the next token at every position: logits [batch, time, vocabSize].
- * @throws ConfigError for sizes that are no whole numbers above 0, or heads that do not divide the features.
+ * @throws ConfigError for sizes that are no whole numbers above 0, heads that do not divide the features, or a dropout
+ * that is no probability below 1.
  */
 export function gpt(options: GptOptions): Model {
   const { vocabSize, blockSize, dropout: rate = 0, bias = true } = options;
@@ -86,6 +87,8 @@ export function gpt(options: GptOptions): Model {
   for (const [name, value] of Object.entries({ vocabSize, blockSize, ...dimensions }))
     if (!Number.isInteger(value) || value < 1)
       throw new ConfigError(`gpt: expected ${name} to be a whole number of at least 1, got ${value}.`);
+  if (!(rate >= 0 && rate < 1))
+    throw new ConfigError(`gpt: expected dropout to be at least 0 and below 1, got ${rate}.`);
   const tokens = { shape: [blockSize], dtype: "int32" } as const;
   return {
     name: "gpt",
