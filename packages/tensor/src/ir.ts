@@ -92,8 +92,8 @@ export type Operation =
   | ({ readonly kind: "windows" } & Window)
   /** The adjoint of `windows`: sums the windows back into an array of `shape`. */
   | ({ readonly kind: "overlapAdd"; readonly shape: readonly number[] } & Window)
-  /** Maximum over each window of the trailing axes; `differentiated` if a maxPoolGradient of it follows. */
-  | ({ readonly kind: "maxPool"; readonly differentiated: boolean } & Window)
+  /** Maximum over each window of the trailing axes; `withIndices` if a gradient that needs them follows. */
+  | ({ readonly kind: "maxPool"; readonly withIndices: boolean } & Window)
   /** (x, g) -> g at the (first) largest element of each window of x, 0 elsewhere. */
   | ({ readonly kind: "maxPoolGradient" } & Window)
   /** (y, g) -> g where y > 0, else 0; y is the relu's own result. */

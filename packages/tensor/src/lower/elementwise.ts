@@ -221,14 +221,14 @@ export const not = (g: GraphBuilder, condition: View): View =>
     ? splat(1 - condition.value, "bool", condition.shape)
     : mapView(g, condition, "bool", (name) => g.node("Not", [name]));
 
-/** Keeps the gradient where the relu's own result is positive: two passes, where a selection takes four. */
+/**
+ * Keeps the gradient where the relu's own result is positive. The mask is one pass, 3·10³⁸ y clipped to [0, 1]: as a
+ * comparison and a cast it would be two, as a selection four.
+ */
 export function reluGradient(g: GraphBuilder, result: View, gradient: View): View {
-  const isOn = unaryMask(g, result);
+  if (result.kind === "splat") return result.value > 0 ? gradient : scaleBy(gradient, 0);
+  const isOn = mapView(g, result, result.dtype, (name) =>
+    g.node("HardSigmoid", [name], { alpha: { float: 3e38 }, beta: { float: 0 } }),
+  );
   return arithmetic(g, "multiply", gradient, isOn);
 }
-
-/** 1 where a non-negative view is positive, else 0. */
-const unaryMask = (g: GraphBuilder, view: View): View =>
-  view.kind === "splat"
-    ? splat(Math.sign(view.value), view.dtype, view.shape)
-    : mapView(g, view, view.dtype, (name) => g.node("Sign", [name]));

@@ -64,7 +64,7 @@ function lowerOne(operation: Single, { g, views, reversedFrom }: Scope): View {
     case "overlapAdd":
       return overlapAdd(g, x, operation.shape, operation);
     case "maxPool":
-      return maxPool(g, x, operation, operation.differentiated);
+      return maxPool(g, x, operation, operation.withIndices);
     case "maxPoolGradient":
       return maxPoolGradient(g, x, y, operation);
     case "reluGradient":

@@ -49,6 +49,13 @@ test("max pooling after a relu masks the small cotangent", async () => {
   await expectSameGradient((args) => ops.multiply(f(ops.multiply(args.x!, -2)), 3), { x }, [2, 3, 3, 3]);
 });
 
+test("equal elements share the gradient", () =>
+  expectSameGradient(
+    ({ x }) => ops.maxPool2d(x!, 2),
+    { x: { shape: [1, 1, 2, 4], data: Float32Array.of(1, 1, 5, 5, 0, 1, 5, 5) } },
+    [1, 1, 1, 2],
+  ));
+
 test("max pooling is recognised", () => {
   const program = lower(({ x }: { x: Tensor }) => ops.maxPool2d(x, 2), { x: normal([1, 1, 4, 4]) });
   expect(new TextDecoder().decode(program.bytes)).toContain("MaxPool");

@@ -8,19 +8,8 @@ import type { View } from "../layout/view.ts";
 import { linear, range, realDimensions, scaleBy, viewOf } from "../layout/view.ts";
 import type { GraphBuilder } from "../onnx/graph.ts";
 import { pointwise } from "./pointwise.ts";
+import { isCompared, isTiling, windowCounts } from "./pooling-size.ts";
 import { concatenate, pad, reshape, slice, transpose } from "./shape.ts";
-
-/** How many windows fit along each pooled axis. */
-const windowCounts = (space: readonly number[], { window, strides }: Window): number[] =>
-  space.map((size, i) => Math.ceil((size - window[i]! + 1) / strides[i]!));
-
-/** Whether the windows cover the array exactly once. */
-const isTiling = (space: readonly number[], pooling: Window): boolean => {
-  const counts = windowCounts(space, pooling);
-  return space.every(
-    (size, i) => pooling.window[i] === pooling.strides[i] && counts[i]! * pooling.window[i]! === size,
-  );
-};
 
 /** All positions within a window, row-major. */
 const positions = (window: readonly number[]): number[][] =>
@@ -105,31 +94,79 @@ const attributesOf = ({
   strides,
 });
 
-/** @param differentiated computes the indices too, so that the gradient finds this very node */
-export function maxPool(g: GraphBuilder, view: View, pooling: Window, differentiated: boolean): View {
+/** @param withIndices computes the indices too, so that the gradient finds this very node */
+export function maxPool(g: GraphBuilder, view: View, pooling: Window, withIndices: boolean): View {
   const k = pooling.window.length;
-  const images = contiguous(g, reshape(g, view, imageShape(view.shape, k)));
-  const [pooled] = g.nodes("MaxPool", [images], differentiated ? 2 : 1, attributesOf(pooling));
+  const shape = imageShape(view.shape, k);
+  const images = contiguous(g, reshape(g, view, shape));
+  const [pooled] = g.nodes("MaxPool", [images], withIndices ? 2 : 1, attributesOf(pooling));
   const counts = windowCounts(view.shape.slice(-k), pooling);
-  const result = viewContiguous(
-    g,
-    pooled!,
-    [...imageShape(view.shape, k).slice(0, 2), ...counts],
-    view.dtype,
-  );
+  const result = viewContiguous(g, pooled!, [...shape.slice(0, 2), ...counts], view.dtype);
   return reshape(g, result, [...view.shape.slice(0, -k), ...counts]);
 }
 
-/** The gradient goes to one element of each window, also where several are largest (jax-js shares it among them). */
 export function maxPoolGradient(g: GraphBuilder, view: View, gradient: View, pooling: Window): View {
   if (gradient.kind === "buffer" && gradient.scale !== 1)
     return scaleBy(maxPoolGradient(g, view, { ...gradient, scale: 1 }, pooling), gradient.scale);
   const k = pooling.window.length;
   const shape = imageShape(view.shape, k);
   const images = contiguous(g, reshape(g, view, shape));
-  const [, indices] = g.nodes("MaxPool", [images], 2, attributesOf(pooling));
   const counts = windowCounts(view.shape.slice(-k), pooling);
   const pooled = contiguous(g, reshape(g, gradient, [...shape.slice(0, 2), ...counts]));
-  const name = g.node("MaxUnpool", [pooled, indices!, g.integers(shape)], attributesOf(pooling));
+  const name = isCompared(view.shape, pooling)
+    ? gradientByComparison(g, images, pooled, shape, pooling)
+    : gradientByIndices(g, images, pooled, shape, pooling);
   return reshape(g, viewContiguous(g, name, shape, view.dtype), view.shape);
+}
+
+/** Sends the cotangent to one element of each window, also where several are largest. */
+function gradientByIndices(
+  g: GraphBuilder,
+  images: string,
+  gradient: string,
+  shape: readonly number[],
+  pooling: Window,
+): string {
+  const [, indices] = g.nodes("MaxPool", [images], 2, attributesOf(pooling));
+  return g.node("MaxUnpool", [gradient, indices!, g.integers(shape)], attributesOf(pooling));
+}
+
+/** So steep that any difference of normal floats saturates it. */
+const STEEP = { float: 3e38 };
+
+/**
+ * Shares the cotangent among the elements that equal their window's maximum, as jax-js does. The comparison is one pass,
+ * 1 − 3·10³⁸ (maximum − x) clipped to [0, 1], which as Equal and Cast would be two.
+ */
+function gradientByComparison(
+  g: GraphBuilder,
+  images: string,
+  gradient: string,
+  shape: readonly number[],
+  pooling: Window,
+): string {
+  const maxima = repeatWindows(g, g.node("MaxPool", [images], attributesOf(pooling)), shape, pooling);
+  const isLargest = g.node("HardSigmoid", [g.node("Sub", [images, maxima])], {
+    alpha: STEEP,
+    beta: { float: 1 },
+  });
+  const fraction = g.node("AveragePool", [isLargest], attributesOf(pooling)); // largest elements / window's size
+  const size = g.scalar(elementCount(pooling.window), "float32");
+  const share = g.node("Div", [gradient, g.node("Mul", [fraction, size])]);
+  return g.node("Mul", [isLargest, repeatWindows(g, share, shape, pooling)]);
+}
+
+/**
+ * Repeats every element over its window: [batch, channel, rows, columns] -> `shape`. Each row times a matrix of zeros and
+ * ones gives all rows of its windows at once, at the speed at which they can be written.
+ */
+function repeatWindows(g: GraphBuilder, name: string, shape: readonly number[], { window }: Window): string {
+  const [height, width] = window as readonly [number, number];
+  const columns = shape.at(-1)! / width;
+  const matrix = new Float32Array(columns * height * columns * width);
+  const rowLength = height * columns * width;
+  for (let j = 0; j < rowLength; j++) matrix[Math.floor((j % (columns * width)) / width) * rowLength + j] = 1;
+  const rows = g.node("Reshape", [name, g.integers([-1, columns])]);
+  const repeated = g.node("MatMul", [rows, g.constant("float32", [columns, rowLength], matrix)]);
+  return g.node("Reshape", [repeated, g.integers(shape)]);
 }

@@ -4,7 +4,7 @@
 import type { Computation } from "../ir.ts";
 import { restoreDivision, restoreSubtraction } from "./arithmetic.ts";
 import {
-  markDifferentiated,
+  markIndices,
   maskBeforeUnpooling,
   recogniseMaxPool,
   recogniseMaxPoolGradient,
@@ -27,5 +27,5 @@ export function simplify(computation: Computation): Computation {
     (current, rule) => deadCode(rewrite(current, rule)),
     computation,
   );
-  return markDifferentiated(rewritten); // Once only the gradients that are needed are left.
+  return markIndices(rewritten); // Once only the gradients that are needed are left.
 }

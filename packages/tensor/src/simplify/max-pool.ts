@@ -1,9 +1,10 @@
 // Recognises max pooling. It arrives as the maximum over windows, and its gradient as what a general maximum's gradient
 // is: the cotangent, divided by the number of largest elements, selected where an element equals the maximum, and summed
-// back over the windows. As MaxPool and MaxUnpool that is two passes instead of six over an array of all windows.
+// back over the windows. The lowering knows cheaper ways than these six passes over an array of all windows.
 
 import type { Computation, Instruction, Operand, OperationOf } from "../ir.ts";
 import { isLiteral, newValue } from "../ir.ts";
+import { isCompared } from "../lower/pooling-size.ts";
 import { type Context, type Rule, rewrite } from "./rewrite.ts";
 
 /** Windows over the last axes of an array with at least a channel axis, up to three, as MaxPool takes them. */
@@ -21,7 +22,7 @@ export const recogniseMaxPool: Rule = ({ operation, inputs, outputs }, { definit
   const overWindows = [...operation.axes].sort((a, b) => a - b).join() === windowAxes.join();
   if (!overWindows || !isPoolable(image.shape, source.operation)) return undefined;
   return [
-    { operation: { kind: "maxPool", window, strides, differentiated: false }, inputs: [image], outputs },
+    { operation: { kind: "maxPool", window, strides, withIndices: false }, inputs: [image], outputs },
   ];
 };
 
@@ -36,7 +37,7 @@ export const recogniseMaxPoolGradient: Rule = ({ operation, inputs, outputs }, c
   const spread = context.definition(selection.inputs[2]);
   if (source?.operation.kind !== "windows" || spread?.operation.kind !== "broadcast") return undefined;
   const { window, strides } = source.operation;
-  // MaxUnpool writes where it should add, so windows must not overlap.
+  // Neither way of lowering the gradient adds up windows that overlap.
   const isDisjoint = window.every((size, i) => size <= strides[i]!);
   const image = source.inputs[0]!;
   const cotangent = withoutTies(context.definition(spread.inputs[0]), context);
@@ -82,16 +83,19 @@ export const maskBeforeUnpooling: Rule = ({ operation, inputs, outputs }, contex
   ];
 };
 
-/** Marks the poolings whose gradient is taken, which then compute the indices of the largest elements as well. */
-export function markDifferentiated(computation: Computation): Computation {
-  const differentiated = new Set(
+/** Marks the poolings whose gradient will ask for the indices of the largest elements. */
+export function markIndices(computation: Computation): Computation {
+  const asked = new Set(
     computation.instructions
-      .filter(({ operation }) => operation.kind === "maxPoolGradient")
+      .filter(
+        ({ operation, inputs }) =>
+          operation.kind === "maxPoolGradient" && !isCompared(inputs[0]!.shape, operation),
+      )
       .map(({ inputs }) => inputs[0]),
   );
   return rewrite(computation, ({ operation, inputs, outputs }) =>
-    operation.kind === "maxPool" && differentiated.has(inputs[0])
-      ? [{ operation: { ...operation, differentiated: true }, inputs, outputs }]
+    operation.kind === "maxPool" && asked.has(inputs[0])
+      ? [{ operation: { ...operation, withIndices: true }, inputs, outputs }]
       : undefined,
   );
 }
