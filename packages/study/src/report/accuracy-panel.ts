@@ -13,14 +13,16 @@ export function accuracyPanel(run: Run): Markup | null {
   const marks = evaluationMarks(run.evaluations, "accuracy");
   if (marks.length === 0) return null;
   const steps = againstSteps(run);
-  const [low, high] = extent(marks.flatMap(({ y }) => y).filter(Number.isFinite));
+  const [low = 0, high = 1] = extent(marks.flatMap(({ y }) => y).filter(Number.isFinite));
+  // Two points of accuracy at least: a single evaluation is no reason for a large axis, nor is noise.
+  const domain = [Math.max(0, Math.min(low, high - 0.02)), Math.min(1, Math.max(high, low + 0.02))] as const;
   return linePanel({
     title: "Accuracy against steps",
     className: "both",
     box: panelBox,
     xAxis: abscissaAxis(steps, run),
     yAxis: linearAxis({
-      domain: [low ?? 0, high ?? 1],
+      domain,
       range: ordinateRange,
       label: "accuracy",
       unit: { factor: 0.01, symbol: "%" },

@@ -19,6 +19,16 @@ if (executablePath === undefined)
     "No Chromium found, so the report is not tried in a browser. Set ATOLL_CHROMIUM to its path.\n",
   );
 
+const shapes = [
+  [1, "ring"],
+  [3, "ring"],
+  [4, "fully_connected"],
+  [5, "star"],
+  [6, "ring"],
+  [16, "fully_connected"],
+  [40, "ring"],
+] as const;
+
 describe.skipIf(executablePath === undefined)("in Chromium", () => {
   let browser: Browser;
   let directory: string;
@@ -79,8 +89,10 @@ describe.skipIf(executablePath === undefined)("in Chromium", () => {
   test.each([1280, 700, 400])(
     "at %i pixels nothing is wider than the window, and no text overlaps another in a figure",
     async (width) => {
-      for (const nodes of [1, 3, 16, 40]) {
-        const page = await open(renderReport(sampleRun({ nodes, name: "n".repeat(200) })), { width });
+      for (const [nodes, topology] of shapes) {
+        const page = await open(renderReport(sampleRun({ nodes, topology, name: "n".repeat(200) })), {
+          width,
+        });
         expect(
           await page.evaluate(() => document.documentElement.scrollWidth - innerWidth),
         ).toBeLessThanOrEqual(0);
@@ -107,6 +119,7 @@ describe.skipIf(executablePath === undefined)("in Chromium", () => {
     const page = await open(renderReport(sampleRun()));
     await page.fill("#option-filter", "learningrate");
     expect(await page.locator(".options tr:visible").allTextContents()).toEqual([
+      "What they came to",
       "optimizer.learningRate0.001",
     ]);
     await page.context().close();

@@ -35,7 +35,7 @@ function figure(nodes: readonly NodeTime[]): Content {
     profile.columns < nodes.length
       ? `, of which ${formatCount(profile.columns)} at equal distances in this order are drawn`
       : "";
-  return html`<figure>${key}${profile.drawing}<figcaption>Simulated time of ${formatCount(nodes.length)} nodes, sorted by compute time${drawn}. ${meaning}</figcaption></figure>
+  return html`<figure>${key}${profile.drawing}<figcaption>Simulated time of ${formatCount(nodes.length)} nodes, in the order of their busy time, which is compute and communication${drawn}. ${meaning}</figcaption></figure>
 ${jsonScript("time-tips", profile.tips)}`;
 }
 

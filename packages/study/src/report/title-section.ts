@@ -28,6 +28,7 @@ ${outcomeLine(run)}
 ${run.truncated ? html`<p class="note">The last line of events.jsonl was cut off and is left out.</p>` : null}
 ${facts([
   ["Strategy", describeChoice(settings.strategy) ?? started?.strategy ?? null],
+  ["Experiment", describeChoice(settings.experiment)],
   ["Model", describeChoice(settings.model)],
   ["Data", describeChoice(settings.data)],
   ["Optimizer", describeChoice(settings.optimizer)],

@@ -13,7 +13,7 @@ const RADIUS = 160;
 /** Room around the outermost nodes, for their circles and the labels of links. */
 const MARGIN = 40;
 const SIDE = 70;
-/** Up to this many lines have their figures written beside them. */
+/** Up to this many lines have their figures written beside them, unless lines cross (there are more than nodes). */
 const MOST_LABELS = 6;
 
 /** "0 ↔ 1" for a duplex line, which a run lists once; "0 → 1" where it lists both directions. */
@@ -37,7 +37,10 @@ export function networkGraph({ nodes, links }: TopologyDrawn): Markup {
   const crowded = pairs.length > CROWDED;
   const width = widthOf(links, crowded ? 2.5 : 5);
   const lines = pairs.map((pair) => edge(pair, places, width));
-  const labels = pairs.length <= MOST_LABELS ? pairs.map((pair) => edgeLabel(pair, places, centre)) : null;
+  const labels =
+    pairs.length <= Math.min(MOST_LABELS, nodes)
+      ? pairs.map((pair) => edgeLabel(pair, places, centre))
+      : null;
   const radius = nodes <= 12 ? 15 : 11;
   const dots = places.map(
     ({ x, y }, rank) =>

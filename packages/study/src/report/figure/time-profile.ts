@@ -1,4 +1,4 @@
-// The time split of many nodes as a profile: nodes side by side in the order of their compute time, stacked areas.
+// The time split of many nodes as a profile: nodes side by side in the order of their busy time, stacked areas.
 // Stragglers stand at the right end, and what they cost the others is the band of waiting above these.
 
 import type { NodeTime } from "@atoll/core";
@@ -14,6 +14,8 @@ const MOST_COLUMNS = 512;
 
 const box: PlotBox = { width: 700, height: 300, left: 56, right: 688, top: 26, bottom: 254 };
 
+const busyOf = ({ compute, communication }: NodeTime): number => compute + communication;
+
 export interface TimeProfile {
   readonly drawing: Markup;
   /** What hovering over each column says; the page puts it where the script looks for it. */
@@ -24,13 +26,13 @@ export interface TimeProfile {
 export function timeProfile(nodes: readonly NodeTime[], tipsId: string): TimeProfile {
   const sorted = nodes
     .map((node, rank) => ({ node, rank }))
-    .sort((a, b) => a.node.compute - b.node.compute || a.rank - b.rank);
+    .sort((a, b) => busyOf(a.node) - busyOf(b.node) || a.rank - b.rank);
   const columns = evenly(sorted.length, MOST_COLUMNS).map((i) => sorted[i]!);
   const longest = Math.max(...nodes.map(totalOf));
   const x = linearAxis({
     domain: [0, 100],
     range: [box.left, box.right],
-    label: "nodes, least to most compute (percentile)",
+    label: "nodes, from the least to the most busy (percentile)",
     tickCount: 10,
   });
   const y = linearAxis({
@@ -56,11 +58,12 @@ export function timeProfile(nodes: readonly NodeTime[], tipsId: string): TimePro
   const tops = columns.map(({ node }) => pixel(y.position(totalOf(node))));
   const attributes = html`${boxAttribute(box)} data-tips="${tipsId}" data-x="${centres.join(" ")}" data-y="${tops.join(",")}"`;
   return {
-    drawing: drawing(box, "Simulated time of all nodes by kind, sorted by compute time", attributes, [
-      leftAxis(y, box),
-      layers,
-      bottomAxis(x, box),
-    ]),
+    drawing: drawing(
+      box,
+      "Simulated time of all nodes by kind, from the least to the most busy",
+      attributes,
+      [leftAxis(y, box), layers, bottomAxis(x, box)],
+    ),
     tips: columns.map(({ node, rank }) => timeTip(rank, node)),
     columns: columns.length,
   };
