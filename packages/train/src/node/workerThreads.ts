@@ -34,11 +34,16 @@ export type Workers = WorkerPool<Task, TaskResult, Setup | Memories>;
 export const startWorkers = (count?: number): Workers =>
   new WorkerPool(new URL("./trainingWorker.ts", import.meta.url), count);
 
+export interface WorkerThreadsOptions {
+  /** How optimizers are applied, where that is possible; by default whichever was measured to be fastest. */
+  readonly update?: UpdateMode["kind"];
+}
+
 /** An executor on these workers, which stay the caller's to dispose of. */
 export const workerThreads =
-  (workers: Workers): ExecutorFactory =>
+  (workers: Workers, { update }: WorkerThreadsOptions = {}): ExecutorFactory =>
   async (options) =>
-    new WorkerExecutor(options, workers);
+    new WorkerExecutor(options, workers, update);
 
 class WorkerExecutor implements Executor {
   readonly name = "onnx";
@@ -51,18 +56,18 @@ class WorkerExecutor implements Executor {
   readonly #addresses: WeakMap<Float32Array, VectorAddress> = new WeakMap();
   #announced = 0;
 
-  constructor(options: ExecutorOptions, workers: Workers) {
+  constructor(options: ExecutorOptions, workers: Workers, wanted: UpdateMode["kind"] | undefined) {
     const { batchSize, minibatchSize, layout, bufferLayout, optimizer, sources } = options;
     this.#options = options;
     this.#workers = workers;
     this.#layout = replicaLayout(layout, bufferLayout, optimizer.slots);
-    this.#plan = planUpdate(optimizer, layout);
+    this.#plan = wanted === undefined || wanted === "fused" ? planUpdate(optimizer, layout) : undefined;
     const gradient = lowered(gradientFunction(options, minibatchSize));
     this.flopsPerStep = (gradient.flops * batchSize) / minibatchSize;
     workers.broadcast({
       kind: "setup",
       gradient,
-      update: this.#plan === undefined ? updateMode(options) : { kind: "fused" },
+      update: this.#plan === undefined ? tracedUpdate(options, wanted) : { kind: "fused" },
       batchSize,
       minibatchSize,
       replica: this.#layout,
@@ -135,10 +140,10 @@ class WorkerExecutor implements Executor {
   }
 }
 
-/** How to apply an optimizer that no fused kernel does. */
-function updateMode(options: ExecutorOptions): UpdateMode {
-  const looped = options.localSteps && options.minibatchSize === options.batchSize;
-  if (!looped) return { kind: "program", program: lowered(updateFunction(options)) };
+/** How to apply an optimizer without a fused kernel: a loop keeps the node's state inside the session from step to step. */
+function tracedUpdate(options: ExecutorOptions, wanted: UpdateMode["kind"] | undefined): UpdateMode {
+  const canLoop = options.localSteps && options.minibatchSize === options.batchSize;
+  if (!canLoop || wanted === "program") return { kind: "program", program: lowered(updateFunction(options)) };
   const { step, example } = localStepFunction(options, options.batchSize);
   return { kind: "loop", program: lowerLoop(step, example) };
 }
