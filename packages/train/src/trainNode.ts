@@ -124,25 +124,35 @@ export class TrainNode {
     const { clock, executor, replica, recorder, communicator } = this.#options;
     this.#committed = this.#step + steps;
     const durations = this.#durations(steps);
-    const total = durations.reduce((sum, duration) => sum + duration, 0);
     let time: number = clock.now();
-    const losses = await clock.work(
-      seconds(total),
+    const losses = await this.#pass(
+      durations,
       executor.localSteps(replica, this.#nextBatch(steps), this.#step),
     );
-    for (let i = 0; i < steps - 1; i++) {
+    for (let i = 0; i < steps; i++) {
       time += durations[i]!;
-      recorder.report(communicator.rank, {
-        step: this.#step + i + 1,
-        loss: losses[i]!,
-        time,
-        bytesSent: communicator.bytesSent,
-      });
+      this.#computeSeconds += durations[i]!;
+      const report = { step: this.#step + i + 1, loss: losses[i]!, time, bytesSent: communicator.bytesSent };
+      if (i < steps - 1) recorder.report(communicator.rank, report);
     }
     this.#step += steps;
-    this.#computeSeconds += total;
     await synchronise?.(this.#strategyNode, this.strategyState);
     this.#report(losses[steps - 1]!);
+  }
+
+  /**
+   * Lets steps pass on the clock while their real work is done. Each step ends at a moment of its own, reached by one
+   * addition: so a run of steps that an evaluation or a resume cuts in two takes the same times to the last bit.
+   */
+  async #pass<T>(durations: readonly Seconds[], real: Promise<T>): Promise<T> {
+    const { clock } = this.#options;
+    if (durations.length === 1) return clock.work(durations[0]!, real);
+    const untilLast = durations.slice(0, -1).reduce((sum, duration) => sum + duration, 0);
+    const passing = async (): Promise<void> => {
+      for (const duration of durations) await clock.sleep(duration);
+    };
+    const [result] = await Promise.all([clock.work(seconds(untilLast), real), passing()]);
+    return result;
   }
 
   /** The step just finished, its communication included. */
