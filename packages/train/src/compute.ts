@@ -47,6 +47,8 @@ export const defaultCompute: ComputeOptions = {
 export interface ComputeModel {
   /** Duration of the step after `step` steps done, on `rank`. */
   stepSeconds(rank: Rank, step: number): Seconds;
+  /** The measured durations that steps draw from; null for a device's model. */
+  readonly durations: readonly number[] | null;
   readonly config: ConfigTree;
 }
 
@@ -70,6 +72,7 @@ export function createComputeModel(
       );
     return {
       stepSeconds: (rank, step) => seconds(durations[draw(rank, step).integer(durations.length)]!),
+      durations,
       config: { kind: "measured", durations },
     };
   }
@@ -84,6 +87,7 @@ export function createComputeModel(
   const sigma = Math.sqrt(Math.log1p(variability ** 2));
   return {
     stepSeconds: (rank, step) => seconds(mean * Math.exp(sigma * draw(rank, step).normal() - sigma ** 2 / 2)),
+    durations: null,
     config: { kind: "device", device, utilization, variability, flopsPerStep, meanStepSeconds: mean },
   };
 }

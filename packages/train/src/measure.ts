@@ -13,6 +13,8 @@ export interface MeasureContext {
   readonly prepared: PreparedRun;
   /** Milliseconds. */
   readonly wallClock: () => number;
+  /** What the run that is resumed has measured. */
+  readonly measured: readonly number[] | undefined;
 }
 
 /** Fills in the durations of a measured compute model that has none yet; leaves any other model as it is. */
@@ -21,7 +23,8 @@ export async function measureSteps(
   context: MeasureContext,
 ): Promise<ComputeOptions> {
   if (options.kind !== "measured" || options.durations !== undefined) return options;
-  const { executor, prepared, wallClock } = context;
+  const { executor, prepared, wallClock, measured } = context;
+  if (measured !== undefined) return { kind: "measured", durations: measured };
   const scratch = executor.allocate();
   const durations: number[] = [];
   for (let step = 0; step < WARM_UP_STEPS + MEASURED_STEPS; step++) {

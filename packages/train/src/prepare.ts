@@ -47,6 +47,7 @@ export async function prepareRun(
   options: ResolvedFitOptions,
   random: Random,
 ): Promise<PreparedRun> {
+  checkResume(options);
   const shares = await sharesOf(train, options, random);
   checkShapes(model, shares[0]!.dataset);
   const datasets = [...new Set(shares.map(({ dataset }) => dataset))];
@@ -85,6 +86,18 @@ async function sharesOf(
 function stepCount({ steps, nodes, batchSize }: ResolvedFitOptions, examples: number): number {
   if (steps.kind === "maxSteps") return steps.count;
   return Math.max(1, Math.floor((steps.count * examples) / (nodes * batchSize)));
+}
+
+function checkResume({ resume, nodes, steps }: ResolvedFitOptions): void {
+  if (resume === undefined) return;
+  if (resume.nodes.length !== nodes)
+    throw new ConfigError(
+      `The snapshot to resume from is of ${resume.nodes.length} nodes, but nodes is ${nodes}. Resume a run with the options it was started with.`,
+    );
+  if (steps.kind === "maxSteps" && resume.step > steps.count)
+    throw new ConfigError(
+      `The snapshot to resume from has done ${resume.step} steps, but maxSteps is ${steps.count}. Raise maxSteps.`,
+    );
 }
 
 function checkShapes(model: Model, dataset: Dataset): void {

@@ -40,7 +40,8 @@ export async function createSimulation(parts: SimulationOptions): Promise<Simula
     pack(prepared.initial.parameters, prepared.layout, parameters);
     pack(prepared.initial.buffers, prepared.bufferLayout, buffers);
   }
-  const computeOptions = await measureSteps(options.compute, { executor, prepared, wallClock });
+  const measured = options.resume?.durations ?? undefined;
+  const computeOptions = await measureSteps(options.compute, { executor, prepared, wallClock, measured });
   const compute = createComputeModel(computeOptions, executor.flopsPerStep, random.derive("compute"));
   return new Simulation(parts, replicas, compute);
 }
@@ -73,7 +74,9 @@ export class Simulation {
     this.#executor = executor;
     this.#compute = compute;
     this.#step = resume?.step ?? 0;
-    this.#times = prepared.nodes.map((_, rank) => seconds(resume === undefined ? 0 : resume.nodes[rank]!.state.time));
+    this.#times = prepared.nodes.map((_, rank) =>
+      seconds(resume === undefined ? 0 : resume.nodes[rank]!.state.time),
+    );
     this.#network = resolveNetwork(options.network, { worldSize, random: random.derive("network") });
     this.#clock = createVirtualClock();
     this.#world = createSimulatedWorld({ worldSize, network: this.#network, clock: this.#clock, emit });
@@ -179,6 +182,7 @@ export class Simulation {
         snapshotNode(this.#parts[rank]!, { time: this.#times[rank]!, computeSeconds, sampler }),
       ),
       world: this.#world.snapshot(),
+      durations: this.#compute.durations,
     };
   }
 }

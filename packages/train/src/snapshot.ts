@@ -1,7 +1,7 @@
 // A run at a moment when no node is in the middle of anything: all that is needed to go on from there.
 // Random numbers need no state of their own: every draw is named by (seed, rank, step) or counted by the network.
 
-import { type ConfigValue, invariant, type Seconds } from "@atoll/core";
+import { ConfigError, type ConfigValue, type Seconds } from "@atoll/core";
 import type { HostTensor, VectorLayout } from "@atoll/tensor";
 import type { SamplerPosition } from "./data/index.ts";
 import type { Replica } from "./replica.ts";
@@ -31,6 +31,8 @@ export interface RunSnapshot {
   readonly nodes: readonly NodeSnapshot[];
   /** Counters of the simulated world: draws per link, bytes sent, time split. */
   readonly world: ConfigValue;
+  /** Measured step durations in seconds, which the rest of the run draws from too; null under a device's model. */
+  readonly durations: readonly number[] | null;
 }
 
 /** The parts of a node that a snapshot is made of, and restored into. */
@@ -55,12 +57,18 @@ export function snapshotNode(parts: NodeParts, progress: NodeProgress): NodeSnap
   };
 }
 
-/** Writes a snapshot's vectors and numbers into a node that was made anew for the same run. */
+/**
+ * Writes a snapshot's vectors and numbers into a node that was made anew for the same run.
+ * @throws ConfigError if the snapshot is of a run with other vectors.
+ */
 export function restoreNode(parts: NodeParts, snapshot: NodeSnapshot): void {
   const saved = snapshot.tensors();
-  for (const { name, data } of vectorsOf(parts)) {
+  for (const { name, shape, data } of vectorsOf(parts)) {
     const tensor = saved[name];
-    invariant(tensor?.data.length === data.length, `a checkpoint of the same run holds "${name}"`);
+    if (tensor?.data.length !== data.length)
+      throw new ConfigError(
+        `The snapshot to resume from: expected a tensor "${name}" of shape [${shape}], got ${tensor === undefined ? "none" : `[${tensor.shape}]`}. Resume a run with the model, strategy and optimizer it was started with.`,
+      );
     data.set(tensor.data);
   }
   Object.assign(parts.strategyState.values, snapshot.state.strategy);

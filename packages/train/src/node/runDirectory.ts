@@ -3,7 +3,15 @@
 // in blocks, and always before a checkpoint, so a checkpoint never knows more than the log. What cannot be written ends
 // the run with one sentence.
 
-import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { latestCheckpoint, loadCheckpoint, saveCheckpoint, writeError } from "@atoll/checkpoint/node";
 import { ConfigError, type ConfigTree, type ConfigValue, type RunEvent } from "@atoll/core";
@@ -25,6 +33,7 @@ export interface NewRun {
 interface SavedState {
   readonly nodes: readonly NodeState[];
   readonly world: ConfigValue;
+  readonly durations: readonly number[] | null;
 }
 
 export class RunDirectory implements CheckpointStore, AsyncDisposable {
@@ -103,12 +112,13 @@ export class RunDirectory implements CheckpointStore, AsyncDisposable {
   resumeSnapshot(): RunSnapshot | undefined {
     if (this.#checkpoint === undefined) return undefined;
     const { step, state, files, read } = loadCheckpoint(this.#checkpoint);
-    const { nodes, world } = state as unknown as SavedState;
+    const { nodes, world, durations } = state as unknown as SavedState;
     this.#cutLog(step);
     return {
       step,
       nodes: nodes.map((node, rank) => ({ state: node, tensors: () => read(files[rank]!) })),
       world,
+      durations,
     };
   }
 
@@ -116,7 +126,9 @@ export class RunDirectory implements CheckpointStore, AsyncDisposable {
   record(event: RunEvent): void {
     if (event.type === "runStarted") this.#begin(event.config);
     this.#waiting.push(event);
-    if (this.#waiting.length >= BLOCK || event.type === "runFinished") this.flush();
+    // What a reader waits for is written at once; a checkpoint's event, so that the log knows it if the run is killed.
+    const urgent = event.type === "checkpoint" || event.type === "runFinished";
+    if (this.#waiting.length >= BLOCK || urgent) this.flush();
   }
 
   /** Writes the events gathered so far. */
@@ -129,9 +141,9 @@ export class RunDirectory implements CheckpointStore, AsyncDisposable {
   }
 
   /** Saves a checkpoint: a safetensors file a node, and state.json. */
-  async save({ step, nodes, world }: RunSnapshot): Promise<string> {
+  async save({ step, nodes, world, durations }: RunSnapshot): Promise<string> {
     this.flush();
-    const state: SavedState = { nodes: nodes.map((node) => node.state), world };
+    const state: SavedState = { nodes: nodes.map((node) => node.state), world, durations };
     return saveCheckpoint(this.path, step, {
       tensors: Object.fromEntries(
         nodes.map((node, rank) => [`node-${String(rank).padStart(4, "0")}`, node.tensors()]),
@@ -161,13 +173,18 @@ export class RunDirectory implements CheckpointStore, AsyncDisposable {
 
   /** Cuts off what the log holds beyond the checkpoint's step, and writes the CSV files anew from it. */
   #cutLog(step: number): void {
-    // A last line without its end was being written when the run was killed.
-    const lines = readFileSync(join(this.path, "events.jsonl"), "utf8").split("\n").slice(0, -1);
-    const events = lines.map((line) => JSON.parse(line) as RunEvent);
+    const path = join(this.path, "events.jsonl");
+    const lines = existsSync(path) ? readFileSync(path, "utf8").split("\n") : [];
+    const events = wholeEvents(lines);
     let end = events.findLastIndex((event) => event.type === "step" && event.step === step) + 1;
+    if (end === 0 && step > 0)
+      throw new ConfigError(
+        `Damaged run: ${path}: expected the event of step ${step}, which the checkpoint is of, got ${events.length} events without it. Start the run again under a new name.`,
+      );
     while (end < events.length && isAtCut(events[end]!, step)) end++;
     const kept = events.slice(0, end);
-    this.#write("events.jsonl", kept.map((event) => `${JSON.stringify(event)}\n`).join(""));
+    const bytes = lines.slice(0, end).reduce((sum, line) => sum + Buffer.byteLength(line) + 1, 0);
+    attempt(path, (log) => truncateSync(log, bytes));
     this.#write("train.csv", TRAIN_HEADER + trainRows(kept));
     this.#write("validation.csv", VALIDATION_HEADER + validationRows(kept));
   }
@@ -181,9 +198,26 @@ export class RunDirectory implements CheckpointStore, AsyncDisposable {
   }
 }
 
-/** Evaluations and checkpoints follow the step that they are of. */
+/**
+ * Evaluations and checkpoints follow the step that they are of. The evaluation of the final model comes after all
+ * checkpoints, so a resumed run does it again.
+ */
 const isAtCut = (event: RunEvent, step: number): boolean =>
-  (event.type === "evaluation" || event.type === "checkpoint") && event.step === step;
+  ((event.type === "evaluation" && event.split === "validation") || event.type === "checkpoint") &&
+  event.step === step;
+
+/** The events of a log up to the first line that is none: one was being written when the run was killed or the disk full. */
+function wholeEvents(lines: readonly string[]): readonly RunEvent[] {
+  const events: RunEvent[] = [];
+  for (const line of lines) {
+    try {
+      events.push(JSON.parse(line) as RunEvent);
+    } catch {
+      break;
+    }
+  }
+  return events;
+}
 
 /** Does something with a file; a full disk or a missing permission becomes one sentence. */
 function attempt(path: string, action: (path: string) => void): void {
