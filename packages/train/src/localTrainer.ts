@@ -106,7 +106,7 @@ export class LocalTrainer {
         parameterCount: prepared.layout.size,
       };
     } catch (error) {
-      run.finish(error instanceof InterruptedError ? "interrupted" : "failed", messageOf(error));
+      run.fail(error);
       throw error;
     }
   }
@@ -176,10 +176,13 @@ class FitRun {
         this.#validates ? nextMultiple(simulation.step, valInterval) : simulation.maxSteps,
         checkpointInterval > 0 ? nextMultiple(simulation.step, checkpointInterval) : simulation.maxSteps,
       );
+      const before = simulation.step;
       await simulation.advance(horizon, signal);
-      if (this.#validates && simulation.step % valInterval === 0) await this.#validate();
-      if (checkpointInterval > 0 && simulation.step % checkpointInterval === 0) await this.#save();
-      if (signal?.aborted && simulation.step < simulation.maxSteps) await this.#interrupt();
+      const { step } = simulation;
+      const isDue = (interval: number): boolean => step > before && step % interval === 0;
+      if (this.#validates && isDue(valInterval)) await this.#validate();
+      if (checkpointInterval > 0 && isDue(checkpointInterval)) await this.#save();
+      if (signal?.aborted && step < simulation.maxSteps) await this.#interrupt();
     }
   }
 
@@ -202,6 +205,15 @@ class FitRun {
       nodes: nodeTimes,
       bytesSent,
     });
+  }
+
+  /** Ends a run that did not get to its end. What went wrong first is the error: a sink that fails once more adds nothing. */
+  fail(error: unknown): void {
+    try {
+      this.finish(error instanceof InterruptedError ? "interrupted" : "failed", messageOf(error));
+    } catch {
+      // The caller throws `error`.
+    }
   }
 
   get #validates(): boolean {
