@@ -96,8 +96,9 @@ class World implements SimulatedWorld {
     signal?.throwIfAborted();
     const { clock } = this.#options;
     const gathering = group.enter(member, call);
-    const wait = clock.wait<readonly Float32Array[]>(group.ranks[member]!, () => gathering.describe());
-    const arrivals = gathering.add(member, { vector, ready: clock.now(), wait });
+    const rank = group.ranks[member]!;
+    const wait = clock.wait<readonly Float32Array[]>(rank, () => gathering.describe());
+    const arrivals = gathering.add(member, { vector, ready: clock.forRank(rank).now(), wait });
     if (arrivals !== undefined) this.#finish(group, gathering, call, arrivals);
     if (signal === undefined) return wait.promise;
     const abort = (): void => wait.reject(signal.reason);

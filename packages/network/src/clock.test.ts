@@ -81,6 +81,31 @@ test("real work of all ranks is under way before the clock waits for any of it",
   expect(virtual.now()).toBe(1);
 });
 
+test("ranks whose waits end one after another work in parallel, also after work of no duration", async () => {
+  const virtual = createVirtualClock();
+  const waits: ((time: Seconds) => void)[] = [];
+  const works = [realWork<void>(), realWork<void>(), realWork<void>()];
+  let started = 0;
+  const ends: number[] = [];
+  await run(
+    virtual,
+    works.map(({ promise }, rank) => async (clock) => {
+      const wait = virtual.wait<void>(rank, () => "the others");
+      waits[rank] = (time) => wait.resolveAt(time, undefined);
+      if (waits.length === works.length)
+        waits.forEach((resolve, i) => {
+          resolve(seconds(10 * i));
+        });
+      await wait.promise;
+      await clock.work(seconds(0), afterTurns(3 - rank));
+      if (++started === works.length) for (const { resolve } of works) resolve();
+      await clock.work(seconds(1), promise);
+      ends[rank] = clock.now();
+    }),
+  );
+  expect(ends).toEqual([1, 11, 21]);
+});
+
 test("a duration that the work's own result gives holds from when the work began", async () => {
   const log: string[] = [];
   await run(createVirtualClock(), [

@@ -1,12 +1,14 @@
 // The virtual clock: a discrete-event loop whose processes are async functions, one a rank.
 // A rank passes time by `sleep` and `work` and meets others by `wait`; between two of those it takes no virtual time.
-// Events are taken in the order (time, rank, sequence) and never by which real work ends first, so a run replays exactly;
-// at one moment the ends of real work come last, so that work of no duration runs in parallel too.
-// `work` covers real computation that takes `d` on the virtual clock: other ranks go on up to now + d meanwhile, which
-// is how their real work runs in parallel, and the clock does not pass now + d before the real work is done.
+// `work` covers real computation that takes `d` on the virtual clock: the real work of many ranks runs in parallel, and a
+// rank goes on from its own when all that comes before it in virtual time has been done.
+// Events are taken in the order (time, rank, sequence) and never by which real work ends first, so a run replays exactly.
+// Before all others, though, come the ends of waits and of work that takes no virtual time: their moment is settled, and
+// until it the rank can neither see nor do anything. If they waited for real work of ranks that are behind in virtual
+// time, ranks that leave a collective one after another would compute one after another. So each rank has its own time.
 // What the clock cannot do is stop code that awaits something real outside `work`; it notices and says so.
 
-import { invariant, type Rank, RunError, type Seconds, seconds } from "@atoll/core";
+import { type Rank, RunError, type Seconds, seconds } from "@atoll/core";
 import { MinHeap } from "./heap.ts";
 import { turn } from "./turn.ts";
 
@@ -24,7 +26,7 @@ export interface Clock {
 /** A wait for other ranks. Whoever ends it says at which virtual time the waiting rank goes on. */
 export interface Wait<T> {
   readonly promise: Promise<T>;
-  /** @param time not before the clock's present */
+  /** @param time not before that of the rank whose turn it is */
   resolveAt(time: Seconds, value: T): void;
   /** Ends the wait with an error, now. */
   reject(error: unknown): void;
@@ -37,6 +39,7 @@ export interface RunOptions {
 }
 
 export interface VirtualClock {
+  /** The time of the rank whose turn it is; after a run, that of the last rank. */
   now(): Seconds;
   forRank(rank: Rank): Clock;
   /** Registers that `rank` waits; `describe` is asked only if the run deadlocks: "all-reduce #3, for ranks 1, 2". */
@@ -54,7 +57,7 @@ interface ClockEvent {
   readonly rank: Rank;
   readonly sequence: number;
   /** Real work that has to be done first. */
-  readonly gate: Promise<unknown> | undefined;
+  readonly gate?: Promise<unknown>;
   wake(): void;
 }
 
@@ -66,21 +69,26 @@ interface Pending {
 
 type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown };
 
-function before(a: ClockEvent, b: ClockEvent): boolean {
-  if (a.time !== b.time) return a.time < b.time;
-  if ((a.gate === undefined) !== (b.gate === undefined)) return a.gate === undefined;
-  return a.rank !== b.rank ? a.rank < b.rank : a.sequence < b.sequence;
-}
+const before = (a: ClockEvent, b: ClockEvent): boolean =>
+  a.time !== b.time ? a.time < b.time : a.rank !== b.rank ? a.rank < b.rank : a.sequence < b.sequence;
+
+/** All real work that can begin shall begin before any is awaited. */
+const ungatedBefore = (a: ClockEvent, b: ClockEvent): boolean =>
+  (a.gate === undefined) !== (b.gate === undefined) ? a.gate === undefined : before(a, b);
 
 const ABANDONED = "The run has ended because another rank failed or the run was stopped.";
 
 class EventClock implements VirtualClock {
   #now: Seconds;
   #sequence = 0;
+  /** Starts, ends of waits, and ends of work that takes no virtual time. */
+  readonly #settled = new MinHeap<ClockEvent>(ungatedBefore);
+  /** Ends of sleeps and of other work. */
   readonly #events = new MinHeap<ClockEvent>(before);
-  /** Work whose duration its own result gives; it becomes an event when the clock would otherwise move on. */
-  readonly #measured: Promise<void>[] = [];
+  /** Work whose duration its own result gives: it is an event once it is done. */
+  #measured: { readonly gate: Promise<unknown>; readonly schedule: () => void }[] = [];
   readonly #gates = new Set<Promise<unknown>>();
+  #times: Seconds[] = [];
   #pending: Set<Pending>[] = [];
   #ended: boolean[] = [];
   #failure: { readonly error: unknown } | undefined;
@@ -95,7 +103,7 @@ class EventClock implements VirtualClock {
 
   forRank(rank: Rank): Clock {
     return {
-      now: () => this.#now,
+      now: () => this.#times[rank] ?? this.#now,
       sleep: (duration) => this.#sleep(rank, duration),
       work: (duration, real) => this.#work(rank, duration, real),
     };
@@ -105,7 +113,7 @@ class EventClock implements VirtualClock {
     const { promise, pending, resolve } = this.#register<T>(rank, describe);
     return {
       promise,
-      resolveAt: (time, value) => this.#schedule(time, rank, undefined, () => resolve(value)),
+      resolveAt: (time, value) => this.#schedule(this.#settled, { time, rank, wake: () => resolve(value) }),
       reject: pending.reject,
     };
   }
@@ -114,16 +122,13 @@ class EventClock implements VirtualClock {
     this.#failure = undefined;
     this.#pending = ranks.map(() => new Set());
     this.#ended = ranks.map(() => false);
-    const startAt = ranks.map((_, rank) => options.startAt?.[rank] ?? this.#now);
-    this.#now = startAt.reduce(
-      (earliest, time) => seconds(Math.min(earliest, time)),
-      startAt[0] ?? this.#now,
-    );
+    this.#times = ranks.map((_, rank) => options.startAt?.[rank] ?? this.#now);
     ranks.forEach((start, rank) => {
-      this.#schedule(startAt[rank]!, rank, undefined, () => this.#start(rank, start));
+      this.#schedule(this.#settled, { time: this.#times[rank]!, rank, wake: () => this.#start(rank, start) });
     });
     try {
       await this.#loop(options.signal);
+      this.#now = seconds(Math.max(this.#now, ...this.#times));
     } catch (error) {
       this.#failure ??= { error };
       await this.#abandon();
@@ -148,11 +153,12 @@ class EventClock implements VirtualClock {
   async #loop(signal: AbortSignal | undefined): Promise<void> {
     for (;;) {
       signal?.throwIfAborted();
-      await this.#settleMeasured(signal);
-      const event = this.#events.pop();
+      if (this.#settled.size === 0) await this.#schedulePast(signal);
+      const event = this.#settled.pop() ?? this.#events.pop();
       if (event === undefined) break;
       if (event.gate !== undefined) await unlessAborted(event.gate, signal);
       this.#now = event.time;
+      this.#times[event.rank] = event.time;
       event.wake();
       await turn();
       if (this.#failure !== undefined) throw this.#failure.error;
@@ -161,27 +167,25 @@ class EventClock implements VirtualClock {
     if (this.#ended.includes(false)) throw this.#deadlock();
   }
 
-  /** Before the clock moves on, work of unknown duration that began at this moment has to tell its duration. */
-  async #settleMeasured(signal: AbortSignal | undefined): Promise<void> {
-    const next = this.#events.peek();
-    if (
-      this.#measured.length === 0 ||
-      (next !== undefined && next.time <= this.#now && next.gate === undefined)
-    )
-      return;
-    await unlessAborted(Promise.all(this.#measured.splice(0)), signal);
+  /** Makes events of the measured work, in the order in which it began. */
+  async #schedulePast(signal: AbortSignal | undefined): Promise<void> {
+    const measured = this.#measured;
+    this.#measured = [];
+    for (const { gate, schedule } of measured) {
+      await unlessAborted(gate, signal);
+      schedule();
+    }
   }
 
   #sleep(rank: Rank, duration: Seconds): Promise<void> {
     this.#refuseDuration(rank, duration, "sleep");
     const { promise, resolve } = this.#register<void>(rank, () => `sleep of ${duration} s`);
-    this.#schedule(seconds(this.#now + duration), rank, undefined, () => resolve());
+    this.#schedule(this.#events, { time: this.#after(rank, duration), rank, wake: () => resolve() });
     return promise;
   }
 
   #work<T>(rank: Rank, duration: Duration<T>, real: Promise<T>): Promise<T> {
     if (typeof duration === "number") this.#refuseDuration(rank, duration, "work");
-    const start = this.#now;
     let outcome: Outcome<T> | undefined;
     const gate = real
       .then(
@@ -200,13 +204,21 @@ class EventClock implements VirtualClock {
       else pending.reject(outcome?.error);
     };
     if (typeof duration === "number") {
-      this.#schedule(seconds(start + duration), rank, gate, settle);
+      const queue = duration === 0 ? this.#settled : this.#events;
+      this.#schedule(queue, { time: this.#after(rank, duration), rank, gate, wake: settle });
       return promise;
     }
-    const sequence = this.#sequence++;
-    const end = (): Seconds => (outcome?.ok ? seconds(start + duration(outcome.value)) : start);
-    this.#measured.push(gate.then(() => this.#schedule(end(), rank, undefined, settle, sequence)));
+    const schedule = (): void => {
+      const taken = outcome?.ok ? duration(outcome.value) : seconds(0);
+      this.#refuseDuration(rank, taken, "work");
+      this.#schedule(this.#events, { time: this.#after(rank, taken), rank, wake: settle });
+    };
+    this.#measured.push({ gate, schedule });
     return promise;
+  }
+
+  #after(rank: Rank, duration: Seconds): Seconds {
+    return seconds(this.#times[rank]! + duration);
   }
 
   /** Notes that a rank awaits something of this clock, until it is settled. */
@@ -238,15 +250,8 @@ class EventClock implements VirtualClock {
     return { promise, resolve: settle, pending };
   }
 
-  #schedule(
-    time: Seconds,
-    rank: Rank,
-    gate: Promise<unknown> | undefined,
-    wake: () => void,
-    sequence: number = this.#sequence++,
-  ): void {
-    invariant(time >= this.#now, `an event of rank ${rank} at ${time} s, before the present ${this.#now} s`);
-    this.#events.push({ time, rank, sequence, gate, wake });
+  #schedule(queue: MinHeap<ClockEvent>, event: Omit<ClockEvent, "sequence">): void {
+    queue.push({ ...event, sequence: this.#sequence++ });
   }
 
   #refuseDuration(rank: Rank, duration: number, what: string): void {
@@ -279,13 +284,13 @@ class EventClock implements VirtualClock {
 
   /** Lets the other ranks unwind (their `finally` blocks run) and waits for real work that is still under way. */
   async #abandon(): Promise<void> {
-    while (this.#events.pop() !== undefined);
-    this.#measured.length = 0;
     for (const waits of this.#pending)
       for (const pending of [...waits]) pending.reject(new RunError(ABANDONED, this.#failure?.error));
     await turn();
     while (this.#gates.size > 0) await Promise.allSettled(this.#gates);
-    while (this.#events.pop() !== undefined);
+    this.#settled.clear();
+    this.#events.clear();
+    this.#measured = [];
   }
 }
 

@@ -44,6 +44,10 @@ export class MinHeap<T> {
     return top;
   }
 
+  clear(): void {
+    this.#items.length = 0;
+  }
+
   #sink(start: number): void {
     const items = this.#items;
     const item = items[start]!;
