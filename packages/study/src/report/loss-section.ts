@@ -19,7 +19,7 @@ import { type Axis, linearAxis, logAxis } from "./figure/axis.ts";
 import { extremes } from "./figure/downsample.ts";
 import { type LegendEntry, legend } from "./figure/legend.ts";
 import { type LineSeries, linePanel, panelBox } from "./figure/line-panel.ts";
-import { runningMean } from "./figure/running-mean.ts";
+import { type Mean, runningMean } from "./figure/running-mean.ts";
 import { type Content, html, jsonScript, type Markup } from "./html.ts";
 import { learningRatePanel } from "./learning-rate-panel.ts";
 import { emptyState } from "./table.ts";
@@ -34,11 +34,12 @@ const TIPS = "step-tips";
 
 type YScale = "linear" | "log";
 
-/** What every loss panel draws. */
-interface Drawn {
-  readonly marks: readonly EvaluationMarks[];
-  /** Indices of the steps. */
-  readonly shown: readonly number[];
+/** The training loss against one abscissa: every step that is drawn, and the running mean. Both scales draw it. */
+interface Curve {
+  readonly abscissa: Abscissa;
+  readonly x: readonly number[];
+  readonly y: readonly number[];
+  readonly mean: Mean;
 }
 
 export function lossSection(run: Run): Markup {
@@ -48,10 +49,11 @@ export function lossSection(run: Run): Markup {
     return html`<section id="loss"><h2>Loss</h2>${emptyState("No step was finished, so there is no loss to show.")}</section>`;
   const scales = yScales(run, marks);
   const shown = extremes(steps.loss, BINS);
-  const abscissae = [againstSteps, againstTime, againstBytes].map((against) => against(run));
-  const panels = (scale: YScale): Content =>
-    abscissae.map((abscissa) => lossPanel(run, abscissa, { marks, shown }, scale));
-  const { window } = runningMean(steps.step, steps.loss, 2);
+  const curves = [againstSteps, againstTime, againstBytes].map((against) =>
+    curveOf(run, against(run), shown),
+  );
+  const panels = (scale: YScale): Content => curves.map((curve) => lossPanel(run, curve, marks, scale));
+  const { window } = curves[0]!.mean;
   return html`<section id="loss"><h2>Loss</h2>
 ${scaleSwitch(scales)}
 <figure>
@@ -82,20 +84,24 @@ function lossDomain(run: Run, marks: readonly EvaluationMarks[], scale: YScale):
 
 /** Works without a script: the style sheet shows the panels of the scale that is checked. */
 function scaleSwitch([first, ...others]: readonly YScale[]): Content {
+  if (others.length === 0) return null;
   const option = (scale: YScale, checked: Content): Markup =>
     html`<input type="radio" name="loss-scale" id="loss-${scale}" ${checked}/><label for="loss-${scale}">${scale}</label>\n`;
   return html`<div class="switch" role="group" aria-label="Loss axis"><span>Loss axis</span>
 ${option(first!, html`checked=""`)}${others.map((scale) => option(scale, null))}</div>`;
 }
 
-function lossPanel(run: Run, abscissa: Abscissa, drawn: Drawn, scale: YScale): Markup {
+const curveOf = ({ steps }: Run, abscissa: Abscissa, shown: readonly number[]): Curve => ({
+  abscissa,
+  x: shown.map((i) => abscissa.values[i]!),
+  y: shown.map((i) => steps.loss[i]!),
+  mean: runningMean(abscissa.values, steps.loss, MEAN_POINTS),
+});
+
+function lossPanel(run: Run, curve: Curve, marks: readonly EvaluationMarks[], scale: YScale): Markup {
+  const { abscissa, x, y, mean } = curve;
   if (maximumOf(abscissa, run) === 0)
     return html`<div class="panel ${scale} nothing">${emptyState(abscissa.nothing)}</div>`;
-  const { marks, shown } = drawn;
-  const { loss } = run.steps;
-  const x = shown.map((i) => abscissa.values[i]!);
-  const y = shown.map((i) => loss[i]!);
-  const mean = runningMean(abscissa.values, loss, MEAN_POINTS);
   const smoothed = mean.window > 1 || mean.x.length < Math.min(x.length, MEAN_POINTS);
   const raw: LineSeries = { kind: "training", x, y };
   const bold: LineSeries = { kind: "training", x: mean.x, y: mean.y };
