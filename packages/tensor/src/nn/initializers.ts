@@ -5,8 +5,7 @@ import { elementCount, type HostTensor } from "../host.ts";
 
 /** Uniform on [−bound, bound). */
 export function uniformTensor(random: Random, shape: readonly number[], bound: number): HostTensor {
-  const draw = () => (2 * random.uniform() - 1) * bound;
-  return { shape, data: Float32Array.from({ length: elementCount(shape) }, draw) };
+  return filledBy(shape, () => (2 * random.uniform() - 1) * bound);
 }
 
 /** Normal with mean 0. */
@@ -15,11 +14,16 @@ export function normalTensor(
   shape: readonly number[],
   standardDeviation: number,
 ): HostTensor {
-  const draw = () => random.normal() * standardDeviation;
-  return { shape, data: Float32Array.from({ length: elementCount(shape) }, draw) };
+  return filledBy(shape, () => random.normal() * standardDeviation);
 }
 
 export const filledTensor = (shape: readonly number[], value: number): HostTensor => ({
   shape,
   data: new Float32Array(elementCount(shape)).fill(value),
 });
+
+function filledBy(shape: readonly number[], draw: () => number): HostTensor {
+  const data = new Float32Array(elementCount(shape));
+  for (let i = 0; i < data.length; i++) data[i] = draw();
+  return { shape, data };
+}
