@@ -4,7 +4,7 @@
 
 import { ConfigError } from "@atoll/core";
 import { flops } from "./flops.ts";
-import { type HostTensor, type TensorSpec, type TensorType, typeOf } from "./host.ts";
+import { formatType, type HostTensor, type TensorSpec, type TensorType, typeOf } from "./host.ts";
 import { lowerComputation } from "./lower/computation.ts";
 import { loopGraph } from "./lower/loop.ts";
 import { encodeModel } from "./onnx/encode.ts";
@@ -75,17 +75,19 @@ export function lowerLoop<C, X>(
       x: example.x,
     } as Example,
   );
-  const port = (spec: TensorSpec): TensorSpec =>
-    isCarry(spec) ? spec : { ...spec, name: plural(spec.name), perStep: true };
   checkCarry(inputs, outputs);
   const graph = lowerComputation(computation, inputs, outputs);
+  const [takes, gives] = [inputs.map(loopPort), outputs.map(loopPort)];
   return {
-    bytes: encodeModel(loopGraph(graph, inputs.map(port), outputs.map(port))),
-    inputs: inputs.map(port),
-    outputs: outputs.map(port),
+    bytes: encodeModel(loopGraph(graph, takes, gives)),
+    inputs: takes,
+    outputs: gives,
     flops: flops(computation),
   };
 }
+
+const loopPort = (spec: TensorSpec): TensorSpec =>
+  isCarry(spec) ? spec : { ...spec, name: plural(spec.name), perStep: true };
 
 const isCarry = ({ name }: TensorSpec): boolean => name === "carry" || name.startsWith("carry.");
 
@@ -96,7 +98,8 @@ function checkCarry(inputs: readonly TensorSpec[], outputs: readonly TensorSpec[
   const describe = (specs: readonly TensorSpec[]): string =>
     specs
       .filter(isCarry)
-      .map(({ name, shape, dtype }) => `${name}: ${dtype}[${shape.join(", ")}]`)
+      .map((spec) => `${spec.name}: ${formatType(spec)}`)
+      .sort()
       .join(", ");
   if (describe(inputs) !== describe(outputs))
     throw new ConfigError(

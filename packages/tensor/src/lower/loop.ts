@@ -21,7 +21,8 @@ const node = (operator: string, inputs: readonly string[], output: string, attri
 
 /**
  * @param step a graph whose inputs and outputs are in the order of `inputs` and `outputs`
- * @param inputs,outputs those of the loop; the ones marked `perStep` have the steps as their first axis
+ * @param inputs,outputs those of the loop; the ones marked `perStep` have the steps as their first axis, the others are
+ * the state and have the same names on both sides
  */
 export function loopGraph(step: Graph, inputs: readonly TensorSpec[], outputs: readonly TensorSpec[]): Graph {
   const port = ({ name, shape, dtype, perStep }: TensorSpec, named: (name: string) => string): Port => ({
@@ -35,17 +36,17 @@ export function loopGraph(step: Graph, inputs: readonly TensorSpec[], outputs: r
   const g = new GraphBuilder("loop.");
   const steps = g.node("Shape", [inputName(first.name)], { start: 0, end: 1 });
   const trips = g.node("Reshape", [steps, g.integers([])]);
-  const carried = inputs.filter((spec) => !spec.perStep).map((spec) => inputName(spec.name));
+  const state = inputs.filter((spec) => !spec.perStep);
+  const collected = outputs.filter((spec) => spec.perStep);
   const body = bodyGraph(step, inputs, outputs);
-  const results = g.nodes("Loop", [trips, "", ...carried], body.outputs.length - 1, {
-    body: { graph: body },
-  });
-  const ordered = [...outputs.filter((spec) => !spec.perStep), ...outputs.filter((spec) => spec.perStep)];
+  const operands = [trips, "", ...state.map((spec) => inputName(spec.name))];
+  const results = g.nodes("Loop", operands, state.length + collected.length, { body: { graph: body } });
+  const order = [...state, ...collected].map((spec) => spec.name);
   return g.finish(
     "loop",
     inputs.map((spec) => port(spec, inputName)),
     outputs.map((spec) => port(spec, outputName)),
-    outputs.map((spec) => results[ordered.indexOf(spec)]!),
+    outputs.map((spec) => results[order.indexOf(spec.name)]!),
   );
 }
 
@@ -63,10 +64,11 @@ function bodyGraph(step: Graph, inputs: readonly TensorSpec[], outputs: readonly
   const rename = new Map(carriedIn.map(({ name }) => [name, `step.${name}`]));
   const renamed = (name: string): string => rename.get(name) ?? name;
   const nodes = step.nodes.map((each) => ({ ...each, inputs: each.inputs.map(renamed) }));
-  const isState = (i: number): boolean => !outputs[i]!.perStep;
   const results = step.outputs.map((port) => ({ ...port, name: `step.${port.name}` }));
   const produced = new Map(step.outputs.map((port, i) => [port.name, results[i]!.name]));
   const output = (name: string): string => produced.get(name) ?? name;
+  const resultOf = ({ name }: TensorSpec): Port => results[outputs.findIndex((spec) => spec.name === name)]!;
+  const state = inputs.filter((spec) => !spec.perStep);
   return {
     name: "step",
     nodes: [
@@ -84,6 +86,6 @@ function bodyGraph(step: Graph, inputs: readonly TensorSpec[], outputs: readonly
       condition,
       ...carriedIn.map((port) => ({ ...port, name: renamed(port.name) })),
     ],
-    outputs: [going, ...results.filter((_, i) => isState(i)), ...results.filter((_, i) => !isState(i))],
+    outputs: [going, ...state.map(resultOf), ...outputs.filter((spec) => spec.perStep).map(resultOf)],
   };
 }

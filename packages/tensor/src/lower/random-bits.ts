@@ -5,7 +5,7 @@
 import { elementCount } from "../host.ts";
 import { contiguous, viewContiguous } from "../layout/arrange.ts";
 import type { View } from "../layout/view.ts";
-import { range } from "../layout/view.ts";
+import { ELEMENT_TYPE } from "../onnx/encode.ts";
 import type { GraphBuilder } from "../onnx/graph.ts";
 import { reshape } from "./shape.ts";
 
@@ -29,7 +29,10 @@ export function randomBits(
   const keys = elementCount(k0.shape);
   const count = elementCount(shape.slice(k0.shape.length));
   const column = (key: View): string => contiguous(g, reshape(g, key, keys === 1 ? [1] : [keys, 1]));
-  const counters = g.constant("uint32", [count], Uint32Array.from(range(count)));
+  const i32 = (value: number): string => g.scalar(value, "int32");
+  const counters = g.node("Cast", [g.node("Range", [i32(0), i32(count), i32(1)])], {
+    to: ELEMENT_TYPE.uint32,
+  });
   const [x0, x1] = threefry(g, column(k0), column(k1), counters);
   const bits = word === 0 ? x0 : word === 1 ? x1 : g.node("BitwiseXor", [x0, x1]);
   const full = keys === 1 ? [count] : [keys, count];

@@ -15,7 +15,7 @@ const loss = (w: Tensor, x: Tensor): Tensor => ops.mean(ops.square(ops.matmul(x,
 const step = ({ carry, x }: { carry: { w: Tensor; count: Tensor }; x: { data: Tensor; rate: Tensor } }) => {
   const [value, gradient] = valueAndGrad(loss)(carry.w, x.data);
   const w = ops.subtract(carry.w, ops.multiply(gradient, x.rate));
-  return { carry: { w, count: ops.add(carry.count, 1) }, y: { loss: value, count: carry.count } };
+  return { carry: { count: ops.add(carry.count, 1), w }, y: { loss: value, count: carry.count } };
 };
 const example = {
   carry: { w: normal([4, 2]), count: integers([], 1) },
