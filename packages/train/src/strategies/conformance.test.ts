@@ -1,0 +1,225 @@
+// What every strategy has to keep, one row a strategy: the bytes that its paper promises, a first synchronisation when
+// it is due, and runs that a seed, a resume, other workers or another network do not change.
+
+import type { CollectiveDone, RunEvent } from "@atoll/core";
+import { adamW, type Optimizer, sgd } from "@atoll/tensor";
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Dataset, Partition } from "../data/index.ts";
+import { startWorkers, type Workers, workerThreads } from "../node/workerThreads.ts";
+import {
+  clouds,
+  happenings,
+  memoryStore,
+  numbersOf,
+  perceptron,
+  type RehearsalOptions,
+  rehearse,
+  stepsOf,
+} from "../test/runs.ts";
+import { ddp, diLoCo, fedAvg, type Strategy } from "./index.ts";
+
+interface Row {
+  readonly name: string;
+  /** Steps between two synchronisations. */
+  readonly H: number;
+  create(optimizer?: Optimizer): Strategy;
+  /** Sizes of the groups that a round's all-reduces are among. */
+  groups(worldSize: number): readonly number[];
+  /** Floats of each all-reduce of a round, for P parameters. */
+  messages(P: number): readonly number[];
+  readonly smallestWorld?: number;
+}
+
+const together = (worldSize: number): readonly number[] => [worldSize];
+const whole = (P: number): readonly number[] => [P];
+
+/** Groups of `size`, and what is left over. */
+const islands =
+  (size: number) =>
+  (worldSize: number): readonly number[] =>
+    Array.from({ length: Math.ceil(worldSize / size) }, (_, i) => Math.min(size, worldSize - i * size));
+
+const given = (optimizer: Optimizer | undefined): { readonly optimizer?: Optimizer } =>
+  optimizer === undefined ? {} : { optimizer };
+
+const rows: readonly Row[] = [
+  { name: "ddp", H: 1, create: (o) => ddp(given(o)), groups: together, messages: whole },
+  { name: "fedAvg H=1", H: 1, create: (o) => fedAvg({ ...given(o) }), groups: together, messages: whole },
+  {
+    name: "fedAvg H=4",
+    H: 4,
+    create: (o) => fedAvg({ H: 4, ...given(o) }),
+    groups: together,
+    messages: whole,
+  },
+  {
+    name: "fedAvg by share",
+    H: 3,
+    create: (o) => fedAvg({ H: 3, weighting: "share", ...given(o) }),
+    groups: together,
+    messages: (P) => [1, P],
+  },
+  {
+    name: "fedAvg in islands",
+    H: 3,
+    create: (o) => fedAvg({ H: 3, islandSize: 2, ...given(o) }),
+    groups: islands(2),
+    messages: whole,
+    smallestWorld: 2,
+  },
+  { name: "diLoCo", H: 4, create: (o) => diLoCo({ H: 4, ...given(o) }), groups: together, messages: whole },
+];
+
+const worldSizesOf = ({ smallestWorld = 1 }: Row): readonly number[] =>
+  [1, 2, 3, 8].filter((worldSize) => worldSize >= smallestWorld);
+
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+const collectivesOf = (events: readonly RunEvent[]): readonly CollectiveDone[] =>
+  events.filter((event) => event.type === "collective");
+
+const FLOAT_BYTES = 4;
+const STEPS = 10;
+/** Everything that could go wrong in a resume: dropout, buffers, jitter, loss, several epochs. */
+const busy: Omit<RehearsalOptions, "strategy"> = {
+  model: perceptron({ rate: 0.3, normed: true }),
+  train: clouds(100),
+  nodes: 3,
+  maxSteps: STEPS,
+  seed: 7,
+  network: { profile: "mobile", topology: "ring" },
+};
+
+let workers: Workers;
+beforeAll(() => {
+  workers = startWorkers(2);
+});
+afterAll(() => workers[Symbol.asyncDispose]());
+const run = (options: RehearsalOptions): ReturnType<typeof rehearse> =>
+  rehearse({ executor: workerThreads(workers), ...options });
+
+describe.each(rows)("$name", (row) => {
+  test.each(worldSizesOf(row))("sends what its formula says, when it is due, on %i nodes", async (nodes) => {
+    const { result, events } = await run({ strategy: row.create(), nodes, maxSteps: STEPS });
+    const rounds = Math.floor(STEPS / row.H);
+    // A ring all-reduce of n floats among M nodes sends 2(M − 1) · 4n bytes in all.
+    const perRound = sum(
+      row
+        .groups(nodes)
+        .flatMap((M) =>
+          row.messages(result.parameterCount).map((floats) => 2 * (M - 1) * FLOAT_BYTES * floats),
+        ),
+    );
+    expect(sum(result.bytesSent)).toBe(rounds * perRound);
+    expect(sum(collectivesOf(events).flatMap(({ bytes }) => bytes))).toBe(rounds * perRound);
+    const sent = stepsOf(events).map(({ bytesSent }) => bytesSent * nodes);
+    for (const [i, bytes] of sent.entries())
+      expect(bytes).toBeCloseTo(Math.floor((i + 1) / row.H) * perRound, 6);
+  });
+
+  test("replays a seed to the bit, and differs for another seed", async () => {
+    const first = numbersOf(await run({ ...busy, strategy: row.create() }));
+    expect(numbersOf(await run({ ...busy, strategy: row.create() }))).toEqual(first);
+    expect(numbersOf(await run({ ...busy, strategy: row.create(), seed: 8 }))).not.toEqual(first);
+  });
+
+  test("goes on from any step as if it had never stopped", async () => {
+    const options = { ...busy, strategy: row.create(), validation: clouds(60, 2), valInterval: 3 };
+    const unbroken = await run(options);
+    const saved = await run({ ...options, checkpointInterval: 1 });
+    expect(numbersOf(saved), "cuts do not show").toEqual(numbersOf(unbroken));
+    for (let step = 1; step < STEPS; step++) {
+      const resume = saved.snapshots.get(step)!;
+      const resumed = await run({ ...options, checkpointInterval: 1, resume });
+      const cut = saved.events.findIndex((event) => event.type === "checkpoint" && event.step === step);
+      expect(happenings(resumed.events), `events after step ${step}`).toEqual(
+        happenings(saved.events.slice(cut + 1)),
+      );
+      expect({ ...resumed.result, wallSeconds: 0 }).toEqual({ ...saved.result, wallSeconds: 0 });
+      const last = (of: typeof saved) => of.snapshots.get(STEPS)!.nodes.map((node) => node.tensors());
+      expect(last(resumed), `state after resuming at ${step}`).toEqual(last(saved));
+    }
+  });
+
+  test("gives the same whatever the number of workers", async () => {
+    const expected = numbersOf(await run({ ...busy, strategy: row.create() }));
+    for (const count of [1, 3]) {
+      await using others = startWorkers(count);
+      const got = await run({ ...busy, strategy: row.create(), executor: workerThreads(others) });
+      expect(numbersOf(got), `${count} workers`).toEqual(expected);
+    }
+  });
+
+  test("learns the same on any network", async () => {
+    const on = async (network: NonNullable<RehearsalOptions["network"]>) => {
+      const { result, events } = await run({ ...busy, strategy: row.create(), network });
+      return {
+        losses: stepsOf(events).map(({ loss }) => loss),
+        parameters: result.parameters,
+        buffers: result.buffers,
+      };
+    };
+    const topology = "ring"; // the order of additions is the topology's
+    expect(await on({ profile: "poor", topology })).toEqual(await on({ profile: "local", topology }));
+  });
+
+  test("takes uneven data, with a strategy that is shared by runs", async () => {
+    const strategy = row.create(sgd({ learningRate: 0.1 }));
+    const factory = (rank: number): Dataset => clouds(16 + 30 * rank, rank);
+    const partition = fc.constantFrom<Partition>(
+      { kind: "dirichlet", alpha: 0.3 },
+      { kind: "labelShards", shardsPerNode: 2 },
+    );
+    const train = fc.oneof(fc.constant(factory), fc.constant(clouds(600)));
+    await fc.assert(
+      fc.asyncProperty(partition, train, fc.integer({ min: 0, max: 99 }), async (scheme, data, seed) => {
+        const options = {
+          strategy,
+          train: data,
+          partition: scheme,
+          seed,
+          nodes: 3,
+          maxSteps: 7,
+          batchSize: 4,
+        };
+        const first = await run(options);
+        for (const { loss } of stepsOf(first.events)) expect(loss).toBeLessThan(10);
+        expect(numbersOf(await run(options))).toEqual(numbersOf(first));
+      }),
+      { numRuns: 4 },
+    );
+  });
+
+  test("can be stopped at any step and resumed to the same numbers", async () => {
+    const options = { ...busy, strategy: row.create(adamW()) };
+    const unbroken = await run(options);
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 1, max: STEPS - 1 }), async (stopAt) => {
+        const controller = new AbortController();
+        const store = memoryStore();
+        const stopped = run({
+          ...options,
+          checkpoints: store,
+          signal: controller.signal,
+          emit: (event) => {
+            if (event.type === "step" && event.step === stopAt) controller.abort();
+          },
+        });
+        // A run that has committed itself to its last steps when it is stopped ends as if it had not been.
+        const ended = await stopped.then(
+          () => true,
+          (error: Error) => {
+            expect(error.message).toMatch(/^Interrupted after step \d+ of 10\. Checkpoint: memory:\d+\.$/);
+            return false;
+          },
+        );
+        if (ended) return;
+        const [resume] = store.snapshots.values();
+        expect(resume!.step).toBeGreaterThanOrEqual(stopAt);
+        const { result } = await run({ ...options, resume: resume! });
+        expect({ ...result, wallSeconds: 0 }).toEqual({ ...unbroken.result, wallSeconds: 0 });
+      }),
+      { numRuns: 5 },
+    );
+  });
+});

@@ -1,0 +1,49 @@
+// Ranks of a simulated world without any training: to call a strategy directly, on vectors of the test's own.
+
+import { createSimulatedWorld } from "@atoll/comm";
+import { type CollectiveDone, createRandom } from "@atoll/core";
+import { createVirtualClock, resolveNetwork } from "@atoll/network";
+import type { StrategyNode } from "../strategies/index.ts";
+
+export interface WorldOptions {
+  /** Each rank's parameters; changed in place. */
+  readonly vectors: readonly Float32Array[];
+  /** Each rank's share of the data; default equal. */
+  readonly shares?: readonly number[];
+  readonly seed?: number;
+}
+
+/** Runs `body` on every rank, with the node that a strategy would be handed; returns the collectives that there were. */
+export async function onRanks(
+  { vectors, shares, seed = 0 }: WorldOptions,
+  body: (node: StrategyNode & { step: number }, rank: number) => Promise<void>,
+): Promise<readonly CollectiveDone[]> {
+  const worldSize = vectors.length;
+  const random = createRandom(seed);
+  const clock = createVirtualClock();
+  const collectives: CollectiveDone[] = [];
+  const world = createSimulatedWorld({
+    worldSize,
+    network: resolveNetwork({}, { worldSize, random: random.derive("network") }),
+    clock,
+    emit: (event) => {
+      if (event.type === "collective") collectives.push(event);
+    },
+  });
+  await clock.run(
+    vectors.map((parameters, rank) => () => {
+      const size = parameters.length;
+      const node = {
+        communicator: world.communicator(rank),
+        layout: { entries: [{ path: "x", shape: [size], offset: 0, size }], size, matrixSize: 0 },
+        parameters,
+        gradients: new Float32Array(size),
+        step: 0,
+        share: shares?.[rank] ?? 1 / worldSize,
+        sharedRandom: random.derive("strategy"),
+      };
+      return body(node, rank);
+    }),
+  );
+  return collectives;
+}
