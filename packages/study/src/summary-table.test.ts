@@ -39,6 +39,14 @@ test("a run that failed before its first evaluation", () => {
   `);
 });
 
+test("the wall time of a resumed run says from where it counts", () => {
+  const record = sampleRun();
+  const events = record.events.map((event) =>
+    event.type === "runStarted" ? { ...event, resumedFrom: 120 } : event,
+  );
+  expect(summaryTable({ ...record, events })).toContain("wall time         2.31 s        since step 120\n");
+});
+
 test("no line is wider than 80 columns, none ends in a space, no control character gets through", () => {
   const text = fc.string({ unit: "binary", maxLength: 300 });
   fc.assert(

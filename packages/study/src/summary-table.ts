@@ -74,7 +74,10 @@ function costRows(run: Run): readonly string[] {
   if (sent !== null)
     rows.push(row("sent per node", formatBytes(sent), most !== null ? `at most ${formatBytes(most)}` : ""));
   if (run.started) rows.push(row("parameters", formatCount(run.started.parameters)));
-  if (run.finished) rows.push(row("wall time", formatSeconds(run.finished.wallSeconds)));
+  // The clock on the wall starts anew with every part of a run.
+  const resumedFrom = run.started?.resumedFrom ?? 0;
+  const since = resumedFrom > 0 ? `since step ${formatCount(resumedFrom)}` : "";
+  if (run.finished) rows.push(row("wall time", formatSeconds(run.finished.wallSeconds), since));
   return rows;
 }
 

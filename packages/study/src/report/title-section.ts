@@ -37,7 +37,7 @@ ${facts([
   ["Batch size", describeChoice(settings.batchSize)],
   ["Seed", started ? String(started.seed) : describeChoice(settings.seed)],
   ["Started", started && startTime(started.startedAt)],
-  ["Resumed from", started && started.resumedFrom > 0 ? `step ${formatCount(started.resumedFrom)}` : null],
+  ["Resumed at", started && started.resumedFrom > 0 ? `step ${formatCount(started.resumedFrom)}` : null],
 ])}
 ${headline(run)}
 </header>`;
@@ -134,11 +134,16 @@ function costFigures(run: Run): readonly Figure[] {
   if (run.started)
     figures.push({ label: "Parameters", value: formatCount(run.started.parameters), detail: null });
   const peak = run.summary?.peakRssBytes;
+  const resumedFrom = run.started?.resumedFrom ?? 0;
   if (run.finished)
     figures.push({
       label: "Wall time",
       value: formatSeconds(run.finished.wallSeconds),
-      detail: typeof peak === "number" ? `peak memory ${formatBytes(peak)}` : null,
+      detail: [
+        // The clock on the wall starts anew with every part of a run.
+        ...(resumedFrom > 0 ? [`since step ${formatCount(resumedFrom)}`] : []),
+        ...(typeof peak === "number" ? [`peak memory ${formatBytes(peak)}`] : []),
+      ].join("; "),
     });
   return figures;
 }
