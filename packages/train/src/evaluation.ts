@@ -59,18 +59,27 @@ export function averageWeights(replicas: readonly Weights[]): Weights {
 }
 
 function meanOf(vectors: readonly Float32Array[]): Float32Array {
-  const [first, ...rest] = vectors;
+  const [first] = vectors;
   invariant(first, "an average needs at least one node");
-  if (rest.length === 0) return first.slice();
-  const total = Float64Array.from(first);
-  for (const vector of rest) for (let i = 0; i < total.length; i++) total[i]! += vector[i]!;
-  return Float32Array.from(total, (sum) => sum / vectors.length);
+  const mean = first.slice();
+  if (vectors.length === 1) return mean;
+  const total = new Float64Array(mean.length);
+  for (const vector of vectors) for (let i = 0; i < total.length; i++) total[i]! += vector[i]!;
+  for (let i = 0; i < total.length; i++) mean[i] = total[i]! / vectors.length;
+  return mean;
 }
 
 /** Whether two models are the same bit for bit, as all are after a synchronisation. */
 const equalWeights = (a: Weights, b: Weights): boolean =>
-  a.parameters.every((value, i) => Object.is(value, b.parameters[i])) &&
-  a.buffers.every((value, i) => Object.is(value, b.buffers[i]));
+  equalBits(a.parameters, b.parameters) && equalBits(a.buffers, b.buffers);
+
+function equalBits(a: Float32Array, b: Float32Array): boolean {
+  const bits = (vector: Float32Array): Uint32Array =>
+    new Uint32Array(vector.buffer, vector.byteOffset, vector.length);
+  const [left, right] = [bits(a), bits(b)];
+  for (let i = 0; i < left.length; i++) if (left[i] !== right[i]) return false;
+  return true;
+}
 
 export async function evaluateRun(
   executor: Executor,

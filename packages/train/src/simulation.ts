@@ -36,9 +36,11 @@ export interface SimulationOptions {
 export async function createSimulation(parts: SimulationOptions): Promise<Simulation> {
   const { options, prepared, executor, random, wallClock } = parts;
   const replicas = prepared.nodes.map(() => executor.allocate());
-  for (const { parameters, buffers } of replicas) {
-    pack(prepared.initial.parameters, prepared.layout, parameters);
-    pack(prepared.initial.buffers, prepared.bufferLayout, buffers);
+  const parameters = pack(prepared.initial.parameters, prepared.layout);
+  const buffers = pack(prepared.initial.buffers, prepared.bufferLayout);
+  for (const replica of replicas) {
+    replica.parameters.set(parameters);
+    replica.buffers.set(buffers);
   }
   const measured = options.resume?.durations ?? undefined;
   const computeOptions = await measureSteps(options.compute, { executor, prepared, wallClock, measured });
