@@ -87,6 +87,7 @@ export {
   reshape,
   slice,
   split,
+  splitKey,
   sqrt,
   square,
   stopGradient,

@@ -23,6 +23,7 @@ import {
   randomBits,
   slice,
   split,
+  splitKey,
   sum,
   take,
   transpose,
@@ -120,6 +121,13 @@ describe("random words", () => {
     expect(values(() => randomBits(key(1, 2), 100))).toEqual(words);
     expect(values(() => randomBits(key(1, 3), 100))).not.toEqual(words);
     expect(new Set(words).size).toBe(100);
+  });
+
+  test("a key splits into different keys, always the same ones", () => {
+    const keys = (count: number) => values(() => concatenate(splitKey(key(1, 2), count)));
+    const made = keys(50);
+    expect(new Set([1, 2, ...made]).size).toBe(102);
+    expect(keys(50)).toEqual(made);
   });
 
   test("a folded key is another key, and differs by label", () => {

@@ -194,9 +194,19 @@ export const maxPool2d = (x: Tensor, window: number, stride: number = window): T
  */
 export const randomBits = (key: Tensor, length: number): Tensor => keep(random.bits(lend(key), [length]));
 
-/** An independent key made of a key and a number, below 2³². */
-export const foldIn = (key: Tensor, label: number): Tensor =>
-  randomBits(add(key, constant({ shape: [2], data: Uint32Array.of(0, label) })), 2);
+/** Independent keys made of one key. uint32[2] each */
+export const splitKey = (key: Tensor, count: number): Tensor[] =>
+  split(
+    randomBits(key, 2 * count),
+    Array.from({ length: count }, () => 2),
+  );
+
+/** An independent key made of a key and a whole number below 2³²: for randomness that is told apart by a number. */
+export function foldIn(key: Tensor, label: number): Tensor {
+  // Both words change, so that keys that callers make by counting up one word don't meet these.
+  const words = Uint32Array.of(Math.imul(label, 0x9e3779b9), label);
+  return randomBits(add(key, constant({ shape: [2], data: words })), 2);
+}
 
 /** The upper 16 bits of words, as floats from 0 to 65535. */
 export const upperHalf = (words: Tensor): Tensor =>

@@ -4,7 +4,7 @@
 import { ConfigError } from "@atoll/core";
 import type { Tensor } from "../borrow.ts";
 import { fusedSoftmax } from "../fused/softmax.ts";
-import { einsum, foldIn, lowerTriangle, multiply, reshape, split, where } from "../ops.ts";
+import { einsum, lowerTriangle, multiply, reshape, split, where } from "../ops.ts";
 import { dropout } from "./dropout.ts";
 import { type Linear, linear } from "./linear.ts";
 
@@ -20,8 +20,8 @@ export interface AttentionOptions {
   /** Dropout on the attention weights and on the output. */
   readonly dropoutRate: number;
   readonly training: boolean;
-  /** uint32[2] */
-  readonly key: Tensor;
+  /** Of the weights' dropout and of the output's, uint32[2] each. */
+  readonly keys: readonly [Tensor, Tensor];
 }
 
 /**
@@ -31,7 +31,7 @@ export interface AttentionOptions {
 export function causalSelfAttention(
   { qkv, projection }: Attention<Tensor>,
   x: Tensor,
-  { heads, dropoutRate: rate, training, key }: AttentionOptions,
+  { heads, dropoutRate: rate, training, keys }: AttentionOptions,
 ): Tensor {
   const [batch = 1, time = 1, features = 1] = x.shape;
   if (features % heads !== 0)
@@ -43,7 +43,7 @@ export function causalSelfAttention(
   ) as [Tensor, Tensor, Tensor];
   const scores = multiply(einsum("bqhd,bkhd->bhqk", q, k), Math.sqrt(heads / features));
   const weights = fusedSoftmax(where(lowerTriangle(time), scores, Number.NEGATIVE_INFINITY));
-  const dropped = dropout(weights, { rate, training, key: foldIn(key, 0) });
+  const dropped = dropout(weights, { rate, training, key: keys[0] });
   const mixed = reshape(einsum("bhqk,bkhd->bqhd", dropped, v), [batch, time, features]);
-  return dropout(linear(projection, mixed), { rate, training, key: foldIn(key, 1) });
+  return dropout(linear(projection, mixed), { rate, training, key: keys[1] });
 }

@@ -22,7 +22,7 @@ export interface DropoutOptions {
   /** Probability of an element to become zero, in [0, 1). */
   readonly rate: number;
   readonly training: boolean;
-  /** uint32[2]; every use in a step needs its own (see `foldIn`). */
+  /** uint32[2]; every use in a step needs its own (see `splitKey`). */
   readonly key: Tensor;
 }
 

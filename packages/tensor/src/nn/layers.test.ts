@@ -89,7 +89,7 @@ const layers: Readonly<Record<string, (inputs: Tensors) => Outputs>> = {
         projection: { weight: projection!, bias: projectionBias! },
       },
       x!,
-      { heads: 2, dropoutRate: 0, training: true, key: key! },
+      { heads: 2, dropoutRate: 0, training: true, keys: [key!, key!] },
     ),
   }),
 };

@@ -10,7 +10,6 @@ import {
   convolution,
   dropout,
   dropout2d,
-  foldIn,
   type HostTensor,
   initBatchNorm,
   initConvolution,
@@ -20,6 +19,7 @@ import {
   maxPool2d,
   relu,
   reshape,
+  splitKey,
   type Tensor,
 } from "@atoll/tensor";
 import { CLASSES, digitClassifier } from "./classifier.ts";
@@ -50,13 +50,17 @@ export function cnn(): Model {
     init,
     apply(parameters, x, context) {
       const { layers, hidden, output } = parameters as Parameters<Tensor>;
-      const features = applyLayers(layers, x, context);
+      const { training, buffers } = context;
+      const [headKey, ...keys] = splitKey(context.key, 1 + layers.length / LAYERS_PER_BLOCK) as [
+        Tensor,
+        ...Tensor[],
+      ];
+      const features = applyLayers(layers, x, { training, buffers, keys });
       const flat = reshape(features.output, [-1, FLAT]); // [batch, 128, 7, 7] -> [batch, 6272]
-      const { training, key } = context;
       const head = dropout(relu(linear(hidden, flat)), {
         rate: HEAD_DROPOUT,
         training,
-        key: foldIn(key, layers.length),
+        key: headKey,
       });
       return { logits: linear(output, head), buffers: features.buffers };
     },
@@ -86,7 +90,11 @@ function init(random: Random): {
 function applyLayers(
   layers: readonly Layer<Tensor>[],
   x: Tensor,
-  { training, buffers, key }: ApplyContext,
+  {
+    training,
+    buffers,
+    keys,
+  }: Pick<ApplyContext, "training" | "buffers"> & { readonly keys: readonly Tensor[] },
 ): { readonly output: Tensor; readonly buffers: Buffers<Tensor> } {
   const before = (buffers as Buffers<Tensor>).norms;
   const norms: BatchNormBuffers<Tensor>[] = [];
@@ -96,8 +104,9 @@ function applyLayers(
     const normed = batchNorm(layer.norm, convolved, { training, buffers: before[index]! });
     norms.push(normed.buffers);
     output = relu(normed.output);
-    if ((index + 1) % LAYERS_PER_BLOCK === 0)
-      output = dropout2d(maxPool2d(output, 2), { rate: BLOCK_DROPOUT, training, key: foldIn(key, index) });
+    if ((index + 1) % LAYERS_PER_BLOCK > 0) continue;
+    const key = keys[(index + 1) / LAYERS_PER_BLOCK - 1]!;
+    output = dropout2d(maxPool2d(output, 2), { rate: BLOCK_DROPOUT, training, key });
   }
   return { output, buffers: { norms } };
 }

@@ -10,7 +10,6 @@ import {
   type Embedding,
   embedding,
   filledTensor,
-  foldIn,
   gelu,
   type HostTensor,
   initEmbedding,
@@ -23,6 +22,7 @@ import {
   normalTensor,
   slice,
   softmaxCrossEntropy,
+  splitKey,
   type Tensor,
   transpose,
 } from "@atoll/tensor";
@@ -182,26 +182,29 @@ function applyGpt(
     throw new ConfigError(`gpt: expected at most ${blockSize} tokens a sequence (blockSize), got ${time}.`);
   const place = time === blockSize ? positions.weight : slice(positions.weight, 0, time);
   let stream = add(embedding(tokens, x), place); // [batch, time] -> [batch, time, features]
-  stream = dropout(stream, { ...settings, key: foldIn(key, 0) });
-  for (const [layer, block] of blocks.entries())
-    stream = applyBlock(block, stream, foldIn(key, layer + 1), settings);
+  const keys = splitKey(key, 1 + 3 * blocks.length);
+  stream = dropout(stream, { ...settings, key: keys.pop()! });
+  for (const block of blocks) {
+    const own = keys.splice(-3) as [Tensor, Tensor, Tensor];
+    stream = applyBlock(block, stream, own, settings);
+  }
   return matmul(layerNorm(norm, stream), transpose(tokens.weight)); // -> [batch, time, vocabSize]
 }
 
 function applyBlock(
   { attentionNorm, attention, mlpNorm, mlp }: Block<Tensor>,
   x: Tensor,
-  key: Tensor,
+  [weightsKey, attentionKey, mlpKey]: readonly [Tensor, Tensor, Tensor],
   { heads, rate, training }: Settings,
 ): Tensor {
   const attended = causalSelfAttention(attention, layerNorm(attentionNorm, x), {
     heads,
     dropoutRate: rate,
     training,
-    key: foldIn(key, 0),
+    keys: [weightsKey, attentionKey],
   });
   const middle = add(x, attended);
   const hidden = gelu(linear(mlp.expansion, layerNorm(mlpNorm, middle))); // -> [batch, time, 4 · features]
   const projected = linear(mlp.projection, hidden);
-  return add(middle, dropout(projected, { rate, training, key: foldIn(key, 1) }));
+  return add(middle, dropout(projected, { rate, training, key: mlpKey }));
 }
