@@ -25,7 +25,7 @@ ${hatch}
 <main>
 ${sections}
 </main>
-<footer><p>Made by Atoll from the run’s events.jsonl, config.json and summary.json. Decimal units: 1 MB is 10⁶ bytes. Colours: the palette of Okabe and Ito (2008), which the colour-blind can tell apart.</p></footer>
+<footer><p>Made by Atoll from the run’s events.jsonl, config.json and summary.json. Decimal units: 1 MB is 10⁶ bytes. Colours follow the palette of Okabe and Ito (2008), which the colour-blind can tell apart; some are shifted for contrast.</p></footer>
 <script>${trusted(pageScript)}</script>
 </body>
 </html>

@@ -1,5 +1,5 @@
-// The report's style sheet. Colours are the palette of Okabe and Ito ("Color universal design", 2008), lighter members
-// on a dark page; series differ in dash and marker too, and waiting is hatched, so that print and grey show them.
+// The report's style sheet. Colours follow the palette of Okabe and Ito ("Color universal design", 2008), its green
+// darker or lighter than theirs for contrast, and lighter members on a dark page; series differ in dash and marker too, and waiting is hatched, so that print and grey show them.
 
 const colours = `
 :root {
