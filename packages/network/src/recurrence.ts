@@ -1,6 +1,6 @@
 // Times a schedule whose transfers never share a capacity: every transfer has its path to itself, so the time of each
-// member after each round follows from the round before. Exact, and about 30 ns a transfer: flow-level simulation
-// (replay.ts) of the same schedule gives the same times and takes a hundred times as long.
+// member after each round follows from the round before. Exact: the flow-level simulation (replay.ts) of the same schedule
+// gives the same times, and takes far longer (benchmarks/network).
 
 import type { Rank, Seconds } from "@atoll/core";
 import type { Path } from "./path.ts";

@@ -1,7 +1,7 @@
 // Times a schedule flow by flow, for transfers that share links or NICs. The rules are those of recurrence.ts (a member
 // starts a round when its own transfers of the earlier rounds have ended); only the rates differ.
 
-import type { Seconds } from "@atoll/core";
+import { invariant, type Seconds } from "@atoll/core";
 import { type Flow, FlowSimulation } from "./flows.ts";
 import type { PathLookup } from "./recurrence.ts";
 import type { TransferRound, TransferSchedule } from "./schedule.ts";
@@ -52,6 +52,7 @@ class Replay {
     for (let member = 0; member < this.times.length; member++) this.#advance(member);
     for (let event = this.#simulation.next(); event !== undefined; event = this.#simulation.next())
       for (const transfer of event.arrived) this.#arrive(transfer, event.time);
+    invariant(this.#live.size === 0, `${this.#live.size} rounds of a schedule that nobody can leave`);
   }
 
   #arrive({ round, source, target }: Transfer, time: number): void {
