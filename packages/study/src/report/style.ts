@@ -1,5 +1,6 @@
 // The report's style sheet. Colours follow the palette of Okabe and Ito ("Color universal design", 2008), its green
-// darker or lighter than theirs for contrast, and lighter members on a dark page; series differ in dash and marker too, and waiting is hatched, so that print and grey show them.
+// darker or lighter than theirs for contrast, and lighter members on a dark page.
+// Series differ in dash and marker too, and waiting is hatched, so that print and grey show them.
 
 const colours = `
 :root {
