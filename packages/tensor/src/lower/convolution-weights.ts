@@ -4,14 +4,14 @@
 // product [channels, space] x [space, outChannels].
 
 import { elementCount } from "../host.ts";
-import type { Convolution } from "../ir.ts";
+import type { Convolution, Pair } from "../ir.ts";
 import type { View } from "../layout/view.ts";
 import { range } from "../layout/view.ts";
 import type { GraphBuilder } from "../onnx/graph.ts";
 import { convolutionSize } from "./convolution-size.ts";
 import { dot } from "./dot.ts";
 import { reduce } from "./reduce.ts";
-import { concatenate, reshape, slice, transpose } from "./shape.ts";
+import { concatenate, pad, reshape, slice, transpose } from "./shape.ts";
 
 /** Up to this many result rows a single product over all positions pays for the concatenation it needs. */
 const CONCATENATED_ROWS = 64;
@@ -20,23 +20,24 @@ export function isWeightGradient(x: View, kernel: View, parameters: Convolution)
   const window = kernel.shape.slice(2);
   return (
     parameters.inputDilation.every((dilation) => dilation === 1) &&
-    parameters.padding.every(([before, after]) => before === 0 && after === 0) &&
     elementCount(window) > elementCount(convolutionSize(x.shape.slice(2), window, parameters))
   );
 }
 
 /**
- * @param x [channels, batch, ...space]: here "batch" is the dimension that is summed over
+ * @param images [channels, batch, ...space], not padded yet: here "batch" is the dimension that is summed over
  * @param kernel [outChannels, batch, ...window]
  * @returns [channels, outChannels, ...positions]
  */
-export function weightGradient(g: GraphBuilder, x: View, kernel: View, parameters: Convolution): View {
-  const { strides, kernelDilation } = parameters;
+export function weightGradient(g: GraphBuilder, images: View, kernel: View, parameters: Convolution): View {
+  const { strides, kernelDilation, padding } = parameters;
+  const x = pad(g, images, [[0, 0], [0, 0], ...padding]);
   const [channels, batch, ...space] = x.shape as [number, number, ...number[]];
   const outChannels = kernel.shape[0]!;
   const window = kernel.shape.slice(2);
   const pixels = elementCount(window);
-  const counts = convolutionSize(space, window, parameters);
+  const unpadded = { ...parameters, padding: padding.map((): Pair => [0, 0]) };
+  const counts = convolutionSize(space, window, unpadded);
   const positions = counts.reduce<number[][]>(
     (found, count) => found.flatMap((at) => range(count).map((i) => [...at, i])),
     [[]],

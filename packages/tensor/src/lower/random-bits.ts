@@ -44,11 +44,9 @@ function threefry(g: GraphBuilder, k0: string, k1: string, counters: string): [x
   const u32 = (value: number): string => g.scalar(value, "uint32");
   const add = (a: string, b: string): string => g.node("Add", [a, b]);
   const xor = (a: string, b: string): string => g.node("BitwiseXor", [a, b]);
+  // The runtime multiplies and adds several words at once, but shifts and combines bits one by one.
   const rotate = (x: string, by: number): string =>
-    g.node("BitwiseOr", [
-      g.node("BitShift", [x, u32(by)], { direction: "LEFT" }),
-      g.node("BitShift", [x, u32(32 - by)], { direction: "RIGHT" }),
-    ]);
+    add(g.node("Mul", [x, u32(2 ** by)]), g.node("BitShift", [x, u32(32 - by)], { direction: "RIGHT" }));
   const key = [k0, k1, xor(xor(k0, k1), u32(KEY_PARITY))] as const;
   let x0 = k0; // The counter's upper half is 0.
   let x1 = add(counters, k1);
