@@ -15,17 +15,26 @@ import {
 } from "@atoll/train";
 import { z } from "zod";
 
-/** A choice with options of its own: `strategy=diloco strategy.H=50`, or just its name. */
-function choice(
-  entries: readonly { readonly name: string; readonly summary: string; readonly options: z.ZodType }[],
-): z.ZodType {
+interface ChoiceEntry {
+  readonly name: string;
+  readonly summary: string;
+  readonly options: z.ZodType;
+}
+
+/** A choice with options of its own: `strategy=diloco strategy.H=50`, just its name, or options of the usual one. */
+function choice(entries: readonly ChoiceEntry[], usual: string): z.ZodType {
   const branches = entries.map(({ name, summary, options }) =>
     (options as z.ZodObject).extend({ kind: z.literal(name) }).describe(summary),
   );
-  return z.preprocess(
-    (value) => (typeof value === "string" ? { kind: value } : value),
-    z.discriminatedUnion("kind", branches as unknown as [z.ZodObject<{ kind: z.ZodLiteral<string> }>]),
+  const named = (value: unknown): unknown => {
+    if (typeof value === "string") return { kind: value };
+    return typeof value === "object" && value !== null ? { kind: usual, ...value } : value;
+  };
+  const union = z.discriminatedUnion(
+    "kind",
+    branches as unknown as [z.ZodObject<{ kind: z.ZodLiteral<string> }>],
   );
+  return z.preprocess(named, union).prefault(usual);
 }
 
 const range = z.union([z.number(), z.tuple([z.number(), z.number()])]);
@@ -56,48 +65,56 @@ const network = z.strictObject({
     .describe("bytes that one flow has in flight at most; 4 MiB if left out"),
 });
 
-const compute = choice([
-  {
-    name: "device",
-    summary: "FLOPs of the traced step over a device's sustained rate",
-    options: z.strictObject({
-      device: z.enum(Object.keys(deviceProfiles)).default("laptop").describe("device profile"),
-      utilization: z
-        .number()
-        .gt(0)
-        .max(1)
-        .default(0.3)
-        .describe("part of the device's peak that training reaches"),
-      variability: z.number().min(0).default(0.05).describe("coefficient of variation of a step's time"),
-    }),
-  },
-  {
-    name: "measured",
-    summary: "steps measured on this machine before the run, and recorded for replays",
-    options: z.strictObject({
-      durations: z
-        .array(z.number().positive())
-        .min(1)
-        .optional()
-        .describe("recorded step durations in seconds"),
-    }),
-  },
-]);
+const compute = choice(
+  [
+    {
+      name: "device",
+      summary: "FLOPs of the traced step over a device's sustained rate",
+      options: z.strictObject({
+        device: z.enum(Object.keys(deviceProfiles)).default("laptop").describe("device profile"),
+        utilization: z
+          .number()
+          .gt(0)
+          .max(1)
+          .default(0.3)
+          .describe("part of the device's peak that training reaches"),
+        variability: z.number().min(0).default(0.05).describe("coefficient of variation of a step's time"),
+      }),
+    },
+    {
+      name: "measured",
+      summary: "steps measured on this machine before the run, and recorded for replays",
+      options: z.strictObject({
+        durations: z
+          .array(z.number().positive())
+          .min(1)
+          .optional()
+          .describe("recorded step durations in seconds"),
+      }),
+    },
+  ],
+  "device",
+);
 
-const partition = choice([
-  { name: "contiguous", summary: "ranges in the data's own order", options: z.strictObject({}) },
-  { name: "shuffled", summary: "ranges of a random order", options: z.strictObject({}) },
-  {
-    name: "dirichlet",
-    summary: "label skew: each node's mix of classes from Dirichlet(alpha)",
-    options: z.strictObject({ alpha: z.number().positive().default(0.5).describe("smaller is more skewed") }),
-  },
-  {
-    name: "labelShards",
-    summary: "sorted by label, cut into shards, dealt out",
-    options: z.strictObject({ shardsPerNode: z.int().min(1).default(2).describe("shards each node gets") }),
-  },
-]);
+const partition = choice(
+  [
+    { name: "contiguous", summary: "ranges in the data's own order", options: z.strictObject({}) },
+    { name: "shuffled", summary: "ranges of a random order", options: z.strictObject({}) },
+    {
+      name: "dirichlet",
+      summary: "label skew: each node's mix of classes from Dirichlet(alpha)",
+      options: z.strictObject({
+        alpha: z.number().positive().default(0.5).describe("smaller is more skewed"),
+      }),
+    },
+    {
+      name: "labelShards",
+      summary: "sorted by label, cut into shards, dealt out",
+      options: z.strictObject({ shardsPerNode: z.int().min(1).default(2).describe("shards each node gets") }),
+    },
+  ],
+  "contiguous",
+);
 
 /** Options that every experiment has. */
 export const runOptions = z.strictObject({
@@ -115,11 +132,11 @@ export const runOptions = z.strictObject({
   valInterval: z.int().min(1).default(100).describe("steps between two evaluations"),
   checkpointInterval: z.int().min(0).default(0).describe("steps between two checkpoints; 0 for none"),
   shuffle: z.boolean().default(true).describe("draw a new order of examples every epoch"),
-  partition: partition.prefault("contiguous").describe("how the data is spread over the nodes"),
-  strategy: choice(strategyEntries).prefault("ddp").describe("when nodes talk, and what they say"),
-  optimizer: choice(optimizerEntries).prefault("adamw").describe("the optimizer of the local steps"),
+  partition: partition.describe("how the data is spread over the nodes"),
+  strategy: choice(strategyEntries, "ddp").describe("when nodes talk, and what they say"),
+  optimizer: choice(optimizerEntries, "adamw").describe("the optimizer of the local steps"),
   network: network.prefault({}).describe("the simulated network"),
-  compute: compute.prefault("device").describe("how long a step takes on the virtual clock"),
+  compute: compute.describe("how long a step takes on the virtual clock"),
   workers: z
     .int()
     .min(1)

@@ -130,7 +130,7 @@ class FitRun {
   readonly #validation: EvaluationSets | undefined;
   readonly #startedAt: number;
   readonly #wallClock: () => number;
-  #savedAt = -1;
+  #saved: { readonly step: number; readonly path: string } | undefined;
 
   constructor(
     options: ResolvedFitOptions,
@@ -226,17 +226,19 @@ class FitRun {
 
   async #save(): Promise<string | undefined> {
     const { checkpoints, emit } = this.#options;
-    if (checkpoints === undefined || this.#savedAt === this.#simulation.step) return undefined;
+    const { step } = this.#simulation;
+    if (checkpoints === undefined || this.#saved?.step === step) return this.#saved?.path;
     const path = await checkpoints.save(this.#simulation.snapshot());
-    this.#savedAt = this.#simulation.step;
-    emit({ type: "checkpoint", step: this.#simulation.step, path });
+    this.#saved = { step, path };
+    emit({ type: "checkpoint", step, path });
     return path;
   }
 
   async #interrupt(): Promise<never> {
     const path = await this.#save();
     const { step, maxSteps } = this.#simulation;
-    const saved = path === undefined ? "No checkpoint was asked for." : `Checkpoint: ${path}.`;
+    const saved =
+      path === undefined ? "There is no checkpoint, since none was asked for." : `Checkpoint: ${path}.`;
     throw new InterruptedError(`Interrupted after step ${step} of ${maxSteps}. ${saved}`);
   }
 

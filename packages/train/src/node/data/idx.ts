@@ -5,8 +5,7 @@
 import { createReadStream } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
-import { promisify } from "node:util";
-import { createGunzip, gunzip } from "node:zlib";
+import { createGunzip } from "node:zlib";
 import { ConfigError, messageOf } from "@atoll/core";
 
 export interface IdxArray {
@@ -71,9 +70,23 @@ export function parseIdx(path: string, content: Uint8Array, dimensions: number):
   return { path, shape, values };
 }
 
+/** Decompresses straight into shared memory, where the data set will lie: no second copy of it ever exists. */
 async function inflate(path: string, file: Buffer): Promise<Uint8Array> {
+  let content = sharedBytes(inflatedLength(file));
+  let length = 0;
+  const collect = async (chunks: AsyncIterable<Buffer>): Promise<void> => {
+    for await (const chunk of chunks) {
+      if (length + chunk.length > content.length) {
+        const larger = sharedBytes(2 * (length + chunk.length));
+        larger.set(content.subarray(0, length));
+        content = larger;
+      }
+      content.set(chunk, length);
+      length += chunk.length;
+    }
+  };
   try {
-    return await promisify(gunzip)(file, { chunkSize: inflatedLength(file) });
+    await pipeline([file], createGunzip({ chunkSize: CHUNK }), collect);
   } catch (cause) {
     const offset = await damagedAt(path);
     throw new ConfigError(
@@ -81,12 +94,14 @@ async function inflate(path: string, file: Buffer): Promise<Uint8Array> {
       cause,
     );
   }
+  return content.subarray(0, length);
 }
 
-/**
- * A gzip file ends in its decompressed length: one output buffer of that size spares zlib a thousand small ones.
- * It is a hint, not a fact, where the file is damaged; so it is bounded.
- */
+const CHUNK = 2 ** 18;
+
+const sharedBytes = (length: number): Uint8Array => new Uint8Array(new SharedArrayBuffer(length));
+
+/** A gzip file ends in its decompressed length. It is a hint, not a fact, where the file is damaged; so it is bounded. */
 function inflatedLength(file: Buffer): number {
   const claimed = file.length < 4 ? 0 : file.readUInt32LE(file.length - 4);
   return Math.min(Math.max(claimed, 1024), 64 * 2 ** 20);
