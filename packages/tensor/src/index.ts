@@ -83,6 +83,7 @@ export {
   oneHot,
   pad,
   randomBits,
+  randomPairs,
   relu,
   reshape,
   slice,
