@@ -95,11 +95,18 @@ export interface Rehearsal {
   readonly snapshots: ReadonlyMap<number, RunSnapshot>;
 }
 
-export type RehearsalOptions = Partial<Omit<LocalTrainerOptions, "wallClock">> & FitOptions;
+export type RehearsalOptions = Partial<LocalTrainerOptions> & FitOptions;
 
 /** Fits a perceptron to clouds, unless the options say otherwise, and keeps what happens. */
 export async function rehearse(options: RehearsalOptions): Promise<Rehearsal> {
-  const { model = perceptron(), train = clouds(240), validation, executor, ...fit } = options;
+  const {
+    model = perceptron(),
+    train = clouds(240),
+    validation,
+    executor,
+    wallClock = () => 0,
+    ...fit
+  } = options;
   const events: RunEvent[] = [];
   const store = memoryStore();
   const trainer = new LocalTrainer({
@@ -107,7 +114,7 @@ export async function rehearse(options: RehearsalOptions): Promise<Rehearsal> {
     train,
     ...(validation === undefined ? {} : { validation }),
     ...(executor === undefined ? {} : { executor }),
-    wallClock: () => 0,
+    wallClock,
   });
   const result = await trainer.fit({
     batchSize: 8,
