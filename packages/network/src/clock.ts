@@ -10,6 +10,7 @@
 
 import { type Rank, RunError, type Seconds, seconds } from "@atoll/core";
 import { MinHeap } from "./heap.ts";
+import { listed } from "./listed.ts";
 import { turn } from "./turn.ts";
 
 /** How long work takes on the virtual clock: known beforehand, or read from its result (a measured duration). */
@@ -302,13 +303,6 @@ function unlessAborted(done: Promise<unknown>, signal: AbortSignal | undefined):
     signal.addEventListener("abort", abort, { once: true });
     done.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
   });
-}
-
-/** "rank 3", "ranks 1, 2", "ranks 0, 1, 2, 3, 4, 5, 6, 7 and 992 more". */
-export function listed(what: string, numbers: readonly number[]): string {
-  const shown = numbers.slice(0, 8).join(", ");
-  const more = numbers.length > 8 ? ` and ${numbers.length - 8} more` : "";
-  return `${what}${numbers.length === 1 ? "" : "s"} ${shown}${more}`;
 }
 
 /** @param start where the clock begins; a resumed run gives the saved time. */

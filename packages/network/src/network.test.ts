@@ -59,11 +59,20 @@ test("a routed transfer adds the latencies and takes the least bandwidth on its 
   expect(star.transfer(1, 2, bytes(1e6), seconds(0))).toBeCloseTo(expected, 12);
 });
 
-test("incast: flows into one node share its NIC, and a larger NIC relieves them", () => {
+test("incast and outcast: flows into or out of one node share its NIC, and a larger NIC relieves them", () => {
   const incast = scheduleOf(4, [[1, 2, 3].map((source) => [source, 0, 1e6] as const)]);
+  const outcast = scheduleOf(4, [[1, 2, 3].map((target) => [0, target, 1e6] as const)]);
   const options: NetworkOptions = { ...exact, bandwidth: 1e6, latency: 0.5 };
-  expect(network(options).time(incast, zeros(4))[0]).toBeCloseTo(3.5, 9);
-  expect(network({ ...options, nic: 3e6 }).time(incast, zeros(4))[0]).toBeCloseTo(1.5, 9);
+  for (const schedule of [incast, outcast]) {
+    expect(network(options).time(schedule, zeros(4))[0]).toBeCloseTo(3.5, 9);
+    expect(network({ ...options, nic: 3e6 }).time(schedule, zeros(4))[0]).toBeCloseTo(1.5, 9);
+  }
+});
+
+test("a member that is ready only after its messages have come is done when it is ready", () => {
+  const incast = scheduleOf(3, [[1, 2].map((source) => [source, 0, 1e6] as const), [[0, 1, 1e6]]]);
+  const options: NetworkOptions = { ...exact, bandwidth: 1e6, latency: 0.5 };
+  expect(network(options, 3).time(incast, [seconds(10), seconds(0), seconds(0)])).toEqual([11.5, 11.5, 2.5]);
 });
 
 test("both directions of a link have the full bandwidth", () => {
@@ -160,10 +169,13 @@ test("jitter stays within its share of the latency, and loss only ever delays", 
   expect(Math.max(...times)).toBeLessThanOrEqual(1.3);
   expect(times.reduce((sum, time) => sum + time, 0) / times.length).toBeCloseTo(1, 1);
   for (let i = 0; i < 100; i++) {
-    // Ten packets: each round of retransmission costs a round trip of 2 s and at least one packet's bytes.
-    const time = lossy.transfer(0, 1, bytes(14_480), seconds(0)) - 1.01448;
-    const rounds = Math.floor(time / 2 + 1e-9);
-    expect(time - 2 * rounds).toBeGreaterThanOrEqual(rounds * 0.001448 - 1e-9);
+    // Ten packets: each round of retransmission costs a round trip of 2 s, and each packet its time on the wire again.
+    const late = lossy.transfer(0, 1, bytes(14_480), seconds(0)) - 1.01448;
+    const rounds = Math.floor(late / 2 + 1e-9);
+    const packets = (late - 2 * rounds) / 0.001448;
+    expect(packets).toBeCloseTo(Math.round(packets), 6);
+    expect(packets).toBeGreaterThan(rounds - 1e-6);
+    expect(packets).toBeLessThan(10 * rounds + 1e-6);
   }
 });
 
