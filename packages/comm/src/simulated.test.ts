@@ -241,3 +241,18 @@ test("1,000 ranks: sums are right and bytes exact", async () => {
   const total = Array.from({ length: 1000 }, (_, rank) => world.communicator(rank).bytesSent);
   expect(total.reduce((sum, sent) => sum + sent, 0)).toBe(2 * 999 * 4 * length);
 });
+
+test("a communicator that was kept while many other groups came and went meets those made anew", async () => {
+  const { run } = createFixture(5);
+  await run(async (communicator, rank) => {
+    const pair = [0, 1];
+    const x = Float32Array.of(rank);
+    const kept = pair.includes(rank) ? communicator.group(pair) : undefined;
+    await kept?.allReduce(x);
+    const random = createRandom(1);
+    for (let round = 0; round < 200; round++) await communicator.group([...random.permutation(5)]).barrier();
+    if (kept === undefined) return;
+    await (rank === 0 ? kept : communicator.group(pair)).allReduce(x);
+    expect([...x]).toEqual([2]);
+  });
+});

@@ -42,21 +42,26 @@ interface Counters {
   bytesSent: number;
 }
 
+/** Groups that are kept though nobody is in a collective of theirs: a run that draws new ones all the time would fill up. */
+const KEPT_GROUPS = 64;
+
 class World implements SimulatedWorld {
   readonly #options: SimulatedWorldOptions;
-  readonly #all: Group;
+  /** By their ranks; the one called longest ago comes first. */
   readonly #groups = new Map<string, Group>();
+  readonly #ranks: readonly Rank[];
+  readonly #key: string;
   #counters: Counters[];
 
   constructor(options: SimulatedWorldOptions) {
     this.#options = options;
-    const ranks = Array.from({ length: options.worldSize }, (_, rank) => rank);
-    this.#counters = ranks.map(() => ({ communication: 0, waiting: 0, bytesSent: 0 }));
-    this.#all = this.group(ranks);
+    this.#ranks = Array.from({ length: options.worldSize }, (_, rank) => rank);
+    this.#key = this.#ranks.join();
+    this.#counters = this.#ranks.map(() => ({ communication: 0, waiting: 0, bytesSent: 0 }));
   }
 
   communicator(rank: Rank): Communicator {
-    return new Member(this, this.#all, rank);
+    return new Member(this, { ranks: this.#ranks, key: this.#key, member: rank });
   }
 
   times(rank: Rank): CommunicationTimes {
@@ -68,33 +73,41 @@ class World implements SimulatedWorld {
     return this.#counters[rank]!.bytesSent;
   }
 
-  /** The group of that list; the same one however often it is asked for. */
-  group(ranks: readonly Rank[]): Group {
-    const key = ranks.join();
-    let group = this.#groups.get(key);
-    if (group === undefined) {
-      const { worldSize, network } = this.#options;
-      for (const rank of ranks)
-        if (!(Number.isInteger(rank) && rank >= 0 && rank < worldSize))
-          throw new RunError(`group([${key}]): expected ranks from 0 to ${worldSize - 1}, got ${rank}.`);
-      if (new Set(ranks).size !== ranks.length)
-        throw new RunError(`group([${key}]): expected each rank once.`);
-      group = new Group([...ranks], network.topology);
-      this.#groups.set(key, group);
+  /** @throws RunError if the list is none of different ranks of this world */
+  check(ranks: readonly Rank[]): void {
+    const { worldSize } = this.#options;
+    for (const rank of ranks)
+      if (!(Number.isInteger(rank) && rank >= 0 && rank < worldSize))
+        throw new RunError(`group([${ranks}]): expected ranks from 0 to ${worldSize - 1}, got ${rank}.`);
+    if (new Set(ranks).size !== ranks.length)
+      throw new RunError(`group([${ranks}]): expected each rank once.`);
+  }
+
+  /**
+   * The group that a call of these ranks belongs to, made anew if it was forgotten: while none of its members waits for
+   * another, all have made equally many calls, so there is nothing in it to lose.
+   */
+  #group(ranks: readonly Rank[], key: string): Group {
+    const group = this.#groups.get(key) ?? new Group([...ranks], this.#options.network.topology);
+    this.#groups.delete(key);
+    this.#groups.set(key, group);
+    if (this.#groups.size > KEPT_GROUPS) {
+      const idle = this.#groups.entries().find(([, { isGathering }]) => !isGathering);
+      if (idle !== undefined && idle[1] !== group) this.#groups.delete(idle[0]);
     }
     return group;
   }
 
   /** A member's call: it waits for the others, and for the bytes to move. Results are in its vector or in the promise. */
   async call(
-    group: Group,
-    member: number,
+    { ranks, key, member }: Membership,
     call: Call,
     vector: Float32Array,
     signal?: AbortSignal,
   ): Promise<readonly Float32Array[]> {
     signal?.throwIfAborted();
     const { clock } = this.#options;
+    const group = this.#group(ranks, key);
     const gathering = group.enter(member, call);
     const rank = group.ranks[member]!;
     const wait = clock.wait<readonly Float32Array[]>(rank, () => gathering.describe());
@@ -165,21 +178,32 @@ class World implements SimulatedWorld {
 
 const EMPTY = new Float32Array(0);
 
+/** Whom a call is among, and whose it is. */
+interface Membership {
+  readonly ranks: readonly Rank[];
+  readonly key: string;
+  readonly member: number;
+}
+
 class Member implements Communicator {
   readonly rank: Rank;
   readonly worldSize: number;
   readonly #world: World;
-  readonly #group: Group;
+  readonly #membership: Membership;
 
-  constructor(world: World, group: Group, member: number) {
+  constructor(world: World, membership: Membership) {
     this.#world = world;
-    this.#group = group;
-    this.rank = member;
-    this.worldSize = group.ranks.length;
+    this.#membership = membership;
+    this.rank = membership.member;
+    this.worldSize = membership.ranks.length;
+  }
+
+  get #worldRank(): Rank {
+    return this.#membership.ranks[this.rank]!;
   }
 
   get bytesSent(): number {
-    return this.#world.bytesSent(this.#group.ranks[this.rank]!);
+    return this.#world.bytesSent(this.#worldRank);
   }
 
   async allReduce(x: Float32Array, { op = "sum", signal }: AllReduceOptions = {}): Promise<void> {
@@ -201,15 +225,16 @@ class Member implements Communicator {
   }
 
   group(ranks: readonly Rank[]): Communicator {
-    const own = this.#group.ranks[this.rank]!;
+    const own = this.#worldRank;
     const member = ranks.indexOf(own);
     if (member === -1)
       throw new RunError(`group([${ranks.join()}]) on rank ${own}: expected a list with this rank in it.`);
-    return new Member(this.#world, this.#world.group(ranks), member);
+    this.#world.check(ranks);
+    return new Member(this.#world, { ranks: [...ranks], key: ranks.join(), member });
   }
 
   #call(call: Call, x: Float32Array, signal?: AbortSignal): Promise<readonly Float32Array[]> {
-    return this.#world.call(this.#group, this.rank, call, x, signal);
+    return this.#world.call(this.#membership, call, x, signal);
   }
 }
 
