@@ -218,5 +218,5 @@ export const upperHalf = (words: Tensor): Tensor =>
 export const lowerHalf = (words: Tensor): Tensor =>
   cast(keep(np.bitwiseAnd(lend(words), np.array(0xffff, { dtype: JaxDType.Uint32 }))), "float32");
 
-/** Uniform on [0, 1) with 24 bits. float32 [length] */
+/** Uniform on [0, 1) with 23 bits. float32 [length] */
 export const uniform = (key: Tensor, length: number): Tensor => keep(random.uniform(lend(key), [length]));
