@@ -1,25 +1,46 @@
-// Command-line arguments: flags by node:util's parser, complaints in our words.
+// Command-line arguments: split by node:util's parser, checked and complained of in our words.
 
 import { type ParseArgsOptionsConfig, parseArgs } from "node:util";
-import { ConfigError, messageOf, unknownName } from "@atoll/core";
+import { ConfigError, unknownName } from "@atoll/core";
 
 export interface ParsedArguments {
   readonly values: Readonly<Record<string, string | boolean | undefined>>;
   readonly positionals: readonly string[];
 }
 
-/** @throws ConfigError for an unknown flag (with the nearest known one) or a missing value. */
+/** @throws ConfigError for an unknown flag (with the nearest known one), a missing value, or one too many. */
 export function parseArguments(argv: readonly string[], flags: ParseArgsOptionsConfig): ParsedArguments {
-  const known = Object.keys(flags).map((name) => `--${name}`);
-  for (const argument of argv) {
-    const name = argument.split("=")[0]!;
-    if (name.startsWith("--") && name !== "--" && !known.includes(name))
-      throw unknownName("flag", name, known);
+  const { values, positionals, tokens } = parseArgs({
+    args: [...argv],
+    options: flags,
+    allowPositionals: true,
+    strict: false,
+    tokens: true,
+  });
+  for (const token of tokens) {
+    if (token.kind !== "option") continue;
+    const { name, rawName, value } = token;
+    const flag = Object.hasOwn(flags, name) ? flags[name] : undefined;
+    if (flag === undefined) throw unknownFlag(rawName, value, Object.keys(flags));
+    if (flag.type === "boolean" && value !== undefined)
+      throw new ConfigError(`Flag "${rawName}": expected no value, got "${value}". Write ${rawName} alone.`);
+    if (flag.type === "string" && !value)
+      throw new ConfigError(
+        `Flag "${rawName}": expected a value after it, got nothing. See npx atoll help train.`,
+      );
   }
-  try {
-    const { values, positionals } = parseArgs({ args: [...argv], options: flags, allowPositionals: true });
-    return { values: values as ParsedArguments["values"], positionals };
-  } catch (error) {
-    throw new ConfigError(`Bad command line: ${messageOf(error)} See --help.`, error);
-  }
+  return { values: values as ParsedArguments["values"], positionals };
+}
+
+/** Someone who writes --nodes=3 means the option nodes=3. */
+function unknownFlag(flag: string, value: string | undefined, known: readonly string[]): ConfigError {
+  if (value === undefined)
+    return unknownName(
+      "flag",
+      flag,
+      known.map((name) => `--${name}`),
+    );
+  return new ConfigError(
+    `Unknown flag "${flag}". Options of a run are written without dashes: ${flag.replace(/^-+/, "")}=${value}.`,
+  );
 }

@@ -1,87 +1,120 @@
 // Help texts are made from the commands and from the options' schemas, so they cannot fall behind the program.
+// Plain text of two columns, at most 100 characters wide.
 
 import { z } from "zod";
+import { branchesOf, peel } from "./schema.ts";
 import type { Command } from "./terminal.ts";
 
+const WIDTH = 100;
+/** A longer left column pushes its text to the next line. */
+const LEFT = 34;
+
+/** What is written on the left, what it means on the right. */
+export type Row = readonly [left: string, right: string];
+
 export function topHelp(commands: readonly Command[]): string {
+  const rows: readonly Row[] = [
+    ...commands.map(({ name, summary }): Row => [name, summary]),
+    ["help", "show this text, or a command's: npx atoll help train"],
+  ];
   return `Atoll: a wind tunnel for distributed training.
 
 Usage: npx atoll <command> [arguments]
 
 Commands:
-${table(commands.map(({ name, summary }) => [name, summary]))}
-  help     show this text, or a command's: npx atoll help train
+${table(rows)}
 
-Options:
-  --help, --version
+Flags:
+${table([
+  ["--help, -h", "show this text, or a command's: npx atoll train --help"],
+  ["--version, -v", "print the version"],
+])}
 
 Example:
   npx atoll train digits nodes=3 network.profile=wan network.topology=ring
 `;
 }
 
-/** Rows of two columns, indented, the first one padded. */
-export function table(rows: readonly (readonly [string, string])[]): string {
-  const width = Math.max(...rows.map(([left]) => left.length));
-  return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`.trimEnd()).join("\n");
+/** Rows of two columns, indented by two; the right one wraps. */
+export function table(rows: readonly Row[]): string {
+  const width = Math.min(LEFT, Math.max(...rows.map(([left]) => left.length)));
+  return rows.flatMap((row) => layRow(row, width)).join("\n");
 }
 
-/** One row an option: dotted name, type and default, description. */
-export function describeOptions(schema: z.ZodObject, prefix = ""): readonly (readonly [string, string])[] {
-  return Object.entries(schema.shape).flatMap(([name, option]) =>
-    describeOption(`${prefix}${name}`, option as z.ZodType),
+function layRow([left, right]: Row, width: number): readonly string[] {
+  const margin = " ".repeat(width + 4);
+  const [first = "", ...others] = wrap(right, WIDTH - margin.length);
+  const head = `  ${left.padEnd(width)}`;
+  const lines = left.length > width ? [head, `${margin}${first}`] : [`${head}  ${first}`];
+  return [...lines, ...others.map((line) => `${margin}${line}`)].map((line) => line.trimEnd());
+}
+
+function wrap(text: string, width: number): readonly string[] {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const last = lines.at(-1);
+    if (last !== undefined && `${last} ${word}`.length <= width) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
+}
+
+/** Rows of the options of an object: dotted name and type, then description and default. */
+export const describeOptions = (schema: z.ZodObject): readonly Row[] => describeShape(schema.shape, "", "");
+
+const describeShape = (
+  shape: Readonly<Record<string, z.core.$ZodType>>,
+  indent: string,
+  prefix: string,
+): readonly Row[] =>
+  Object.entries(shape).flatMap(([name, option]) =>
+    describeOption(indent, `${prefix}${name}`, option as z.ZodType),
   );
-}
 
-function describeOption(path: string, option: z.ZodType): readonly (readonly [string, string])[] {
+function describeOption(indent: string, path: string, option: z.ZodType): readonly Row[] {
   const { inner, fallback } = peel(option);
-  const text = [
-    option.description ?? inner.description ?? "",
-    fallback === undefined ? "" : `(default ${shown(fallback)})`,
-  ];
-  const line: readonly [string, string] = [
-    `${path}=${typeName(inner)}`,
-    text.filter((part) => part !== "").join(" "),
-  ];
+  const text = option.description ?? inner.description ?? "";
   if (inner instanceof z.ZodObject) {
-    const own = describeOptions(inner, `${path}.`);
-    return text[0] === "" ? own : [[path, text[0]!], ...own];
+    const own = describeShape(inner.shape, text === "" ? indent : `${indent}  `, `${path}.`);
+    return text === "" ? own : [[`${indent}${path}`, text], ...own];
   }
-  if (!(inner instanceof z.ZodDiscriminatedUnion)) return [line];
-  const branches = (inner.def.options as readonly z.ZodObject[]).map((branch) => {
-    const { kind, ...rest } = branch.shape as Record<string, z.ZodType>;
-    const name = String((kind as z.ZodLiteral).value);
-    return { name, summary: branch.description ?? "", rows: describeOptions(z.object(rest), `  ${path}.`) };
-  });
+  const { type, values } = typeOf(inner, LEFT - indent.length - path.length - 1);
+  const described = values === undefined ? text : `${text}: ${values}`;
+  const usual = fallback === undefined ? "" : ` (default ${shown(fallback)})`;
+  return [[`${indent}${path}=${type}`, described + usual], ...describeBranches(indent, path, inner)];
+}
+
+/** A choice's options: first those that all its branches have alike, then each branch with its others. */
+function describeBranches(indent: string, path: string, inner: z.ZodType): readonly Row[] {
+  const branches = (branchesOf(inner) ?? []).map(({ name, summary, options }) => ({
+    head: [`${indent}  ${path}=${name}`, summary] as const,
+    rows: describeShape(options, `${indent}    `, `${path}.`),
+  }));
+  const same = (a: Row, b: Row): boolean => a[0] === b[0] && a[1] === b[1];
+  const shared = (row: Row): boolean =>
+    branches.length > 1 && branches.every(({ rows }) => rows.some((other) => same(row, other)));
   return [
-    line,
-    ...branches.flatMap(({ name, summary, rows }) => [[`  ${path}=${name}`, summary] as const, ...rows]),
+    ...(branches[0]?.rows ?? []).filter(shared).map(([left, right]): Row => [left.slice(2), right]),
+    ...branches.flatMap(({ head, rows }) => [head, ...rows.filter((row) => !shared(row))]),
   ];
 }
 
-/** What lies under defaults, optionals and preprocessing, and the default. */
-function peel(option: z.ZodType): { readonly inner: z.ZodType; readonly fallback: unknown } {
-  let inner = option;
-  let fallback: unknown;
-  for (;;) {
-    if (inner instanceof z.ZodDefault || inner instanceof z.ZodPrefault) {
-      fallback ??= inner.def.defaultValue;
-      inner = inner.def.innerType as z.ZodType;
-    } else if (inner instanceof z.ZodOptional) inner = inner.def.innerType as z.ZodType;
-    else if (inner instanceof z.ZodPipe) inner = inner.def.out as z.ZodType;
-    else return { inner, fallback };
-  }
+/** What to write after `=`; names that do not fit into `room` characters are listed in the description instead. */
+function typeOf(type: z.ZodType, room: number): { readonly type: string; readonly values?: string } {
+  const branches = branchesOf(type)?.map(({ name }) => name);
+  const names = type instanceof z.ZodEnum ? type.options.map(String) : branches;
+  if (names === undefined) return { type: typeName(type) };
+  const joined = names.join("|");
+  if (joined.length <= room) return { type: joined };
+  return branches === undefined ? { type: "name", values: names.join(", ") } : { type: "name" };
 }
 
 function typeName(type: z.ZodType): string {
-  if (type instanceof z.ZodEnum) return type.options.join("|");
-  if (type instanceof z.ZodDiscriminatedUnion)
-    return (type.def.options as readonly z.ZodObject[])
-      .map((branch) => String((branch.shape.kind as z.ZodLiteral).value))
-      .join("|");
   if (type instanceof z.ZodNumber) return type.format === "safeint" ? "integer" : "number";
   if (type instanceof z.ZodBoolean) return "true|false";
   if (type instanceof z.ZodString) return "text";
+  if (type instanceof z.ZodTuple) return "[low,high]";
+  if (type instanceof z.ZodArray) return `[${typeName(type.element as z.ZodType)},…]`;
   if (type instanceof z.ZodUnion) return (type.def.options as readonly z.ZodType[]).map(typeName).join("|");
   return "value";
 }

@@ -2,14 +2,14 @@
 
 import type { Experiment } from "@atoll/train";
 import { describeOptions, table } from "./help.ts";
-import { runOptions } from "./runConfig.ts";
+import { runOptions } from "./runOptions.ts";
 
 export function trainHelp(experiments: readonly Experiment[]): string {
   return `Trains an experiment on N simulated machines and writes a run directory with a report.
 
 Usage: npx atoll train <experiment> [key=value …] [flags]
 
-Experiments: the path of a TypeScript file whose default export is made by defineExperiment, or a built-in:
+Experiments: a TypeScript file whose default export is made by defineExperiment, or a built-in:
 ${table(experiments.map(({ name, summary }) => [name, summary]))}
 
 Flags:
@@ -20,20 +20,21 @@ ${table([
   ["--resume", "go on with run --name from its last checkpoint"],
 ])}
 
-Options (key=value; a dot goes into a choice's own options):
+Options of every run; a dot goes into a choice's own options, which are indented under it:
 ${table(describeOptions(runOptions))}
 ${experiments.map(({ name, options }) => `\nOptions of ${name}:\n${table(describeOptions(options))}`).join("\n")}
 
 Environment:
 ${table([["ATOLL_DATA", "directory of data sets; by default in the user's cache directory"]])}
 
-Exit codes: 0 done, 1 the run failed, 2 the command line or config is wrong, 130 interrupted (resumable).
+Exit codes: 0 done, 1 the run failed, 2 the command line or config is wrong, 130 interrupted.
+An interrupted run has a checkpoint and can be resumed.
 
 Examples:
-  npx atoll train digits nodes=3 strategy=fedavg strategy.H=20 network.profile=wan network.topology=ring
-  npx atoll train mnist model=smallCnn strategy=diloco strategy.H=50 nodes=4 maxSteps=500 network.profile=mobile
-  npx atoll train nanogpt data.file=book.txt model.size=small blockSize=128 optimizer.schedule=cosine
-  npx atoll train my-experiment.ts nodes=16 partition=dirichlet partition.alpha=0.1 --name skewed --json
+  npx atoll train digits nodes=3 strategy=fedavg strategy.H=20 network.profile=wan
+  npx atoll train mnist model=smallCnn nodes=4 strategy=diloco strategy.H=50 network.profile=mobile
+  npx atoll train nanogpt data.file=book.txt model.size=small optimizer.schedule=cosine
+  npx atoll train examples/mnist.ts nodes=16 partition=dirichlet partition.alpha=0.1 --json
   npx atoll train digits --name demo --resume
 `;
 }

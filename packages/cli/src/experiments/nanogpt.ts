@@ -3,26 +3,25 @@
 import { defineExperiment, type Experiment, gpt, gptSizes } from "@atoll/train";
 import { loadText, loadTinyShakespeare } from "@atoll/train/node";
 import { z } from "zod";
+import { group } from "../group.ts";
 
 const options = z.strictObject({
-  model: z
-    .strictObject({
-      size: z
-        .enum(Object.keys(gptSizes))
-        .default("small")
-        .describe("small has 4 layers of 128 features; xl 48 of 1600"),
-      dropout: z
-        .number()
-        .min(0)
-        .lt(1)
-        .default(0)
-        .describe("dropout on embeddings, attention and residual branches"),
-      bias: z.boolean().default(true).describe("biases in linear layers and layer norms"),
-    })
-    .prefault({}),
-  data: z
-    .strictObject({ file: z.string().optional().describe("a UTF-8 text file; tiny Shakespeare if left out") })
-    .prefault({}),
+  model: group("model.size=small", {
+    size: z
+      .enum(Object.keys(gptSizes))
+      .default("small")
+      .describe("small has 4 layers of 128 features; xl 48 of 1600"),
+    dropout: z
+      .number()
+      .min(0)
+      .lt(1)
+      .default(0)
+      .describe("dropout on embeddings, attention and residual branches"),
+    bias: z.boolean().default(true).describe("biases in linear layers and layer norms"),
+  }).prefault({}),
+  data: group("data.file=book.txt", {
+    file: z.string().optional().describe("a UTF-8 text file; tiny Shakespeare if left out"),
+  }).prefault({}),
   blockSize: z.int().min(1).default(128).describe("characters of one example"),
 });
 

@@ -1,0 +1,123 @@
+// The options that every run has, as schemas: for command lines, config files and the help. Strategies, optimizers,
+// devices, profiles and topologies come from their packages' own lists.
+
+import { PROFILE_NAMES, TCP_MODES, TOPOLOGY_NAMES } from "@atoll/network";
+import { deviceProfiles, optimizerEntries, strategyEntries } from "@atoll/train";
+import { z } from "zod";
+import { choice } from "./choice.ts";
+import { group } from "./group.ts";
+
+const range = z.union([z.number(), z.tuple([z.number(), z.number()])], {
+  error: "expected a number or [low,high]",
+});
+
+const network = group("network.profile=wan", {
+  profile: z
+    .enum(PROFILE_NAMES)
+    .default("local")
+    .describe("what links are like; a range is drawn per link from the seed"),
+  topology: z.enum(TOPOLOGY_NAMES).default("fully_connected").describe("which nodes share a link"),
+  bandwidth: range.optional().describe("bytes per second, exact or [low,high], instead of the profile's"),
+  latency: range.optional().describe("seconds one way, instead of the profile's"),
+  jitter: range.optional().describe("spread of the latency as a fraction, instead of the profile's"),
+  loss: range.optional().describe("probability that a packet is lost, instead of the profile's"),
+  nic: z
+    .number()
+    .positive()
+    .optional()
+    .describe("bytes per second that a node can send, and receive, over all its links"),
+  tcp: z
+    .enum(TCP_MODES)
+    .default("cm02")
+    .describe("how TCP limits a transfer: not at all, by its window, or SimGrid's LV08 factors"),
+  window: z
+    .number()
+    .positive()
+    .optional()
+    .describe("bytes that one flow has in flight at most; 4 MiB if left out"),
+});
+
+const compute = choice(
+  [
+    {
+      name: "device",
+      summary: "FLOPs of the traced step over a device's sustained rate",
+      options: z.strictObject({
+        device: z.enum(Object.keys(deviceProfiles)).default("laptop").describe("device profile"),
+        utilization: z
+          .number()
+          .gt(0)
+          .max(1)
+          .default(0.3)
+          .describe("part of the device's peak that training reaches"),
+        variability: z.number().min(0).default(0.05).describe("coefficient of variation of a step's time"),
+      }),
+    },
+    {
+      name: "measured",
+      summary: "steps measured on this machine before the run, and recorded for replays",
+      options: z.strictObject({
+        durations: z
+          .array(z.number().positive())
+          .min(1)
+          .optional()
+          .describe("recorded step durations in seconds"),
+      }),
+    },
+  ],
+  "device",
+);
+
+const partition = choice(
+  [
+    { name: "contiguous", summary: "ranges in the data's own order", options: z.strictObject({}) },
+    { name: "shuffled", summary: "ranges of a random order", options: z.strictObject({}) },
+    {
+      name: "dirichlet",
+      summary: "label skew: each node's mix of classes from Dirichlet(alpha)",
+      options: z.strictObject({
+        alpha: z.number().positive().default(0.5).describe("smaller is more skewed"),
+      }),
+    },
+    {
+      name: "labelShards",
+      summary: "sorted by label, cut into shards, dealt out",
+      options: z.strictObject({ shardsPerNode: z.int().min(1).default(2).describe("shards each node gets") }),
+    },
+  ],
+  "contiguous",
+);
+
+/** Each worker reserves address space of its own: thousands of them cannot start. */
+const MAX_WORKERS = 256;
+
+/** Options that every experiment has. */
+export const runOptions = z.strictObject({
+  nodes: z.int().min(1).default(1).describe("simulated machines"),
+  maxSteps: z.int().min(1).optional().describe("steps of every node"),
+  numEpochs: z.int().min(1).optional().describe("passes over the data instead of maxSteps"),
+  batchSize: z.int().min(1).default(64).describe("examples of one step of one node"),
+  minibatchSize: z
+    .int()
+    .min(1)
+    .optional()
+    .describe("examples of one pass; gradients are accumulated to batchSize"),
+  seed: z.int().min(0).default(0).describe("seed of everything random"),
+  valSize: z.int().min(0).default(1024).describe("examples of an evaluation on the way; 0 for none"),
+  valInterval: z.int().min(1).default(100).describe("steps between two evaluations"),
+  checkpointInterval: z.int().min(0).default(0).describe("steps between two checkpoints; 0 for none"),
+  shuffle: z.boolean().default(true).describe("draw a new order of examples every epoch"),
+  partition: partition.describe("how the data is spread over the nodes"),
+  strategy: choice(strategyEntries, "ddp").describe("when nodes talk, and what they say"),
+  optimizer: choice(optimizerEntries, "adamw").describe("the optimizer of the local steps"),
+  network: network.prefault({}).describe("the simulated network"),
+  compute: compute.describe("how long a step takes on the virtual clock"),
+  workers: z
+    .int()
+    .min(1)
+    .max(MAX_WORKERS)
+    .optional()
+    .describe("threads that compute; one a core by default; changes no result"),
+});
+
+export type RunConfig = z.output<typeof runOptions>;
