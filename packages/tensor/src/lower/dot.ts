@@ -3,8 +3,8 @@
 // whether [rows, columns] or [columns, rows] lies in memory, is chosen by its first reader. Transposed operands cost
 // nothing (Gemm, FusedMatMul), and a vector added to a product becomes Gemm's third operand.
 
-import type { DType } from "../host.ts";
-import { arrange, materialize, physicalOrder } from "../layout/arrange.ts";
+import { type DType, elementCount } from "../host.ts";
+import { applyScale, arrange, materialize, physicalOrder } from "../layout/arrange.ts";
 import type { AddBias, Axis, BufferView, GraphTensor, View } from "../layout/view.ts";
 import { Buffer, broadcastShape, newAxis, padRank, range, scaleBy } from "../layout/view.ts";
 import type { GraphBuilder } from "../onnx/graph.ts";
@@ -13,7 +13,13 @@ import { pointwise } from "./pointwise.ts";
 import { reduce } from "./reduce.ts";
 import { reshape } from "./shape.ts";
 
-export function dot(g: GraphBuilder, x: View, y: View, dtype: DType): View {
+/** @param dtype of the operands and the result */
+export function dot(g: GraphBuilder, left: View, right: View, dtype: DType): View {
+  const outer = broadcastShape([left.shape.slice(0, -1), right.shape.slice(0, -1)]);
+  const [x, y] = [left, right].map((view) => withFactorWhereSmall(g, view, elementCount(outer))) as [
+    View,
+    View,
+  ];
   const factor = (view: View): number => (view.kind === "splat" ? 1 : view.scale);
   const unit = (view: View): View => (view.kind === "splat" ? view : { ...view, scale: 1 });
   const scale = factor(x) * factor(y);
@@ -29,6 +35,12 @@ export function dot(g: GraphBuilder, x: View, y: View, dtype: DType): View {
   const withDepth = (view: View): BufferView =>
     padRank(materialize(g, view, [view.shape.length - 1]), rank) as BufferView;
   return product(g, withDepth(x), withDepth(y), dtype);
+}
+
+/** A pending factor goes on to the result, unless that is larger and the operand's order of axes is settled. */
+function withFactorWhereSmall(g: GraphBuilder, view: View, resultSize: number): View {
+  const isCheap = view.kind === "buffer" && !view.buffer.isDeferred && view.buffer.size <= resultSize;
+  return isCheap ? applyScale(g, view) : view;
 }
 
 /** The dimensions of a product, by what they index. */
