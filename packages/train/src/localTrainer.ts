@@ -86,7 +86,11 @@ export class LocalTrainer {
     });
     const simulation = await createSimulation({ options, prepared, executor, random, wallClock });
     const run = new FitRun(options, simulation, examined, { startedAt, wallClock });
-    run.announce(configOf(model, options, simulation));
+    const data = {
+      train: prepared.data,
+      validation: validation === undefined ? null : { name: validation.name, examples: validation.size },
+    };
+    run.announce({ ...configOf(options, simulation), data, model: model.config });
     try {
       await run.train(options.signal);
       const evaluation = await run.finalEvaluation();
@@ -251,11 +255,8 @@ class FitRun {
 
 const nextMultiple = (step: number, interval: number): number => (Math.floor(step / interval) + 1) * interval;
 
-function configOf(
-  model: Model,
-  options: ResolvedFitOptions,
-  { maxSteps, network, compute }: Simulation,
-): ConfigTree {
+/** The run's options with every default, and what they came to. */
+function configOf(options: ResolvedFitOptions, { maxSteps, network, compute }: Simulation): ConfigTree {
   const { nodes, batchSize, minibatchSize, seed, valSize, valInterval, shuffle, checkpointInterval } =
     options;
   return {
@@ -269,7 +270,6 @@ function configOf(
     shuffle,
     checkpointInterval,
     partition: { ...options.partition },
-    model: model.config,
     strategy: options.strategy.config,
     optimizer: options.strategy.optimizer.config,
     network,

@@ -33,6 +33,8 @@ export interface PreparedRun {
   readonly maxSteps: number;
   readonly sources: readonly DataSource[];
   readonly nodes: readonly NodeData[];
+  /** The training data by name, and how many examples there are on all nodes together. */
+  readonly data: { readonly name: string; readonly examples: number };
   /** One step's batch of node 0's data, to try a step on; no sampler counts it. */
   readonly trial: StepBatch;
   readonly initial: { readonly parameters: Tree<HostTensor>; readonly buffers: Tree<HostTensor> };
@@ -63,6 +65,7 @@ export async function prepareRun(
     maxSteps: stepCount(options, total),
     sources: datasets.map(({ source }) => source),
     nodes,
+    data: { name: [...new Set(datasets.map(({ name }) => name))].join(", "), examples: total },
     trial: { source: 0, indices: shares[0]!.indices.slice(0, batchSize), keys: new Uint32Array(2) },
     initial,
     layout: layoutOf(initial.parameters),

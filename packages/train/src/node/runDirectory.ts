@@ -8,13 +8,14 @@ import {
   existsSync,
   mkdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   truncateSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
 import { latestCheckpoint, loadCheckpoint, saveCheckpoint, writeError } from "@atoll/checkpoint/node";
-import { ConfigError, type ConfigTree, type ConfigValue, type RunEvent } from "@atoll/core";
+import { ConfigError, type ConfigTree, type ConfigValue, messageOf, type RunEvent } from "@atoll/core";
 import type { CheckpointStore } from "../options.ts";
 import type { NodeState, RunSnapshot } from "../snapshot.ts";
 import { TRAIN_HEADER, trainRows, VALIDATION_HEADER, validationRows } from "./csv.ts";
@@ -64,11 +65,7 @@ export class RunDirectory implements CheckpointStore, AsyncDisposable {
     attempt(runsDirectory, (path) => mkdirSync(path, { recursive: true }));
     for (let number = 1; ; number++) {
       const candidate = named ? name : `${name}-${String(number).padStart(3, "0")}`;
-      const path = join(runsDirectory, candidate);
-      if (!existsSync(path)) {
-        attempt(path, (made) => mkdirSync(made));
-        return new RunDirectory(runsDirectory, candidate, config);
-      }
+      if (makeNew(join(runsDirectory, candidate))) return new RunDirectory(runsDirectory, candidate, config);
       if (named)
         throw new ConfigError(
           `Run "${name}" exists already in ${runsDirectory}. Go on with it by --resume, or choose a new name.`,
@@ -96,10 +93,7 @@ export class RunDirectory implements CheckpointStore, AsyncDisposable {
       throw new ConfigError(
         `Run "${name}" has no checkpoint to resume from. Start it again under a new name; checkpointInterval=… saves on the way.`,
       );
-    const { resolved: _, ...config } = JSON.parse(readFileSync(configPath, "utf8")) as Record<
-      string,
-      ConfigTree
-    >;
+    const { resolved: _, ...config } = readConfig(configPath);
     return new RunDirectory(runsDirectory, name, config, checkpoint);
   }
 
@@ -189,8 +183,12 @@ export class RunDirectory implements CheckpointStore, AsyncDisposable {
     this.#write("validation.csv", VALIDATION_HEADER + validationRows(kept));
   }
 
+  /** A file is there whole or as it was before, even if the process is killed. */
   #write(file: string, text: string): void {
-    attempt(join(this.path, file), (path) => writeFileSync(path, text));
+    attempt(join(this.path, file), (path) => {
+      writeFileSync(`${path}.part`, text);
+      renameSync(`${path}.part`, path);
+    });
   }
 
   #append(file: string, text: string): void {
@@ -217,6 +215,29 @@ function wholeEvents(lines: readonly string[]): readonly RunEvent[] {
     }
   }
   return events;
+}
+
+/** Makes a directory; false if it is there already, be it since a moment ago by another process. */
+function makeNew(path: string): boolean {
+  if (existsSync(path)) return false;
+  try {
+    mkdirSync(path);
+    return true;
+  } catch (cause) {
+    if (cause instanceof Error && "code" in cause && cause.code === "EEXIST") return false;
+    throw writeError(path, cause);
+  }
+}
+
+function readConfig(path: string): ConfigTree {
+  try {
+    return JSON.parse(readFileSync(path, "utf8")) as ConfigTree;
+  } catch (cause) {
+    throw new ConfigError(
+      `Damaged run: ${path}: expected the run's options as JSON (${messageOf(cause)}). Start the run again under a new name.`,
+      cause,
+    );
+  }
 }
 
 /** Does something with a file; a full disk or a missing permission becomes one sentence. */
