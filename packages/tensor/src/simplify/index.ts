@@ -3,12 +3,7 @@
 
 import type { Computation } from "../ir.ts";
 import { restoreDivision, restoreSubtraction } from "./arithmetic.ts";
-import {
-  markIndices,
-  maskBeforeUnpooling,
-  recogniseMaxPool,
-  recogniseMaxPoolGradient,
-} from "./max-pool.ts";
+import { markIndices, maskBeforeUnpooling, recogniseMaxPool, recogniseMaxPoolGradient } from "./max-pool.ts";
 import { recogniseRelu, recogniseReluGradient } from "./relu.ts";
 import { deadCode, type Rule, rewrite } from "./rewrite.ts";
 

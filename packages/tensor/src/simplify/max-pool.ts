@@ -21,9 +21,7 @@ export const recogniseMaxPool: Rule = ({ operation, inputs, outputs }, { definit
   const image = source.inputs[0]!;
   const overWindows = [...operation.axes].sort((a, b) => a - b).join() === windowAxes.join();
   if (!overWindows || !isPoolable(image.shape, source.operation)) return undefined;
-  return [
-    { operation: { kind: "maxPool", window, strides, withIndices: false }, inputs: [image], outputs },
-  ];
+  return [{ operation: { kind: "maxPool", window, strides, withIndices: false }, inputs: [image], outputs }];
 };
 
 export const recogniseMaxPoolGradient: Rule = ({ operation, inputs, outputs }, context) => {
