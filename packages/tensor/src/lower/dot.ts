@@ -99,12 +99,14 @@ interface Plan {
 function planOperand(view: BufferView, rows: readonly number[], batch: readonly number[]): Plan {
   const depth = view.shape.length - 1;
   const physical = physicalOrder(view);
-  const inner = physical.slice(batch.length);
-  if (batch.every((d, i) => physical[i] === d)) {
-    const ordered = inner.filter((d) => d !== depth);
-    if (inner.at(-1) === depth) return { order: physical, rows: ordered, transposed: false, cost: 0 };
-    if (inner[0] === depth) return { order: physical, rows: ordered, transposed: true, cost: 0 };
-  }
+  const hasBatchFirst = batch.every((d, i) => physical[i] === d);
+  // If data must move, rows and depth keep their order: the other products of this operand then want the same tensor.
+  const inner = physical.filter((d) => !batch.includes(d));
+  const cost = hasBatchFirst ? 0 : view.buffer.size;
+  const order = [...batch, ...inner];
+  const ordered = inner.filter((d) => d !== depth);
+  if (inner.at(-1) === depth) return { order, rows: ordered, transposed: false, cost };
+  if (inner[0] === depth) return { order, rows: ordered, transposed: true, cost };
   return { order: [...batch, ...rows, depth], rows, transposed: false, cost: view.buffer.size };
 }
 

@@ -3,6 +3,7 @@
 
 import type { Computation } from "../ir.ts";
 import { restoreDivision, restoreSubtraction } from "./arithmetic.ts";
+import { dropSecondMask } from "./masked-softmax.ts";
 import { markIndices, maskBeforeUnpooling, recogniseMaxPool, recogniseMaxPoolGradient } from "./max-pool.ts";
 import { recogniseRelu, recogniseReluGradient } from "./relu.ts";
 import { deadCode, type Rule, rewrite } from "./rewrite.ts";
@@ -13,6 +14,7 @@ const RULES: readonly Rule[] = [
   recogniseMaxPool,
   recogniseMaxPoolGradient,
   maskBeforeUnpooling,
+  dropSecondMask,
   restoreDivision, // After the recognition of max pooling, which looks for the reciprocal.
   restoreSubtraction,
 ];
