@@ -1,6 +1,6 @@
 // Finds an experiment: a built-in by name, or the default export of a TypeScript or JavaScript file.
 
-import { existsSync } from "node:fs";
+import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { ConfigError, messageOf, nearest } from "@atoll/core";
@@ -13,7 +13,12 @@ export async function loadExperiment(name: string, workingDirectory: string): Pr
   const builtIn = builtIns.find((experiment) => experiment.name === name);
   if (builtIn) return builtIn;
   const path = resolve(workingDirectory, name);
-  if (!/\.[cm]?[jt]s$/.test(name) || !existsSync(path)) throw unknownExperiment(name);
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined) throw unknownExperiment(name);
+  if (!found.isFile() || !/\.[cm]?[jt]s$/.test(name))
+    throw new ConfigError(
+      `Experiment "${name}": expected a .ts or .js file, got ${found.isFile() ? "a file of another kind" : "a directory"}. Give the file whose default export is the experiment.`,
+    );
   return checked(name, await importFile(name, path));
 }
 
@@ -47,6 +52,10 @@ function checked(name: string, value: unknown): Experiment {
   if (typeof experiment?.create !== "function" || !(experiment.options instanceof z.ZodObject))
     throw new ConfigError(
       `Experiment file "${name}": expected a default export made by defineExperiment({ name, summary, options, create }), got ${value === undefined ? "no default export" : typeof value}.`,
+    );
+  if (!/^\w[\w.-]*$/.test(experiment.name ?? ""))
+    throw new ConfigError(
+      `Experiment file "${name}": expected a name of letters, digits, ".", "_" and "-", since run directories are named after it, got ${JSON.stringify(experiment.name)}.`,
     );
   return experiment as Experiment;
 }

@@ -1,7 +1,7 @@
 // atoll train: one run of an experiment on simulated machines, from its options to its report.
 
 import { resolve } from "node:path";
-import { AtollError, ConfigError, type ConfigTree, messageOf } from "@atoll/core";
+import { AtollError, ConfigError, type ConfigTree, InterruptedError, messageOf } from "@atoll/core";
 import { mergeConfig, parseAssignments } from "@atoll/core/config";
 import { summaryTable } from "@atoll/study";
 import { readRun, writeReport } from "@atoll/study/node";
@@ -126,7 +126,8 @@ async function trainIn(
     await finish(run, result, parsed.json, terminal);
     return 0;
   } catch (error) {
-    if (run.started) await closeFailed(run, parsed, terminal);
+    // The run's own failure is what to tell of: a report that cannot be written either is no news after it.
+    if (run.started) await closeFailed(run, error, parsed, terminal).catch(() => {});
     throw error;
   }
 }
@@ -137,8 +138,9 @@ async function createParts(
   terminal: Terminal,
   progress: Progress,
 ): Promise<ExperimentParts> {
+  let parts: Partial<ExperimentParts> | undefined;
   try {
-    return await experiment.create(own, {
+    parts = await experiment.create(own, {
       seed,
       data: {
         directory: dataDirectory(terminal),
@@ -148,12 +150,18 @@ async function createParts(
       },
     });
   } catch (error) {
+    if (terminal.interrupted.aborted) throw new InterruptedError("Interrupted before the first step.", error);
     if (error instanceof AtollError) throw error;
     throw new ConfigError(
       `Experiment "${experiment.name}" failed while it made its model and data: ${messageOf(error)}`,
       error,
     );
   }
+  if (typeof parts?.model?.apply !== "function" || parts.train === undefined)
+    throw new ConfigError(
+      `Experiment "${experiment.name}": expected create to return { model, train, validation }, got ${parts === undefined ? "nothing" : `{ ${Object.keys(parts).join(", ")} }`}.`,
+    );
+  return parts as ExperimentParts;
 }
 
 async function finish(
@@ -172,12 +180,14 @@ async function finish(
 /** A run that was interrupted or failed still gets its report: what was done until then is not lost. */
 async function closeFailed(
   run: RunDirectory,
+  error: unknown,
   { experiment, runsDirectory }: TrainArguments,
   terminal: Terminal,
 ): Promise<void> {
+  terminal.error(`Run     ${run.path}\n`);
   run.flush();
-  terminal.error(`Run     ${run.path}\nReport  ${await writeReport(run.path)}\n`);
-  if (!terminal.interrupted.aborted) return;
+  terminal.error(`Report  ${await writeReport(run.path)}\n`);
+  if (!(error instanceof InterruptedError)) return;
   const place =
     runsDirectory === resolve(terminal.workingDirectory, "runs") ? "" : ` --runs-dir ${runsDirectory}`;
   terminal.error(`Go on   npx atoll train ${experiment} --name ${run.name}${place} --resume\n`);

@@ -1,0 +1,52 @@
+// Runs the real command in this process, in a directory of its own, and keeps what it prints.
+
+import { main } from "../main.ts";
+import type { Terminal } from "../terminal.ts";
+
+export interface CommandOptions {
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly interactive?: boolean;
+  readonly columns?: number;
+  readonly signal?: AbortSignal;
+  /** Called with each piece of standard error. */
+  readonly watch?: (text: string) => void;
+}
+
+export interface CommandResult {
+  readonly exitCode: number;
+  readonly output: string;
+  readonly error: string;
+}
+
+/** The reason that a machine without a network gives. */
+const offline: typeof fetch = () =>
+  Promise.reject(new TypeError("fetch failed", { cause: new Error("getaddrinfo ENOTFOUND") }));
+
+/** `atoll <argv>` in `workingDirectory`, without a network and with an empty data directory unless the environment names one. */
+export async function runCommand(
+  argv: readonly string[],
+  workingDirectory: string,
+  { environment, interactive = false, columns = 80, signal, watch }: CommandOptions = {},
+): Promise<CommandResult> {
+  let output = "";
+  let error = "";
+  const terminal: Terminal = {
+    output: (text) => {
+      output += text;
+    },
+    error: (text) => {
+      error += text;
+      watch?.(text);
+    },
+    interactive,
+    columns,
+    environment: environment ?? { ATOLL_DATA: "data" },
+    workingDirectory,
+    now: () => performance.timeOrigin + performance.now(),
+    peakRssBytes: () => process.resourceUsage().maxRSS * 1024,
+    interrupted: signal ?? new AbortController().signal,
+    fetch: offline,
+  };
+  const exitCode = await main(argv, terminal);
+  return { exitCode, output, error };
+}

@@ -1,0 +1,156 @@
+// A run from the command line: what it prints, what it leaves on disk, and that it can be broken off and gone on with.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { runCommand } from "./test/command.ts";
+
+let directory: string;
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), "atoll-cli-"));
+});
+afterEach(() => rm(directory, { recursive: true, force: true }));
+
+const DIGITS = "train digits trainSize=400 testSize=50 batchSize=8 valSize=20 nodes=3".split(" ");
+
+/** The real command as a process of its own. */
+function spawnAtoll(argv: readonly string[]): ChildProcess & { stdout: NodeJS.ReadableStream } {
+  const bin = fileURLToPath(new URL("../bin/atoll.mjs", import.meta.url));
+  return spawn(process.execPath, [bin, ...argv], { cwd: directory, stdio: ["ignore", "pipe", "pipe"] });
+}
+
+const readRun = (name: string, file: string): Promise<string> =>
+  readFile(join(directory, "runs", name, file), "utf8");
+
+test("--json: standard output is one JSON object with the issue's fields, all else is on standard error", async () => {
+  const argv = [...DIGITS, "maxSteps=6", "strategy=fedavg", "strategy.H=3", "seed=7", "--json"];
+  const child = spawnAtoll([...argv, "network.profile=wan", "network.topology=ring"]);
+  const [output, error, [exitCode]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr!),
+    once(child, "exit"),
+  ]);
+  expect(exitCode).toBe(0);
+  expect(output.split("\n")).toHaveLength(2);
+  const summary = JSON.parse(output) as Record<string, unknown>;
+  const positive = expect.toSatisfy((value: number) => value > 0);
+  const pair = { local: expect.any(Number), global: expect.any(Number) };
+  expect(summary).toStrictEqual({
+    name: "digits-fedavg-001",
+    runDir: join(directory, "runs", "digits-fedavg-001"),
+    strategy: "fedavg",
+    nodes: 3,
+    steps: 6,
+    seed: 7,
+    loss: pair,
+    accuracy: pair,
+    simulatedSeconds: positive,
+    wallSeconds: positive,
+    computeSeconds: positive,
+    communicationSeconds: positive,
+    waitingSeconds: expect.any(Number),
+    // A ring sends 2 (N − 1) / N of the parameters, four bytes each, at every average.
+    bytesSent: Array.from({ length: 3 }, () => expect.closeTo((2 * 2 * 2 * 4 * 203_530) / 3, -2)),
+    parameters: 203_530,
+    peakRssBytes: positive,
+  });
+  expect(JSON.parse(await readRun("digits-fedavg-001", "summary.json"))).toEqual(summary);
+  expect(error).toMatch(/step 6\/6 {2}loss \d/);
+  expect(error).toMatch(/\nReport {2}.*report\.html\n$/);
+});
+
+test("a run without --json prints nothing on standard output, and numbers its directory", async () => {
+  for (const name of ["digits-ddp-001", "digits-ddp-002"]) {
+    const { exitCode, output } = await runCommand([...DIGITS, "maxSteps=2"], directory);
+    expect({ exitCode, output }).toEqual({ exitCode: 0, output: "" });
+    expect((await readdir(join(directory, "runs", name))).sort()).toEqual([
+      "config.json",
+      "events.jsonl",
+      "report.html",
+      "summary.json",
+      "train.csv",
+      "validation.csv",
+    ]);
+  }
+});
+
+test.each([
+  ["ddp", []],
+  ["fedavg", ["strategy.H=7", "strategy.islandSize=2"]],
+  ["diloco", ["strategy.H=5"]],
+])("broken off and resumed, %s gives the numbers of an unbroken run", async (strategy, options) => {
+  const argv = [...DIGITS, "maxSteps=60", "valInterval=20", `strategy=${strategy}`, ...options];
+  const place = ["network.profile=mobile", "checkpointInterval=25", "--name"];
+  expect((await runCommand([...argv, ...place, "whole"], directory)).exitCode).toBe(0);
+  for (const step of ["9/60", "39/60"]) {
+    const stop = new AbortController();
+    const watch = (line: string): void => {
+      if (line.includes(`step ${step}`) || line.includes(`step  ${step}`)) stop.abort();
+    };
+    const resume = existsSync(join(directory, "runs", "broken")) ? ["--resume"] : [];
+    const { exitCode, output, error } = await runCommand(
+      [...argv, ...place, "broken", ...resume],
+      directory,
+      {
+        signal: stop.signal,
+        watch,
+      },
+    );
+    expect({ exitCode, output }).toEqual({ exitCode: 130, output: "" });
+    expect(error).toMatch(/\nGo on {3}npx atoll train digits --name broken --resume\n/);
+    expect(error).toMatch(
+      /\natoll: Interrupted after step \d+ of 60\. Checkpoint: .*\/checkpoints\/\d{8}\.\n$/,
+    );
+  }
+  expect((await runCommand(["train", "digits", "--name", "broken", "--resume"], directory)).exitCode).toBe(0);
+  for (const file of ["train.csv", "validation.csv"])
+    expect(await readRun("broken", file)).toBe(await readRun("whole", file));
+  const numbers = async (name: string): Promise<Record<string, unknown>> => {
+    const {
+      name: _,
+      runDir,
+      wallSeconds,
+      peakRssBytes,
+      ...rest
+    } = JSON.parse(await readRun(name, "summary.json"));
+    return rest;
+  };
+  expect(await numbers("broken")).toEqual(await numbers("whole"));
+});
+
+test.each(["SIGINT", "SIGTERM"] as const)(
+  "%s ends a real process with a checkpoint and code 130",
+  async (signal) => {
+    const child = spawnAtoll([...DIGITS, "maxSteps=1000000", "valInterval=100", "--name", "long", "--json"]);
+    const output = text(child.stdout);
+    let error = "";
+    child.stderr!.on("data", (chunk: Buffer) => {
+      const before = error;
+      error += chunk;
+      if (!before.includes("step 100:") && error.includes("step 100:")) child.kill(signal);
+    });
+    expect(await once(child, "exit")).toEqual([130, null]);
+    expect(await output).toBe("");
+    expect(await readdir(join(directory, "runs", "long", "checkpoints"))).toHaveLength(1);
+    expect(error).toMatch(/atoll: Interrupted after step \d+ of 1000000\. Checkpoint: /);
+    expect(existsSync(join(directory, "runs", "long", "report.html"))).toBe(true);
+  },
+);
+
+test("an interrupt before the first step leaves nothing behind", async () => {
+  const { exitCode, output, error } = await runCommand(["train", "mnist"], directory, {
+    signal: AbortSignal.abort(),
+  });
+  expect({ exitCode, output, error }).toEqual({
+    exitCode: 130,
+    output: "",
+    error: "atoll: Interrupted before the first step.\n",
+  });
+  expect(await readdir(join(directory, "runs"))).toEqual([]);
+});
