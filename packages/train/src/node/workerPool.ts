@@ -60,6 +60,7 @@ export class WorkerPool<T, R, B> implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
     await Promise.all(this.#workers.map((worker) => worker.terminate()));
+    this.#fail(new RunError("The worker threads were disposed of before their work was done."));
   }
 
   #start(module: URL): Worker {

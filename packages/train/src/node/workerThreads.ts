@@ -2,7 +2,7 @@
 // and every worker runs them on whichever node's vectors it is handed. Results do not depend on the number of workers,
 // since each task runs on one thread and touches one node.
 
-import { invariant } from "@atoll/core";
+import { ConfigError, invariant } from "@atoll/core";
 import {
   createHeap,
   type Example,
@@ -39,7 +39,13 @@ export interface WorkerThreadsOptions {
   readonly update?: UpdateMode["kind"];
 }
 
-/** An executor on these workers, which stay the caller's to dispose of. */
+/** Workers that serve an executor now: they are set up for one at a time. */
+const busy = new WeakSet<Workers>();
+
+/**
+ * An executor on these workers, which stay the caller's to dispose of; so is the executor, before the next one is made.
+ * @throws ConfigError (the factory's promise) if they serve another executor still.
+ */
 export const workerThreads =
   (workers: Workers, { update }: WorkerThreadsOptions = {}): ExecutorFactory =>
   async (options) =>
@@ -64,6 +70,11 @@ class WorkerExecutor implements Executor {
     this.#plan = wanted === undefined || wanted === "fused" ? planUpdate(optimizer, layout) : undefined;
     const gradient = lowered(gradientFunction(options, minibatchSize));
     this.flopsPerStep = (gradient.flops * batchSize) / minibatchSize;
+    if (busy.has(workers))
+      throw new ConfigError(
+        "These workers serve another run at the moment. Await that run first, or start workers for each.",
+      );
+    busy.add(workers);
     workers.broadcast({
       kind: "setup",
       gradient,
@@ -112,7 +123,9 @@ class WorkerExecutor implements Executor {
     return { loss: mean(0), accuracy: this.#options.model.correct === undefined ? null : mean(1) };
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {}
+  async [Symbol.asyncDispose](): Promise<void> {
+    busy.delete(this.#workers);
+  }
 
   /** Workers are told of new memories before the first task that may use them. */
   #run(task: Task): Promise<TaskResult> {

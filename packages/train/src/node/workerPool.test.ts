@@ -1,0 +1,84 @@
+import { RunError } from "@atoll/core";
+import { expect, test } from "vitest";
+import { ddp } from "../strategies/index.ts";
+import type { PoolReport, PoolTask } from "../test/poolWorker.ts";
+import { rehearse } from "../test/runs.ts";
+import { WorkerPool } from "./workerPool.ts";
+import { startWorkers, workerThreads } from "./workerThreads.ts";
+
+const startPool = (size: number): WorkerPool<PoolTask, PoolReport, string> =>
+  new WorkerPool(new URL("../test/poolWorker.ts", import.meta.url), size);
+const report = (number: number): PoolTask => ({ kind: "report", number });
+
+test("every task is answered with its own result, however many there are", async () => {
+  for (const size of [1, 3]) {
+    await using pool = startPool(size);
+    const numbers = Array.from({ length: 500 }, (_, i) => i);
+    const reports = await Promise.all(numbers.map((number) => pool.run(report(number))));
+    expect(reports.map(({ number }) => number)).toEqual(numbers);
+    expect(new Set(reports.map(({ thread }) => thread)).size).toBeLessThanOrEqual(size);
+  }
+});
+
+test("a broadcast reaches every worker before the tasks that follow it", async () => {
+  await using pool = startPool(2);
+  for (const content of ["first", "second"]) {
+    pool.broadcast(content);
+    const reports = await Promise.all(Array.from({ length: 50 }, (_, i) => pool.run(report(i))));
+    expect(new Set(reports.map(({ told }) => told))).toEqual(new Set([content]));
+  }
+});
+
+test("a task that fails fails alone", async () => {
+  await using pool = startPool(1);
+  const tasks = Array.from({ length: 40 }, (_, i) =>
+    i === 7 ? ({ kind: "fail", message: "no" } as const) : report(i),
+  );
+  const outcomes = await Promise.allSettled(tasks.map((task) => pool.run(task)));
+  expect(outcomes.filter(({ status }) => status === "rejected")).toEqual([outcomes[7]]);
+  expect((outcomes[7] as PromiseRejectedResult).reason.message).toBe("no");
+});
+
+test("a thread that ends takes the pool with it: all tasks are rejected, none hangs", async () => {
+  await using pool = startPool(2);
+  const tasks: readonly PoolTask[] = [
+    { kind: "hang" },
+    { kind: "exit" },
+    ...Array.from({ length: 9 }, (_, i) => report(i)),
+  ];
+  const outcomes = await Promise.allSettled(tasks.map((task) => pool.run(task)));
+  expect(outcomes.slice(0, 2).map(({ status }) => status)).toEqual(["rejected", "rejected"]);
+  for (const outcome of outcomes)
+    if (outcome.status === "rejected") expect(outcome.reason).toBeInstanceOf(RunError);
+  await expect(pool.run(report(1))).rejects.toThrow("A worker thread ended unexpectedly (exit code 3).");
+});
+
+test("disposing of a pool rejects what it has not done", async () => {
+  const pool = startPool(1);
+  const hanging = pool.run({ kind: "hang" });
+  const outcome = expect(hanging).rejects.toThrow("disposed of before their work was done");
+  await pool[Symbol.asyncDispose]();
+  await outcome;
+});
+
+test("workers serve one run at a time", async () => {
+  await using workers = startWorkers(1);
+  const options = { strategy: ddp(), maxSteps: 5, executor: workerThreads(workers) };
+  const [first, second] = await Promise.allSettled([rehearse(options), rehearse(options)]);
+  expect(first.status).toBe("fulfilled");
+  expect((second as PromiseRejectedResult).reason.message).toMatch(/^These workers serve another run/);
+  await rehearse(options);
+});
+
+test("workers that are disposed of under a run end it with an error", async () => {
+  const workers = startWorkers(1);
+  const run = rehearse({
+    strategy: ddp(),
+    maxSteps: 1000,
+    executor: workerThreads(workers),
+    emit(event) {
+      if (event.type === "step" && event.step === 5) void workers[Symbol.asyncDispose]();
+    },
+  });
+  await expect(run).rejects.toThrow("disposed of before their work was done");
+});

@@ -1,0 +1,45 @@
+// A worker for tests of the pool: it does what its task says.
+
+import { parentPort, threadId } from "node:worker_threads";
+import type { PoolMessage, Reply } from "../node/workerPool.ts";
+
+export type PoolTask =
+  | { readonly kind: "report"; readonly number: number }
+  | { readonly kind: "fail"; readonly message: string }
+  | { readonly kind: "exit" }
+  | { readonly kind: "hang" };
+
+export interface PoolReport {
+  readonly number: number;
+  readonly thread: number;
+  /** The last broadcast that this worker got. */
+  readonly told: string | undefined;
+}
+
+let told: string | undefined;
+
+parentPort!.on("message", async (message: PoolMessage<PoolTask, string>) => {
+  if (message.kind === "broadcast") {
+    told = message.content;
+    return;
+  }
+  const replies: Reply<PoolReport>[] = [];
+  for (const task of message.tasks) replies.push(await answer(task));
+  parentPort!.postMessage(replies);
+});
+
+async function answer(task: PoolTask): Promise<Reply<PoolReport>> {
+  switch (task.kind) {
+    case "report":
+      return { result: { number: task.number, thread: threadId, told } };
+    case "fail":
+      return { error: new Error(task.message) };
+    case "exit":
+      process.exit(3);
+      break;
+    case "hang":
+      return new Promise(() => {});
+    default:
+      return task satisfies never;
+  }
+}
