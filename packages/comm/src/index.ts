@@ -1,3 +1,7 @@
+export type { Codec } from "./codec.ts";
+export { transcode } from "./codec.ts";
+export type { Int8Options } from "./codecs/int8.ts";
+export { int8 } from "./codecs/int8.ts";
 export type { Call, ReduceOp } from "./collective.ts";
 export { scheduleOf } from "./collective.ts";
 export type { AllReduceOptions, Communicator } from "./communicator.ts";

@@ -1,0 +1,30 @@
+// A codec turns a vector of floats into fewer bytes and back: what a quantised collective puts on the wire. It is plain
+// arithmetic: it knows neither ranks nor collectives, and a transport may send what it returns as it is.
+
+import { invariant } from "@atoll/core";
+
+export interface Codec {
+  /**
+   * Names the codec with all that decides its bytes, such as "int8/256": members of one collective have to give codecs
+   * of the same name. They need not give the same object, so each can round by random numbers of its own.
+   */
+  readonly name: string;
+  /** Exactly how many bytes `length` elements take. */
+  bytes(length: number): number;
+  /** [length] -> [bytes(length)]; `x` is not changed. */
+  encode(x: Float32Array): Uint8Array;
+  /** [bytes(length)] -> [length], into `out`. Any codec of the name can decode what another has encoded. */
+  decode(encoded: Uint8Array, out: Float32Array): void;
+}
+
+/** What a receiver makes of `x`: encoded and decoded, [length]. */
+export function transcode(codec: Codec, x: Float32Array): Float32Array {
+  const encoded = codec.encode(x);
+  invariant(
+    encoded.length === codec.bytes(x.length),
+    `codec ${codec.name} says ${codec.bytes(x.length)} bytes for ${x.length} elements and makes ${encoded.length}`,
+  );
+  const out = new Float32Array(x.length);
+  codec.decode(encoded, out);
+  return out;
+}
