@@ -123,6 +123,7 @@ export {
   cosine,
   linearWarmup,
   momentum,
+  proximal,
   scaleByAdam,
   scaleByLearningRate,
   sgd,

@@ -63,6 +63,7 @@ export class TrainNode {
       layout,
       parameters: replica.parameters,
       gradients: replica.gradients,
+      slots: replica.slots,
       get step() {
         return stepsDone();
       },

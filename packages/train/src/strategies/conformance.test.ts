@@ -2,7 +2,7 @@
 // it is due, and runs that a seed, a resume, other workers or another network do not change.
 
 import type { CollectiveDone, RunEvent } from "@atoll/core";
-import { adamW, type Optimizer, sgd } from "@atoll/tensor";
+import { adamW, sgd } from "@atoll/tensor";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Dataset, Partition } from "../data/index.ts";
@@ -17,68 +17,15 @@ import {
   rehearse,
   stepsOf,
 } from "../test/runs.ts";
-import { ddp, diLoCo, fedAvg, type Strategy } from "./index.ts";
+import { type StrategyRow, strategyRows } from "../test/strategyRows.ts";
 
-interface Row {
-  readonly name: string;
-  /** Steps between two synchronisations. */
-  readonly H: number;
-  create(optimizer?: Optimizer): Strategy;
-  /** Sizes of the groups that a round's all-reduces are among. */
-  groups(worldSize: number): readonly number[];
-  /** Floats of each all-reduce of a round, for P parameters. */
-  messages(P: number): readonly number[];
-  readonly smallestWorld?: number;
-}
-
-const together = (worldSize: number): readonly number[] => [worldSize];
-const whole = (P: number): readonly number[] => [P];
-
-/** Groups of `size`, and what is left over. */
-const islands =
-  (size: number) =>
-  (worldSize: number): readonly number[] =>
-    Array.from({ length: Math.ceil(worldSize / size) }, (_, i) => Math.min(size, worldSize - i * size));
-
-const given = (optimizer: Optimizer | undefined): { readonly optimizer?: Optimizer } =>
-  optimizer === undefined ? {} : { optimizer };
-
-const rows: readonly Row[] = [
-  { name: "ddp", H: 1, create: (o) => ddp(given(o)), groups: together, messages: whole },
-  { name: "fedAvg H=1", H: 1, create: (o) => fedAvg({ ...given(o) }), groups: together, messages: whole },
-  {
-    name: "fedAvg H=4",
-    H: 4,
-    create: (o) => fedAvg({ H: 4, ...given(o) }),
-    groups: together,
-    messages: whole,
-  },
-  {
-    name: "fedAvg by share",
-    H: 3,
-    create: (o) => fedAvg({ H: 3, weighting: "share", ...given(o) }),
-    groups: together,
-    messages: (P) => [1, P],
-  },
-  {
-    name: "fedAvg in islands",
-    H: 3,
-    create: (o) => fedAvg({ H: 3, islandSize: 2, ...given(o) }),
-    groups: islands(2),
-    messages: whole,
-    smallestWorld: 2,
-  },
-  { name: "diLoCo", H: 4, create: (o) => diLoCo({ H: 4, ...given(o) }), groups: together, messages: whole },
-];
-
-const worldSizesOf = ({ smallestWorld = 1 }: Row): readonly number[] =>
+const worldSizesOf = ({ smallestWorld = 1 }: StrategyRow): readonly number[] =>
   [1, 2, 3, 8].filter((worldSize) => worldSize >= smallestWorld);
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 const collectivesOf = (events: readonly RunEvent[]): readonly CollectiveDone[] =>
   events.filter((event) => event.type === "collective");
 
-const FLOAT_BYTES = 4;
 const STEPS = 10;
 /** Everything that could go wrong in a resume: dropout, buffers, jitter, loss, several epochs. */
 const busy: Omit<RehearsalOptions, "strategy"> = {
@@ -98,23 +45,15 @@ afterAll(() => workers[Symbol.asyncDispose]());
 const run = (options: RehearsalOptions): ReturnType<typeof rehearse> =>
   rehearse({ executor: workerThreads(workers), ...options });
 
-describe.each(rows)("$name", (row) => {
+describe.each(strategyRows)("$name", (row) => {
   test.each(worldSizesOf(row))("sends what its formula says, when it is due, on %i nodes", async (nodes) => {
     const { result, events } = await run({ strategy: row.create(), nodes, maxSteps: STEPS });
-    const rounds = Math.floor(STEPS / row.H);
-    // A ring all-reduce of n floats among M nodes sends 2(M − 1) · 4n bytes in all.
-    const perRound = sum(
-      row
-        .groups(nodes)
-        .flatMap((M) =>
-          row.messages(result.parameterCount).map((floats) => 2 * (M - 1) * FLOAT_BYTES * floats),
-        ),
-    );
-    expect(sum(result.bytesSent)).toBe(rounds * perRound);
-    expect(sum(collectivesOf(events).flatMap(({ bytes }) => bytes))).toBe(rounds * perRound);
+    const { parameterCount } = result;
+    const due = Array.from({ length: STEPS }, (_, i) => row.bytes({ step: i + 1, nodes, parameterCount }));
+    expect(sum(result.bytesSent)).toBe(sum(due));
+    expect(sum(collectivesOf(events).flatMap(({ bytes }) => bytes))).toBe(sum(due));
     const sent = stepsOf(events).map(({ bytesSent }) => bytesSent * nodes);
-    for (const [i, bytes] of sent.entries())
-      expect(bytes).toBeCloseTo(Math.floor((i + 1) / row.H) * perRound, 6);
+    for (const [i, bytes] of sent.entries()) expect(bytes).toBeCloseTo(sum(due.slice(0, i + 1)), 6);
   });
 
   test("replays a seed to the bit, and differs for another seed", async () => {

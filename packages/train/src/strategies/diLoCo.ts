@@ -6,6 +6,7 @@ import { parseConfig } from "@atoll/core/config";
 import { adamW, type Optimizer } from "@atoll/tensor";
 import { z } from "zod";
 import { type NesterovOptions, nesterov, type OuterOptimizer } from "./outerOptimizer.ts";
+import { outerStrategy } from "./outerStep.ts";
 import type { ParameterStrategy, StrategyEntry } from "./strategy.ts";
 
 const options = z.strictObject({
@@ -45,28 +46,7 @@ export function diLoCo({
   ...given
 }: DiLoCoOptions = {}): ParameterStrategy {
   const { H } = parseConfig(options, given, "strategy");
-  return {
-    kind: "parameter",
-    name: "diloco",
-    config: { kind: "diloco", H, outer: outer.config },
-    optimizer,
-    validate() {},
-    init: ({ parameters }) => ({
-      tensors: {
-        anchor: Float32Array.from(parameters),
-        ...Object.fromEntries(outer.slots.map((slot) => [slot, new Float32Array(parameters.length)])),
-      },
-      values: {},
-    }),
-    localSteps: (step) => H - (step % H),
-    async synchronise({ communicator, parameters }, { tensors }) {
-      const anchor = tensors.anchor!;
-      for (let i = 0; i < parameters.length; i++) parameters[i] = anchor[i]! - parameters[i]!;
-      await communicator.allReduce(parameters, { op: "mean" });
-      outer.update(anchor, parameters, tensors);
-      parameters.set(anchor);
-    },
-  };
+  return outerStrategy("diloco", { H, optimizer, outer });
 }
 
 export const diLoCoEntry: StrategyEntry = {

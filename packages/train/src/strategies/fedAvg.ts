@@ -6,10 +6,18 @@ import { ConfigError } from "@atoll/core";
 import { parseConfig } from "@atoll/core/config";
 import { adamW, type Optimizer } from "@atoll/tensor";
 import { z } from "zod";
-import { NO_STATE, type ParameterStrategy, type StrategyEntry, type StrategyNode } from "./strategy.ts";
+import { islandOf } from "./islands.ts";
+import { steps } from "./optionSchemas.ts";
+import { stepsUntil } from "./outerStep.ts";
+import { NO_STATE, type ParameterStrategy, type StrategyEntry } from "./strategy.ts";
 
-const options = z.strictObject({
-  H: z.int().min(1).default(1).describe("local steps between two averages"),
+/** Options of averaging, for configs; shared by FedAvg's relatives. */
+export const averagingOptions: {
+  readonly H: z.ZodDefault<z.ZodInt>;
+  readonly islandSize: z.ZodOptional<z.ZodInt>;
+  readonly weighting: z.ZodDefault<z.ZodEnum<{ examples: "examples"; share: "share" }>>;
+} = {
+  H: steps(1, "local steps between two averages"),
   islandSize: z
     .int()
     .min(1)
@@ -21,7 +29,9 @@ const options = z.strictObject({
     .describe(
       "weigh nodes by the examples trained on since the last average (equal batches: the plain mean), or by their share of the data",
     ),
-});
+};
+
+const options = z.strictObject(averagingOptions);
 
 export interface FedAvgOptions {
   /** Local steps between two averages. Default 1. */
@@ -57,7 +67,7 @@ export function fedAvg({ optimizer = adamW(), ...given }: FedAvgOptions = {}): P
         );
     },
     init: () => NO_STATE,
-    localSteps: (step) => H - (step % H),
+    localSteps: (step) => stepsUntil(step, H),
     async synchronise(node) {
       const members = islandOf(node, islandSize, Math.floor(node.step / H));
       const group = members === undefined ? node.communicator : node.communicator.group(members);
@@ -69,19 +79,6 @@ export function fedAvg({ optimizer = adamW(), ...given }: FedAvgOptions = {}): P
       await group.allReduce(node.parameters, { op: "sum" });
     },
   };
-}
-
-/** The ranks of this node's island in a round, ascending; undefined where all nodes form one. */
-function islandOf(
-  node: StrategyNode,
-  islandSize: number | undefined,
-  round: number,
-): readonly number[] | undefined {
-  const { rank, worldSize } = node.communicator;
-  if (islandSize === undefined || islandSize === worldSize) return undefined;
-  const order = node.sharedRandom.derive("islands", round).permutation(worldSize);
-  const island = Math.floor(order.indexOf(rank) / islandSize);
-  return [...order.subarray(island * islandSize, (island + 1) * islandSize)].sort((a, b) => a - b);
 }
 
 export const fedAvgEntry: StrategyEntry = {

@@ -2,12 +2,27 @@
 
 import { ddpEntry } from "./ddp.ts";
 import { diLoCoEntry } from "./diLoCo.ts";
+import { fedAdagradEntry } from "./fedAdagrad.ts";
+import { fedAdamEntry } from "./fedAdam.ts";
 import { fedAvgEntry } from "./fedAvg.ts";
+import { fedProxEntry } from "./fedProx.ts";
+import { fedYogiEntry } from "./fedYogi.ts";
 import type { StrategyEntry } from "./strategy.ts";
 
+export {
+  type AdaptiveDecayOptions,
+  type AdaptiveOptions,
+  adagradOuter,
+  adamOuter,
+  yogiOuter,
+} from "./adaptiveOuter.ts";
 export { ddp } from "./ddp.ts";
 export { type DiLoCoOptions, diLoCo } from "./diLoCo.ts";
+export { type FedAdagradOptions, fedAdagrad } from "./fedAdagrad.ts";
+export { type FedAdamOptions, fedAdam } from "./fedAdam.ts";
 export { type FedAvgOptions, fedAvg } from "./fedAvg.ts";
+export { type FedProxOptions, fedProx } from "./fedProx.ts";
+export { type FedYogiOptions, fedYogi } from "./fedYogi.ts";
 export { type NesterovOptions, nesterov, type OuterOptimizer } from "./outerOptimizer.ts";
 export type {
   GradientStrategy,
@@ -18,4 +33,12 @@ export type {
   StrategyState,
 } from "./strategy.ts";
 
-export const strategyEntries: readonly StrategyEntry[] = [ddpEntry, fedAvgEntry, diLoCoEntry];
+export const strategyEntries: readonly StrategyEntry[] = [
+  ddpEntry,
+  fedAvgEntry,
+  fedProxEntry,
+  fedAdamEntry,
+  fedYogiEntry,
+  fedAdagradEntry,
+  diLoCoEntry,
+];

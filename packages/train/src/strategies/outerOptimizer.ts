@@ -5,8 +5,8 @@ import type { ConfigTree } from "@atoll/core";
 
 export interface OuterOptimizer {
   readonly config: ConfigTree;
-  /** State vectors, each as long as the parameters, zeros at first. */
-  readonly slots: readonly string[];
+  /** State vectors by name, each as long as the parameters, with the value that they are filled with at first. */
+  readonly slots: Readonly<Record<string, number>>;
   /** Moves `parameters` (the round's start θ₀) along the outer gradient; changes `parameters` and the slots in place. */
   update(
     parameters: Float32Array,
@@ -29,7 +29,7 @@ export interface NesterovOptions {
 export function nesterov({ learningRate = 0.7, momentum = 0.9 }: NesterovOptions = {}): OuterOptimizer {
   return {
     config: { kind: "nesterov", learningRate, momentum },
-    slots: ["momentum"],
+    slots: { momentum: 0 },
     update(parameters, outerGradient, slots) {
       const m = slots.momentum!;
       for (let i = 0; i < parameters.length; i++) {

@@ -22,6 +22,8 @@ export interface StrategyNode {
   readonly parameters: Float32Array;
   /** This step's gradients, [layout.size]; changed in place. Zeros under a parameter strategy. */
   readonly gradients: Float32Array;
+  /** The local optimizer's state vectors by name, each [layout.size]; zeros until the first step, or as a strategy sets them. */
+  readonly slots: Readonly<Record<string, Float32Array>>;
   /** Steps done. */
   readonly step: number;
   /** This node's part of all training examples, between 0 and 1; the parts add up to 1. */

@@ -10,12 +10,14 @@ export interface WorldOptions {
   readonly vectors: readonly Float32Array[];
   /** Each rank's share of the data; default equal. */
   readonly shares?: readonly number[];
+  /** Slots of each rank's optimizer, zeros. */
+  readonly slots?: readonly string[];
   readonly seed?: number;
 }
 
 /** Runs `body` on every rank, with the node that a strategy would be handed; returns the collectives that there were. */
 export async function onRanks(
-  { vectors, shares, seed = 0 }: WorldOptions,
+  { vectors, shares, slots = [], seed = 0 }: WorldOptions,
   body: (node: StrategyNode & { step: number }, rank: number) => Promise<void>,
 ): Promise<readonly CollectiveDone[]> {
   const worldSize = vectors.length;
@@ -38,6 +40,7 @@ export async function onRanks(
         layout: { entries: [{ path: "x", shape: [size], offset: 0, size }], size, matrixSize: 0 },
         parameters,
         gradients: new Float32Array(size),
+        slots: Object.fromEntries(slots.map((name) => [name, new Float32Array(size)])),
         step: 0,
         share: shares?.[rank] ?? 1 / worldSize,
         sharedRandom: random.derive("strategy"),

@@ -1,0 +1,44 @@
+// FedAdagrad: federated averaging whose mean change is applied by Adagrad instead of being taken as it is.
+// Source: Reddi et al., "Adaptive federated optimization" (arXiv 2003.00295), algorithm 2.
+
+import { parseConfig } from "@atoll/core/config";
+import { adamW, type Optimizer } from "@atoll/tensor";
+import { z } from "zod";
+import { type AdaptiveOptions, adagradOuter } from "./adaptiveOuter.ts";
+import { decay, positive, steps } from "./optionSchemas.ts";
+import { outerStrategy } from "./outerStep.ts";
+import type { ParameterStrategy, StrategyEntry } from "./strategy.ts";
+
+const options = z.strictObject({
+  H: steps(10, "local steps between two outer steps"),
+  learningRate: positive(0.1, "outer learning rate η"),
+  b1: decay(0, "decay of the mean of outer gradients"),
+  tau: positive(1e-3, "added to the root of the second moment"),
+});
+
+export interface FedAdagradOptions extends AdaptiveOptions {
+  /** Local steps between two outer steps. Default 10. */
+  readonly H?: number;
+  /** The optimizer of the local steps. Default AdamW. */
+  readonly optimizer?: Optimizer;
+}
+
+/**
+ * Every H steps Δ = (1/N) Σᵢ (θ₀ − θᵢ), then on every rank alike
+ * m ← β₁m + (1 − β₁)Δ, v ← v + Δ², θ ← θ₀ − η m / (√v + τ).
+ * Defaults: η 0.1, β₁ 0, τ 1e-3; v starts at τ².
+ *
+ * Bytes a node sends with a ring: 2(N−1)/N · 4P every H steps.
+ * @throws ConfigError if an option is out of its range.
+ */
+export function fedAdagrad({ optimizer = adamW(), ...given }: FedAdagradOptions = {}): ParameterStrategy {
+  const { H, ...outer } = parseConfig(options, given, "strategy");
+  return outerStrategy("fedadagrad", { H, optimizer, outer: adagradOuter(outer) });
+}
+
+export const fedAdagradEntry: StrategyEntry = {
+  name: "fedadagrad",
+  summary: "H local steps, then Adagrad on the mean change (FedAdagrad)",
+  options,
+  create: (values, optimizer) => fedAdagrad({ ...values, optimizer }),
+};

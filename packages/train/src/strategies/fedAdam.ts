@@ -1,0 +1,45 @@
+// FedAdam: federated averaging whose mean change is applied by Adam instead of being taken as it is.
+// Source: Reddi et al., "Adaptive federated optimization" (arXiv 2003.00295), algorithm 2.
+
+import { parseConfig } from "@atoll/core/config";
+import { adamW, type Optimizer } from "@atoll/tensor";
+import { z } from "zod";
+import { type AdaptiveDecayOptions, adamOuter } from "./adaptiveOuter.ts";
+import { decay, positive, steps } from "./optionSchemas.ts";
+import { outerStrategy } from "./outerStep.ts";
+import type { ParameterStrategy, StrategyEntry } from "./strategy.ts";
+
+const options = z.strictObject({
+  H: steps(10, "local steps between two outer steps"),
+  learningRate: positive(0.1, "outer learning rate η"),
+  b1: decay(0.9, "decay of the mean of outer gradients"),
+  b2: decay(0.99, "decay of the mean of their squares"),
+  tau: positive(1e-3, "added to the root of the second moment"),
+});
+
+export interface FedAdamOptions extends AdaptiveDecayOptions {
+  /** Local steps between two outer steps. Default 10. */
+  readonly H?: number;
+  /** The optimizer of the local steps. Default AdamW. */
+  readonly optimizer?: Optimizer;
+}
+
+/**
+ * Every H steps Δ = (1/N) Σᵢ (θ₀ − θᵢ), then on every rank alike
+ * m ← β₁m + (1 − β₁)Δ, v ← β₂v + (1 − β₂)Δ², θ ← θ₀ − η m / (√v + τ).
+ * Defaults: η 0.1, β₁ 0.9, β₂ 0.99, τ 1e-3; v starts at τ².
+ *
+ * Bytes a node sends with a ring: 2(N−1)/N · 4P every H steps.
+ * @throws ConfigError if an option is out of its range.
+ */
+export function fedAdam({ optimizer = adamW(), ...given }: FedAdamOptions = {}): ParameterStrategy {
+  const { H, ...outer } = parseConfig(options, given, "strategy");
+  return outerStrategy("fedadam", { H, optimizer, outer: adamOuter(outer) });
+}
+
+export const fedAdamEntry: StrategyEntry = {
+  name: "fedadam",
+  summary: "H local steps, then Adam on the mean change (FedAdam)",
+  options,
+  create: (values, optimizer) => fedAdam({ ...values, optimizer }),
+};

@@ -1,0 +1,56 @@
+// FedProx: federated averaging whose local steps are held back towards the last average, for nodes whose data differ.
+// Source: Li et al., "Federated optimization in heterogeneous networks" (arXiv 1812.06127), algorithm 2.
+
+import { parseConfig } from "@atoll/core/config";
+import { adamW, chain, proximal } from "@atoll/tensor";
+import { z } from "zod";
+import { averagingOptions, type FedAvgOptions, fedAvg } from "./fedAvg.ts";
+import type { ParameterStrategy, StrategyEntry, StrategyNode } from "./strategy.ts";
+
+const options = z.strictObject({
+  ...averagingOptions,
+  mu: z.number().min(0).default(0.01).describe("weight of the proximal term"),
+});
+
+export interface FedProxOptions extends FedAvgOptions {
+  /** Weight μ of the proximal term. Default 0.01. */
+  readonly mu?: number;
+}
+
+/** The slot of `proximal` at the head of the chain. */
+const ANCHOR = "proximal/anchor";
+
+/** The parameters as they are now are what the next local steps are held to. */
+const setAnchor = ({ slots, parameters }: StrategyNode): void => slots[ANCHOR]!.set(parameters);
+
+/**
+ * The local loss gains μ/2 ‖θ − θ₀‖², θ₀ the last average: its gradient μ(θ − θ₀) is added to the batch's before the
+ * optimizer (and its clipping) sees it. Averages are FedAvg's, and so are the bytes. With μ = 0 it is FedAvg.
+ *
+ * Bytes a node sends with a ring: 2(M−1)/M · 4P every H steps, M the size of its group.
+ * @throws ConfigError if an option is out of its range, or if an island is larger than the world.
+ */
+export function fedProx({ optimizer = adamW(), ...given }: FedProxOptions = {}): ParameterStrategy {
+  const { mu, ...averaging } = parseConfig(options, given, "strategy");
+  const average = fedAvg({ ...averaging, optimizer: chain(proximal(mu), optimizer) } as FedAvgOptions);
+  return {
+    ...average,
+    name: "fedprox",
+    config: { ...average.config, kind: "fedprox", mu },
+    init(node) {
+      setAnchor(node);
+      return average.init(node);
+    },
+    async synchronise(node, state) {
+      await average.synchronise(node, state);
+      setAnchor(node);
+    },
+  };
+}
+
+export const fedProxEntry: StrategyEntry = {
+  name: "fedprox",
+  summary: "FedAvg with a proximal term in the local loss (FedProx)",
+  options,
+  create: (values, optimizer) => fedProx({ ...values, optimizer }),
+};

@@ -1,0 +1,57 @@
+// The outer step that DiLoCo and the adaptive federated optimizers share: the nodes' mean change since the round began,
+// handed to an outer optimizer that every rank runs alike.
+
+import type { Optimizer } from "@atoll/tensor";
+import type { OuterOptimizer } from "./outerOptimizer.ts";
+import type { ParameterStrategy, StrategyNode, StrategyState } from "./strategy.ts";
+
+/** `anchor` (the round's start θ₀, [P]) and the outer optimizer's slots: what an outer step remembers. */
+export function outerState(outer: OuterOptimizer, parameters: Float32Array): StrategyState["tensors"] {
+  const slots = Object.entries(outer.slots).map(([slot, initial]) => [
+    slot,
+    new Float32Array(parameters.length).fill(initial),
+  ]);
+  return { anchor: Float32Array.from(parameters), ...Object.fromEntries(slots) };
+}
+
+/**
+ * Δ ← (1/N) Σᵢ (θ₀ − θᵢ) over the nodes; the outer optimizer moves θ₀ by it, and every node starts its next round there.
+ * One all-reduce of P floats.
+ */
+export async function outerStep(
+  { communicator, parameters }: StrategyNode,
+  tensors: StrategyState["tensors"],
+  outer: OuterOptimizer,
+): Promise<void> {
+  const anchor = tensors.anchor!;
+  for (let i = 0; i < parameters.length; i++) parameters[i] = anchor[i]! - parameters[i]!;
+  await communicator.allReduce(parameters, { op: "mean" });
+  outer.update(anchor, parameters, tensors);
+  parameters.set(anchor);
+}
+
+/** Steps from `step` (steps done) to the next multiple of `every`, at least 1. */
+export const stepsUntil = (step: number, every: number): number => every - (step % every);
+
+export interface OuterStrategyOptions {
+  readonly H: number;
+  readonly optimizer: Optimizer;
+  readonly outer: OuterOptimizer;
+}
+
+/** H local steps, then an outer step, and so on. */
+export function outerStrategy(
+  name: string,
+  { H, optimizer, outer }: OuterStrategyOptions,
+): ParameterStrategy {
+  return {
+    kind: "parameter",
+    name,
+    config: { kind: name, H, outer: outer.config },
+    optimizer,
+    validate() {},
+    init: ({ parameters }) => ({ tensors: outerState(outer, parameters), values: {} }),
+    localSteps: (step) => stepsUntil(step, H),
+    synchronise: (node, { tensors }) => outerStep(node, tensors, outer),
+  };
+}

@@ -1,0 +1,83 @@
+// The strategies that the conformance table goes through: how each is made, and the bytes that its paper promises.
+
+import type { Optimizer } from "@atoll/tensor";
+import {
+  ddp,
+  diLoCo,
+  fedAdagrad,
+  fedAdam,
+  fedAvg,
+  fedProx,
+  fedYogi,
+  type Strategy,
+} from "../strategies/index.ts";
+
+/** What a row's formula is about. */
+export interface Exchange {
+  /** Steps done. */
+  readonly step: number;
+  readonly nodes: number;
+  readonly parameterCount: number;
+}
+
+export interface StrategyRow {
+  readonly name: string;
+  create(optimizer?: Optimizer): Strategy;
+  /** Payload bytes that all nodes together send after a step. */
+  bytes(exchange: Exchange): number;
+  readonly smallestWorld?: number;
+}
+
+const FLOAT_BYTES = 4;
+
+/** A ring all-reduce of floats among M nodes: 2(M − 1) · 4 bytes for each, all nodes together. */
+const allReduced = (floats: number, M: number): number => 2 * (M - 1) * FLOAT_BYTES * floats;
+
+/** All parameters, all-reduced among all nodes. */
+const parametersReduced = ({ nodes, parameterCount }: Exchange): number => allReduced(parameterCount, nodes);
+
+/** The same among groups of `size`, and what is left over. */
+const parametersReducedIn =
+  (size: number) =>
+  ({ nodes, parameterCount }: Exchange): number =>
+    Math.floor(nodes / size) * allReduced(parameterCount, size) +
+    (nodes % size > 1 ? allReduced(parameterCount, nodes % size) : 0);
+
+/** Every H steps, and nothing between. */
+const every =
+  (H: number, bytes: StrategyRow["bytes"]): StrategyRow["bytes"] =>
+  (exchange) =>
+    exchange.step % H === 0 ? bytes(exchange) : 0;
+
+const given = (optimizer: Optimizer | undefined): { readonly optimizer?: Optimizer } =>
+  optimizer === undefined ? {} : { optimizer };
+
+export const strategyRows: readonly StrategyRow[] = [
+  { name: "ddp", create: (o) => ddp(given(o)), bytes: parametersReduced },
+  { name: "fedAvg H=1", create: (o) => fedAvg({ ...given(o) }), bytes: parametersReduced },
+  { name: "fedAvg H=4", create: (o) => fedAvg({ H: 4, ...given(o) }), bytes: every(4, parametersReduced) },
+  {
+    name: "fedAvg by share",
+    create: (o) => fedAvg({ H: 3, weighting: "share", ...given(o) }),
+    bytes: every(3, (exchange) => parametersReduced(exchange) + allReduced(1, exchange.nodes)),
+  },
+  {
+    name: "fedAvg in islands",
+    create: (o) => fedAvg({ H: 3, islandSize: 2, ...given(o) }),
+    bytes: every(3, parametersReducedIn(2)),
+    smallestWorld: 2,
+  },
+  {
+    name: "fedProx",
+    create: (o) => fedProx({ H: 3, mu: 0.1, ...given(o) }),
+    bytes: every(3, parametersReduced),
+  },
+  { name: "fedAdam", create: (o) => fedAdam({ H: 3, ...given(o) }), bytes: every(3, parametersReduced) },
+  { name: "fedYogi", create: (o) => fedYogi({ H: 3, ...given(o) }), bytes: every(3, parametersReduced) },
+  {
+    name: "fedAdagrad",
+    create: (o) => fedAdagrad({ H: 3, ...given(o) }),
+    bytes: every(3, parametersReduced),
+  },
+  { name: "diLoCo", create: (o) => diLoCo({ H: 4, ...given(o) }), bytes: every(4, parametersReduced) },
+];
