@@ -7,6 +7,9 @@ import { fedAdamEntry } from "./fedAdam.ts";
 import { fedAvgEntry } from "./fedAvg.ts";
 import { fedProxEntry } from "./fedProx.ts";
 import { fedYogiEntry } from "./fedYogi.ts";
+import { noLoCoEntry } from "./noLoCo.ts";
+import { spartaEntry } from "./sparta.ts";
+import { spartaDiLoCoEntry } from "./spartaDiLoCo.ts";
 import type { StrategyEntry } from "./strategy.ts";
 
 export {
@@ -23,7 +26,10 @@ export { type FedAdamOptions, fedAdam } from "./fedAdam.ts";
 export { type FedAvgOptions, fedAvg } from "./fedAvg.ts";
 export { type FedProxOptions, fedProx } from "./fedProx.ts";
 export { type FedYogiOptions, fedYogi } from "./fedYogi.ts";
+export { type NoLoCoOptions, noLoCo } from "./noLoCo.ts";
 export { type NesterovOptions, nesterov, type OuterOptimizer } from "./outerOptimizer.ts";
+export { type SpartaOptions, sparta } from "./sparta.ts";
+export { type SpartaDiLoCoOptions, spartaDiLoCo } from "./spartaDiLoCo.ts";
 export type {
   GradientStrategy,
   ParameterStrategy,
@@ -41,4 +47,7 @@ export const strategyEntries: readonly StrategyEntry[] = [
   fedYogiEntry,
   fedAdagradEntry,
   diLoCoEntry,
+  spartaEntry,
+  spartaDiLoCoEntry,
+  noLoCoEntry,
 ];

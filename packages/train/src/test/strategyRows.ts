@@ -9,7 +9,10 @@ import {
   fedAvg,
   fedProx,
   fedYogi,
+  noLoCo,
   type Strategy,
+  sparta,
+  spartaDiLoCo,
 } from "../strategies/index.ts";
 
 /** What a row's formula is about. */
@@ -78,6 +81,34 @@ export const strategyRows: readonly StrategyRow[] = [
     name: "fedAdagrad",
     create: (o) => fedAdagrad({ H: 3, ...given(o) }),
     bytes: every(3, parametersReduced),
+  },
+  {
+    name: "sparta",
+    create: (o) => sparta({ p: 0.1, ...given(o) }),
+    bytes: ({ nodes, parameterCount }) => allReduced(Math.floor(0.1 * parameterCount), nodes),
+  },
+  {
+    name: "sparta in one order, delayed",
+    create: (o) => sparta({ p: 0.3, selector: "shuffledSequential", interval: 2, delay: 2, ...given(o) }),
+    bytes: every(2, ({ nodes, parameterCount }) => allReduced(Math.floor(0.3 * parameterCount), nodes)),
+  },
+  {
+    name: "sparta by partitions",
+    create: (o) => sparta({ p: 0.4, selector: "partitioned", ...given(o) }),
+    bytes: ({ nodes, parameterCount }) => allReduced(Math.floor(0.4 * parameterCount), nodes),
+  },
+  {
+    name: "spartaDiLoCo",
+    create: (o) => spartaDiLoCo({ p: 0.1, interval: 2, H: 3, ...given(o) }),
+    bytes: (exchange) =>
+      every(3, parametersReduced)(exchange) +
+      every(2, ({ nodes, parameterCount }) => allReduced(Math.floor(0.1 * parameterCount), nodes))(exchange),
+  },
+  {
+    name: "noLoCo",
+    create: (o) => noLoCo({ H: 3, ...given(o) }),
+    // Two vectors of P floats each way between the nodes of a pair.
+    bytes: every(3, ({ nodes, parameterCount }) => Math.floor(nodes / 2) * 2 * 8 * parameterCount),
   },
   { name: "diLoCo", create: (o) => diLoCo({ H: 4, ...given(o) }), bytes: every(4, parametersReduced) },
 ];

@@ -1,0 +1,76 @@
+// NoLoCo: an outer step without any collective among all nodes. Each round pairs the nodes at random; a pair averages
+// its changes, and a pull towards the partner's parameters keeps all of them together.
+// Source: Kolehmainen et al., "NoLoCo: no-all-reduce low communication training method for large models"
+// (arXiv 2506.10911), algorithm 1.
+
+import { parseConfig } from "@atoll/core/config";
+import { adamW, type Optimizer } from "@atoll/tensor";
+import { z } from "zod";
+import { islandOf } from "./islands.ts";
+import { decay, positive, steps } from "./optionSchemas.ts";
+import { stepsUntil } from "./outerStep.ts";
+import type { ParameterStrategy, StrategyEntry } from "./strategy.ts";
+
+const options = z.strictObject({
+  H: steps(50, "inner steps between two rounds"),
+  learningRate: positive(0.7, "outer learning rate η"),
+  momentum: decay(0.5, "outer momentum μ"),
+});
+
+export interface NoLoCoOptions {
+  /** Inner steps between two rounds. Default 50. */
+  readonly H?: number;
+  /** Outer learning rate η. Default 0.7. */
+  readonly learningRate?: number;
+  /** Outer momentum μ. Default 0.5. */
+  readonly momentum?: number;
+  /** The inner optimizer. Default AdamW. */
+  readonly optimizer?: Optimizer;
+}
+
+/**
+ * Every H steps the ranks are paired by a shuffle that all draw alike. With φᵢ the start of node i's round and
+ * Δᵢ = θᵢ − φᵢ, both nodes of a pair take m ← μm + η·(mean of Δ) + η·(mean of φ − φᵢ), φᵢ ← φᵢ + m, θᵢ ← φᵢ. A node that
+ * is left over does the same by itself. State: `anchor` (φ) and `momentum` (m), each node's own.
+ *
+ * Bytes a node sends: 8P every H steps, whatever the number of nodes. With η = 1 and μ = 0 it averages pairs.
+ * @throws ConfigError if an option is out of its range.
+ */
+export function noLoCo({ optimizer = adamW(), ...given }: NoLoCoOptions = {}): ParameterStrategy {
+  const { H, learningRate, momentum } = parseConfig(options, given, "strategy");
+  return {
+    kind: "parameter",
+    name: "noloco",
+    config: { kind: "noloco", H, learningRate, momentum },
+    optimizer,
+    validate() {},
+    init: ({ parameters }) => ({
+      tensors: { anchor: Float32Array.from(parameters), momentum: new Float32Array(parameters.length) },
+      values: {},
+    }),
+    localSteps: (step) => stepsUntil(step, H),
+    async synchronise(node, { tensors }) {
+      const { parameters, communicator } = node;
+      const P = parameters.length;
+      const anchor = tensors.anchor!;
+      const m = tensors.momentum!;
+      const means = new Float32Array(2 * P); // Δ, then φ
+      for (let i = 0; i < P; i++) means[i] = parameters[i]! - anchor[i]!;
+      means.set(anchor, P);
+      const pair = islandOf(node, 2, node.step / H);
+      await (pair === undefined ? communicator : communicator.group(pair)).allReduce(means, { op: "mean" });
+      for (let i = 0; i < P; i++) {
+        m[i] = momentum * m[i]! + learningRate * (means[i]! + means[P + i]! - anchor[i]!);
+        anchor[i]! += m[i]!;
+      }
+      parameters.set(anchor);
+    },
+  };
+}
+
+export const noLoCoEntry: StrategyEntry = {
+  name: "noloco",
+  summary: "H inner steps, then an outer step with one random partner (NoLoCo)",
+  options,
+  create: (values, optimizer) => noLoCo({ ...values, optimizer }),
+};
