@@ -1,6 +1,8 @@
 // Every strategy that a config can name. A new one is a file beside this one and a line in each list below.
 
 import { ddpEntry } from "./ddp.ts";
+import { deMoEntry } from "./deMo.ts";
+import { dgcEntry } from "./dgc.ts";
 import { diLoCoEntry } from "./diLoCo.ts";
 import { fedAdagradEntry } from "./fedAdagrad.ts";
 import { fedAdamEntry } from "./fedAdam.ts";
@@ -8,6 +10,9 @@ import { fedAvgEntry } from "./fedAvg.ts";
 import { fedProxEntry } from "./fedProx.ts";
 import { fedYogiEntry } from "./fedYogi.ts";
 import { noLoCoEntry } from "./noLoCo.ts";
+import { powerSgdEntry } from "./powerSgd.ts";
+import { qsgdEntry } from "./qsgd.ts";
+import { sparseLoCoEntry } from "./sparseLoCo.ts";
 import { spartaEntry } from "./sparta.ts";
 import { spartaDiLoCoEntry } from "./spartaDiLoCo.ts";
 import type { StrategyEntry } from "./strategy.ts";
@@ -20,6 +25,8 @@ export {
   yogiOuter,
 } from "./adaptiveOuter.ts";
 export { ddp } from "./ddp.ts";
+export { type DeMoOptions, deMo } from "./deMo.ts";
+export { type DgcOptions, dgc } from "./dgc.ts";
 export { type DiLoCoOptions, diLoCo } from "./diLoCo.ts";
 export { type FedAdagradOptions, fedAdagrad } from "./fedAdagrad.ts";
 export { type FedAdamOptions, fedAdam } from "./fedAdam.ts";
@@ -28,6 +35,9 @@ export { type FedProxOptions, fedProx } from "./fedProx.ts";
 export { type FedYogiOptions, fedYogi } from "./fedYogi.ts";
 export { type NoLoCoOptions, noLoCo } from "./noLoCo.ts";
 export { type NesterovOptions, nesterov, type OuterOptimizer } from "./outerOptimizer.ts";
+export { type PowerSgdOptions, powerSgd } from "./powerSgd.ts";
+export { type QsgdOptions, qsgd } from "./qsgd.ts";
+export { type SparseLoCoOptions, sparseLoCo } from "./sparseLoCo.ts";
 export { type SpartaOptions, sparta } from "./sparta.ts";
 export { type SpartaDiLoCoOptions, spartaDiLoCo } from "./spartaDiLoCo.ts";
 export type {
@@ -50,4 +60,9 @@ export const strategyEntries: readonly StrategyEntry[] = [
   spartaEntry,
   spartaDiLoCoEntry,
   noLoCoEntry,
+  dgcEntry,
+  qsgdEntry,
+  deMoEntry,
+  sparseLoCoEntry,
+  powerSgdEntry,
 ];

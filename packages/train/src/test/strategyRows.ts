@@ -1,8 +1,10 @@
 // The strategies that the conformance table goes through: how each is made, and the bytes that its paper promises.
 
-import type { Optimizer } from "@atoll/tensor";
+import { type Optimizer, sgd } from "@atoll/tensor";
 import {
   ddp,
+  deMo,
+  dgc,
   diLoCo,
   fedAdagrad,
   fedAdam,
@@ -10,7 +12,10 @@ import {
   fedProx,
   fedYogi,
   noLoCo,
+  powerSgd,
+  qsgd,
   type Strategy,
+  sparseLoCo,
   sparta,
   spartaDiLoCo,
 } from "../strategies/index.ts";
@@ -35,6 +40,12 @@ const FLOAT_BYTES = 4;
 
 /** A ring all-reduce of floats among M nodes: 2(M − 1) · 4 bytes for each, all nodes together. */
 const allReduced = (floats: number, M: number): number => 2 * (M - 1) * FLOAT_BYTES * floats;
+
+/** What each of M nodes gives to an all-gather goes to all others. */
+const allGathered = (bytesOfEach: number, M: number): number => M * (M - 1) * bytesOfEach;
+
+/** Encoded messages are sent in whole words. */
+const words = (bytes: number): number => 4 * Math.ceil(bytes / 4);
 
 /** All parameters, all-reduced among all nodes. */
 const parametersReduced = ({ nodes, parameterCount }: Exchange): number => allReduced(parameterCount, nodes);
@@ -109,6 +120,37 @@ export const strategyRows: readonly StrategyRow[] = [
     create: (o) => noLoCo({ H: 3, ...given(o) }),
     // Two vectors of P floats each way between the nodes of a pair.
     bytes: every(3, ({ nodes, parameterCount }) => Math.floor(nodes / 2) * 2 * 8 * parameterCount),
+  },
+  {
+    name: "dgc",
+    create: (o) => dgc({ density: 0.1, ...given(o) }),
+    bytes: ({ nodes, parameterCount }) => allGathered(8 * Math.floor(0.1 * parameterCount), nodes),
+  },
+  {
+    name: "qsgd",
+    create: (o) => qsgd({ levels: 8, bucketSize: 32, ...given(o) }),
+    // Three bits of level and one of sign for each element; a norm for each bucket.
+    bytes: ({ nodes, parameterCount }) =>
+      allGathered(words(Math.ceil((parameterCount * 4) / 8) + 4 * Math.ceil(parameterCount / 32)), nodes),
+  },
+  {
+    name: "deMo",
+    create: () => deMo({ chunkSize: 4, topK: 2, optimizer: sgd({ learningRate: 0.01 }) }),
+    // Matrices of 6 × 8 and 8 × 4 in 4 + 2 chunks, vectors of 8 and 4 in 2 + 1: two coefficients of each.
+    bytes: ({ nodes }) => allGathered(words(9 * 2 * (4 + 2)), nodes),
+  },
+  {
+    name: "sparseLoCo",
+    create: (o) => sparseLoCo({ H: 3, density: 1 / 8, chunkSize: 32, ...given(o) }),
+    // Chunks of 32, 32 and 28, four elements of each with places of 5 bits and values of 2, and two scales for each chunk.
+    bytes: every(3, ({ nodes }) =>
+      allGathered(words(Math.ceil((12 * 5) / 8) + Math.ceil((12 * 2) / 8) + 8 * 3), nodes),
+    ),
+  },
+  {
+    name: "powerSgd",
+    create: (o) => powerSgd({ rank: 2, ...given(o) }),
+    bytes: ({ nodes }) => allReduced(2 * (6 + 8) + 2 * (8 + 4) + 8 + 4, nodes),
   },
   { name: "diLoCo", create: (o) => diLoCo({ H: 4, ...given(o) }), bytes: every(4, parametersReduced) },
 ];

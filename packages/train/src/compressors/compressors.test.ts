@@ -1,0 +1,272 @@
+// Compressors: what each promises of every vector (fast-check prints the seed of one that it fails on).
+
+import { type Codec, transcode } from "@atoll/comm";
+import { createRandom } from "@atoll/core";
+import { layoutOf } from "@atoll/tensor";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { packBits, packedBytes, unpackBits } from "./bits.ts";
+import { chunkedDct, largestDivisor } from "./chunkedDct.ts";
+import { cosineTransform } from "./dct.ts";
+import { e3m0 } from "./e3m0.ts";
+import { float32 } from "./float32.ts";
+import { expand, orthogonalise, project, projectBack } from "./lowRank.ts";
+import { stochastic } from "./qsgd.ts";
+import { sign } from "./sign.ts";
+import { bitsOf, createTopK } from "./topK.ts";
+import { twoBit } from "./twoBit.ts";
+import { fromWords, toWords, wireBytes } from "./wire.ts";
+
+const floats = fc.float32Array({ minLength: 1, maxLength: 80, noNaN: true, min: -1e6, max: 1e6 });
+const normals = (length: number, seed: number): Float32Array => {
+  const random = createRandom(seed);
+  return Float32Array.from({ length }, () => random.normal());
+};
+const dot = (a: ArrayLike<number>, b: ArrayLike<number>): number =>
+  Array.from(a).reduce((sum, value, i) => sum + value * b[i]!, 0);
+
+describe("top k", () => {
+  test("takes the largest magnitudes, the first of equal ones, in order of place", () => {
+    const values = fc.float32Array({ minLength: 1, maxLength: 80 });
+    const repeated = fc.array(fc.constantFrom(0, -0, 1, -1, 1.5, 2), { minLength: 1, maxLength: 60 });
+    const vectors = fc.oneof(
+      values,
+      repeated.map((x) => Float32Array.from(x)),
+    );
+    fc.assert(
+      fc.property(vectors, fc.nat(), (x, draw) => {
+        const start = draw % x.length;
+        const k = draw % (x.length - start + 1);
+        const out = new Uint32Array(k + 1).fill(7777);
+        createTopK(x.length)(bitsOf(x), { start, end: x.length, k }, out, 1);
+        const size = (i: number): number => (Number.isNaN(x[i]) ? Number.POSITIVE_INFINITY : Math.abs(x[i]!));
+        const nans = [...x.keys()].filter((i) => i >= start && Number.isNaN(x[i])).length;
+        fc.pre(nans === 0 || !x.some((value) => Math.abs(value) === Number.POSITIVE_INFINITY));
+        const expected = [...x.keys()]
+          .filter((i) => i >= start)
+          .sort((a, b) => size(b) - size(a) || a - b)
+          .slice(0, k)
+          .sort((a, b) => a - b);
+        expect([...out]).toEqual([7777, ...expected]);
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
+describe("bits", () => {
+  test("come back as they were, in as many bytes as they take", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 24 }), fc.array(fc.nat(), { maxLength: 70 }), (width, values) => {
+        const codes = Uint32Array.from(values, (value) => value % 2 ** width);
+        const packed = new Uint8Array(packedBytes(codes.length, width));
+        packBits(codes, width, packed);
+        const unpacked = new Uint32Array(codes.length);
+        unpackBits(packed, width, unpacked);
+        expect(unpacked).toEqual(codes);
+        expect(packed.length).toBe(Math.ceil((codes.length * width) / 8));
+      }),
+    );
+  });
+
+  test("bytes travel as words, whatever floats they look like", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => {
+        const words = toWords(bytes);
+        expect(words.byteLength).toBe(wireBytes(bytes.length));
+        expect(fromWords(words.slice(), bytes.length)).toEqual(bytes);
+      }),
+    );
+  });
+});
+
+const codecs: readonly (readonly [
+  string,
+  (blockSize: number) => Codec,
+  (n: number, blocks: number) => number,
+])[] = [
+  ["sign", (blockSize) => sign({ blockSize }), (n, blocks) => Math.ceil(n / 8) + 4 * blocks],
+  ["twoBit", (blockSize) => twoBit({ blockSize }), (n, blocks) => Math.ceil(n / 4) + 8 * blocks],
+  ["e3m0", (blockSize) => e3m0({ blockSize }), (n, blocks) => Math.ceil(n / 2) + 4 * blocks],
+  [
+    "qsgd",
+    (blockSize) => stochastic({ levels: 16, blockSize, random: createRandom(1) }),
+    (n, blocks) => Math.ceil((n * 5) / 8) + 4 * blocks,
+  ],
+  ["float32", () => float32, (n) => 4 * n],
+];
+
+describe.each(codecs)("codec %s", (_, create, bytes) => {
+  test("takes the bytes of its formula, keeps signs and does not grow what it is given", () => {
+    fc.assert(
+      fc.property(floats, fc.integer({ min: 1, max: 30 }), (x, blockSize) => {
+        const codec = create(blockSize);
+        const before = x.slice();
+        expect(codec.bytes(x.length)).toBe(bytes(x.length, Math.ceil(x.length / blockSize)));
+        const decoded = transcode(codec, x);
+        expect(x, "the argument").toEqual(before);
+        const most = x.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
+        for (const [i, value] of decoded.entries()) {
+          expect(value * x[i]!).toBeGreaterThanOrEqual(0);
+          expect(Math.abs(value)).toBeLessThanOrEqual(most * (1 + 1e-6));
+        }
+      }),
+    );
+  });
+
+  test("gives zeros for zeros, and does not hide what is not a number", () => {
+    expect([...transcode(create(4), new Float32Array(6))].map(Math.abs)).toEqual([0, 0, 0, 0, 0, 0]);
+    const spoilt = transcode(create(2), Float32Array.of(1, 2, 3, Number.NaN));
+    expect([...spoilt].some(Number.isNaN)).toBe(true);
+  });
+});
+
+describe("codecs of few bits", () => {
+  test("sign and two bits lessen the error, so error feedback converges: |x − Q(x)| < |x|", () => {
+    fc.assert(
+      fc.property(floats, (x) => {
+        const norm = dot(x, x);
+        fc.pre(norm > 1e-20);
+        for (const codec of [sign(), twoBit(), e3m0()]) {
+          const error = transcode(codec, x).map((value, i) => x[i]! - value);
+          expect(dot(error, error)).toBeLessThan(norm * (1 + 1e-6));
+        }
+      }),
+    );
+  });
+
+  test("E3M0 takes the nearest of its values, powers of two below the largest exactly", () => {
+    const exact = [1, -0.5, 0.25, -0.125, 1 / 16, 1 / 32, -1 / 64, 0].map((value) => value * 3);
+    expect([...transcode(e3m0(), Float32Array.from(exact))]).toEqual(exact);
+    const values = [0, ...Array.from({ length: 7 }, (_, e) => 2 ** -e)];
+    fc.assert(
+      fc.property(fc.double({ min: -1, max: 1, noNaN: true }), (value) => {
+        const x = Float32Array.of(1, value);
+        const got = transcode(e3m0(), x)[1]!;
+        const nearest = Math.min(...values.map((v) => Math.abs(v - Math.abs(x[1]!))));
+        expect(Math.abs(got - x[1]!)).toBeCloseTo(nearest, 6);
+      }),
+    );
+  });
+
+  test("QSGD's mean over draws is the vector", () => {
+    const x = normals(60, 3);
+    const draws = 20_000;
+    const total = new Float64Array(x.length);
+    const random = createRandom(5);
+    for (let draw = 0; draw < draws; draw++) {
+      const codec = stochastic({ levels: 4, blockSize: 20, random: random.derive(draw) });
+      for (const [i, value] of transcode(codec, x).entries()) total[i]! += value / draws;
+    }
+    const most = Math.max(...x.map(Math.abs));
+    // One draw's standard deviation is half a step (most / 3) or less; five of the mean's are allowed.
+    const tolerance = (5 * (most / 3 / 2)) / Math.sqrt(draws);
+    for (const [i, value] of x.entries()) expect(Math.abs(total[i]! - value)).toBeLessThan(tolerance);
+  });
+
+  test("a number of levels that is no power of two is refused", () => {
+    expect(() => stochastic({ levels: 10, random: createRandom(1) })).toThrow(/power of two .* got 10/);
+  });
+});
+
+describe("cosine transform", () => {
+  const lengths = fc.integer({ min: 1, max: 130 });
+
+  test("is the sum of its definition", () => {
+    fc.assert(
+      fc.property(lengths, fc.nat(99), (length, seed) => {
+        const x = normals(length, seed);
+        const data = Float64Array.from(x);
+        cosineTransform(length).forward(data, 0);
+        for (let k = 0; k < length; k++) {
+          const scale = Math.sqrt((k === 0 ? 1 : 2) / length);
+          const basis = Float64Array.from(x, (_, n) => Math.cos((Math.PI * (2 * n + 1) * k) / (2 * length)));
+          expect(data[k]).toBeCloseTo(scale * dot(basis, x), 9);
+        }
+      }),
+    );
+  });
+
+  test("keeps the length of vectors (Parseval), and its inverse undoes it", () => {
+    fc.assert(
+      fc.property(lengths, fc.nat(99), (length, seed) => {
+        const x = normals(length, seed);
+        const data = new Float64Array(length + 2).fill(5);
+        data.set(x, 1);
+        const transform = cosineTransform(length);
+        transform.forward(data, 1);
+        const coefficients = data.slice(1, -1);
+        expect(dot(coefficients, coefficients)).toBeCloseTo(dot(x, x), 8);
+        transform.inverse(data, 1);
+        for (const [i, value] of x.entries()) expect(data[i + 1]).toBeCloseTo(value, 10);
+        expect([data[0], data.at(-1)], "outside").toEqual([5, 5]);
+      }),
+    );
+  });
+
+  test("of a model: every element in one chunk, Parseval chunk by chunk, undone by its inverse", () => {
+    const tensor = (...shape: number[]) => ({ shape });
+    const layout = layoutOf({
+      a: tensor(12, 10),
+      b: tensor(7),
+      c: tensor(4, 3, 2, 2),
+      d: tensor(130),
+      e: tensor(),
+    });
+    const dct = chunkedDct(layout, 8);
+    expect(dct.chunks.at(-1)!.end).toBe(layout.size);
+    for (const [i, { start }] of dct.chunks.entries()) expect(start).toBe(dct.chunks[i - 1]?.end ?? 0);
+    const x = normals(layout.size, 1);
+    const coefficients = new Float32Array(layout.size);
+    dct.forward(x, coefficients);
+    expect(dot(coefficients, coefficients)).toBeCloseTo(dot(x, x), 3);
+    const back = new Float32Array(layout.size);
+    dct.inverse(coefficients, back);
+    for (const [i, value] of x.entries()) expect(back[i]).toBeCloseTo(value, 5);
+    // A constant tensor has one coefficient in each of its chunks.
+    dct.forward(new Float32Array(layout.size).fill(1), coefficients);
+    for (const { start, end } of dct.chunks) {
+      expect(coefficients[start]).toBeCloseTo(Math.sqrt(end - start), 4);
+      for (let i = start + 1; i < end; i++) expect(coefficients[i]).toBeCloseTo(0, 5);
+    }
+  });
+
+  test("a side is the largest divisor up to the limit", () => {
+    expect([784, 10, 67, 128, 1].map((length) => largestDivisor(length, 64))).toEqual([56, 10, 1, 64, 1]);
+  });
+});
+
+describe("low rank", () => {
+  test("at full rank the product of the factors is the matrix", () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 8 }),
+        fc.integer({ min: 1, max: 8 }),
+        fc.nat(99),
+        (rows, columns, seed) => {
+          const shape = { rows, columns };
+          const rank = Math.min(rows, columns);
+          const m = normals(rows * columns, seed);
+          const q = normals(columns * rank, seed + 1000);
+          const p = new Float32Array(rows * rank);
+          project(m, shape, q, p);
+          orthogonalise(p, rank);
+          projectBack(m, shape, p, q);
+          const product = new Float32Array(m.length);
+          expand(p, q, shape, product);
+          for (const [i, value] of m.entries()) expect(product[i]).toBeCloseTo(value, 3);
+        },
+      ),
+    );
+  });
+
+  test("columns end orthonormal, or zero where they depend on others", () => {
+    const p = Float32Array.of(1, 2, 1, 1, 2, 0, 1, 2, 5); // [3, 3], the second column twice the first
+    orthogonalise(p, 3);
+    const column = (r: number): number[] => [0, 1, 2].map((i) => p[i * 3 + r]!);
+    expect(column(1)).toEqual([0, 0, 0]);
+    expect(dot(column(0), column(0))).toBeCloseTo(1, 6);
+    expect(dot(column(2), column(2))).toBeCloseTo(1, 6);
+    expect(dot(column(0), column(2))).toBeCloseTo(0, 6);
+  });
+});

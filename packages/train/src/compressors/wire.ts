@@ -1,0 +1,29 @@
+// Bytes as the floats that collectives carry. Only whole arrays are copied on the way, so bits that are no number stay
+// what they are.
+
+import type { Communicator } from "@atoll/comm";
+
+const WORD_BYTES = 4;
+
+/** What a message of so many bytes weighs: whole words of four. */
+export const wireBytes = (bytes: number): number => WORD_BYTES * Math.ceil(bytes / WORD_BYTES);
+
+/** [bytes] -> [⌈bytes / 4⌉], filled up with zeros. */
+export function toWords(bytes: Uint8Array): Float32Array {
+  const padded = new Uint8Array(wireBytes(bytes.length));
+  padded.set(bytes);
+  return new Float32Array(padded.buffer);
+}
+
+/** The first `length` bytes of what `toWords` made, without copying. */
+export const fromWords = (words: Float32Array, length: number): Uint8Array =>
+  new Uint8Array(words.buffer, words.byteOffset, length);
+
+/** Every member's bytes, by member, as many from each; members share the arrays: only read them. */
+export async function gatherBytes(
+  communicator: Communicator,
+  bytes: Uint8Array,
+): Promise<readonly Uint8Array[]> {
+  const parts = await communicator.allGather(toWords(bytes));
+  return parts.map((words) => fromWords(words, bytes.length));
+}
