@@ -3,6 +3,7 @@
 import { createSimulatedWorld } from "@atoll/comm";
 import { type CollectiveDone, createRandom } from "@atoll/core";
 import { createVirtualClock, resolveNetwork } from "@atoll/network";
+import type { VectorLayout } from "@atoll/tensor";
 import type { StrategyNode } from "../strategies/index.ts";
 
 export interface WorldOptions {
@@ -12,12 +13,14 @@ export interface WorldOptions {
   readonly shares?: readonly number[];
   /** Slots of each rank's optimizer, zeros. */
   readonly slots?: readonly string[];
+  /** Where the tensors lie in the vectors. Default: one tensor of one axis. */
+  readonly layout?: VectorLayout;
   readonly seed?: number;
 }
 
 /** Runs `body` on every rank, with the node that a strategy would be handed; returns the collectives that there were. */
 export async function onRanks(
-  { vectors, shares, slots = [], seed = 0 }: WorldOptions,
+  { vectors, shares, slots = [], layout, seed = 0 }: WorldOptions,
   body: (node: StrategyNode & { step: number }, rank: number) => Promise<void>,
 ): Promise<readonly CollectiveDone[]> {
   const worldSize = vectors.length;
@@ -37,7 +40,7 @@ export async function onRanks(
       const size = parameters.length;
       const node = {
         communicator: world.communicator(rank),
-        layout: { entries: [{ path: "x", shape: [size], offset: 0, size }], size, matrixSize: 0 },
+        layout: layout ?? { entries: [{ path: "x", shape: [size], offset: 0, size }], size, matrixSize: 0 },
         parameters,
         gradients: new Float32Array(size),
         slots: Object.fromEntries(slots.map((name) => [name, new Float32Array(size)])),
