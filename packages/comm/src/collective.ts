@@ -1,12 +1,16 @@
 // A collective as its members call it, and the schedule that carries it out on a given topology.
 
 import { unreachable } from "@atoll/core";
+import type { Codec } from "./codec.ts";
 import type { Members, Schedule } from "./schedule.ts";
+import { type AllReduceChoice, allReduce } from "./schedules/allReduce.ts";
+import { allToAll } from "./schedules/allToAll.ts";
+import { codedAllReduce } from "./schedules/codedAllReduce.ts";
+import { directGather } from "./schedules/directGather.ts";
 import { disseminationBarrier } from "./schedules/disseminationBarrier.ts";
 import { ringAllGather } from "./schedules/ringAllGather.ts";
-import { ringAllReduce } from "./schedules/ringAllReduce.ts";
 import { ringBroadcast } from "./schedules/ringBroadcast.ts";
-import { starAllReduce } from "./schedules/starAllReduce.ts";
+import { ringReduceScatter } from "./schedules/ringReduceScatter.ts";
 import { starBarrier } from "./schedules/starBarrier.ts";
 import { starBroadcast } from "./schedules/starBroadcast.ts";
 import { treeBroadcast } from "./schedules/treeBroadcast.ts";
@@ -15,20 +19,38 @@ export type ReduceOp = "sum" | "mean";
 
 /** One member's call. Lengths are in elements; `root` is a member's number. */
 export type Call =
-  | { readonly operation: "allReduce"; readonly length: number; readonly op: ReduceOp }
+  | {
+      readonly operation: "allReduce";
+      readonly length: number;
+      readonly op: ReduceOp;
+      readonly algorithm?: AllReduceChoice | undefined;
+      readonly codec?: Codec | undefined;
+    }
+  | { readonly operation: "reduceScatter"; readonly length: number; readonly op: ReduceOp }
   | { readonly operation: "broadcast"; readonly length: number; readonly root: number }
   | { readonly operation: "allGather"; readonly length: number }
+  | { readonly operation: "allToAll"; readonly length: number }
+  | { readonly operation: "gather"; readonly length: number; readonly root: number }
   | { readonly operation: "barrier"; readonly length: 0 };
 
 /** "allReduce(mean of 1000 floats)": what an error says of a call. */
 export function describeCall(call: Call): string {
   switch (call.operation) {
-    case "allReduce":
-      return `allReduce(${call.op} of ${call.length} floats)`;
+    case "allReduce": {
+      const algorithm = call.algorithm === undefined ? "" : `, ${call.algorithm}`;
+      const codec = call.codec === undefined ? "" : `, ${call.codec.name}`;
+      return `allReduce(${call.op} of ${call.length} floats${algorithm}${codec})`;
+    }
+    case "reduceScatter":
+      return `reduceScatter(${call.op} of ${call.length} floats)`;
     case "broadcast":
       return `broadcast(${call.length} floats from member ${call.root})`;
     case "allGather":
       return `allGather(${call.length} floats)`;
+    case "allToAll":
+      return `allToAll(${call.length} floats)`;
+    case "gather":
+      return `gather(${call.length} floats to member ${call.root})`;
     case "barrier":
       return "barrier()";
     default:
@@ -36,22 +58,27 @@ export function describeCall(call: Call): string {
   }
 }
 
-/** Whether two members' calls can meet in one collective; the parts of an all-gather may differ in length. */
-export const callsMatch = (a: Call, b: Call): boolean =>
-  a.operation === "allGather" ? b.operation === "allGather" : describeCall(a) === describeCall(b);
+/** Whether two members' calls can meet in one collective; where each gives a part of its own, lengths may differ. */
+export function callsMatch(a: Call, b: Call): boolean {
+  if (a.operation === "allGather" || a.operation === "allToAll") return a.operation === b.operation;
+  if (a.operation === "gather") return b.operation === "gather" && a.root === b.root;
+  return describeCall(a) === describeCall(b);
+}
 
 /**
  * The schedule that fits the topology: through the hub of a star, around a ring, and where every two nodes share a link
- * around a ring for all-reduce, as a tree for broadcast.
- * @param lengths each member's part, in elements
+ * around a ring for all-reduce, as a tree for broadcast. An all-reduce may name its algorithm.
+ * @param lengths each member's part, in elements; for all-to-all, one a pair, all those of member 0 first
  */
 export function scheduleOf(call: Call, lengths: readonly number[], members: Members): Schedule {
   const shape = members.topology.name;
   switch (call.operation) {
-    case "allReduce": {
-      const options = { ...members, length: call.length };
-      return shape === "star" ? starAllReduce(options) : ringAllReduce(options);
-    }
+    case "allReduce":
+      return call.codec === undefined
+        ? allReduce({ ...members, length: call.length, algorithm: call.algorithm })
+        : codedAllReduce({ ...members, length: call.length, codec: call.codec });
+    case "reduceScatter":
+      return ringReduceScatter({ ...members, length: call.length });
     case "broadcast": {
       const options = { ...members, length: call.length, root: call.root };
       if (shape === "star") return starBroadcast(options);
@@ -59,6 +86,10 @@ export function scheduleOf(call: Call, lengths: readonly number[], members: Memb
     }
     case "allGather":
       return ringAllGather({ ...members, lengths });
+    case "allToAll":
+      return allToAll({ ...members, lengths });
+    case "gather":
+      return directGather({ ...members, lengths, root: call.root });
     case "barrier":
       return shape === "star" ? starBarrier(members) : disseminationBarrier(members);
     default:

@@ -1,31 +1,105 @@
 // What a rank needs to talk to the others. The same interface is served by the simulator and by real transports.
 
 import type { Rank } from "@atoll/core";
+import type { Codec } from "./codec.ts";
 import type { ReduceOp } from "./collective.ts";
+import type { AllReduceChoice } from "./schedules/allReduce.ts";
 
-export interface AllReduceOptions {
+export interface ReduceOptions {
   /** Default "sum". */
   readonly op?: ReduceOp;
   readonly signal?: AbortSignal;
 }
 
+export interface AllReduceOptions extends ReduceOptions {
+  /**
+   * How the vector is exchanged. Default: through the hub of a star, around a ring elsewhere. "auto" takes the algorithm
+   * that is estimated to be the fastest for this size on this topology. One that cannot serve the group (halving-doubling
+   * where the members are no power of two) is replaced by a ring; the event's `algorithm` says so.
+   */
+  readonly algorithm?: AllReduceChoice;
+  /**
+   * Sends encoded shards instead of floats: each member encodes one shard for every member, the shard's owner decodes and
+   * adds them in float32 and sends the encoded result to all. Goes without `algorithm`.
+   */
+  readonly codec?: Codec;
+}
+
+/** A message as its receiver gets it. */
+export interface Message {
+  /** The member that sent it. */
+  readonly source: Rank;
+  readonly tag: number;
+  readonly vector: Float32Array;
+}
+
+/** Something that has been started and goes on while its member computes. */
+export interface Handle<T> {
+  /** Names the handle among those of its rank, for `Communicator.started`. A whole number, from 1. */
+  readonly id: number;
+  /** Returns once it has ended: no earlier than its bytes have moved. May be called once. */
+  wait(): Promise<T>;
+}
+
+/**
+ * The calls of a Communicator in a form that does not wait, so that communication overlaps with computing. A collective is
+ * timed from the moments at which its members started it; of its duration only what is left at `wait()` counts as
+ * communication or waiting. Bytes count once `wait()` has ended. Vectors must not be touched in between.
+ * A message that is sent is copied, counts at once and need not be waited for.
+ */
+export interface StartedCalls {
+  allReduce(x: Float32Array, options?: AllReduceOptions): Handle<void>;
+  reduceScatter(x: Float32Array, options?: ReduceOptions): Handle<Float32Array>;
+  broadcast(x: Float32Array, root?: number): Handle<void>;
+  allGather(x: Float32Array): Handle<readonly Float32Array[]>;
+  allToAll(parts: readonly Float32Array[]): Handle<readonly Float32Array[]>;
+  gather(x: Float32Array, root?: number): Handle<readonly Float32Array[]>;
+  barrier(): Handle<void>;
+  send(x: Float32Array, to: Rank, tag?: number): Handle<void>;
+  recv(from: Rank | "any", tag?: number): Handle<Message>;
+}
+
 /**
  * One rank's end of a group. All members make the same calls in the same order; a vector must not be touched between a
  * call and the end of its promise.
- * @throws RunError (every method's promise) if members' calls differ in operation, length or root
+ * @throws RunError (every method's promise) if members' calls differ in operation, length, root, algorithm or codec
  */
 export interface Communicator {
   /** This member's number within the group. */
   readonly rank: Rank;
   readonly worldSize: number;
+  /** The same calls, started and waited for later. */
+  readonly start: StartedCalls;
   /** Replaces `x` by the sum or mean over all members, [length] the same on each; all end with the same bits. */
   allReduce(x: Float32Array, options?: AllReduceOptions): Promise<void>;
+  /**
+   * This member's shard of the sum or mean over all members of `x`, [length] the same on each; `x` is not changed.
+   * Shard m is the elements from ⌊m · length / N⌋ up to ⌊(m + 1) · length / N⌋.
+   */
+  reduceScatter(x: Float32Array, options?: ReduceOptions): Promise<Float32Array>;
   /** Replaces `x` by the root's, [length] the same on each. @param root a member's number, default 0 */
   broadcast(x: Float32Array, root?: number): Promise<void>;
   /** Every member's vector as it was when called, by member; lengths may differ. Members share the arrays: only read them. */
   allGather(x: Float32Array): Promise<readonly Float32Array[]>;
+  /** Sends `parts[m]` to member m; gives what the members sent here, by member. Lengths may differ from pair to pair. */
+  allToAll(parts: readonly Float32Array[]): Promise<readonly Float32Array[]>;
+  /** Every member's vector, by member, on the root; nothing on the others. Lengths may differ. @param root default 0 */
+  gather(x: Float32Array, root?: number): Promise<readonly Float32Array[]>;
   /** Returns once every member has called it. */
   barrier(): Promise<void>;
+  /**
+   * Sends `x` to one member, whether or not it receives already; ends when the message has arrived. Messages of one rank
+   * leave it one after another. @param tag a whole number, default 0
+   */
+  send(x: Float32Array, to: Rank, tag?: number): Promise<void>;
+  /** The next message of a member with that tag, in the order sent; from "any" the one that arrives first. */
+  recv(from: Rank | "any", tag?: number): Promise<Message>;
+  /**
+   * The handle of a collective by its id, after the world was restored from a snapshot that was taken between `start` and `wait()`: the
+   * result is in the vector that was given to `start`, which is the caller's to save.
+   * @throws RunError if there is none of that id
+   */
+  started(id: number): Handle<void>;
   /**
    * The communicator of some of the ranks, this one among them. All of them give the same list, in the same order.
    * @param ranks world ranks

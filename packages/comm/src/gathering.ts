@@ -1,14 +1,16 @@
 // One collective while its members arrive: who is there, with what. Members are matched by group and call order.
 
-import { type Rank, RunError, type Seconds } from "@atoll/core";
-import { listed, type Wait } from "@atoll/network";
+import { type Rank, RunError } from "@atoll/core";
+import { listed } from "@atoll/network";
 import { type Call, callsMatch, describeCall } from "./collective.ts";
+import type { Started } from "./started.ts";
 
 export interface Arrival {
-  /** The member's vector; results are written here. */
-  readonly vector: Float32Array;
-  readonly ready: Seconds;
-  readonly wait: Wait<readonly Float32Array[]>;
+  /** The member's own call: its codec may draw random numbers of its own. */
+  readonly call: Call;
+  /** What the member brings: one vector, or for all-to-all one a member. In-place results are written here. */
+  readonly vectors: readonly Float32Array[];
+  readonly started: Started<readonly Float32Array[]>;
 }
 
 export class Gathering {

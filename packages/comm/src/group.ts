@@ -2,31 +2,34 @@
 // has used last, since a training run makes the same few calls over and over.
 
 import type { Rank } from "@atoll/core";
-import type { Topology } from "@atoll/network";
+import type { Network } from "@atoll/network";
 import { type Call, describeCall, scheduleOf } from "./collective.ts";
 import { Gathering } from "./gathering.ts";
 import { type Trace, trace } from "./interpret.ts";
-import type { Schedule } from "./schedule.ts";
+import { bytesSentBy, type Schedule } from "./schedule.ts";
 
 export interface Plan {
   readonly schedule: Schedule;
-  readonly trace: Trace;
+  /** What the schedule leaves with whom; undefined where that does not depend on the schedule. */
+  readonly trace: Trace | undefined;
+  /** Bytes that each member sends. */
+  readonly bytesSent: Float64Array;
 }
 
 const KEPT_PLANS = 8;
 
 export class Group {
   readonly ranks: readonly Rank[];
-  readonly #topology: Topology;
+  readonly #network: Network;
   /** Calls of each member so far. */
   readonly #calls: number[];
   /** Collectives that some members have not come to, by call number. */
   readonly #open = new Map<number, Gathering>();
   readonly #plans = new Map<string, Plan>();
 
-  constructor(ranks: readonly Rank[], topology: Topology) {
+  constructor(ranks: readonly Rank[], network: Network) {
     this.ranks = ranks;
-    this.#topology = topology;
+    this.#network = network;
     this.#calls = ranks.map(() => 0);
   }
 
@@ -52,13 +55,18 @@ export class Group {
     this.#open.delete(gathering.number);
   }
 
-  /** @param lengths each member's part, in elements */
+  /** @param lengths the vectors that the members bring, in elements, all those of member 0 first */
   plan(call: Call, lengths: readonly number[]): Plan {
-    const key = call.operation === "allGather" ? `allGather(${lengths.join()})` : describeCall(call);
+    const key = bringsOwnLength(call)
+      ? `${call.operation} ${rootOf(call)} ${lengths.join()}`
+      : describeCall(call);
     let plan = this.#plans.get(key);
     if (plan === undefined) {
-      const schedule = scheduleOf(call, lengths, { ranks: this.ranks, topology: this.#topology });
-      plan = { schedule, trace: trace(schedule) };
+      const { topology } = this.#network;
+      const estimate = this.#network.estimate.bind(this.#network);
+      const schedule = scheduleOf(call, lengths, { ranks: this.ranks, topology, estimate });
+      const traced = reduces(call) ? trace(schedule) : undefined;
+      plan = { schedule, trace: traced, bytesSent: traced?.bytesSent ?? bytesSentBy(schedule) };
       const oldest = this.#plans.keys().next();
       if (this.#plans.size === KEPT_PLANS && !oldest.done) this.#plans.delete(oldest.value);
       this.#plans.set(key, plan);
@@ -66,3 +74,14 @@ export class Group {
     return plan;
   }
 }
+
+const bringsOwnLength = ({ operation }: Call): boolean =>
+  operation === "allGather" || operation === "allToAll" || operation === "gather";
+
+const rootOf = (call: Call): string => ("root" in call ? String(call.root) : "");
+
+/** Whether the values depend on the order in which the schedule adds; encoded shards are added in the members' order. */
+const reduces = (call: Call): boolean =>
+  (call.operation === "allReduce" && call.codec === undefined) ||
+  call.operation === "reduceScatter" ||
+  call.operation === "broadcast";

@@ -4,9 +4,19 @@ export type { Int8Options } from "./codecs/int8.ts";
 export { int8 } from "./codecs/int8.ts";
 export type { Call, ReduceOp } from "./collective.ts";
 export { scheduleOf } from "./collective.ts";
-export type { AllReduceOptions, Communicator } from "./communicator.ts";
+export type {
+  AllReduceOptions,
+  Communicator,
+  Handle,
+  Message,
+  ReduceOptions,
+  StartedCalls,
+} from "./communicator.ts";
 export type { Trace } from "./interpret.ts";
 export { evaluate, trace } from "./interpret.ts";
 export type { Action, Members, Round, Schedule } from "./schedule.ts";
+export { bytesSentBy } from "./schedule.ts";
+export type { AllReduceAlgorithm, AllReduceChoice } from "./schedules/allReduce.ts";
+export { ALL_REDUCE_ALGORITHMS } from "./schedules/allReduce.ts";
 export type { CommunicationTimes, SimulatedWorld, SimulatedWorldOptions } from "./simulated.ts";
 export { createSimulatedWorld } from "./simulated.ts";

@@ -4,7 +4,7 @@
 // all-reduce. So the bits are those that a transport would produce that moves every chunk and adds as it receives.
 
 import { invariant } from "@atoll/core";
-import type { Schedule } from "./schedule.ts";
+import { bytesSentBy, type Schedule } from "./schedule.ts";
 
 /**
  * A schedule run on names. A value's name is the number of the member whose input it is, or N + k for addition k.
@@ -33,54 +33,133 @@ export function trace(schedule: Schedule): Trace {
   const members = schedule.ranks.length;
   const { chunkStarts, chunkBytes } = schedule;
   const chunkCount = chunkBytes.length;
-  const additions = countAdditions(schedule);
-  const left = new Int32Array(additions);
-  const right = new Int32Array(additions);
-  const chunk = new Int32Array(additions);
-  const bytesSent = new Float64Array(members);
-  const held = initialNames(schedule, chunkCount);
-  let next = 0;
-  let sent = new Int32Array(members);
-  for (const { action, sources, targets, chunks } of schedule.rounds()) {
-    if (sources.length > sent.length) sent = new Int32Array(sources.length);
-    for (let i = 0; i < sources.length; i++) {
-      const name = held[sources[i]! * chunkCount + chunks[i]!]!;
-      invariant(name !== NOTHING, `member ${sources[i]} sends chunk ${chunks[i]} before it has it`);
-      sent[i] = name;
-      bytesSent[sources[i]!]! += chunkBytes[chunks[i]!]!;
-    }
-    for (let i = 0; i < sources.length; i++) {
-      const slot = targets[i]! * chunkCount + chunks[i]!;
-      if (action === "reduce") {
-        left[next] = held[slot]!;
-        right[next] = sent[i]!;
-        chunk[next] = chunks[i]!;
-        held[slot] = members + next++;
-      } else {
-        held[slot] = sent[i]!;
-      }
-    }
-  }
-  const { results, resultOf } = distinctRows(held, members, chunkCount);
+  const { held, left, right, chunk } = runOnNames(schedule, chunkCount);
+  const { results, resultOf } =
+    schedule.finally === "ownChunk"
+      ? { results: [diagonal(held, members)], resultOf: new Int32Array(members) }
+      : distinctRows(held, members, chunkCount);
   const { lane, lanes } = assignLanes({ members, chunkCount, left, right, chunk, results });
+  const bytesSent = bytesSentBy(schedule);
   return { members, chunkStarts, left, right, chunk, lane, lanes, results, resultOf, bytesSent };
 }
 
-function countAdditions({ rounds }: Schedule): number {
-  let count = 0;
-  for (const { action, sources } of rounds()) if (action === "reduce") count += sources.length;
-  return count;
+interface Names {
+  /** What each member ends up holding, [members, chunkCount]. */
+  readonly held: Int32Array;
+  readonly left: Int32Array;
+  readonly right: Int32Array;
+  readonly chunk: Int32Array;
 }
 
-/** [members, chunkCount], row by row: at first a member holds its own input, whole or one chunk of it. */
+function runOnNames(schedule: Schedule, chunkCount: number): Names {
+  const { most, largestRound } = countMoves(schedule);
+  const additions = new Additions(schedule.ranks.length, chunkCount, most);
+  const held = initialNames(schedule, chunkCount);
+  const sent = new Int32Array(largestRound);
+  for (const { action, sources, targets, chunks, chunkCounts } of schedule.rounds()) {
+    let move = 0;
+    for (let i = 0; i < sources.length; i++) {
+      const end = chunks[i]! + (chunkCounts?.[i] ?? 1);
+      for (let chunk = chunks[i]!; chunk < end; chunk++) {
+        const name = held[sources[i]! * chunkCount + chunk]!;
+        invariant(name !== NOTHING, `member ${sources[i]} sends chunk ${chunk} before it has it`);
+        sent[move++] = name;
+      }
+    }
+    additions.beginRound();
+    move = 0;
+    for (let i = 0; i < sources.length; i++) {
+      const end = chunks[i]! + (chunkCounts?.[i] ?? 1);
+      for (let chunk = chunks[i]!; chunk < end; chunk++) {
+        const slot = targets[i]! * chunkCount + chunk;
+        const name = sent[move++]!;
+        held[slot] = action === "copy" ? name : additions.nameOf(held[slot]!, name, chunk);
+      }
+    }
+  }
+  return { held, ...additions.list() };
+}
+
+/**
+ * The additions, each under one name. Several members may add the same two sums in one round (recursive doubling), in
+ * either order: a + b has the bits of b + a, so it is computed once.
+ */
+class Additions {
+  readonly #members: number;
+  readonly #left: Int32Array;
+  readonly #right: Int32Array;
+  readonly #chunk: Int32Array;
+  /** The latest addition of each chunk, and of each addition the one of the same chunk before. */
+  readonly #latest: Int32Array;
+  readonly #previous: Int32Array;
+  #count = 0;
+  #roundStart = 0;
+
+  constructor(members: number, chunkCount: number, most: number) {
+    this.#members = members;
+    this.#left = new Int32Array(most);
+    this.#right = new Int32Array(most);
+    this.#chunk = new Int32Array(most);
+    this.#latest = new Int32Array(chunkCount).fill(NOTHING);
+    this.#previous = new Int32Array(most);
+  }
+
+  beginRound(): void {
+    this.#roundStart = this.#count;
+  }
+
+  nameOf(a: number, b: number, chunk: number): number {
+    for (let k = this.#latest[chunk]!; k >= this.#roundStart; k = this.#previous[k]!) {
+      const left = this.#left[k]!;
+      const right = this.#right[k]!;
+      if ((left === a && right === b) || (left === b && right === a)) return this.#members + k;
+    }
+    const k = this.#count++;
+    this.#left[k] = a;
+    this.#right[k] = b;
+    this.#chunk[k] = chunk;
+    this.#previous[k] = this.#latest[chunk]!;
+    this.#latest[chunk] = k;
+    return this.#members + k;
+  }
+
+  list(): Pick<Names, "left" | "right" | "chunk"> {
+    return {
+      left: this.#left.slice(0, this.#count),
+      right: this.#right.slice(0, this.#count),
+      chunk: this.#chunk.slice(0, this.#count),
+    };
+  }
+}
+
+/** Additions of all rounds at most, and the most chunks that move in one round. */
+function countMoves({ rounds }: Schedule): { readonly most: number; readonly largestRound: number } {
+  let most = 0;
+  let largestRound = 0;
+  for (const { action, sources, chunkCounts } of rounds()) {
+    const moves = chunkCounts?.reduce((sum, count) => sum + count, 0) ?? sources.length;
+    if (action === "reduce") most += moves;
+    largestRound = Math.max(largestRound, moves);
+  }
+  return { most, largestRound };
+}
+
+/** [members, chunkCount], row by row: at first a member holds its own input, whole or some chunks of it. */
 function initialNames({ ranks, initially }: Schedule, chunkCount: number): Int32Array {
-  const held = new Int32Array(ranks.length * chunkCount).fill(NOTHING);
-  for (let member = 0; member < ranks.length; member++) {
-    if (initially === "whole") held.fill(member, member * chunkCount, (member + 1) * chunkCount);
-    else held[member * chunkCount + member] = member;
+  const members = ranks.length;
+  const held = new Int32Array(members * chunkCount).fill(NOTHING);
+  for (let member = 0; member < members; member++) {
+    const row = member * chunkCount;
+    if (initially === "whole") held.fill(member, row, row + chunkCount);
+    else if (initially === "ownChunk") held[row + member] = member;
+    else held.fill(member, row + member * members, row + (member + 1) * members);
   }
   return held;
 }
+
+/** The chunk with each member's own number. */
+const diagonal = (held: Int32Array, members: number): Int32Array =>
+  Int32Array.from({ length: members }, (_, member) => held[member * members + member]!);
 
 function distinctRows(
   held: Int32Array,

@@ -1,40 +1,93 @@
 // Hands the members of a finished collective what its schedule left with them.
 
-import { unreachable } from "@atoll/core";
+import { invariant, unreachable } from "@atoll/core";
+import { transcode } from "./codec.ts";
 import type { Call } from "./collective.ts";
 import type { Arrival } from "./gathering.ts";
+import type { Plan } from "./group.ts";
 import { evaluate, type Trace } from "./interpret.ts";
+import { evenChunks } from "./schedule.ts";
 
 /**
  * Writes the results of an all-reduce or a broadcast into the members' vectors.
- * @returns for each member the parts of an all-gather, none for other operations; members with equal parts share them
+ * @returns what the call gives each member: the parts of a gathering, the one shard of a reduce-scatter, nothing for other
+ *   operations; members with equal parts share them
  */
 export function deliver(
   call: Call,
-  traced: Trace,
+  plan: Plan,
   arrivals: readonly Arrival[],
 ): readonly (readonly Float32Array[])[] {
-  const vectors = arrivals.map(({ vector }) => vector);
+  const vectors = arrivals.map((arrival) => arrival.vectors[0]!);
   switch (call.operation) {
     case "allReduce": {
-      const sums = evaluate(traced, vectors);
-      if (call.op === "mean") for (const sum of sums) divide(sum, vectors.length);
-      overwrite(traced, vectors, sums);
+      const sums = call.codec === undefined ? evaluate(traceOf(plan), vectors) : [codedSum(call, arrivals)];
+      if (call.op === "mean" && call.codec === undefined) for (const sum of sums) divide(sum, vectors.length);
+      if (call.codec === undefined) overwrite(traceOf(plan), vectors, sums);
+      else for (const vector of vectors) vector.set(sums[0]!);
       return vectors.map(() => []);
     }
-    case "broadcast":
+    case "reduceScatter": {
+      const [sum] = evaluate(traceOf(plan), vectors);
+      const starts = plan.schedule.chunkStarts;
+      const shards = vectors.map((_, member) => sum!.slice(starts[member], starts[member + 1]));
+      if (call.op === "mean") for (const shard of shards) divide(shard, vectors.length);
+      return shards.map((shard) => [shard]);
+    }
+    case "broadcast": {
+      const traced = traceOf(plan);
       overwrite(traced, vectors, evaluate(traced, vectors));
       return vectors.map(() => []);
+    }
     case "allGather": {
       const copies = vectors.map((vector) => vector.slice());
-      const parts = traced.results.map((names) => Array.from(names, (name) => copies[name]!));
-      return Array.from(traced.resultOf, (result) => parts[result]!);
+      return vectors.map(() => copies);
+    }
+    case "allToAll":
+      return arrivals.map((_, target) => arrivals.map((arrival) => arrival.vectors[target]!.slice()));
+    case "gather": {
+      const copies = vectors.map((vector) => vector.slice());
+      return vectors.map((_, member) => (member === call.root ? copies : []));
     }
     case "barrier":
-      return vectors.map(() => []);
+      return arrivals.map(() => []);
     default:
       return unreachable(call);
   }
+}
+
+function traceOf({ trace }: Plan): Trace {
+  invariant(trace !== undefined, "a reduction without a trace");
+  return trace;
+}
+
+/**
+ * What everyone ends with after an all-reduce of encoded vectors: shard m is the float32 sum, in the members' order, of
+ * what member m decodes (its own part is encoded as well), encoded again by member m. A mean divides before that.
+ */
+function codedSum(
+  { length, op }: Call & { readonly operation: "allReduce" },
+  arrivals: readonly Arrival[],
+): Float32Array {
+  const starts = evenChunks(length, arrivals.length);
+  const result = new Float32Array(length);
+  for (let shard = 0; shard < arrivals.length; shard++) {
+    const start = starts[shard]!;
+    const end = starts[shard + 1]!;
+    const sum = new Float32Array(end - start);
+    for (const arrival of arrivals) {
+      const decoded = transcode(codecOf(arrival), arrival.vectors[0]!.subarray(start, end));
+      for (let i = 0; i < sum.length; i++) sum[i] = sum[i]! + decoded[i]!;
+    }
+    if (op === "mean") divide(sum, arrivals.length);
+    result.set(transcode(codecOf(arrivals[shard]!), sum), start);
+  }
+  return result;
+}
+
+function codecOf({ call }: Arrival): NonNullable<(Call & { readonly operation: "allReduce" })["codec"]> {
+  invariant(call.operation === "allReduce" && call.codec !== undefined, "a coded all-reduce without a codec");
+  return call.codec;
 }
 
 function divide(vector: Float32Array, by: number): void {

@@ -1,11 +1,11 @@
-// A collective as data: which chunk goes from whom to whom in which round, and whether it is added or copied there.
+// A collective as data: which chunks go from whom to whom in which round, and whether they are added or copied there.
 // The network times a schedule (its transfers are the network's own type), `interpret.ts` computes what it leaves behind,
 // and a transport over sockets would execute it; none of them knows an algorithm by name.
 
-import type { Rank } from "@atoll/core";
+import type { Rank, Seconds } from "@atoll/core";
 import type { Topology, TransferRound, TransferSchedule } from "@atoll/network";
 
-/** What the target does with the chunk: add it to its own, or replace its own by it. */
+/** What the target does with the chunks: add them to its own, or replace its own by them. */
 export type Action = "reduce" | "copy";
 
 /** All transfers of a round read what their sources held when the round began; targets act in the order of the list. */
@@ -16,10 +16,17 @@ export interface Round extends TransferRound {
 export interface Schedule extends TransferSchedule {
   /** Name of the algorithm, for reports. */
   readonly algorithm: string;
+  /** Why another algorithm than the one asked for carries out the call; a sentence. */
+  readonly fallback?: string | undefined;
   /** Chunk c is the elements chunkStarts[c] … chunkStarts[c + 1] − 1; one entry more than there are chunks. */
   readonly chunkStarts: Int32Array;
-  /** What members hold at first: a whole vector each, or only the chunk that has the member's number. */
-  readonly initially: "whole" | "ownChunk";
+  /**
+   * What members hold at first: a whole vector each, only the chunk that has the member's number, or (of N² chunks) the N
+   * from the member's number times N on.
+   */
+  readonly initially: "whole" | "ownChunk" | "ownRow";
+  /** What a member is to hold in the end: everything, or the chunk that has its number. Default "whole". */
+  readonly finally?: "whole" | "ownChunk" | undefined;
   readonly rounds: () => Iterable<Round>;
 }
 
@@ -28,16 +35,22 @@ export interface Members {
   /** World rank of each member. */
   readonly ranks: readonly Rank[];
   readonly topology: Topology;
+  /** How long a schedule takes, roughly: what "auto" decides by. Without it "auto" is the topology's default. */
+  readonly estimate?: ((schedule: TransferSchedule) => Seconds) | undefined;
 }
 
 const BYTES_PER_ELEMENT = Float32Array.BYTES_PER_ELEMENT;
 
-/** A schedule from its chunk table and rounds; fills in the sizes. */
-export function createSchedule(parts: Omit<Schedule, "chunkBytes">): Schedule {
+const floatBytes = (length: number): number => length * BYTES_PER_ELEMENT;
+
+/** A schedule from its chunk table and rounds; fills in the sizes. @param bytes of so many elements on the wire */
+export function createSchedule(
+  parts: Omit<Schedule, "chunkBytes">,
+  bytes: (length: number) => number = floatBytes,
+): Schedule {
   const { chunkStarts } = parts;
-  const chunkBytes = Float64Array.from(
-    { length: chunkStarts.length - 1 },
-    (_, chunk) => (chunkStarts[chunk + 1]! - chunkStarts[chunk]!) * BYTES_PER_ELEMENT,
+  const chunkBytes = Float64Array.from({ length: chunkStarts.length - 1 }, (_, chunk) =>
+    bytes(chunkStarts[chunk + 1]! - chunkStarts[chunk]!),
   );
   return { ...parts, chunkBytes };
 }
@@ -46,12 +59,37 @@ export function createSchedule(parts: Omit<Schedule, "chunkBytes">): Schedule {
 export const evenChunks = (length: number, count: number): Int32Array =>
   Int32Array.from({ length: count + 1 }, (_, chunk) => Math.floor((chunk * length) / count));
 
-/** One round, written as triples [source, target, chunk]. */
-export function roundOf(action: Action, transfers: readonly (readonly [number, number, number])[]): Round {
+/** Chunks of given lengths, one after another. */
+export function chunksOf(lengths: readonly number[]): Int32Array {
+  const starts = new Int32Array(lengths.length + 1);
+  lengths.forEach((length, chunk) => {
+    starts[chunk + 1] = starts[chunk]! + length;
+  });
+  return starts;
+}
+
+/** One round, written as tuples [source, target, first chunk, number of chunks = 1]. */
+export function roundOf(
+  action: Action,
+  transfers: readonly (readonly [number, number, number, number?])[],
+): Round {
+  const ranges = transfers.some(([, , , count = 1]) => count !== 1);
   return {
     action,
     sources: Int32Array.from(transfers, ([source]) => source),
     targets: Int32Array.from(transfers, ([, target]) => target),
     chunks: Int32Array.from(transfers, ([, , chunk]) => chunk),
+    ...(ranges ? { chunkCounts: Int32Array.from(transfers, ([, , , count = 1]) => count) } : {}),
   };
+}
+
+/** Bytes that each member sends. */
+export function bytesSentBy({ ranks, chunkBytes, rounds }: Schedule): Float64Array {
+  const sent = new Float64Array(ranks.length);
+  for (const { sources, chunks, chunkCounts } of rounds())
+    for (let i = 0; i < sources.length; i++) {
+      const end = chunks[i]! + (chunkCounts?.[i] ?? 1);
+      for (let chunk = chunks[i]!; chunk < end; chunk++) sent[sources[i]!]! += chunkBytes[chunk]!;
+    }
+  return sent;
 }

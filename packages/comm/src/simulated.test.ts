@@ -1,39 +1,9 @@
-import { type CollectiveDone, createRandom, type RunEvent, seconds } from "@atoll/core";
-import {
-  createVirtualClock,
-  type NetworkOptions,
-  resolveNetwork,
-  TOPOLOGY_NAMES,
-  type VirtualClock,
-} from "@atoll/network";
+import { createRandom, seconds } from "@atoll/core";
+import { type NetworkOptions, TOPOLOGY_NAMES } from "@atoll/network";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Communicator } from "./communicator.ts";
-import { createSimulatedWorld, type SimulatedWorld } from "./simulated.ts";
-
-interface Fixture {
-  readonly clock: VirtualClock;
-  readonly world: SimulatedWorld;
-  readonly events: CollectiveDone[];
-  run(body: (communicator: Communicator, rank: number) => Promise<void>): Promise<void>;
-}
-
-function createFixture(worldSize: number, options: NetworkOptions = {}, seed = 1): Fixture {
-  const clock = createVirtualClock();
-  const events: CollectiveDone[] = [];
-  const emit = (event: RunEvent): void => {
-    if (event.type === "collective") events.push(event);
-  };
-  const network = resolveNetwork(options, { worldSize, random: createRandom(seed) });
-  const world = createSimulatedWorld({ worldSize, network, clock, emit });
-  const ranks = Array.from({ length: worldSize }, (_, rank) => rank);
-  return {
-    clock,
-    world,
-    events,
-    run: (body) => clock.run(ranks.map((rank) => () => body(world.communicator(rank), rank))),
-  };
-}
+import { createFixture, type Fixture } from "./test/fixture.ts";
 
 const exact: NetworkOptions = { bandwidth: 1e6, latency: 0.1, jitter: 0, loss: 0 };
 

@@ -1,25 +1,38 @@
 // The simulated world: communicators of ranks that live in one process, on a virtual clock and a simulated network.
 // A collective is timed and computed when its last member arrives. A member leaves when its own transfers have ended, and
 // never before the last arrival, since until then its result does not exist. Two collectives that different groups have
-// under way at the same time do not slow each other.
+// under way at the same time do not slow each other, nor do collectives and messages.
 
-import { type ConfigValue, type EventSink, invariant, type Rank, RunError, seconds } from "@atoll/core";
+import {
+  type ConfigValue,
+  type EventSink,
+  invariant,
+  type Rank,
+  RunError,
+  type Seconds,
+  seconds,
+} from "@atoll/core";
 import type { Network, NetworkSnapshot, VirtualClock } from "@atoll/network";
 import type { Call } from "./collective.ts";
-import type { AllReduceOptions, Communicator } from "./communicator.ts";
+import type { Communicator, Handle } from "./communicator.ts";
 import type { Arrival, Gathering } from "./gathering.ts";
 import { Group } from "./group.ts";
+import { Mailboxes, type MailboxSnapshot, type Parcel } from "./mailboxes.ts";
+import { Member, type Membership, type MemberWorld } from "./member.ts";
 import { deliver } from "./results.ts";
+import { type Outcome, Started } from "./started.ts";
 
 export interface SimulatedWorldOptions {
   readonly worldSize: number;
   readonly network: Network;
   readonly clock: VirtualClock;
-  /** Gets a CollectiveDone for every collective. */
+  /** Gets a CollectiveDone for every collective, and for every message as operation "send". */
   readonly emit?: EventSink | undefined;
+  /** Gets a sentence, once, when a call cannot be carried out as asked and is carried out in another way. */
+  readonly warn?: ((message: string) => void) | undefined;
 }
 
-/** Simulated seconds that a rank spent in collectives. */
+/** Simulated seconds that a rank spent in communication. */
 export interface CommunicationTimes {
   /** Moving bytes: from the moment the last member was ready. */
   readonly communication: number;
@@ -30,7 +43,11 @@ export interface CommunicationTimes {
 export interface SimulatedWorld {
   communicator(rank: Rank): Communicator;
   times(rank: Rank): CommunicationTimes;
-  /** The counters of ranks and network, as JSON; only while no collective is under way. */
+  /**
+   * The counters of ranks and network, messages in flight, and the ends of calls that were started and not waited for, as
+   * JSON; only while no collective is under way.
+   * @throws RunError if a rank has started to receive, or a call whose result is not in the caller's own vector
+   */
   snapshot(): ConfigValue;
   /** Goes on from a snapshot: the same calls then take the same times. @throws RunError if it is of another world */
   restore(snapshot: ConfigValue): void;
@@ -40,24 +57,59 @@ interface Counters {
   communication: number;
   waiting: number;
   bytesSent: number;
+  /** Calls so far, which number the handles. */
+  calls: number;
 }
+
+/** A call that ended and was not waited for, as JSON. */
+interface OpenCall {
+  readonly rank: number;
+  readonly id: number;
+  readonly operation: string;
+  readonly lastReady: number;
+  readonly end: number;
+  readonly bytes: number;
+}
+
+interface WorldSnapshot {
+  readonly ranks: readonly Counters[];
+  readonly network: NetworkSnapshot;
+  readonly mail: MailboxSnapshot;
+  readonly open: readonly OpenCall[];
+}
+
+/** Operations whose results are in the vector that the caller gave, or who have none. */
+const IN_PLACE: ReadonlySet<string> = new Set(["allReduce", "broadcast", "barrier"]);
 
 /** Groups that are kept though nobody is in a collective of theirs: a run that draws new ones all the time would fill up. */
 const KEPT_GROUPS = 64;
 
-class World implements SimulatedWorld {
+/** What a rank has started and not waited for; only the outcome of a handle made from it matters to others. */
+interface OpenHandle {
+  readonly operation: string;
+  readonly started: { readonly outcome: Outcome<unknown> | undefined };
+  readonly handle: Handle<unknown>;
+}
+
+class World implements SimulatedWorld, MemberWorld {
   readonly #options: SimulatedWorldOptions;
   /** By their ranks; the one called longest ago comes first. */
   readonly #groups = new Map<string, Group>();
   readonly #ranks: readonly Rank[];
   readonly #key: string;
+  readonly #mail: Mailboxes;
+  readonly #warned = new Set<string>();
+  /** By rank, then id. */
+  readonly #open: readonly Map<number, OpenHandle>[];
   #counters: Counters[];
 
   constructor(options: SimulatedWorldOptions) {
     this.#options = options;
     this.#ranks = Array.from({ length: options.worldSize }, (_, rank) => rank);
     this.#key = this.#ranks.join();
-    this.#counters = this.#ranks.map(() => ({ communication: 0, waiting: 0, bytesSent: 0 }));
+    this.#mail = new Mailboxes(options.network, options.clock);
+    this.#open = this.#ranks.map(() => new Map());
+    this.#counters = this.#ranks.map(() => ({ communication: 0, waiting: 0, bytesSent: 0, calls: 0 }));
   }
 
   communicator(rank: Rank): Communicator {
@@ -73,7 +125,6 @@ class World implements SimulatedWorld {
     return this.#counters[rank]!.bytesSent;
   }
 
-  /** @throws RunError if the list is none of different ranks of this world */
   check(ranks: readonly Rank[]): void {
     const { worldSize } = this.#options;
     for (const rank of ranks)
@@ -88,7 +139,7 @@ class World implements SimulatedWorld {
    * another, all have made equally many calls, so there is nothing in it to lose.
    */
   #group(ranks: readonly Rank[], key: string): Group {
-    const group = this.#groups.get(key) ?? new Group([...ranks], this.#options.network.topology);
+    const group = this.#groups.get(key) ?? new Group([...ranks], this.#options.network);
     this.#groups.delete(key);
     this.#groups.set(key, group);
     if (this.#groups.size > KEPT_GROUPS) {
@@ -98,48 +149,123 @@ class World implements SimulatedWorld {
     return group;
   }
 
-  /** A member's call: it waits for the others, and for the bytes to move. Results are in its vector or in the promise. */
-  async call(
+  /** A member's call: it goes on once the others have come and the bytes have moved. */
+  start(
     { ranks, key, member }: Membership,
     call: Call,
-    vector: Float32Array,
+    vectors: readonly Float32Array[],
     signal?: AbortSignal,
-  ): Promise<readonly Float32Array[]> {
+  ): Handle<readonly Float32Array[]> {
     signal?.throwIfAborted();
-    const { clock } = this.#options;
+    const rank = ranks[member]!;
+    if (ranks.length === 1) return this.#alone(rank, call, vectors);
     const group = this.#group(ranks, key);
     const gathering = group.enter(member, call);
-    const rank = group.ranks[member]!;
-    const wait = clock.wait<readonly Float32Array[]>(rank, () => gathering.describe());
-    const arrivals = gathering.add(member, { vector, ready: clock.forRank(rank).now(), wait });
+    const started = this.#begin<readonly Float32Array[]>(
+      rank,
+      call.operation,
+      () => gathering.describe(),
+      signal,
+    );
+    const arrivals = gathering.add(member, { call, vectors, started });
     if (arrivals !== undefined) this.#finish(group, gathering, call, arrivals);
-    if (signal === undefined) return wait.promise;
-    const abort = (): void => wait.reject(signal.reason);
-    signal.addEventListener("abort", abort, { once: true });
-    try {
-      return await wait.promise;
-    } finally {
-      signal.removeEventListener("abort", abort);
-    }
+    return started;
+  }
+
+  /** A call of a group of one: its own vectors are all there is. */
+  #alone(rank: Rank, call: Call, vectors: readonly Float32Array[]): Handle<readonly Float32Array[]> {
+    const started = this.#begin<readonly Float32Array[]>(rank, call.operation, () => "itself");
+    const value = vectors.map((vector) => vector.slice());
+    started.settle({ lastReady: started.ready, end: started.ready, bytes: 0, value });
+    return started;
+  }
+
+  send({ ranks, key, member }: Membership, x: Float32Array, to: Rank, tag: number): Handle<void> {
+    const rank = ranks[member]!;
+    const target = ranks[to]!;
+    const started = this.#begin<void>(rank, "send", () => `its message to rank ${target}`);
+    const sent = started.ready;
+    const group = key === this.#key ? "" : key;
+    const { arrived } = this.#mail.send({ source: rank, target, group, tag, sent, vector: x });
+    started.settle({ lastReady: sent, end: arrived, bytes: 0, value: undefined });
+    // Nobody needs to wait for a message that was sent, so it counts at once and is not kept open.
+    this.#counters[rank]!.bytesSent += x.byteLength;
+    this.#open[rank]!.delete(started.id);
+    this.#options.emit?.({
+      type: "collective",
+      operation: "send",
+      algorithm: "direct",
+      ranks: [rank, target],
+      ready: [sent, sent],
+      end: [arrived, arrived],
+      bytes: [x.byteLength, 0],
+    });
+    return started;
+  }
+
+  receive({ ranks, key, member }: Membership, from: Rank | "any", tag: number): Handle<Parcel> {
+    const rank = ranks[member]!;
+    const source = from === "any" ? from : ranks[from]!;
+    const whom = source === "any" ? "any rank" : `rank ${source}`;
+    const started = this.#begin<Parcel>(rank, "recv", () => `recv(from ${whom}, tag ${tag})`);
+    this.#mail.receive(rank, { source, group: key === this.#key ? "" : key, tag, started });
+    return started;
+  }
+
+  started(rank: Rank, id: number): Handle<void> {
+    const open = this.#open[rank]!.get(id);
+    if (open === undefined || !IN_PLACE.has(open.operation))
+      throw new RunError(
+        `Rank ${rank} asks for the handle ${id}, but ${open === undefined ? "has none of that number open" : `the result of ${open.operation} is only with its first owner`}.`,
+      );
+    return { id, wait: async () => void (await open.handle.wait()) };
+  }
+
+  /** A numbered call of a rank, which is open until the rank has waited for it. */
+  #begin<T>(rank: Rank, operation: string, describe: () => string, signal?: AbortSignal): Started<T> {
+    return this.#opened(rank, ++this.#counters[rank]!.calls, operation, describe, signal);
+  }
+
+  #opened<T>(
+    rank: Rank,
+    id: number,
+    operation: string,
+    describe: () => string,
+    signal?: AbortSignal,
+  ): Started<T> {
+    const { clock } = this.#options;
+    const onEnd = (outcome: Outcome<T>, from: Seconds): void => {
+      this.#open[rank]!.delete(id);
+      this.#count(rank, outcome, from);
+    };
+    const started = new Started<T>({ id, rank, clock, describe, signal, onEnd });
+    this.#open[rank]!.set(id, { operation, started, handle: started });
+    return started;
+  }
+
+  /** What a rank that waited from a moment on has spent. */
+  #count(rank: Rank, { lastReady, end, bytes }: Outcome<unknown>, from: Seconds): void {
+    const counters = this.#counters[rank]!;
+    counters.waiting += Math.max(0, lastReady - from);
+    counters.communication += Math.max(0, end - Math.max(lastReady, from));
+    counters.bytesSent += bytes;
   }
 
   #finish(group: Group, gathering: Gathering, call: Call, arrivals: readonly Arrival[]): void {
     group.close(gathering);
     const { network, emit } = this.#options;
-    const { schedule, trace } = group.plan(
+    const plan = group.plan(
       call,
-      arrivals.map(({ vector }) => vector.length),
+      arrivals.flatMap(({ vectors }) => vectors.map((vector) => vector.length)),
     );
-    const ready = arrivals.map((arrival) => arrival.ready);
-    const lastReady = ready.reduce((latest, time) => Math.max(latest, time), 0);
+    const { schedule, bytesSent } = plan;
+    if (schedule.fallback !== undefined) this.#warnOnce(schedule.fallback);
+    const ready = arrivals.map(({ started }) => started.ready);
+    const lastReady = seconds(ready.reduce((latest, time) => Math.max(latest, time), 0));
     const end = network.time(schedule, ready).map((time) => seconds(Math.max(time, lastReady)));
-    const results = deliver(call, trace, arrivals);
-    arrivals.forEach(({ wait }, member) => {
-      const counters = this.#counters[group.ranks[member]!]!;
-      counters.waiting += lastReady - ready[member]!;
-      counters.communication += end[member]! - lastReady;
-      counters.bytesSent += trace.bytesSent[member]!;
-      wait.resolveAt(end[member]!, results[member]!);
+    const results = deliver(call, plan, arrivals);
+    arrivals.forEach(({ started }, member) => {
+      started.settle({ lastReady, end: end[member]!, bytes: bytesSent[member]!, value: results[member]! });
     });
     emit?.({
       type: "collective",
@@ -148,93 +274,60 @@ class World implements SimulatedWorld {
       ranks: group.ranks,
       ready,
       end,
-      bytes: Array.from(trace.bytesSent),
+      bytes: Array.from(bytesSent),
     });
+  }
+
+  #warnOnce(message: string): void {
+    if (this.#warned.has(message)) return;
+    this.#warned.add(message);
+    this.#options.warn?.(message);
   }
 
   snapshot(): ConfigValue {
     for (const group of this.#groups.values())
       invariant(!group.isGathering, "a snapshot of the simulated world while a collective is under way");
+    const open = this.#open.flatMap((handles, rank) =>
+      [...handles].map(([id, { operation, started }]) =>
+        this.#savedCall(rank, id, operation, started.outcome),
+      ),
+    );
     return {
       ranks: this.#counters.map((counters) => ({ ...counters })),
       network: this.#options.network.snapshot(),
+      mail: this.#mail.snapshot(),
+      open,
     };
   }
 
+  #savedCall(rank: Rank, id: number, operation: string, outcome: Outcome<unknown> | undefined) {
+    if (outcome === undefined || !IN_PLACE.has(operation))
+      throw new RunError(
+        `Cannot save the state of rank ${rank}: it has started ${operation} and not waited for it. ` +
+          "Wait for it before the step ends, or start an operation whose result is in the caller's own vector.",
+      );
+    const { lastReady, end, bytes } = outcome;
+    return { rank, id, operation, lastReady, end, bytes };
+  }
+
   restore(snapshot: ConfigValue): void {
-    const { ranks, network } = snapshot as unknown as {
-      readonly ranks?: readonly Counters[];
-      readonly network?: NetworkSnapshot;
-    };
-    if (ranks?.length !== this.#counters.length || network === undefined)
+    const { ranks, network, mail, open } = snapshot as unknown as Partial<WorldSnapshot>;
+    if (ranks?.length !== this.#counters.length || !network || !mail || !open)
       throw new RunError(
         `The snapshot of the simulated world: expected counters of ${this.#counters.length} ranks and the network, ` +
           `got ${JSON.stringify(snapshot).slice(0, 80)}. It belongs to another run.`,
       );
     this.#counters = ranks.map((counters) => ({ ...counters }));
     this.#options.network.restore(network);
-  }
-}
-
-const EMPTY = new Float32Array(0);
-
-/** Whom a call is among, and whose it is. */
-interface Membership {
-  readonly ranks: readonly Rank[];
-  readonly key: string;
-  readonly member: number;
-}
-
-class Member implements Communicator {
-  readonly rank: Rank;
-  readonly worldSize: number;
-  readonly #world: World;
-  readonly #membership: Membership;
-
-  constructor(world: World, membership: Membership) {
-    this.#world = world;
-    this.#membership = membership;
-    this.rank = membership.member;
-    this.worldSize = membership.ranks.length;
-  }
-
-  get #worldRank(): Rank {
-    return this.#membership.ranks[this.rank]!;
-  }
-
-  get bytesSent(): number {
-    return this.#world.bytesSent(this.#worldRank);
-  }
-
-  async allReduce(x: Float32Array, { op = "sum", signal }: AllReduceOptions = {}): Promise<void> {
-    if (this.worldSize > 1) await this.#call({ operation: "allReduce", length: x.length, op }, x, signal);
-  }
-
-  async broadcast(x: Float32Array, root = 0): Promise<void> {
-    if (!(Number.isInteger(root) && root >= 0 && root < this.worldSize))
-      throw new RunError(`broadcast: expected a root from 0 to ${this.worldSize - 1}, got ${root}.`);
-    if (this.worldSize > 1) await this.#call({ operation: "broadcast", length: x.length, root }, x);
-  }
-
-  async allGather(x: Float32Array): Promise<readonly Float32Array[]> {
-    return this.worldSize > 1 ? this.#call({ operation: "allGather", length: x.length }, x) : [x.slice()];
-  }
-
-  async barrier(): Promise<void> {
-    if (this.worldSize > 1) await this.#call({ operation: "barrier", length: 0 }, EMPTY);
-  }
-
-  group(ranks: readonly Rank[]): Communicator {
-    const own = this.#worldRank;
-    const member = ranks.indexOf(own);
-    if (member === -1)
-      throw new RunError(`group([${ranks.join()}]) on rank ${own}: expected a list with this rank in it.`);
-    this.#world.check(ranks);
-    return new Member(this.#world, { ranks: [...ranks], key: ranks.join(), member });
-  }
-
-  #call(call: Call, x: Float32Array, signal?: AbortSignal): Promise<readonly Float32Array[]> {
-    return this.#world.call(this.#membership, call, x, signal);
+    this.#mail.restore(mail);
+    for (const handles of this.#open) handles.clear();
+    for (const { rank, id, operation, lastReady, end, bytes } of open)
+      this.#opened<undefined>(rank, id, operation, () => `its call ${id}`).settle({
+        lastReady: seconds(lastReady),
+        end: seconds(end),
+        bytes,
+        value: undefined,
+      });
   }
 }
 

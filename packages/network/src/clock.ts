@@ -46,6 +46,11 @@ export interface VirtualClock {
   /** Registers that `rank` waits; `describe` is asked only if the run deadlocks: "all-reduce #3, for ranks 1, 2". */
   wait<T>(rank: Rank, describe: () => string): Wait<T>;
   /**
+   * Calls `action` when the clock comes to `time`: all that happens before is known then. It is no rank's event and keeps
+   * no rank waiting. @param rank whose turn it is in among events of the same time
+   */
+  at(time: Seconds, rank: Rank, action: () => void): void;
+  /**
    * Runs one function a rank until all have ended. The first that throws ends the run with its error: the waits of the
    * others are rejected and real work that is under way is awaited, so nothing goes on behind the caller's back.
    * @throws RunError on a deadlock (it names every waiting rank and what it waits for) and on a real await outside `work`.
@@ -59,6 +64,8 @@ interface ClockEvent {
   readonly sequence: number;
   /** Real work that has to be done first. */
   readonly gate?: Promise<unknown>;
+  /** Set for an event at which no rank goes on. */
+  readonly isAction?: boolean;
   wake(): void;
 }
 
@@ -119,6 +126,10 @@ class EventClock implements VirtualClock {
     };
   }
 
+  at(time: Seconds, rank: Rank, action: () => void): void {
+    this.#schedule(this.#events, { time, rank, isAction: true, wake: action });
+  }
+
   async run(ranks: readonly (() => Promise<void>)[], options: RunOptions = {}): Promise<void> {
     this.#failure = undefined;
     this.#pending = ranks.map(() => new Set());
@@ -159,6 +170,10 @@ class EventClock implements VirtualClock {
       if (event === undefined) break;
       if (event.gate !== undefined) await unlessAborted(event.gate, signal);
       this.#now = event.time;
+      if (event.isAction) {
+        event.wake();
+        continue;
+      }
       this.#times[event.rank] = event.time;
       event.wake();
       await turn();

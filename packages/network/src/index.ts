@@ -2,7 +2,7 @@ export type { Clock, Duration, RunOptions, VirtualClock, Wait } from "./clock.ts
 export { createVirtualClock } from "./clock.ts";
 export type { Link } from "./link.ts";
 export { listed } from "./listed.ts";
-export type { Network, NetworkSnapshot } from "./network.ts";
+export type { Network, NetworkSnapshot, Sending } from "./network.ts";
 export { resolveNetwork } from "./network.ts";
 export type { NetworkOptions } from "./options.ts";
 export type { LinkOptions, LinkRanges, ProfileName, Range, RangeOption } from "./profile.ts";

@@ -13,6 +13,7 @@ import {
   seconds,
   type TopologyDrawn,
 } from "@atoll/core";
+import { estimateTime } from "./estimate.ts";
 import { createLinkTable } from "./link.ts";
 import { configOf, type NetworkOptions, type ResolvedNetwork, resolveOptions } from "./options.ts";
 import { Path } from "./path.ts";
@@ -32,12 +33,25 @@ export interface Network {
   readonly config: ConfigTree;
   /** When a message of `size` bytes sent at `at` has arrived whole. */
   transfer(source: Rank, target: Rank, size: Bytes, at: Seconds): Seconds;
+  /** The same, and when its last byte has left, from when on the sender's line is free for the next message. */
+  send(source: Rank, target: Rank, size: Bytes, at: Seconds): Sending;
   /** When each member of a schedule is done, given when each is ready; both in the order of `schedule.ranks`. */
   time(schedule: TransferSchedule, ready: readonly Seconds[]): readonly Seconds[];
+  /**
+   * About how long a schedule takes from scratch, without a draw: as if all members began each round together, each round
+   * takes its longest latency and the time of its most loaded link, NIC or window. Of many rounds the first ones stand for
+   * all. Good for choosing between schedules, not for their times.
+   */
+  estimate(schedule: TransferSchedule): Seconds;
   /** The event that tells a report about the links; they are left out above 64 nodes. */
   describe(): TopologyDrawn;
   snapshot(): NetworkSnapshot;
   restore(snapshot: NetworkSnapshot): void;
+}
+
+export interface Sending {
+  readonly left: Seconds;
+  readonly arrived: Seconds;
 }
 
 const DESCRIBED_NODES = 64;
@@ -63,9 +77,18 @@ class SimulatedNetwork implements Network {
   }
 
   transfer(source: Rank, target: Rank, size: Bytes, at: Seconds): Seconds {
+    return this.send(source, target, size, at).arrived;
+  }
+
+  send(source: Rank, target: Rank, size: Bytes, at: Seconds): Sending {
     const path = this.#path(source, target);
     const drawn = path.draw(size);
-    return seconds(at + drawn.delay + drawn.size / path.rate);
+    const onWire = drawn.size / path.rate;
+    return { left: seconds(at + onWire), arrived: seconds(at + drawn.delay + onWire) };
+  }
+
+  estimate(schedule: TransferSchedule): Seconds {
+    return estimateTime(schedule, this.#path, this.#capacities);
   }
 
   time(schedule: TransferSchedule, ready: readonly Seconds[]): readonly Seconds[] {

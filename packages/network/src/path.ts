@@ -34,6 +34,8 @@ export class Path {
   readonly rate: number;
   /** Transfers so far. */
   transfers = 0;
+  /** Seconds before the first byte takes bandwidth, without jitter and loss. */
+  readonly delay: number;
   readonly #latency: number;
   readonly #latencyFactor: number;
   readonly #jittery: boolean;
@@ -46,6 +48,7 @@ export class Path {
     this.resources = resources;
     this.#latency = links.reduce((sum, link) => sum + link.latency, 0);
     this.#latencyFactor = tcp.latencyFactor;
+    this.delay = this.#latency * tcp.latencyFactor;
     this.rate = Math.min(capacity, windowRate(tcp, seconds(this.#latency)));
     this.#jittery = links.some((link) => link.jitter > 0 && link.latency > 0);
     this.#loss = 1 - links.reduce((kept, link) => kept * (1 - link.loss), 1);

@@ -4,7 +4,7 @@
 
 import type { Rank, Seconds } from "@atoll/core";
 import type { Path } from "./path.ts";
-import type { TransferSchedule } from "./schedule.ts";
+import { type TransferSchedule, transferBytes } from "./schedule.ts";
 
 export type PathLookup = (source: Rank, target: Rank) => Path;
 
@@ -17,9 +17,10 @@ export function isUncontended({ ranks, chunkBytes, rounds }: TransferSchedule, p
   const senderOf = new Int32Array(ranks.length).fill(-1);
   const lastRound = new Int32Array(ranks.length).fill(-1);
   let number = 0;
-  for (const { sources, targets, chunks } of rounds()) {
+  for (const round of rounds()) {
+    const { sources, targets } = round;
     for (let i = 0; i < sources.length; i++) {
-      if (chunkBytes[chunks[i]!] === 0) continue;
+      if (transferBytes(chunkBytes, round, i) === 0) continue;
       const source = sources[i]!;
       const target = targets[i]!;
       if (lastRound[source] === number) return false;
@@ -45,7 +46,8 @@ export function timeByRecurrence(
   let times = Float64Array.from(ready);
   let next = Float64Array.from(ready);
   const latest: (Path | undefined)[] = ranks.map(() => undefined);
-  for (const { sources, targets, chunks } of rounds()) {
+  for (const round of rounds()) {
+    const { sources, targets } = round;
     for (let i = 0; i < sources.length; i++) {
       const source = sources[i]!;
       const target = targets[i]!;
@@ -55,7 +57,7 @@ export function timeByRecurrence(
         way = path(ranks[source]!, targetRank);
         latest[source] = way;
       }
-      const { delay, size } = way.draw(chunkBytes[chunks[i]!]!);
+      const { delay, size } = way.draw(transferBytes(chunkBytes, round, i));
       const end = times[source]! + delay + size / way.rate;
       if (end > next[source]!) next[source] = end;
       if (end > next[target]!) next[target] = end;

@@ -4,7 +4,7 @@
 import { invariant, type Seconds } from "@atoll/core";
 import { type Flow, FlowSimulation } from "./flows.ts";
 import type { PathLookup } from "./recurrence.ts";
-import type { TransferRound, TransferSchedule } from "./schedule.ts";
+import { type TransferRound, type TransferSchedule, transferBytes } from "./schedule.ts";
 
 /** A round that some members have come to and not all have left. */
 interface LiveRound {
@@ -99,7 +99,8 @@ class Replay {
     return this.#live.get(number);
   }
 
-  #open({ sources, targets, chunks }: TransferRound): LiveRound {
+  #open(round: TransferRound): LiveRound {
+    const { sources, targets } = round;
     const open = new Int32Array(this.times.length);
     const outgoing = new Map<number, { readonly target: number; readonly bytes: number }[]>();
     for (let i = 0; i < sources.length; i++) {
@@ -107,7 +108,7 @@ class Replay {
       const target = targets[i]!;
       open[source]!++;
       open[target]!++;
-      const transfer = { target, bytes: this.#schedule.chunkBytes[chunks[i]!]! };
+      const transfer = { target, bytes: transferBytes(this.#schedule.chunkBytes, round, i) };
       const own = outgoing.get(source);
       if (own === undefined) outgoing.set(source, [transfer]);
       else own.push(transfer);

@@ -3,11 +3,16 @@
 
 import type { Rank } from "@atoll/core";
 
-/** Transfer i of a round moves chunk `chunks[i]` from member `sources[i]` to member `targets[i]`. */
+/**
+ * Transfer i of a round moves chunk `chunks[i]`, or the `chunkCounts[i]` chunks from it on as one message, from member
+ * `sources[i]` to member `targets[i]`.
+ */
 export interface TransferRound {
   readonly sources: Int32Array;
   readonly targets: Int32Array;
   readonly chunks: Int32Array;
+  /** One chunk each if left out. */
+  readonly chunkCounts?: Int32Array;
 }
 
 /**
@@ -21,4 +26,17 @@ export interface TransferSchedule {
   readonly chunkBytes: Float64Array;
   /** The rounds in order, made as they are asked for; each is valid until the next one is asked for. */
   readonly rounds: () => Iterable<TransferRound>;
+}
+
+/** Bytes of transfer `i` of a round. */
+export function transferBytes(
+  chunkBytes: Float64Array,
+  { chunks, chunkCounts }: TransferRound,
+  i: number,
+): number {
+  const first = chunks[i]!;
+  if (chunkCounts === undefined) return chunkBytes[first]!;
+  let sum = 0;
+  for (let chunk = first; chunk < first + chunkCounts[i]!; chunk++) sum += chunkBytes[chunk]!;
+  return sum;
 }

@@ -2,21 +2,17 @@
 // Source: Thakur, Rabenseifner, Gropp, "Optimization of collective communication operations in MPICH" (2005), 4.1.
 // Cost for n bytes in all, in equal parts: (N−1)(α + nβ/N).
 
-import { createSchedule, type Members, type Schedule } from "../schedule.ts";
+import { chunksOf, createSchedule, type Members, type Schedule } from "../schedule.ts";
 import { ringRounds } from "./ringRounds.ts";
 
 export function ringAllGather({
   ranks,
   lengths,
 }: Members & { readonly lengths: readonly number[] }): Schedule {
-  const chunkStarts = new Int32Array(ranks.length + 1);
-  lengths.forEach((length, member) => {
-    chunkStarts[member + 1] = chunkStarts[member]! + length;
-  });
   return createSchedule({
     algorithm: "ring",
     ranks,
-    chunkStarts,
+    chunkStarts: chunksOf(lengths),
     initially: "ownChunk",
     rounds: () => ringRounds(ranks.length, "copy", 0),
   });

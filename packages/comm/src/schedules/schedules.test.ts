@@ -8,6 +8,7 @@ import { describe, expect, test } from "vitest";
 import { type Call, scheduleOf } from "../collective.ts";
 import { evaluate, trace } from "../interpret.ts";
 import type { Schedule } from "../schedule.ts";
+import { execute } from "../test/execute.ts";
 
 const ranksOf = (size: number): readonly Rank[] => Array.from({ length: size }, (_, rank) => rank);
 
@@ -16,29 +17,6 @@ const network = (options: NetworkOptions, worldSize: number): Network =>
 
 const sizes = fc.integer({ min: 2, max: 9 });
 const topologies = fc.constantFrom(...TOPOLOGY_NAMES);
-
-/** What each member holds in the end, NaN where it has nothing: whole vectors, sent and added as the rounds say. */
-function execute(
-  { chunkStarts, initially, rounds, ranks }: Schedule,
-  inputs: readonly Float32Array[],
-): Float32Array[] {
-  const vectors = ranks.map((_, member) => {
-    if (initially === "whole") return inputs[member]!.slice();
-    const own = new Float32Array(chunkStarts.at(-1)!).fill(Number.NaN);
-    own.set(inputs[member]!, chunkStarts[member]!);
-    return own;
-  });
-  for (const { action, sources, targets, chunks } of rounds()) {
-    const range = (i: number): [number, number] => [chunkStarts[chunks[i]!]!, chunkStarts[chunks[i]! + 1]!];
-    const messages = Array.from(sources, (source, i) => vectors[source]!.slice(...range(i)));
-    for (const [i, message] of messages.entries()) {
-      const part = vectors[targets[i]!]!.subarray(...range(i));
-      if (action === "copy") part.set(message);
-      else for (const [j, value] of message.entries()) part[j]! += value;
-    }
-  }
-  return vectors;
-}
 
 const inputsOf = (lengths: readonly number[], seed: number): readonly Float32Array[] => {
   const random = createRandom(seed);

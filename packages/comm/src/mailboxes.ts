@@ -1,0 +1,162 @@
+// Messages between two ranks, in flight and waited for. A message is matched to a receive by group, source and tag, in the
+// order sent. A receive from one source is matched as soon as the message is sent; one from "any" only when the clock has
+// come to the earliest arrival, since until then another rank may send something that arrives before.
+
+import { bytes, type ConfigValue, type Rank, type Seconds, seconds } from "@atoll/core";
+import type { Network, VirtualClock } from "@atoll/network";
+import type { Outcome, Started } from "./started.ts";
+
+/** A message on its way, or arrived and not received. Ranks are world ranks. */
+export interface Parcel {
+  readonly source: Rank;
+  readonly target: Rank;
+  /** Key of the group that it was sent in. */
+  readonly group: string;
+  readonly tag: number;
+  readonly sent: Seconds;
+  readonly arrived: Seconds;
+  readonly vector: Float32Array;
+}
+
+interface Receive {
+  readonly source: Rank | "any";
+  readonly group: string;
+  readonly tag: number;
+  readonly started: Started<Parcel>;
+}
+
+export interface MailboxSnapshot {
+  /** Messages in the order sent; their floats as unsigned 32-bit words, since JSON has no NaN. */
+  readonly parcels: readonly {
+    readonly source: number;
+    readonly target: number;
+    readonly group: string;
+    readonly tag: number;
+    readonly sent: number;
+    readonly arrived: number;
+    readonly words: readonly number[];
+  }[];
+  /** Until when each rank's line is taken by the messages it has sent. */
+  readonly busyUntil: readonly number[];
+}
+
+const ELEMENT = Float32Array.BYTES_PER_ELEMENT;
+
+export class Mailboxes {
+  readonly #network: Network;
+  readonly #clock: VirtualClock;
+  /** By target: what was sent to it and not received, in the order sent, and what it waits for. */
+  readonly #parcels: Parcel[][];
+  readonly #receives: Receive[][];
+  #busyUntil: Seconds[];
+
+  constructor(network: Network, clock: VirtualClock) {
+    const { worldSize } = network.topology;
+    this.#network = network;
+    this.#clock = clock;
+    this.#parcels = Array.from({ length: worldSize }, () => []);
+    this.#receives = Array.from({ length: worldSize }, () => []);
+    this.#busyUntil = Array.from({ length: worldSize }, () => seconds(0));
+  }
+
+  /** True while a rank has started to receive something that nobody has sent yet. */
+  get isReceiving(): boolean {
+    return this.#receives.some((receives) => receives.length > 0);
+  }
+
+  /** Sends a copy of a vector. A rank's messages leave one after another, and those of one pair arrive in that order. */
+  send(letter: Omit<Parcel, "arrived">): Parcel {
+    const { source, target, sent, vector } = letter;
+    const start = seconds(Math.max(sent, this.#busyUntil[source]!));
+    const size = vector.length * ELEMENT;
+    const { left, arrived } = this.#network.send(source, target, bytes(size), start);
+    this.#busyUntil[source] = left;
+    const own = this.#parcels[target]!;
+    const last = own.findLast((parcel) => parcel.source === source);
+    const parcel: Parcel = {
+      ...letter,
+      arrived: seconds(Math.max(arrived, last?.arrived ?? 0)),
+      vector: vector.slice(),
+    };
+    own.push(parcel);
+    const receive = this.#receives[target]!.find((waiting) => fits(parcel, waiting));
+    if (receive !== undefined) this.#match(target, receive);
+    return parcel;
+  }
+
+  receive(target: Rank, receive: Receive): void {
+    this.#receives[target]!.push(receive);
+    this.#match(target, receive);
+  }
+
+  /** Gives a receive its message if it is known which one that is; otherwise comes back when it will be. */
+  #match(target: Rank, receive: Receive): void {
+    const first = this.#earliest(target, receive);
+    if (first === undefined) return;
+    if (receive.source === "any") {
+      const time = seconds(Math.max(first.arrived, receive.started.ready));
+      this.#clock.at(time, target, () => this.#matchAny(target, receive, time));
+    } else this.#hand(target, receive, first);
+  }
+
+  /** The message that fits and arrives first, up to a moment; of two at the same time that of the lower rank. */
+  #earliest(target: Rank, receive: Receive, until = Number.POSITIVE_INFINITY): Parcel | undefined {
+    let best: Parcel | undefined;
+    for (const parcel of this.#parcels[target]!) {
+      if (!fits(parcel, receive) || parcel.arrived > until) continue;
+      const { arrived, source } = parcel;
+      if (best === undefined || arrived < best.arrived || (arrived === best.arrived && source < best.source))
+        best = parcel;
+    }
+    return best;
+  }
+
+  #matchAny(target: Rank, receive: Receive, now: Seconds): void {
+    if (!this.#receives[target]!.includes(receive)) return;
+    const first = this.#earliest(target, receive, now);
+    // Another receive may have taken the message that this one was woken for.
+    if (first === undefined) this.#match(target, receive);
+    else this.#hand(target, receive, first);
+  }
+
+  #hand(target: Rank, receive: Receive, parcel: Parcel): void {
+    remove(this.#receives[target]!, receive);
+    remove(this.#parcels[target]!, parcel);
+    const outcome: Outcome<Parcel> = {
+      lastReady: parcel.sent,
+      end: seconds(Math.max(parcel.arrived, receive.started.ready)),
+      bytes: 0,
+      value: parcel,
+    };
+    receive.started.settle(outcome);
+  }
+
+  snapshot(): ConfigValue {
+    const parcels = this.#parcels.flat().map(({ vector, ...parcel }) => ({
+      ...parcel,
+      words: Array.from(new Uint32Array(vector.buffer, vector.byteOffset, vector.length)),
+    }));
+    return { parcels, busyUntil: [...this.#busyUntil] };
+  }
+
+  restore({ parcels, busyUntil }: MailboxSnapshot): void {
+    for (const own of this.#parcels) own.length = 0;
+    for (const { words, sent, arrived, ...parcel } of parcels) {
+      const vector = new Float32Array(Uint32Array.from(words).buffer);
+      this.#parcels[parcel.target]!.push({
+        ...parcel,
+        sent: seconds(sent),
+        arrived: seconds(arrived),
+        vector,
+      });
+    }
+    this.#busyUntil = busyUntil.map(seconds);
+  }
+}
+
+const fits = (parcel: Parcel, { source, group, tag }: Receive): boolean =>
+  parcel.group === group && parcel.tag === tag && (source === "any" || source === parcel.source);
+
+function remove<T>(list: T[], item: T): void {
+  list.splice(list.indexOf(item), 1);
+}

@@ -1,0 +1,194 @@
+// One rank's communicator of the simulated world: checks what a rank asks for and hands it to the world. A call that waits
+// is one that is started and waited for at once.
+
+import { type Rank, RunError } from "@atoll/core";
+import { type Call, describeCall } from "./collective.ts";
+import type {
+  AllReduceOptions,
+  Communicator,
+  Handle,
+  Message,
+  ReduceOptions,
+  StartedCalls,
+} from "./communicator.ts";
+import type { Parcel } from "./mailboxes.ts";
+import { mapped } from "./started.ts";
+
+type Parts = readonly Float32Array[];
+
+/** Whom a call is among, and whose it is. */
+export interface Membership {
+  readonly ranks: readonly Rank[];
+  readonly key: string;
+  readonly member: number;
+}
+
+/** What a member needs of its world. */
+export interface MemberWorld {
+  start(membership: Membership, call: Call, vectors: Parts, signal?: AbortSignal): Handle<Parts>;
+  send(membership: Membership, x: Float32Array, to: Rank, tag: number): Handle<void>;
+  receive(membership: Membership, from: Rank | "any", tag: number): Handle<Parcel>;
+  started(rank: Rank, id: number): Handle<void>;
+  /** @throws RunError if the list is none of different ranks of this world */
+  check(ranks: readonly Rank[]): void;
+  bytesSent(rank: Rank): number;
+}
+
+const EMPTY = new Float32Array(0);
+const nothing = (): void => undefined;
+
+class Calls implements StartedCalls {
+  readonly #world: MemberWorld;
+  readonly #membership: Membership;
+
+  constructor(world: MemberWorld, membership: Membership) {
+    this.#world = world;
+    this.#membership = membership;
+  }
+
+  allReduce(x: Float32Array, { op = "sum", algorithm, codec, signal }: AllReduceOptions = {}): Handle<void> {
+    const call: Call = { operation: "allReduce", length: x.length, op, algorithm, codec };
+    if (algorithm !== undefined && codec !== undefined)
+      throw new RunError(`${describeCall(call)}: expected an algorithm or a codec, got both. Leave one out.`);
+    return mapped(this.#start(call, [x], signal), nothing);
+  }
+
+  reduceScatter(x: Float32Array, { op = "sum", signal }: ReduceOptions = {}): Handle<Float32Array> {
+    const call: Call = { operation: "reduceScatter", length: x.length, op };
+    return mapped(this.#start(call, [x], signal), ([shard]) => shard!);
+  }
+
+  broadcast(x: Float32Array, root = 0): Handle<void> {
+    this.#checkMember("broadcast", "a root", root);
+    return mapped(this.#start({ operation: "broadcast", length: x.length, root }, [x]), nothing);
+  }
+
+  allGather(x: Float32Array): Handle<Parts> {
+    return this.#start({ operation: "allGather", length: x.length }, [x]);
+  }
+
+  allToAll(parts: Parts): Handle<Parts> {
+    const size = this.#membership.ranks.length;
+    if (parts.length !== size)
+      throw new RunError(`allToAll: expected ${size} parts, one for each member, got ${parts.length}.`);
+    const length = parts.reduce((sum, part) => sum + part.length, 0);
+    return this.#start({ operation: "allToAll", length }, parts);
+  }
+
+  gather(x: Float32Array, root = 0): Handle<Parts> {
+    this.#checkMember("gather", "a root", root);
+    return this.#start({ operation: "gather", length: x.length, root }, [x]);
+  }
+
+  barrier(): Handle<void> {
+    return mapped(this.#start({ operation: "barrier", length: 0 }, [EMPTY]), nothing);
+  }
+
+  send(x: Float32Array, to: Rank, tag = 0): Handle<void> {
+    this.#checkPeer("send", to);
+    checkTag("send", tag);
+    return this.#world.send(this.#membership, x, to, tag);
+  }
+
+  recv(from: Rank | "any", tag = 0): Handle<Message> {
+    if (from !== "any") this.#checkPeer("recv", from);
+    checkTag("recv", tag);
+    const { ranks } = this.#membership;
+    const received = this.#world.receive(this.#membership, from, tag);
+    return mapped(received, ({ source, vector }) => ({ source: ranks.indexOf(source), tag, vector }));
+  }
+
+  #start(call: Call, vectors: Parts, signal?: AbortSignal): Handle<Parts> {
+    return this.#world.start(this.#membership, call, vectors, signal);
+  }
+
+  #checkMember(operation: string, what: string, given: number): void {
+    const size = this.#membership.ranks.length;
+    if (!(Number.isInteger(given) && given >= 0 && given < size))
+      throw new RunError(`${operation}: expected ${what} from 0 to ${size - 1}, got ${given}.`);
+  }
+
+  #checkPeer(operation: string, peer: number): void {
+    this.#checkMember(operation, "a member", peer);
+    if (peer === this.#membership.member)
+      throw new RunError(`${operation}: expected another member than ${peer}, which is this one.`);
+  }
+}
+
+function checkTag(operation: string, tag: number): void {
+  if (!Number.isSafeInteger(tag))
+    throw new RunError(`${operation}: expected a tag that is a whole number, got ${tag}.`);
+}
+
+export class Member implements Communicator {
+  readonly rank: Rank;
+  readonly worldSize: number;
+  readonly start: StartedCalls;
+  readonly #world: MemberWorld;
+  readonly #membership: Membership;
+
+  constructor(world: MemberWorld, membership: Membership) {
+    this.#world = world;
+    this.#membership = membership;
+    this.rank = membership.member;
+    this.worldSize = membership.ranks.length;
+    this.start = new Calls(world, membership);
+  }
+
+  get #worldRank(): Rank {
+    return this.#membership.ranks[this.rank]!;
+  }
+
+  get bytesSent(): number {
+    return this.#world.bytesSent(this.#worldRank);
+  }
+
+  async allReduce(x: Float32Array, options?: AllReduceOptions): Promise<void> {
+    return this.start.allReduce(x, options).wait();
+  }
+
+  async reduceScatter(x: Float32Array, options?: ReduceOptions): Promise<Float32Array> {
+    return this.start.reduceScatter(x, options).wait();
+  }
+
+  async broadcast(x: Float32Array, root?: number): Promise<void> {
+    return this.start.broadcast(x, root).wait();
+  }
+
+  async allGather(x: Float32Array): Promise<Parts> {
+    return this.start.allGather(x).wait();
+  }
+
+  async allToAll(parts: Parts): Promise<Parts> {
+    return this.start.allToAll(parts).wait();
+  }
+
+  async gather(x: Float32Array, root?: number): Promise<Parts> {
+    return this.start.gather(x, root).wait();
+  }
+
+  async barrier(): Promise<void> {
+    return this.start.barrier().wait();
+  }
+
+  async send(x: Float32Array, to: Rank, tag?: number): Promise<void> {
+    return this.start.send(x, to, tag).wait();
+  }
+
+  async recv(from: Rank | "any", tag?: number): Promise<Message> {
+    return this.start.recv(from, tag).wait();
+  }
+
+  started(id: number): Handle<void> {
+    return this.#world.started(this.#worldRank, id);
+  }
+
+  group(ranks: readonly Rank[]): Communicator {
+    const own = this.#worldRank;
+    const member = ranks.indexOf(own);
+    if (member === -1)
+      throw new RunError(`group([${ranks.join()}]) on rank ${own}: expected a list with this rank in it.`);
+    this.#world.check(ranks);
+    return new Member(this.#world, { ranks: [...ranks], key: ranks.join(), member });
+  }
+}
