@@ -4,6 +4,8 @@ export { addDecayedWeights } from "./addDecayedWeights.ts";
 export { chain } from "./chain.ts";
 export { clipByGlobalNorm } from "./clipByGlobalNorm.ts";
 export { momentum } from "./momentum.ts";
+export type { MuonOptions } from "./muon.ts";
+export { muon, scaleByMuon } from "./muon.ts";
 export { proximal } from "./proximal.ts";
 export type { AdamOptions } from "./scaleByAdam.ts";
 export { scaleByAdam } from "./scaleByAdam.ts";
