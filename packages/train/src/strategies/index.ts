@@ -4,12 +4,16 @@ import { ddpEntry } from "./ddp.ts";
 import { deMoEntry } from "./deMo.ts";
 import { dgcEntry } from "./dgc.ts";
 import { diLoCoEntry } from "./diLoCo.ts";
+import { eagerDiLoCoEntry } from "./eagerDiLoCo.ts";
 import { fedAdagradEntry } from "./fedAdagrad.ts";
 import { fedAdamEntry } from "./fedAdam.ts";
 import { fedAvgEntry } from "./fedAvg.ts";
 import { fedProxEntry } from "./fedProx.ts";
 import { fedYogiEntry } from "./fedYogi.ts";
+import { int8AllReduceEntry } from "./int8AllReduce.ts";
+import { muLoCoEntry } from "./muLoCo.ts";
 import { noLoCoEntry } from "./noLoCo.ts";
+import { oneBitAdamEntry } from "./oneBitAdam.ts";
 import { powerSgdEntry } from "./powerSgd.ts";
 import { qsgdEntry } from "./qsgd.ts";
 import { sparseLoCoEntry } from "./sparseLoCo.ts";
@@ -28,12 +32,16 @@ export { ddp } from "./ddp.ts";
 export { type DeMoOptions, deMo } from "./deMo.ts";
 export { type DgcOptions, dgc } from "./dgc.ts";
 export { type DiLoCoOptions, diLoCo } from "./diLoCo.ts";
+export { type EagerDiLoCoOptions, eagerDiLoCo } from "./eagerDiLoCo.ts";
 export { type FedAdagradOptions, fedAdagrad } from "./fedAdagrad.ts";
 export { type FedAdamOptions, fedAdam } from "./fedAdam.ts";
 export { type FedAvgOptions, fedAvg } from "./fedAvg.ts";
 export { type FedProxOptions, fedProx } from "./fedProx.ts";
 export { type FedYogiOptions, fedYogi } from "./fedYogi.ts";
+export { type Int8AllReduceOptions, int8AllReduce } from "./int8AllReduce.ts";
+export { type MuLoCoOptions, muLoCo } from "./muLoCo.ts";
 export { type NoLoCoOptions, noLoCo } from "./noLoCo.ts";
+export { type OneBitAdamOptions, oneBitAdam } from "./oneBitAdam.ts";
 export { type NesterovOptions, nesterov, type OuterOptimizer } from "./outerOptimizer.ts";
 export { type PowerSgdOptions, powerSgd } from "./powerSgd.ts";
 export { type QsgdOptions, qsgd } from "./qsgd.ts";
@@ -65,4 +73,8 @@ export const strategyEntries: readonly StrategyEntry[] = [
   deMoEntry,
   sparseLoCoEntry,
   powerSgdEntry,
+  int8AllReduceEntry,
+  oneBitAdamEntry,
+  muLoCoEntry,
+  eagerDiLoCoEntry,
 ];

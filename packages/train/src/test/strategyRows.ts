@@ -6,12 +6,16 @@ import {
   deMo,
   dgc,
   diLoCo,
+  eagerDiLoCo,
   fedAdagrad,
   fedAdam,
   fedAvg,
   fedProx,
   fedYogi,
+  int8AllReduce,
+  muLoCo,
   noLoCo,
+  oneBitAdam,
   powerSgd,
   qsgd,
   type Strategy,
@@ -33,6 +37,8 @@ export interface StrategyRow {
   create(optimizer?: Optimizer): Strategy;
   /** Payload bytes that all nodes together send after a step. */
   bytes(exchange: Exchange): number;
+  /** Bytes of what has been started by the end of the run, and is not waited for. */
+  inFlight?(exchange: Exchange): number;
   readonly smallestWorld?: number;
 }
 
@@ -46,6 +52,15 @@ const allGathered = (bytesOfEach: number, M: number): number => M * (M - 1) * by
 
 /** Encoded messages are sent in whole words. */
 const words = (bytes: number): number => 4 * Math.ceil(bytes / 4);
+
+/** All parameters through a codec: each node's shards go to all others, and so do the sums of its own shard. */
+const encodedReduced =
+  (codecBytes: (length: number) => number): StrategyRow["bytes"] =>
+  ({ nodes, parameterCount }) => {
+    const bound = (m: number): number => Math.floor((m * parameterCount) / nodes);
+    const shards = Array.from({ length: nodes }, (_, m) => codecBytes(bound(m + 1) - bound(m)));
+    return 2 * (nodes - 1) * shards.reduce((total, bytes) => total + bytes, 0);
+  };
 
 /** All parameters, all-reduced among all nodes. */
 const parametersReduced = ({ nodes, parameterCount }: Exchange): number => allReduced(parameterCount, nodes);
@@ -151,6 +166,34 @@ export const strategyRows: readonly StrategyRow[] = [
     name: "powerSgd",
     create: (o) => powerSgd({ rank: 2, ...given(o) }),
     bytes: ({ nodes }) => allReduced(2 * (6 + 8) + 2 * (8 + 4) + 8 + 4, nodes),
+  },
+  {
+    name: "int8AllReduce",
+    create: (o) => int8AllReduce({ blockSize: 16, ...given(o) }),
+    bytes: encodedReduced((n) => n + 4 * Math.ceil(n / 16)),
+  },
+  {
+    name: "oneBitAdam",
+    create: () => oneBitAdam({ warmupSteps: 4, blockSize: 16, optimizer: sgd({ learningRate: 0.01 }) }),
+    bytes: (exchange) =>
+      exchange.step <= 4
+        ? parametersReduced(exchange)
+        : encodedReduced((n) => Math.ceil(n / 8) + 4 * Math.ceil(n / 16))(exchange),
+  },
+  {
+    name: "muLoCo",
+    create: () => muLoCo({ H: 3 }),
+    bytes: every(
+      3,
+      encodedReduced((n) => Math.ceil(n / 4) + 8 * Math.ceil(n / 4096)),
+    ),
+  },
+  {
+    name: "eagerDiLoCo",
+    create: (o) => eagerDiLoCo({ H: 3, ...given(o) }),
+    // Counted when they have arrived: a round late.
+    bytes: every(3, (exchange) => (exchange.step > 3 ? parametersReduced(exchange) : 0)),
+    inFlight: parametersReduced,
   },
   { name: "diLoCo", create: (o) => diLoCo({ H: 4, ...given(o) }), bytes: every(4, parametersReduced) },
 ];
