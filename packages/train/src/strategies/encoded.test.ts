@@ -1,7 +1,7 @@
 // Strategies whose all-reduce is encoded or overlaps with computing, against what they are without.
 
 import { createRandom } from "@atoll/core";
-import { adam, adamW, muon, sgd } from "@atoll/tensor";
+import { adam, adamW, layoutOf, muon, sgd } from "@atoll/tensor";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { sign } from "../compressors/sign.ts";
 import type { FitResult } from "../localTrainer.ts";
@@ -9,7 +9,17 @@ import { startWorkers, type Workers, workerThreads } from "../node/workerThreads
 import { parameterDistance, type RehearsalOptions, rehearse } from "../test/runs.ts";
 import { onRanks } from "../test/world.ts";
 import { allReduceWithFeedback } from "./errorFeedback.ts";
-import { ddp, diLoCo, eagerDiLoCo, int8AllReduce, muLoCo, nesterov, oneBitAdam } from "./index.ts";
+import { fragmentsOf } from "./fragments.ts";
+import {
+  ddp,
+  diLoCo,
+  eagerDiLoCo,
+  int8AllReduce,
+  muLoCo,
+  nesterov,
+  oneBitAdam,
+  streamingDiLoCo,
+} from "./index.ts";
 
 let workers: Workers;
 beforeAll(() => {
@@ -152,5 +162,56 @@ describe("eagerDiLoCo", () => {
       (await fit({ ...options, strategy })).nodes[0]!.communication;
     expect(await communication(diLoCo({ H: 3 }))).toBeGreaterThan(0);
     expect(await communication(eagerDiLoCo({ H: 3 }))).toBe(0);
+  });
+});
+
+describe("streamingDiLoCo", () => {
+  const plain = { fragments: 1, delay: 0, mixing: 0, quantise: false };
+
+  test("in one piece, at once, unmixed and unquantised it is DiLoCo", async () => {
+    const outer = nesterov();
+    const whole = await fit({ strategy: streamingDiLoCo({ H: 5, ...plain, outer }) });
+    expect(parameterDistance(whole, await fit({ strategy: diLoCo({ H: 5, outer }) }))).toBeLessThan(1e-5);
+  });
+
+  test("every layer is in one fragment, in strides", () => {
+    const layer = { w: { shape: [2, 2] }, b: { shape: [2] } };
+    const layout = layoutOf({ blocks: [0, 1, 2, 3].map(() => layer), output: layer });
+    const fragments = fragmentsOf(layout, 2);
+    const owner = (path: string): number => {
+      const { offset } = layout.entries.find((entry) => entry.path === path)!;
+      return fragments.findIndex(({ ranges }) =>
+        ranges.some(({ start, end }) => start <= offset && offset < end),
+      );
+    };
+    expect(["blocks.0.w", "blocks.1.b", "blocks.2.b", "blocks.3.w", "output.b"].map(owner)).toEqual([
+      0, 1, 0, 1, 0,
+    ]);
+    const covered = fragments.flatMap(({ ranges }) => ranges.map(({ start, end }) => end - start));
+    expect(covered.reduce((a, b) => a + b)).toBe(layout.size);
+    expect(fragments.at(-1)!.end).toBe(layout.size);
+  });
+
+  test("hides its all-reduce behind inner steps", async () => {
+    const options: Partial<RehearsalOptions> = {
+      compute: { kind: "measured", durations: [10] },
+      network: { profile: "wan" },
+    };
+    const communication = async (delay: number): Promise<number> =>
+      (await fit({ ...options, strategy: streamingDiLoCo({ H: 6, delay }) })).nodes[0]!.communication;
+    expect(await communication(0)).toBeGreaterThan(0);
+    expect(await communication(1)).toBe(0);
+  });
+
+  test("refuses what cannot be", async () => {
+    expect(() => streamingDiLoCo({ H: 5, delay: 5 })).toThrow(
+      /"strategy.delay": expected less than H \(5\), got 5/,
+    );
+    expect(() => streamingDiLoCo({ H: 2, fragments: 3, delay: 0 })).toThrow(
+      /expected at most H \(2\), got 3/,
+    );
+    await expect(fit({ strategy: streamingDiLoCo({ fragments: 3 }) })).rejects.toThrow(
+      /at most the number of the model's layers \(2: hidden, output\), got 3/,
+    );
   });
 });

@@ -20,6 +20,7 @@ import { sparseLoCoEntry } from "./sparseLoCo.ts";
 import { spartaEntry } from "./sparta.ts";
 import { spartaDiLoCoEntry } from "./spartaDiLoCo.ts";
 import type { StrategyEntry } from "./strategy.ts";
+import { streamingDiLoCoEntry } from "./streamingDiLoCo.ts";
 
 export {
   type AdaptiveDecayOptions,
@@ -56,6 +57,7 @@ export type {
   StrategyNode,
   StrategyState,
 } from "./strategy.ts";
+export { type StreamingDiLoCoOptions, streamingDiLoCo } from "./streamingDiLoCo.ts";
 
 export const strategyEntries: readonly StrategyEntry[] = [
   ddpEntry,
@@ -77,4 +79,5 @@ export const strategyEntries: readonly StrategyEntry[] = [
   oneBitAdamEntry,
   muLoCoEntry,
   eagerDiLoCoEntry,
+  streamingDiLoCoEntry,
 ];

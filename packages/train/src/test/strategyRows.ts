@@ -22,6 +22,7 @@ import {
   sparseLoCo,
   sparta,
   spartaDiLoCo,
+  streamingDiLoCo,
 } from "../strategies/index.ts";
 
 /** What a row's formula is about. */
@@ -53,14 +54,18 @@ const allGathered = (bytesOfEach: number, M: number): number => M * (M - 1) * by
 /** Encoded messages are sent in whole words. */
 const words = (bytes: number): number => 4 * Math.ceil(bytes / 4);
 
-/** All parameters through a codec: each node's shards go to all others, and so do the sums of its own shard. */
+/** All parameters, or so many floats, through a codec: each node's shards go to all others, and so do the sums of its own shard. */
 const encodedReduced =
-  (codecBytes: (length: number) => number): StrategyRow["bytes"] =>
+  (codecBytes: (length: number) => number, length?: number): StrategyRow["bytes"] =>
   ({ nodes, parameterCount }) => {
-    const bound = (m: number): number => Math.floor((m * parameterCount) / nodes);
+    const bound = (m: number): number => Math.floor((m * (length ?? parameterCount)) / nodes);
     const shards = Array.from({ length: nodes }, (_, m) => codecBytes(bound(m + 1) - bound(m)));
     return 2 * (nodes - 1) * shards.reduce((total, bytes) => total + bytes, 0);
   };
+
+/** So many floats as E3M0, with a scale a shard. */
+const fourBits = (length: number): StrategyRow["bytes"] =>
+  encodedReduced((n) => Math.ceil(n / 2) + 4 * Math.ceil(n / 256), length);
 
 /** All parameters, all-reduced among all nodes. */
 const parametersReduced = ({ nodes, parameterCount }: Exchange): number => allReduced(parameterCount, nodes);
@@ -194,6 +199,16 @@ export const strategyRows: readonly StrategyRow[] = [
     // Counted when they have arrived: a round late.
     bytes: every(3, (exchange) => (exchange.step > 3 ? parametersReduced(exchange) : 0)),
     inFlight: parametersReduced,
+  },
+  {
+    name: "streamingDiLoCo",
+    create: (o) => streamingDiLoCo({ H: 4, fragments: 2, delay: 1, ...given(o) }),
+    // Layer "hidden" (6 × 8 + 8) is sent after steps 4 and 8, "output" (8 × 4 + 4) after 2, 6 and 10: counted a step later.
+    bytes(exchange) {
+      if (exchange.step % 4 === 3) return fourBits(36)(exchange);
+      return exchange.step % 4 === 1 && exchange.step > 1 ? fourBits(56)(exchange) : 0;
+    },
+    inFlight: fourBits(36),
   },
   { name: "diLoCo", create: (o) => diLoCo({ H: 4, ...given(o) }), bytes: every(4, parametersReduced) },
 ];
