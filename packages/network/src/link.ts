@@ -1,4 +1,5 @@
-// Links: one duplex line between two nodes. Both directions have the full bandwidth and, here, the same values.
+// Links: one duplex line between two nodes. Both directions have the full bandwidth and, unless given otherwise, the same
+// values.
 // A table makes a link when it is first asked for, from a stream named by its two ends: so a full mesh of 1,000 nodes
 // costs nothing until it is used, and a link's values do not depend on which links were looked at before.
 
@@ -10,7 +11,7 @@ import {
   type Seconds,
   seconds,
 } from "@atoll/core";
-import type { LinkRanges, Range } from "./profile.ts";
+import type { LinkRanges, LinkValues, Range } from "./profile.ts";
 
 /** One direction of a link. */
 export interface Link {
@@ -31,18 +32,31 @@ export interface LinkTable {
   link(source: Rank, target: Rank): Link;
 }
 
-export function createLinkTable(ranges: LinkRanges, worldSize: number, random: Random): LinkTable {
+export interface LinkSource {
+  /** What the links between two nodes are drawn from, the same for both directions. */
+  rangesOf(source: Rank, target: Rank): LinkRanges;
+  /** What is given for one direction. */
+  given(source: Rank, target: Rank): LinkValues | undefined;
+}
+
+export function createLinkTable(from: LinkRanges | LinkSource, worldSize: number, random: Random): LinkTable {
   const table = new Map<number, Link>();
   const stream = random.derive("links");
   const drawn = (source: Rank, target: Rank): Link => {
     const draws = stream.derive(Math.min(source, target), Math.max(source, target));
+    const ranges = "rangesOf" in from ? from.rangesOf(source, target) : from;
+    const given = "rangesOf" in from ? from.given(source, target) : undefined;
+    const bandwidth = logUniform(ranges.bandwidth, draws);
+    const latency = logUniform(ranges.latency, draws);
+    const jitter = logUniform(ranges.jitter, draws);
+    const loss = logUniform(ranges.loss, draws);
     return {
       source,
       target,
-      bandwidth: bytesPerSecond(logUniform(ranges.bandwidth, draws)),
-      latency: seconds(logUniform(ranges.latency, draws)),
-      jitter: logUniform(ranges.jitter, draws),
-      loss: logUniform(ranges.loss, draws),
+      bandwidth: bytesPerSecond(given?.bandwidth ?? bandwidth),
+      latency: seconds(given?.latency ?? latency),
+      jitter: given?.jitter ?? jitter,
+      loss: given?.loss ?? loss,
     };
   };
   return {

@@ -1,6 +1,6 @@
 import { bytes, createRandom, type Seconds, seconds } from "@atoll/core";
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { type Network, resolveNetwork } from "./network.ts";
 import type { NetworkOptions } from "./options.ts";
 import { PROFILE_NAMES } from "./profile.ts";
@@ -27,6 +27,9 @@ function scheduleOf(
   }));
   return { ranks: Array.from({ length: worldSize }, (_, rank) => rank), chunkBytes, rounds: () => made };
 }
+
+/** Topologies that need no further option. */
+const SELF_CONTAINED = TOPOLOGY_NAMES.filter((name) => name !== "custom");
 
 const zeros = (count: number): readonly Seconds[] => Array.from({ length: count }, () => seconds(0));
 
@@ -131,7 +134,7 @@ test("the recurrence and the flow simulation agree where both apply", () => {
 
 test("the same seed gives the same times; a restored network goes on with the same draws", () => {
   fc.assert(
-    fc.property(fc.nat(), fc.constantFrom(...TOPOLOGY_NAMES), (seed, topology) => {
+    fc.property(fc.nat(), fc.constantFrom(...SELF_CONTAINED), (seed, topology) => {
       const make = (): Network => network({ profile: "mobile", topology }, 4, seed);
       const send = (on: Network): readonly number[] =>
         [1, 2, 3].flatMap((target) =>
@@ -206,4 +209,92 @@ test.each([
   [{ nic: -1 }, 'Option "network.nic": expected bytes per second above 0, got -1.'],
 ])("bad input %j is refused", (options, message) => {
   expect(() => network(options)).toThrow(message);
+});
+
+describe("links with values of their own", () => {
+  const time = (options: NetworkOptions, source: number, target: number): number =>
+    network({ ...exact, bandwidth: 1e6, latency: 0.1, tcp: "none", ...options }).transfer(
+      source,
+      target,
+      bytes(1e6),
+      seconds(0),
+    );
+
+  test("replace what was drawn, both ways or one way, and leave the others as they were", () => {
+    const links = [
+      { from: 1, to: 0, bandwidth: 0.5e6 },
+      { from: 2, to: 3, latency: 0.4, oneWay: true },
+    ];
+    expect(time({ links }, 0, 1)).toBeCloseTo(2.1, 9);
+    expect(time({ links }, 1, 0)).toBeCloseTo(2.1, 9);
+    expect(time({ links }, 2, 3)).toBeCloseTo(1.4, 9);
+    expect(time({ links }, 3, 2)).toBeCloseTo(1.1, 9);
+    const wan: NetworkOptions = { profile: "wan" };
+    const some = network({ ...wan, links }).topology;
+    expect(some.link(0, 2)).toEqual(network(wan).topology.link(0, 2));
+    expect(some.link(0, 1)).toEqual({ ...network(wan).topology.link(0, 1), bandwidth: 0.5e6 });
+  });
+
+  test("a link that is faster than all others is not slowed by the NICs' default", () => {
+    expect(time({ links: [{ from: 0, to: 1, bandwidth: 4e6 }] }, 0, 1)).toBeCloseTo(0.35, 9);
+  });
+
+  test("the report shows both directions where they differ", () => {
+    const links = [{ from: 2, to: 1, loss: 0.5, oneWay: true }];
+    const described = network({ ...exact, links }, 3).describe().links;
+    expect(described.map(({ source, target, loss }) => [source, target, loss])).toEqual([
+      [0, 1, 0],
+      [0, 2, 0],
+      [1, 2, 0],
+      [2, 1, 0.5],
+    ]);
+  });
+
+  test("a node may send slower than it receives", () => {
+    const nic = { up: 0.25e6, down: 1e6 };
+    expect(time({ nic }, 0, 1)).toBeCloseTo(4.1, 9);
+    const incast = scheduleOf(4, [[1, 2, 3].map((source) => [source, 0, 1e6] as const)]);
+    const asymmetric = network({ ...exact, bandwidth: 1e6, latency: 0.1, tcp: "none", nic });
+    expect(asymmetric.time(incast, zeros(4))[0]).toBeCloseTo(4.1, 9);
+    expect(asymmetric.config).toMatchObject({ nic });
+  });
+
+  test("islands: one profile inside, another between, both in config.json", () => {
+    const options: NetworkOptions = {
+      profile: "datacenter",
+      topology: "islands",
+      islandSize: 2,
+      between: { profile: "mobile", latency: 0.3 },
+    };
+    const mixed = network(options);
+    expect(mixed.topology.link(0, 1)!.bandwidth).toBeGreaterThanOrEqual(100e6);
+    expect(mixed.topology.link(1, 2)).toMatchObject({ latency: 0.3 });
+    expect(mixed.topology.link(1, 2)!.bandwidth).toBeLessThanOrEqual(10e6);
+    expect(mixed.config).toMatchObject({
+      topology: "islands",
+      islandSize: 2,
+      between: { profile: "mobile", latency: [0.3, 0.3] },
+      nic: 1000e6,
+    });
+  });
+
+  test.each([
+    [
+      { links: [{ from: 0, to: 4 }] },
+      'Option "network.links[0]": expected from and to, two different nodes from 0 to 3',
+    ],
+    [{ links: [{ from: 0, to: 1, loss: 1 }] }, 'Option "network.links[0].loss": expected a probability'],
+    [
+      { topology: "star" as const, links: [{ from: 1, to: 2 }] },
+      "nodes 1 and 2 share no link in the topology star",
+    ],
+    [{ between: {} }, 'Option "network.between" does not go with the topology fully_connected.'],
+    [
+      { topology: "islands" as const, between: { latency: -1 } },
+      'Option "network.between.latency": expected seconds ≥ 0, got -1.',
+    ],
+    [{ nic: { up: 0, down: 1 } }, 'Option "network.nic.up": expected bytes per second above 0, got 0.'],
+  ])("bad input %j is refused", (options, message) => {
+    expect(() => network(options)).toThrow(message);
+  });
 });

@@ -4,6 +4,7 @@
 
 import {
   type Bytes,
+  ConfigError,
   type ConfigTree,
   invariant,
   type Random,
@@ -14,8 +15,14 @@ import {
   type TopologyDrawn,
 } from "@atoll/core";
 import { estimateTime } from "./estimate.ts";
-import { createLinkTable } from "./link.ts";
-import { configOf, type NetworkOptions, type ResolvedNetwork, resolveOptions } from "./options.ts";
+import { createLinkTable, type Link } from "./link.ts";
+import {
+  configOf,
+  linkSource,
+  type NetworkOptions,
+  type ResolvedNetwork,
+  resolveOptions,
+} from "./options.ts";
 import { Path } from "./path.ts";
 import { isUncontended, timeByRecurrence } from "./recurrence.ts";
 import { timeByFlows } from "./replay.ts";
@@ -72,7 +79,13 @@ class SimulatedNetwork implements Network {
   constructor(resolved: ResolvedNetwork, worldSize: number, random: Random) {
     this.#resolved = resolved;
     this.#random = random;
-    this.topology = createTopology(resolved.topology, createLinkTable(resolved.links, worldSize, random));
+    const table = createLinkTable(linkSource(resolved), worldSize, random);
+    this.topology = createTopology(resolved.topology, table);
+    for (const { from, to } of resolved.given)
+      if (this.topology.link(from, to) === undefined)
+        throw new ConfigError(
+          `Option "network.links": nodes ${from} and ${to} share no link in the topology ${this.topology.name}.`,
+        );
     this.config = configOf(resolved);
   }
 
@@ -109,9 +122,19 @@ class SimulatedNetwork implements Network {
 
   describe(): TopologyDrawn {
     const { name, worldSize } = this.topology;
-    const links = worldSize > DESCRIBED_NODES ? [] : Array.from(this.topology.links());
+    const links =
+      worldSize > DESCRIBED_NODES ? [] : Array.from(this.topology.links()).flatMap(this.#directions);
     return { type: "topology", topology: name, profile: this.#resolved.profile, nodes: worldSize, links };
   }
+
+  /** A link, and its way back if that has other values. */
+  readonly #directions = (link: Link): readonly Link[] => {
+    const back = this.topology.link(link.target, link.source)!;
+    const same = (["bandwidth", "latency", "jitter", "loss"] as const).every(
+      (key) => link[key] === back[key],
+    );
+    return same ? [link] : [link, back];
+  };
 
   snapshot(): NetworkSnapshot {
     const counts = this.#paths.flatMap((targets, source) => {
@@ -154,9 +177,9 @@ class SimulatedNetwork implements Network {
     const links = this.topology.route(source, target);
     const resources = Int32Array.from(
       links.flatMap((link) => [
-        this.#resource(`up ${link.source}`, this.#resolved.nic),
+        this.#resource(`up ${link.source}`, this.#resolved.nic.up),
         this.#resource(`${link.source} to ${link.target}`, link.bandwidth),
-        this.#resource(`down ${link.target}`, this.#resolved.nic),
+        this.#resource(`down ${link.target}`, this.#resolved.nic.down),
       ]),
     );
     const capacity = resources.reduce(
@@ -192,5 +215,5 @@ export function resolveNetwork(
   options: NetworkOptions,
   world: { readonly worldSize: number; readonly random: Random },
 ): Network {
-  return new SimulatedNetwork(resolveOptions(options), world.worldSize, world.random);
+  return new SimulatedNetwork(resolveOptions(options, world.worldSize), world.worldSize, world.random);
 }

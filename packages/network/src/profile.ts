@@ -38,6 +38,9 @@ export const PROFILE_NAMES: readonly ProfileName[] = Object.keys(PROFILES) as Pr
 /** An exact value or a range, as a user gives it. */
 export type RangeOption = number | Range;
 
+/** Values of one direction of a link that are given instead of drawn. */
+export type LinkValues = { readonly [property in keyof LinkRanges]?: number | undefined };
+
 export interface LinkOptions {
   /** Default "local". */
   readonly profile?: ProfileName | undefined;
@@ -56,14 +59,14 @@ const LIMITS: Readonly<
   loss: { accepts: (x) => x >= 0 && x < 1, text: "a probability from 0 to below 1" },
 };
 
-/** @throws ConfigError for an unknown profile or a value out of its limits */
-export function resolveLinks(options: LinkOptions): LinkRanges {
+/** @throws ConfigError for an unknown profile or a value out of its limits. @param where the option's place in a message */
+export function resolveLinks(options: LinkOptions, where = "network"): LinkRanges {
   const name = options.profile ?? "local";
   if (!Object.hasOwn(PROFILES, name)) throw unknownName("network profile", name, PROFILE_NAMES);
   const profile = PROFILES[name];
   const pick = (property: keyof LinkRanges): Range => {
     const given = options[property];
-    return given === undefined ? profile[property] : checkedRange(property, given);
+    return given === undefined ? profile[property] : checkedRange(property, given, where);
   };
   return {
     bandwidth: pick("bandwidth"),
@@ -73,14 +76,22 @@ export function resolveLinks(options: LinkOptions): LinkRanges {
   };
 }
 
-function checkedRange(property: keyof LinkRanges, given: RangeOption): Range {
+/** @throws ConfigError if one of the given values is out of its limits */
+export function checkLinkValues(values: LinkValues, where: string): void {
+  for (const property of Object.keys(LIMITS) as (keyof LinkRanges)[]) {
+    const given = values[property];
+    if (given !== undefined) checkedRange(property, given, where);
+  }
+}
+
+function checkedRange(property: keyof LinkRanges, given: RangeOption, where: string): Range {
   const [low, high] = typeof given === "number" ? [given, given] : given;
   const { accepts, text } = LIMITS[property];
   if (!accepts(low) || !accepts(high))
-    throw new ConfigError(`Option "network.${property}": expected ${text}, got ${JSON.stringify(given)}.`);
+    throw new ConfigError(`Option "${where}.${property}": expected ${text}, got ${JSON.stringify(given)}.`);
   if (low > high || (low === 0 && high > 0))
     throw new ConfigError(
-      `Option "network.${property}": expected a range [low, high] with 0 < low ≤ high, got ${JSON.stringify(given)}.`,
+      `Option "${where}.${property}": expected a range [low, high] with 0 < low ≤ high, got ${JSON.stringify(given)}.`,
     );
   return [low, high];
 }

@@ -162,6 +162,29 @@ describe("all-reduce", () => {
     expect(choice(1e5, 16, "star")).toBe("star (auto)");
   });
 
+  test("hierarchical on islands: the cost of two levels, which auto finds", () => {
+    const [m, s, inner, outer] = [4, 8, 1e-3, 0.05];
+    const quiet = network(
+      {
+        topology: "islands",
+        islandSize: s,
+        bandwidth: 1e9,
+        latency: inner,
+        between: { bandwidth: 1e7, latency: outer, jitter: 0, loss: 0 },
+      },
+      m * s,
+    );
+    const length = 32 * 1e5;
+    const n = 4 * length;
+    const cost = 2 * (s - 1) * (inner + n / s / 1e9) + 2 * (m - 1) * (outer + n / s / m / 1e7);
+    const schedule = planned(reduce(length, "hierarchical"), quiet);
+    expect(duration(schedule, quiet) / cost).toBeCloseTo(1, 9);
+    expect(planned(reduce(length, "auto"), quiet).algorithm).toBe("hierarchical (auto)");
+    expect(
+      planned(reduce(1, "hierarchical"), network({ topology: "islands", islandSize: 3 }, 5)).fallback,
+    ).toBe("All-reduce among 5 ranks goes by ring: hierarchical needs as many members of each island.");
+  });
+
   test("what cannot be served goes by the topology's own algorithm and says so", () => {
     const schedule = planned(reduce(10, "halving-doubling"), network({}, 6));
     expect(schedule.algorithm).toBe("ring (halving-doubling needs a power of two, not 6 members)");

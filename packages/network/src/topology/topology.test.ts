@@ -3,11 +3,23 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { createLinkTable, type LinkTable } from "../link.ts";
 import { PROFILE_NAMES, PROFILES } from "../profile.ts";
-import { createTopology, TOPOLOGY_NAMES } from "./index.ts";
+import { chooseTopology, createTopology, TOPOLOGY_NAMES, type TopologyOptions } from "./index.ts";
+import type { Topology, TopologyName } from "./topology.ts";
 
 const table = (worldSize: number, seed = 1): LinkTable =>
   createLinkTable(PROFILES.wan, worldSize, createRandom(seed));
 const names = fc.constantFrom(...TOPOLOGY_NAMES);
+
+/** A random connected graph: every node but the first joins an earlier one, and some more edges. */
+const graph = (worldSize: number, seed: number): readonly (readonly [number, number])[] => {
+  const random = createRandom(seed);
+  const tree = Array.from({ length: worldSize - 1 }, (_, i) => [random.integer(i + 1), i + 1] as const);
+  const more = Array.from({ length: random.integer(worldSize) }, () => random.permutation(worldSize));
+  return [...tree, ...more.flatMap(([a, b]) => (b === undefined ? [] : [[a!, b] as const]))];
+};
+
+const create = (name: TopologyName, worldSize: number, options: TopologyOptions = {}): Topology =>
+  createTopology(chooseTopology(name, options, worldSize), table(worldSize));
 
 /** Hops from `source` to every node over the topology's links, by breadth-first search. */
 function distances(neighbours: readonly (readonly number[])[], source: number): readonly number[] {
@@ -25,8 +37,9 @@ function distances(neighbours: readonly (readonly number[])[], source: number): 
 
 test("a route is a shortest chain of links from source to target", () => {
   fc.assert(
-    fc.property(names, fc.integer({ min: 1, max: 9 }), (name, worldSize) => {
-      const topology = createTopology(name, table(worldSize));
+    fc.property(names, fc.integer({ min: 1, max: 13 }), fc.nat(), (name, worldSize, seed) => {
+      const edges = name === "custom" ? graph(worldSize, seed) : undefined;
+      const topology = create(name, worldSize, { edges });
       const neighbours = Array.from({ length: worldSize }, (_, source) =>
         Array.from({ length: worldSize }, (_, target) => target).filter(
           (target) => topology.link(source, target) !== undefined,
@@ -80,4 +93,39 @@ test("a link has the same values both ways, whatever was asked for before, and l
 test("fixing one property of the links leaves the others as they were", () => {
   const fixed = createLinkTable({ ...PROFILES.wan, bandwidth: [5e6, 5e6] }, 2, createRandom(3)).link(0, 1);
   expect(fixed).toEqual({ ...table(2, 3).link(0, 1), bandwidth: 5e6 });
+});
+
+test("a torus has any number of dimensions: each node two neighbours along each, one where only two nodes are", () => {
+  const topology = create("torus", 24, { dimensions: [2, 3, 4] });
+  const neighbours = Array.from({ length: 24 }, (_, rank) => rank).filter((rank) => topology.link(0, rank));
+  expect(neighbours).toEqual([1, 3, 4, 8, 12]);
+  expect(Array.from(topology.links()).length).toBe(12 + 24 + 24);
+  expect(topology.route(0, 23).length).toBe(1 + 1 + 1);
+  expect(Array.from(create("torus", 12).links()).length).toBe(24);
+});
+
+test("islands are runs of ranks; without a size two halves", () => {
+  const ranks = [0, 1, 2, 3, 4];
+  expect(ranks.map((rank) => create("islands", 5).island!(rank))).toEqual([0, 0, 0, 1, 1]);
+  expect(ranks.map((rank) => create("islands", 5, { islandSize: 2 }).island!(rank))).toEqual([0, 0, 1, 1, 2]);
+});
+
+test.each([
+  ["ring", { edges: [] }, 'Option "network.edges" does not go with the topology ring.'],
+  ["torus", { dimensions: [2, 2] }, "whole numbers whose product is the number of nodes, 5, got [2,2]"],
+  ["islands", { islandSize: 0 }, 'Option "network.islandSize": expected a whole number above 0, got 0.'],
+  ["custom", {}, 'The topology custom needs the option "network.edges"'],
+  ["custom", { edges: [[0, 5]] }, "expected pairs of two different nodes from 0 to 4, got [0,5]"],
+  [
+    "custom",
+    {
+      edges: [
+        [0, 1],
+        [2, 3],
+      ],
+    },
+    "no way from node 0 to nodes 2, 3, 4.",
+  ],
+] as const)("bad options of %s %j are refused", (name, options, message) => {
+  expect(() => create(name, 5, options)).toThrow(message);
 });

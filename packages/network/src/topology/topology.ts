@@ -1,9 +1,9 @@
 // A topology says which nodes share a link and over which links the others reach each other.
 
 import type { Rank } from "@atoll/core";
-import type { Link } from "../link.ts";
+import type { Link, LinkTable } from "../link.ts";
 
-export type TopologyName = "fully_connected" | "ring" | "star";
+export type TopologyName = "fully_connected" | "ring" | "star" | "tree" | "torus" | "islands" | "custom";
 
 export interface Topology {
   readonly name: TopologyName;
@@ -17,3 +17,7 @@ export interface Topology {
   /** Every duplex link once, from its lower to its higher rank. */
   links(): Iterable<Link>;
 }
+
+/** The links from each node of a list to the next. */
+export const chain = (table: LinkTable, nodes: readonly Rank[]): readonly Link[] =>
+  nodes.slice(1).map((node, i) => table.link(nodes[i]!, node));
