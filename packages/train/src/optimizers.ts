@@ -8,6 +8,7 @@ import {
   chain,
   clipByGlobalNorm,
   linearWarmup,
+  muon,
   type Optimizer,
   type Schedule,
   sgd,
@@ -46,6 +47,12 @@ const adamWOptions = z.strictObject({
   ...common,
 });
 const adamOptions = z.strictObject({ ...adaptive, ...common });
+const muonOptions = z.strictObject({
+  learningRate: z.number().positive().default(1e-3).describe("learning rate, or its peak under a schedule"),
+  momentum: z.number().min(0).lt(1).default(0.95).describe("Nesterov momentum"),
+  weightDecay: z.number().min(0).default(0.01).describe("decoupled weight decay"),
+  ...common,
+});
 const sgdOptions = z.strictObject({
   learningRate: z.number().positive().default(0.1).describe("learning rate, or its peak under a schedule"),
   momentum: z.number().min(0).lt(1).default(0).describe("momentum"),
@@ -63,6 +70,7 @@ interface OptimizerEntry {
 export const optimizerEntries: readonly OptimizerEntry[] = [
   { name: "adamw", summary: "AdamW (arXiv 1711.05101), PyTorch's defaults", options: adamWOptions },
   { name: "adam", summary: "Adam (arXiv 1412.6980)", options: adamOptions },
+  { name: "muon", summary: "orthogonalised momentum for matrices, Adam for the rest", options: muonOptions },
   { name: "sgd", summary: "stochastic gradient descent, with momentum if asked", options: sgdOptions },
 ];
 
@@ -89,6 +97,11 @@ export type OptimizerConfig =
     })
   | (AdaptiveConfig & { readonly kind: "adam" })
   | (CommonConfig & {
+      readonly kind: "muon";
+      readonly momentum: number;
+      readonly weightDecay: number;
+    })
+  | (CommonConfig & {
       readonly kind: "sgd";
       readonly momentum: number;
       readonly nesterov: boolean;
@@ -114,6 +127,10 @@ function bare(config: OptimizerConfig, learningRate: number | Schedule): Optimiz
     case "adam": {
       const { b1, b2, eps } = config;
       return adam({ learningRate, b1, b2, eps });
+    }
+    case "muon": {
+      const { momentum, weightDecay } = config;
+      return muon({ learningRate, momentum, weightDecay });
     }
     case "sgd": {
       const { momentum, nesterov, weightDecay } = config;
