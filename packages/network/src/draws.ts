@@ -1,7 +1,7 @@
 // What chance does to one transfer: the jitter of its latency and the packets that are lost.
 // Jitter is uniform on latency · [1 − jitter, 1 + jitter], the default of Linux's tc-netem, so it is never negative.
-// Loss is an idealised selective repeat: each lost packet is sent again after one more round trip, until none is lost;
-// no congestion control reacts to it, so a lossy link keeps its bandwidth.
+// Loss is an idealised selective repeat: each lost packet is sent again after one more round trip, until none is lost.
+// What congestion control makes of the loss is a limit on the mean rate (tcp.ts), none by default.
 // Transfer n of a path draws from blocks (n, 0), (n, 1) … of the path's key: its luck depends on nothing but the seed,
 // the two ends and how many transfers went before, and a path's whole state is that one number.
 

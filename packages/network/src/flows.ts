@@ -10,6 +10,8 @@ export interface Flow {
   readonly resources: Int32Array;
   /** The rate of the flow where it has its path to itself, in bytes per second. */
   readonly limit: number;
+  /** Its part of a shared capacity is in proportion to this. */
+  readonly weight: number;
   /** Bytes. */
   readonly size: number;
   /** When it begins to take bandwidth, in seconds; not before the present. */
@@ -87,7 +89,7 @@ export class FlowSimulation<F extends Flow> {
   }
 
   #add(flow: F): void {
-    const number = this.#sharing.add(flow.resources, flow.limit);
+    const number = this.#sharing.add(flow.resources, flow.limit, flow.weight);
     this.#flows[number] = flow;
     this.#left[number] = flow.size;
     this.#ends[number] = Number.POSITIVE_INFINITY;

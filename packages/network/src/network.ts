@@ -23,7 +23,7 @@ import {
   type ResolvedNetwork,
   resolveOptions,
 } from "./options.ts";
-import { Path } from "./path.ts";
+import { Path, type PathSnapshot } from "./path.ts";
 import { isUncontended, timeByRecurrence } from "./recurrence.ts";
 import { timeByFlows } from "./replay.ts";
 import type { TransferSchedule } from "./schedule.ts";
@@ -31,8 +31,8 @@ import { usableCapacity } from "./tcp.ts";
 import { createTopology } from "./topology/index.ts";
 import type { Topology } from "./topology/topology.ts";
 
-/** Transfers so far, by sender and receiver: all that a network remembers. JSON. */
-export type NetworkSnapshot = { readonly [source: string]: { readonly [target: string]: number } };
+/** What paths remember, by sender and receiver: all that a network remembers. JSON. */
+export type NetworkSnapshot = { readonly [source: string]: { readonly [target: string]: PathSnapshot } };
 
 export interface Network {
   readonly topology: Topology;
@@ -95,7 +95,7 @@ class SimulatedNetwork implements Network {
 
   send(source: Rank, target: Rank, size: Bytes, at: Seconds): Sending {
     const path = this.#path(source, target);
-    const drawn = path.draw(size);
+    const drawn = path.draw(size, at);
     const onWire = drawn.size / path.rate;
     return { left: seconds(at + onWire), arrived: seconds(at + drawn.delay + onWire) };
   }
@@ -141,16 +141,16 @@ class SimulatedNetwork implements Network {
       const used = [...(targets ?? [])].filter(([, path]) => path.transfers > 0);
       return used.length === 0
         ? []
-        : [[source, Object.fromEntries(used.map(([target, path]) => [target, path.transfers]))] as const];
+        : [[source, Object.fromEntries(used.map(([target, path]) => [target, path.snapshot()]))] as const];
     });
     return Object.fromEntries(counts);
   }
 
   restore(snapshot: NetworkSnapshot): void {
-    for (const targets of this.#paths) for (const path of targets?.values() ?? []) path.transfers = 0;
+    for (const targets of this.#paths) for (const path of targets?.values() ?? []) path.restore(0);
     for (const [source, targets] of Object.entries(snapshot))
-      for (const [target, transfers] of Object.entries(targets))
-        this.#path(Number(source), Number(target)).transfers = transfers;
+      for (const [target, saved] of Object.entries(targets))
+        this.#path(Number(source), Number(target)).restore(saved);
   }
 
   readonly #path = (source: Rank, target: Rank): Path => {

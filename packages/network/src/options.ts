@@ -1,7 +1,7 @@
 // The network's options as a user gives them, and as they are once every default is filled in: the second form is what
 // config.json holds, so that a report can say which model its times come from.
 
-import { type Bytes, bytes, ConfigError, type ConfigTree, type Rank, unknownName } from "@atoll/core";
+import { ConfigError, type ConfigTree, type Rank } from "@atoll/core";
 import type { LinkSource } from "./link.ts";
 import {
   checkLinkValues,
@@ -11,7 +11,7 @@ import {
   type ProfileName,
   resolveLinks,
 } from "./profile.ts";
-import { DEFAULT_WINDOW, SEGMENT_SIZE, TCP_MODES, type TcpMode, type TcpModel, tcpModel } from "./tcp.ts";
+import { resolveTcp, SEGMENT_SIZE, type TcpModel, type TcpOptions } from "./tcp.ts";
 import { chooseTopology, type TopologyChoice, type TopologyOptions } from "./topology/index.ts";
 import { islandOf } from "./topology/islands.ts";
 import type { TopologyName } from "./topology/topology.ts";
@@ -30,7 +30,7 @@ export interface Nic {
   readonly down: number;
 }
 
-export interface NetworkOptions extends LinkOptions, TopologyOptions {
+export interface NetworkOptions extends LinkOptions, TopologyOptions, TcpOptions {
   /** Default "fully_connected". */
   readonly topology?: TopologyName | undefined;
   /** Of islands: what the links between them are like. Default: the profile "wan". */
@@ -42,10 +42,6 @@ export interface NetworkOptions extends LinkOptions, TopologyOptions {
    * most bandwidth that one of its links can have, so that a NIC never slows a single transfer but a star's hub shares it.
    */
   readonly nic?: number | Nic | undefined;
-  /** Default "cm02". */
-  readonly tcp?: TcpMode | undefined;
-  /** Bytes that one flow has in flight at most. Default 4 MiB. */
-  readonly window?: number | undefined;
 }
 
 export interface ResolvedNetwork {
@@ -68,8 +64,6 @@ export function resolveOptions(options: NetworkOptions, worldSize: number): Reso
   for (const [i, link] of given.entries()) checkGiven(link, `network.links[${i}]`, worldSize);
   const most = [links, between?.links].map((ranges) => ranges?.bandwidth[1] ?? 0);
   const fastest = Math.max(...most, ...given.map((link) => link.bandwidth ?? 0));
-  const mode = options.tcp ?? "cm02";
-  if (!TCP_MODES.includes(mode)) throw unknownName("TCP mode", mode, TCP_MODES);
   return {
     topology,
     profile: options.profile ?? "local",
@@ -77,7 +71,7 @@ export function resolveOptions(options: NetworkOptions, worldSize: number): Reso
     between,
     given,
     nic: resolveNic(options.nic ?? fastest),
-    tcp: tcpModel(mode, windowOf(options.window ?? DEFAULT_WINDOW)),
+    tcp: resolveTcp(options),
   };
 }
 
@@ -125,8 +119,6 @@ export function linkSource({ topology, links, between, given }: ResolvedNetwork)
   };
 }
 
-const windowOf = (value: number): Bytes => bytes(positive("window", value, "bytes above 0"));
-
 function positive(name: string, value: number, expected: string): number {
   if (value > 0 && value < Number.POSITIVE_INFINITY) return value;
   throw new ConfigError(`Option "network.${name}": expected ${expected}, got ${JSON.stringify(value)}.`);
@@ -152,7 +144,11 @@ export function configOf({
     jitter: links.jitter,
     jitterDistribution: "uniform",
     loss: links.loss,
-    lossRecovery: "selective repeat, one round trip each, no congestion control",
+    lossRecovery: "selective repeat, one round trip each",
+    congestion: tcp.congestion,
+    flows: tcp.flows,
+    slowStart: tcp.slowStart,
+    rttWeights: tcp.rttWeights,
     segmentSize: SEGMENT_SIZE,
     nic: nic.up === nic.down ? nic.up : { ...nic },
     ...(between === null ? {} : { between: { profile: between.profile, ...between.links } }),

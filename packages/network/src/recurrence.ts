@@ -57,7 +57,7 @@ export function timeByRecurrence(
         way = path(ranks[source]!, targetRank);
         latest[source] = way;
       }
-      const { delay, size } = way.draw(transferBytes(chunkBytes, round, i));
+      const { delay, size } = way.draw(transferBytes(chunkBytes, round, i), times[source]!);
       const end = times[source]! + delay + size / way.rate;
       if (end > next[source]!) next[source] = end;
       if (end > next[target]!) next[target] = end;

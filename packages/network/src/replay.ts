@@ -82,10 +82,10 @@ class Replay {
   #send(round: LiveRound, source: number, target: number, bytes: number): void {
     const { ranks } = this.#schedule;
     const path = this.#path(ranks[source]!, ranks[target]!);
-    const { delay, size } = path.draw(bytes);
+    const { delay, size } = path.draw(bytes, this.times[source]!);
     const begin = this.times[source]! + delay;
-    const { resources, rate: limit } = path;
-    this.#simulation.start({ resources, limit, size, begin, round, source, target });
+    const { resources, rate: limit, weight } = path;
+    this.#simulation.start({ resources, limit, weight, size, begin, round, source, target });
   }
 
   /** The round of that number, read when the first member comes to it. */

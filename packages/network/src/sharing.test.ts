@@ -4,7 +4,11 @@ import { FairSharing } from "./sharing.ts";
 
 interface Case {
   readonly capacities: readonly number[];
-  readonly flows: readonly { readonly resources: readonly number[]; readonly own: number }[];
+  readonly flows: readonly {
+    readonly resources: readonly number[];
+    readonly own: number;
+    readonly weight: number;
+  }[];
 }
 
 const cases: fc.Arbitrary<Case> = fc.integer({ min: 1, max: 6 }).chain((resources) =>
@@ -14,6 +18,7 @@ const cases: fc.Arbitrary<Case> = fc.integer({ min: 1, max: 6 }).chain((resource
       fc.record({
         resources: fc.uniqueArray(fc.nat(resources - 1), { minLength: 1 }),
         own: fc.oneof(fc.constant(Number.POSITIVE_INFINITY), fc.integer({ min: 1, max: 20 })),
+        weight: fc.constantFrom(1, 1, 2, 0.3),
       }),
       { maxLength: 8 },
     ),
@@ -24,42 +29,46 @@ interface Allocated {
   readonly resources: readonly number[];
   readonly limit: number;
   readonly rate: number;
+  readonly weight: number;
 }
 
 function allocated({ capacities, flows }: Case): readonly Allocated[] {
   const sharing = new FairSharing(capacities);
   const limits = flows.map(({ resources, own }) => Math.min(own, ...resources.map((at) => capacities[at]!)));
   const addAll = (): readonly number[] =>
-    flows.map(({ resources }, i) => sharing.add(Int32Array.from(resources), limits[i]!));
+    flows.map(({ resources, weight }, i) => sharing.add(Int32Array.from(resources), limits[i]!, weight));
   // Flows that have come and gone must leave no trace.
   const guests = addAll();
   const numbers = addAll();
   for (const guest of guests) sharing.remove(guest);
   sharing.allocate();
-  return flows.map(({ resources }, i) => ({
+  return flows.map(({ resources, weight }, i) => ({
     resources,
+    weight,
     limit: limits[i]!,
     rate: sharing.rates[numbers[i]!]!,
   }));
 }
 
-/** Raises all open rates together by the smallest step that uses something up; one tiny piece of code, no heap. */
+/** Raises all open rates together, each by its weight, by the smallest step that uses something up; one tiny piece of code, no heap. */
 function bruteForce({ capacities, flows }: Case): readonly number[] {
   const rates = flows.map(() => 0);
   const open = new Set(flows.keys());
   const left = [...capacities];
   while (open.size > 0) {
     const takers = (resource: number): number =>
-      [...open].filter((flow) => flows[flow]!.resources.includes(resource)).length;
+      [...open]
+        .filter((flow) => flows[flow]!.resources.includes(resource))
+        .reduce((sum, flow) => sum + flows[flow]!.weight, 0);
     const steps = [
-      ...[...open].map((flow) => flows[flow]!.own - rates[flow]!),
+      ...[...open].map((flow) => (flows[flow]!.own - rates[flow]!) / flows[flow]!.weight),
       ...left.flatMap((amount, resource) => (takers(resource) === 0 ? [] : [amount / takers(resource)])),
     ];
     const step = Math.min(...steps);
     left.forEach((_, resource) => {
       left[resource]! -= step * takers(resource);
     });
-    for (const flow of open) rates[flow]! += step;
+    for (const flow of open) rates[flow]! += step * flows[flow]!.weight;
     for (const flow of [...open]) {
       const { resources, own } = flows[flow]!;
       if (own - rates[flow]! < 1e-9 || resources.some((resource) => left[resource]! < 1e-9))
@@ -88,11 +97,11 @@ test("no capacity is overdrawn, and every flow is at its limit or has a bottlene
       const total = (resource: number): number => on(resource).reduce((sum, { rate }) => sum + rate, 0);
       for (const [resource, capacity] of example.capacities.entries())
         expect(total(resource)).toBeLessThanOrEqual(capacity * (1 + 1e-12));
-      for (const { resources, limit, rate } of flows) {
+      for (const { resources, limit, rate, weight } of flows) {
         const bottleneck = resources.some(
           (resource) =>
             total(resource) > example.capacities[resource]! * (1 - 1e-12) &&
-            on(resource).every((other) => other.rate <= rate * (1 + 1e-12)),
+            on(resource).every((other) => other.rate / other.weight <= (rate / weight) * (1 + 1e-12)),
         );
         expect(bottleneck || rate === limit).toBe(true);
       }
