@@ -27,3 +27,20 @@ export async function gatherBytes(
   const parts = await communicator.allGather(toWords(bytes));
   return parts.map((words) => fromWords(words, bytes.length));
 }
+
+/**
+ * What all members make of the same gathered messages, computed once where they share the arrays, as simulated ones do.
+ * @returns gives the result for messages that it has seen, and else what `compute` makes; only read it
+ */
+export function sharedResult(): (
+  messages: readonly (Float32Array | Uint8Array)[],
+  compute: () => Float32Array,
+) => Float32Array {
+  const results = new WeakMap<ArrayBufferLike, Float32Array>();
+  return (messages, compute) => {
+    const key = messages[0]!.buffer;
+    const result = results.get(key) ?? compute();
+    results.set(key, result);
+    return result;
+  };
+}

@@ -6,7 +6,7 @@ import { type Optimizer, sgd, type VectorLayout } from "@atoll/tensor";
 import { z } from "zod";
 import { type ChunkedDct, chunkedDct } from "../compressors/chunkedDct.ts";
 import { bitsOf, createTopK } from "../compressors/topK.ts";
-import { gatherBytes } from "../compressors/wire.ts";
+import { gatherBytes, sharedResult } from "../compressors/wire.ts";
 import { decay, steps } from "./optionSchemas.ts";
 import { requirePlainSgd } from "./plainSgd.ts";
 import type { GradientStrategy, StrategyEntry } from "./strategy.ts";
@@ -58,6 +58,7 @@ export function deMo({
     plans.set(layout, plan);
     return plan;
   };
+  const shared = sharedResult();
   return {
     kind: "gradient",
     name: "demo",
@@ -77,11 +78,15 @@ export function deMo({
       addDecoded(message, coefficients);
       dct.inverse(coefficients, gradients);
       for (let i = 0; i < momentum.length; i++) momentum[i]! -= gradients[i]!;
-      coefficients.fill(0);
-      // The sign of the mean is that of the sum.
-      for (const part of await gatherBytes(communicator, message)) addDecoded(part, coefficients);
-      dct.inverse(coefficients, gradients);
-      for (let i = 0; i < gradients.length; i++) gradients[i] = Math.sign(gradients[i]!);
+      const parts = await gatherBytes(communicator, message);
+      const signs = shared(parts, () => {
+        const sum = new Float32Array(gradients.length); // the sign of the mean is that of the sum
+        for (const part of parts) addDecoded(part, sum);
+        const update = new Float32Array(gradients.length);
+        dct.inverse(sum, update);
+        return update.map(Math.sign);
+      });
+      gradients.set(signs);
     },
   };
 }

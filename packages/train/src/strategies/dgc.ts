@@ -7,6 +7,7 @@ import { parseConfig } from "@atoll/core/config";
 import { type Optimizer, sgd } from "@atoll/tensor";
 import { z } from "zod";
 import { bitsOf, createTopK } from "../compressors/topK.ts";
+import { sharedResult } from "../compressors/wire.ts";
 import { decay } from "./optionSchemas.ts";
 import type { GradientStrategy, StrategyEntry } from "./strategy.ts";
 
@@ -33,6 +34,7 @@ export interface DgcOptions {
  */
 export function dgc({ optimizer = sgd({ learningRate: 0.1 }), ...given }: DgcOptions = {}): GradientStrategy {
   const { density, momentum } = parseConfig(options, given, "strategy");
+  const shared = sharedResult();
   return {
     kind: "gradient",
     name: "dgc",
@@ -59,7 +61,8 @@ export function dgc({ optimizer = sgd({ learningRate: 0.1 }), ...given }: DgcOpt
         residual[index] = 0;
         velocity[index] = 0;
       }
-      meanOf(await communicator.allGather(message), gradients);
+      const parts = await communicator.allGather(message);
+      gradients.set(shared(parts, () => meanOf(parts, gradients.length)));
     },
   };
 }
@@ -71,13 +74,14 @@ function largest(x: Float32Array, k: number): Uint32Array {
 }
 
 /** The mean of sparse vectors, in the order of their ranks. */
-function meanOf(messages: readonly Float32Array[], mean: Float32Array): void {
-  mean.fill(0);
+function meanOf(messages: readonly Float32Array[], length: number): Float32Array {
+  const mean = new Float32Array(length);
   for (const message of messages) {
     const k = message.length / 2;
     const indices = bitsOf(message).subarray(0, k);
     for (let j = 0; j < k; j++) mean[indices[j]!]! += message[k + j]! / messages.length;
   }
+  return mean;
 }
 
 export const dgcEntry: StrategyEntry = {

@@ -2,11 +2,12 @@
 // Source: Alistarh et al., "QSGD: communication-efficient SGD via gradient quantization and encoding" (arXiv 1610.02132),
 // algorithm 1, with norms of buckets as in its §5 and codes of a fixed length.
 
+import type { Codec } from "@atoll/comm";
 import { parseConfig } from "@atoll/core/config";
 import { adamW, type Optimizer } from "@atoll/tensor";
 import { z } from "zod";
 import { stochastic } from "../compressors/qsgd.ts";
-import { gatherBytes } from "../compressors/wire.ts";
+import { gatherBytes, sharedResult } from "../compressors/wire.ts";
 import { steps } from "./optionSchemas.ts";
 import type { GradientStrategy, StrategyEntry } from "./strategy.ts";
 import { NO_STATE } from "./strategy.ts";
@@ -40,6 +41,7 @@ export interface QsgdOptions {
  */
 export function qsgd({ optimizer = adamW(), ...given }: QsgdOptions = {}): GradientStrategy {
   const { levels, bucketSize: blockSize } = parseConfig(options, given, "strategy");
+  const shared = sharedResult();
   return {
     kind: "gradient",
     name: "qsgd",
@@ -51,14 +53,20 @@ export function qsgd({ optimizer = adamW(), ...given }: QsgdOptions = {}): Gradi
       const random = sharedRandom.derive("rounding", communicator.rank, step);
       const codec = stochastic({ levels, blockSize, random });
       const parts = await gatherBytes(communicator, codec.encode(gradients));
-      const decoded = new Float32Array(gradients.length);
-      gradients.fill(0);
-      for (const part of parts) {
-        codec.decode(part, decoded);
-        for (let i = 0; i < decoded.length; i++) gradients[i]! += decoded[i]! / parts.length;
-      }
+      gradients.set(shared(parts, () => meanOf(parts, codec, gradients.length)));
     },
   };
+}
+
+/** The mean of encoded vectors, in the order of their ranks. */
+function meanOf(parts: readonly Uint8Array[], codec: Codec, length: number): Float32Array {
+  const mean = new Float32Array(length);
+  const decoded = new Float32Array(length);
+  for (const part of parts) {
+    codec.decode(part, decoded);
+    for (let i = 0; i < length; i++) mean[i]! += decoded[i]! / parts.length;
+  }
+  return mean;
 }
 
 export const qsgdEntry: StrategyEntry = {
