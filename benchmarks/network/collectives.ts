@@ -1,8 +1,8 @@
 // What the network simulator costs as the world grows: timing a ring all-reduce (the recurrence over ranks), computing its
-// values once for all ranks, and timing transfers that share a star's hub (flow by flow).
+// values once for all ranks, and timing transfers that share a star's hub or a member's NIC (flow by flow).
 // Run: node benchmarks/network/collectives.ts. The table goes to stderr, the same figures as JSON to stdout.
 
-import { evaluate, type Schedule, scheduleOf, trace } from "@atoll/comm";
+import { type AllReduceAlgorithm, evaluate, type Schedule, scheduleOf, trace } from "@atoll/comm";
 import { createRandom, seconds } from "@atoll/core";
 import { type Network, type NetworkOptions, resolveNetwork } from "@atoll/network";
 
@@ -57,6 +57,27 @@ function contended(nodes: number): Row {
   return { what: "ring all-gather through a star, drawn", nodes, milliseconds, transfersPerSecond };
 }
 
+/** Algorithms whose partners change from round to round, so that NICs are shared. */
+function byName(nodes: number, algorithm: AllReduceAlgorithm, options: NetworkOptions): readonly Row[] {
+  const network = resolveNetwork(options, { worldSize: nodes, random: createRandom(1) });
+  const members = { ranks: ranksOf(nodes), topology: network.topology };
+  const schedule = scheduleOf({ operation: "allReduce", length: LENGTH, op: "sum", algorithm }, [], members);
+  const ready = ranksOf(nodes).map(() => seconds(0));
+  let transfers = 0;
+  for (const { sources } of schedule.rounds()) transfers += sources.length;
+  const timed = median(() => void network.time(schedule, ready), 3);
+  const traced = median(() => void trace(schedule), 3);
+  return [
+    {
+      what: `${algorithm} all-reduce, drawn`,
+      nodes,
+      milliseconds: timed,
+      transfersPerSecond: (transfers / timed) * 1000,
+    },
+    { what: `trace ${algorithm} (once)`, nodes, milliseconds: traced },
+  ];
+}
+
 function values(nodes: number): readonly Row[] {
   const network = resolveNetwork(exact, { worldSize: nodes, random: createRandom(1) });
   const schedule = allReduce(nodes, network);
@@ -86,6 +107,11 @@ const rows: readonly Row[] = [
     timing("star all-reduce, drawn", nodes, { ...drawn, topology: "star" }, 2 * (nodes - 1)),
   ),
   ...[10, 100, 300].map(contended),
+  ...[16, 128, 1024].flatMap((nodes) => byName(nodes, "halving-doubling", drawn)),
+  ...[16, 128, 1024].flatMap((nodes) => byName(nodes, "recursive-doubling", drawn)),
+  ...[16, 128, 1024].flatMap((nodes) =>
+    byName(nodes, "hierarchical", { ...drawn, topology: "islands", islandSize: Math.min(32, nodes / 4) }),
+  ),
   ...[10, 100, 1000].flatMap(values),
 ];
 

@@ -66,7 +66,6 @@ function runOnNames(schedule: Schedule, chunkCount: number): Names {
         sent[move++] = name;
       }
     }
-    additions.beginRound();
     move = 0;
     for (let i = 0; i < sources.length; i++) {
       const end = chunks[i]! + (chunkCounts?.[i] ?? 1);
@@ -81,19 +80,17 @@ function runOnNames(schedule: Schedule, chunkCount: number): Names {
 }
 
 /**
- * The additions, each under one name. Several members may add the same two sums in one round (recursive doubling), in
- * either order: a + b has the bits of b + a, so it is computed once.
+ * The additions, each under one name. Neighbours may add the same two sums in one round (recursive doubling), in either
+ * order: a + b has the bits of b + a, so it is computed once.
  */
 class Additions {
   readonly #members: number;
   readonly #left: Int32Array;
   readonly #right: Int32Array;
   readonly #chunk: Int32Array;
-  /** The latest addition of each chunk, and of each addition the one of the same chunk before. */
+  /** The latest addition of each chunk. */
   readonly #latest: Int32Array;
-  readonly #previous: Int32Array;
   #count = 0;
-  #roundStart = 0;
 
   constructor(members: number, chunkCount: number, most: number) {
     this.#members = members;
@@ -101,24 +98,19 @@ class Additions {
     this.#right = new Int32Array(most);
     this.#chunk = new Int32Array(most);
     this.#latest = new Int32Array(chunkCount).fill(NOTHING);
-    this.#previous = new Int32Array(most);
-  }
-
-  beginRound(): void {
-    this.#roundStart = this.#count;
   }
 
   nameOf(a: number, b: number, chunk: number): number {
-    for (let k = this.#latest[chunk]!; k >= this.#roundStart; k = this.#previous[k]!) {
-      const left = this.#left[k]!;
-      const right = this.#right[k]!;
-      if ((left === a && right === b) || (left === b && right === a)) return this.#members + k;
+    const latest = this.#latest[chunk]!;
+    if (latest !== NOTHING) {
+      const left = this.#left[latest]!;
+      const right = this.#right[latest]!;
+      if ((left === a && right === b) || (left === b && right === a)) return this.#members + latest;
     }
     const k = this.#count++;
     this.#left[k] = a;
     this.#right[k] = b;
     this.#chunk[k] = chunk;
-    this.#previous[k] = this.#latest[chunk]!;
     this.#latest[chunk] = k;
     return this.#members + k;
   }
