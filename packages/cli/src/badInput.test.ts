@@ -296,17 +296,17 @@ describe("runs and directories", () => {
 
   test("a file where the runs should be", async () => {
     await writeFile(join(directory, "file"), "");
-    await expectRefusal(
-      `${QUICK} --runs-dir file`,
-      2,
-      /Cannot write .*file: expected a directory that can be written to/,
-    );
-    await expectRefusal(
-      `${QUICK} --runs-dir file/runs`,
-      2,
-      /Cannot write .*file\/runs: expected a directory/,
-    );
+    for (const place of ["file", "file/runs"])
+      await expectRefusal(
+        `${QUICK} --runs-dir ${place}`,
+        2,
+        /Cannot write .*file\/.*: expected a directory that can be written to, got ENOTDIR/,
+      );
   });
+
+  test.runIf(process.platform === "linux")("a place where the kernel lets nobody make directories", () =>
+    expectRefusal(`${QUICK} --runs-dir /proc/runs`, 2, /Cannot write \/proc\/runs: .* got ENOENT/),
+  );
 
   test.skipIf(process.getuid?.() === 0)("a directory without permission to write", async () => {
     await mkdir(join(directory, "locked"));

@@ -13,7 +13,7 @@ import {
   truncateSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { latestCheckpoint, loadCheckpoint, saveCheckpoint, writeError } from "@atoll/checkpoint/node";
 import { ConfigError, type ConfigTree, type ConfigValue, messageOf, type RunEvent } from "@atoll/core";
 import type { CheckpointStore } from "../options.ts";
@@ -62,7 +62,7 @@ export class RunDirectory implements CheckpointStore, AsyncDisposable {
       throw new ConfigError(
         `Run name "${name}": expected letters, digits, ".", "_" and "-" only, since it names a directory.`,
       );
-    attempt(runsDirectory, (path) => mkdirSync(path, { recursive: true }));
+    makeDirectories(runsDirectory);
     for (let number = 1; ; number++) {
       const candidate = named ? name : `${name}-${String(number).padStart(3, "0")}`;
       if (makeNew(join(runsDirectory, candidate))) return new RunDirectory(runsDirectory, candidate, config);
@@ -215,6 +215,13 @@ function wholeEvents(lines: readonly string[]): readonly RunEvent[] {
     }
   }
   return events;
+}
+
+/** Makes a directory and those above it. Node's own way of doing so never returns for a path below /proc. */
+function makeDirectories(path: string): void {
+  if (existsSync(path)) return;
+  makeDirectories(dirname(path));
+  makeNew(path);
 }
 
 /** Makes a directory; false if it is there already, be it since a moment ago by another process. */
