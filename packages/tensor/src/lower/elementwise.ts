@@ -107,18 +107,21 @@ const truncatedDivision = (g: GraphBuilder, a: View, b: View): View =>
     return g.node("Mul", [g.node("Sign", [quotient]), g.node("Floor", [g.node("Abs", [quotient])])]);
   });
 
-/** ONNX shifts only unsigned integers: a signed left shift goes there and back; a signed right shift is a division. */
+/** ONNX shifts only unsigned integers. Signed ones go there and back; negative ones as their complement, to the right. */
 function shift(g: GraphBuilder, fn: "shiftLeft" | "shiftRight", a: View, b: View): View {
   const direction = fn === "shiftLeft" ? "LEFT" : "RIGHT";
-  if (a.dtype === "uint32") return pointwise(g, [a, cast(g, b, "uint32")], "uint32", emitShift(g, direction));
-  invariant(fn === "shiftLeft", "a right shift of signed integers is not traced by any layer");
-  const shifted = pointwise(
+  const by = cast(g, b, "uint32");
+  if (a.dtype === "uint32") return pointwise(g, [a, by], "uint32", emitShift(g, direction));
+  const xor = (x: View, y: View): View => binary(g, "xor", x, y);
+  const isNegative = compare(g, "less", a, splat(0, a.dtype));
+  const sign = unary(g, "negate", cast(g, isNegative, a.dtype)); // −1, all bits set, or 0
+  const bits = fn === "shiftLeft" ? a : xor(a, sign);
+  const shifted = cast(
     g,
-    [cast(g, a, "uint32"), cast(g, b, "uint32")],
-    "uint32",
-    emitShift(g, direction),
+    pointwise(g, [cast(g, bits, "uint32"), by], "uint32", emitShift(g, direction)),
+    a.dtype,
   );
-  return cast(g, shifted, a.dtype);
+  return fn === "shiftLeft" ? shifted : xor(shifted, sign);
 }
 
 const emitShift =
@@ -213,7 +216,10 @@ export function select(g: GraphBuilder, condition: View, a: View, b: View): View
       const mask = pointwise(g, [condition, splat(0, dtype), b], dtype, (names) => g.node("Where", names));
       return arithmetic(g, "add", a, mask);
     }
-  return pointwise(g, [condition, a, b], dtype, (names) => g.node("Where", names));
+  if (isFloat || dtype === "int32")
+    return pointwise(g, [condition, a, b], dtype, (names) => g.node("Where", names));
+  // The runtime selects among float32 and int32 only; the other types fit into the latter and come back unchanged.
+  return cast(g, select(g, condition, cast(g, a, "int32"), cast(g, b, "int32")), dtype);
 }
 
 export const not = (g: GraphBuilder, condition: View): View =>

@@ -35,16 +35,19 @@ export function reduce(g: GraphBuilder, view: View, fn: Reduction, dimensions: r
   return repeats === 1 ? reduced : repeat(g, reduced, fn, repeats);
 }
 
-/** Reduces the axes behind `real`; booleans are reduced as int32, since the operators take only numbers. */
+/** What the operators reduce in: they take no booleans and no unsigned integers. */
+const REDUCED_IN = { float32: undefined, int32: undefined, uint32: "int64", bool: "int32" } as const;
+
+/** Reduces the axes behind `real`. */
 function reduceAxes(g: GraphBuilder, view: BufferView, fn: Reduction, real: readonly number[]): BufferView {
   if (real.length === 0) return view;
   const tensor = resolve(view);
   const gone = new Set(real.map((d) => view.axes[d]!));
-  const isBool = view.dtype === "bool";
-  const source = isBool ? g.node("Cast", [tensor.name], { to: ELEMENT_TYPE.int32 }) : tensor.name;
+  const wide = REDUCED_IN[view.dtype];
+  const source = wide === undefined ? tensor.name : g.node("Cast", [tensor.name], { to: ELEMENT_TYPE[wide] });
   const axes = g.integers(positionsOf(view, real));
   const result = g.node(OPERATOR[fn], [source, axes], { keepdims: 0 });
-  const name = isBool ? g.node("Cast", [result], { to: ELEMENT_TYPE.bool }) : result;
+  const name = wide === undefined ? result : g.node("Cast", [result], { to: ELEMENT_TYPE[view.dtype] });
   return { ...view, buffer: new Buffer({ name, axes: tensor.axes.filter((axis) => !gone.has(axis)) }) };
 }
 
