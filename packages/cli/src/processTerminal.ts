@@ -14,7 +14,9 @@ export function processTerminal(): Terminal {
     output: (text) => void process.stdout.write(text),
     error: (text) => void process.stderr.write(text),
     interactive: process.stderr.isTTY === true,
-    columns: process.stderr.columns ?? 80,
+    get columns() {
+      return process.stderr.columns ?? 80; // A window can be resized.
+    },
     environment: process.env,
     workingDirectory: process.cwd(),
     now: () => performance.timeOrigin + performance.now(),
