@@ -107,27 +107,13 @@ const truncatedDivision = (g: GraphBuilder, a: View, b: View): View =>
     return g.node("Mul", [g.node("Sign", [quotient]), g.node("Floor", [g.node("Abs", [quotient])])]);
   });
 
-/** ONNX shifts only unsigned integers. Signed ones go there and back; negative ones as their complement, to the right. */
+/** ONNX shifts only unsigned integers, which is how jax-js shifts signed ones too: zeros come in from the left. */
 function shift(g: GraphBuilder, fn: "shiftLeft" | "shiftRight", a: View, b: View): View {
+  const operands = [cast(g, a, "uint32"), cast(g, b, "uint32")];
   const direction = fn === "shiftLeft" ? "LEFT" : "RIGHT";
-  const by = cast(g, b, "uint32");
-  if (a.dtype === "uint32") return pointwise(g, [a, by], "uint32", emitShift(g, direction));
-  const xor = (x: View, y: View): View => binary(g, "xor", x, y);
-  const isNegative = compare(g, "less", a, splat(0, a.dtype));
-  const sign = unary(g, "negate", cast(g, isNegative, a.dtype)); // −1, all bits set, or 0
-  const bits = fn === "shiftLeft" ? a : xor(a, sign);
-  const shifted = cast(
-    g,
-    pointwise(g, [cast(g, bits, "uint32"), by], "uint32", emitShift(g, direction)),
-    a.dtype,
-  );
-  return fn === "shiftLeft" ? shifted : xor(shifted, sign);
+  const shifted = pointwise(g, operands, "uint32", (names) => g.node("BitShift", names, { direction }));
+  return cast(g, shifted, a.dtype);
 }
-
-const emitShift =
-  (g: GraphBuilder, direction: "LEFT" | "RIGHT") =>
-  (names: readonly string[]): string =>
-    g.node("BitShift", names, { direction });
 
 /** The functions whose result on two numbers is worth knowing at compile time; others are left to the runtime. */
 function fold(fn: BinaryFunction, a: number, b: number, dtype: DType): number | undefined {
