@@ -5,7 +5,8 @@ import { expect, test } from "vitest";
 import { z } from "zod";
 import { choice } from "./choice.ts";
 import { builtIns } from "./experiments/index.ts";
-import { describeOptions, table } from "./help.ts";
+import { table } from "./help.ts";
+import { describeOptions } from "./optionsHelp.ts";
 import { fitOptionsOf, resolveConfig } from "./runConfig.ts";
 import { runOptions } from "./runOptions.ts";
 import { runCommand } from "./test/command.ts";
@@ -66,4 +67,10 @@ test("long names push their text to the next line, and long text wraps", () => {
 
 test("--version", async () => {
   expect((await runCommand(["--version"], "/")).output).toMatch(/^\d+\.\d+\.\d+\n$/);
+});
+
+test("help for what is no command", async () => {
+  const { exitCode, output, error } = await runCommand(["help", "trian"], "/");
+  expect({ exitCode, output }).toEqual({ exitCode: 2, output: "" });
+  expect(error).toMatch(/Unknown command "trian"\. Did you mean "train"\?/);
 });

@@ -21,10 +21,15 @@ export interface Terminal {
 }
 
 export interface Command {
-  readonly name: string;
-  /** One line for the overview. */
-  readonly summary: string;
   help(): string;
   /** @returns the exit code */
   run(argv: readonly string[], terminal: Terminal): Promise<number>;
+}
+
+/** A command as the overview knows it. */
+export interface CommandEntry {
+  readonly name: string;
+  /** One line for the overview. */
+  readonly summary: string;
+  load(): Promise<Command>;
 }

@@ -1,7 +1,8 @@
 // The help of `atoll train`, made from the schemas that also check the options.
 
 import type { Experiment } from "@atoll/train";
-import { describeOptions, table } from "./help.ts";
+import { table } from "./help.ts";
+import { describeOptions } from "./optionsHelp.ts";
 import { runOptions } from "./runOptions.ts";
 
 export function trainHelp(experiments: readonly Experiment[]): string {

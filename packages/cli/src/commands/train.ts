@@ -29,8 +29,6 @@ interface TrainArguments {
 }
 
 export const trainCommand: Command = {
-  name: "train",
-  summary: "train an experiment on N simulated machines",
   help: () => trainHelp(builtIns),
   async run(argv, terminal) {
     const parsed = readArguments(argv, terminal);
