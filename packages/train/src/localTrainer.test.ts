@@ -69,6 +69,7 @@ describe("options", () => {
   });
 
   test.each<[string, Partial<RehearsalOptions>, string | RegExp]>([
+    ["name", { maxStep: 5 } as object, 'Unknown option "maxStep". Did you mean "maxSteps"?'],
     ["nodes", { nodes: 0 }, 'Option "nodes": expected an integer of at least 1, got 0.'],
     ["maxSteps", { maxSteps: 1.5 }, 'Option "maxSteps"'],
     ["both lengths", { maxSteps: 5, numEpochs: 1 }, "give one of them, not both"],
