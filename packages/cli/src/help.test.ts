@@ -1,13 +1,13 @@
 // The help texts: complete, narrow enough, and with examples that are accepted.
 
-import { mergeConfig, parseAssignments } from "@atoll/core/config";
+import { parseAssignments } from "@atoll/core/config";
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { choice } from "./choice.ts";
 import { builtIns } from "./experiments/index.ts";
 import { table } from "./help.ts";
 import { describeOptions } from "./optionsHelp.ts";
-import { fitOptionsOf, resolveConfig } from "./runConfig.ts";
+import { fitOptionsOf, resolveConfig, withDefaults } from "./runConfig.ts";
 import { runOptions } from "./runOptions.ts";
 import { runCommand } from "./test/command.ts";
 
@@ -36,7 +36,7 @@ test("the examples in the help are accepted", async () => {
   for (const line of lines) {
     const [name, ...pairs] = line.trim().split(" ").slice(3);
     const experiment = builtIns.find((candidate) => candidate.name === name)!;
-    const given = mergeConfig(experiment.defaults ?? {}, parseAssignments(pairs));
+    const given = withDefaults(experiment, parseAssignments(pairs));
     expect(fitOptionsOf(resolveConfig(experiment, given).run).strategy.name).toBeTypeOf("string");
   }
 });

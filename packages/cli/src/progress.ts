@@ -29,7 +29,7 @@ export class Progress {
     else if (event.type === "evaluation" && event.split === "validation") {
       const { local, global } = event.loss;
       this.note(
-        `step ${event.step}: validation loss ${local.toFixed(4)} local, ${global.toFixed(4)} global${accuracies(event.accuracy)}`,
+        `step ${event.step}: validation loss ${formatLoss(local)} local, ${formatLoss(global)} global${accuracies(event.accuracy)}`,
       );
     } else if (event.type === "checkpoint") this.note(`step ${event.step}: checkpoint ${event.path}`);
     else if (event.type === "runFinished") this.#close();
@@ -90,7 +90,7 @@ const facts = (
   maxSteps: number,
 ): readonly string[] => [
   `step ${String(step).padStart(String(maxSteps).length)}/${maxSteps}`,
-  `loss ${loss.toFixed(4)}`,
+  `loss ${formatLoss(loss)}`,
   `lr ${learningRate.toPrecision(3)}`,
   `simulated ${formatSeconds(time)}`,
   `sent ${formatBytes(bytesSent)} a node`,
@@ -106,6 +106,9 @@ function barLine(event: StepDone, maxSteps: number, width: number): string {
   const filled = Math.round((event.step / maxSteps) * room);
   return `${"█".repeat(filled)}${"░".repeat(room - filled)} ${text}`;
 }
+
+/** A loss that has exploded is a matter of its exponent. */
+const formatLoss = (loss: number): string => (Math.abs(loss) < 1e4 ? loss.toFixed(4) : loss.toExponential(3));
 
 const accuracies = (accuracy: { readonly local: number; readonly global: number } | null): string =>
   accuracy === null

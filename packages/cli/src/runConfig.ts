@@ -2,7 +2,7 @@
 // run's, and becomes what LocalTrainer.fit takes.
 
 import { ConfigError, type ConfigTree, type ConfigValue } from "@atoll/core";
-import { parseConfig } from "@atoll/core/config";
+import { mergeConfig, parseConfig } from "@atoll/core/config";
 import {
   createOptimizer,
   type Experiment,
@@ -25,6 +25,13 @@ export interface ResolvedConfig {
   readonly run: RunConfig;
   /** The experiment's own options. */
   readonly own: Record<string, unknown>;
+}
+
+/** An experiment's defaults under what was given. Steps and epochs are two ways to say one thing: the given one holds. */
+export function withDefaults({ defaults = {} }: Experiment, given: ConfigTree): ConfigTree {
+  const { maxSteps, numEpochs, ...others } = defaults;
+  const lengthGiven = given.maxSteps !== undefined || given.numEpochs !== undefined;
+  return mergeConfig(lengthGiven ? others : defaults, given);
 }
 
 /** @throws ConfigError that names the option. */

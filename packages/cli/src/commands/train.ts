@@ -12,7 +12,13 @@ import { dataDirectory } from "../dataDirectory.ts";
 import { builtIns } from "../experiments/index.ts";
 import { loadExperiment } from "../loadExperiment.ts";
 import { Progress } from "../progress.ts";
-import { fitOptionsOf, type ResolvedConfig, refuseChanges, resolveConfig } from "../runConfig.ts";
+import {
+  fitOptionsOf,
+  type ResolvedConfig,
+  refuseChanges,
+  resolveConfig,
+  withDefaults,
+} from "../runConfig.ts";
 import { runSummary } from "../runSummary.ts";
 import type { Command, Terminal } from "../terminal.ts";
 import { trainHelp } from "../trainHelp.ts";
@@ -92,7 +98,8 @@ function openRun({ runsDirectory, name, experiment }: TrainArguments): Promise<R
 
 /** A new run's options, or a resumed one's: those of its config.json, which the command line may repeat but not change. */
 function configOf(experiment: Experiment, given: ConfigTree, saved: ConfigTree | undefined): ResolvedConfig {
-  const config = resolveConfig(experiment, mergeConfig(saved ?? experiment.defaults ?? {}, given));
+  const merged = saved === undefined ? withDefaults(experiment, given) : mergeConfig(saved, given);
+  const config = resolveConfig(experiment, merged);
   if (saved) refuseChanges(saved, config.options);
   return config;
 }
