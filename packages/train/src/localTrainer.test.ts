@@ -2,10 +2,10 @@
 
 import { ConfigError, createRandom, InterruptedError, RunError, type RunEvent } from "@atoll/core";
 import { type HostTensor, sgd } from "@atoll/tensor";
-import { describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Executor, ExecutorFactory, ExecutorOptions } from "./executor.ts";
-import { inProcessExecutor } from "./inProcessExecutor.ts";
 import { LocalTrainer } from "./localTrainer.ts";
+import { startWorkers, type Workers, workerThreads } from "./node/workerThreads.ts";
 import type { RunSnapshot } from "./snapshot.ts";
 import { ddp, diLoCo, fedAvg, type ParameterStrategy, type StrategyNode } from "./strategies/index.ts";
 import {
@@ -15,9 +15,17 @@ import {
   parameterDistance,
   perceptron,
   type RehearsalOptions,
-  rehearse,
+  rehearse as rehearseInProcess,
   stepsOf,
 } from "./test/runs.ts";
+
+let workers: Workers;
+beforeAll(() => {
+  workers = startWorkers(2);
+});
+afterAll(() => workers[Symbol.asyncDispose]());
+const rehearse = (options: RehearsalOptions): ReturnType<typeof rehearseInProcess> =>
+  rehearseInProcess({ executor: workerThreads(workers), ...options });
 
 const busy: RehearsalOptions = {
   strategy: fedAvg({ H: 4 }),
@@ -101,13 +109,29 @@ const imageExample = {
   y: { shape: [], dtype: "int32" },
 } as const;
 
+test("without an executor a run computes in this thread, to the same within rounding", async () => {
+  const options = { ...busy, strategy: ddp({ optimizer: sgd({ learningRate: 0.1 }) }), valInterval: 5 };
+  const native = await rehearse(options);
+  const portable = await rehearseInProcess(options);
+  expect(parameterDistance(portable.result, native.result)).toBeLessThan(1e-5);
+  expect(portable.result.simulatedSeconds).toBe(native.result.simulatedSeconds);
+  expect(portable.result.bytesSent).toEqual(native.result.bytesSent);
+});
+
 describe("nodes", () => {
   test("start alike, and their times add up to their clocks", async () => {
     const controller = new AbortController();
     controller.abort();
     const store = memoryStore();
-    const stopped = rehearse({ ...busy, checkpoints: store, signal: controller.signal });
+    const events: RunEvent[] = [];
+    const stopped = rehearse({
+      ...busy,
+      checkpoints: store,
+      signal: controller.signal,
+      emit: (event) => events.push(event),
+    });
     await expect(stopped).rejects.toThrow("Interrupted after step 0 of 10.");
+    expect(evaluationsOf(events), "nothing was done that could be evaluated").toEqual([]);
     const [first, ...others] = store.snapshots.get(0)!.nodes.map((node) => node.tensors());
     for (const other of others) expect(other).toEqual(first);
 
@@ -407,11 +431,11 @@ describe("measured compute", () => {
   });
 });
 
-/** The executor in this thread with some of its methods replaced. */
+/** The executor with some of its methods replaced. */
 const watched =
   (replace: (executor: Executor) => Partial<Executor>): ExecutorFactory =>
   async (options) => {
-    const executor = await inProcessExecutor()(options);
+    const executor = await workerThreads(workers)(options);
     const replaced = replace(executor);
     return new Proxy(executor, {
       get(target, name) {
@@ -452,7 +476,7 @@ async function evaluateByHand(tensors: Tensors): ReturnType<Executor["evaluate"]
     return Promise.reject(new Error("captured"));
   };
   await rehearse({ ...busy, executor: capture }).catch(() => undefined);
-  await using executor = await inProcessExecutor()(captured!);
+  await using executor = await workerThreads(workers)(captured!);
   const replica = executor.allocate();
   for (const [vector, prefix, { entries }] of [
     [replica.parameters, "parameters.", captured!.layout],
