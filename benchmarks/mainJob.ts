@@ -65,7 +65,7 @@ interface Measured {
 const atoll = resolve(import.meta.dirname, "../packages/cli/bin/atoll.mjs");
 
 /** Runs a job once. The shell's `times` tells the CPU seconds of the process it waited for. */
-function run({ options }: Job, data: string, runs: string): Measured {
+function run({ options }: Job, experiment: readonly string[], runs: string): Measured {
   const start = performance.now();
   const { stdout, status, stderr } = spawnSync(
     "sh",
@@ -76,8 +76,7 @@ function run({ options }: Job, data: string, runs: string): Measured {
       process.execPath,
       atoll,
       "train",
-      "mnist",
-      `data=${data}`,
+      ...experiment,
       ...options,
       "seed=1",
       "valSize=0",
@@ -110,10 +109,11 @@ const childSeconds = (line: string): number =>
   );
 
 const repeats = Number(process.argv[2] ?? 3);
-const data = process.env.ATOLL_DATA !== undefined && existsSync(process.env.ATOLL_DATA) ? "mnist" : "digits";
+const hasMnist = process.env.ATOLL_DATA !== undefined && existsSync(process.env.ATOLL_DATA);
+const experiment = hasMnist ? ["mnist"] : ["digits", "trainSize=20000", "testSize=10000"];
 const runs = mkdtempSync(join(tmpdir(), "atoll-bench-"));
 const rows = jobs.map((job): Row => {
-  const measured = Array.from({ length: repeats }, () => run(job, data, runs));
+  const measured = Array.from({ length: repeats }, () => run(job, experiment, runs));
   const of = (key: keyof Measured): number => median(measured.map((m) => m[key]));
   const ratio = job.exoGym && job.exoGym.seconds / of(job.name.startsWith("smallCnn") ? "fit" : "wall");
   return {
@@ -130,4 +130,4 @@ const rows = jobs.map((job): Row => {
   };
 });
 rmSync(runs, { recursive: true });
-printTable(`The main job on ${data}, median of ${repeats}`, rows);
+printTable(`The main job on ${experiment[0]}, median of ${repeats}`, rows);
