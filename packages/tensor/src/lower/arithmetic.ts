@@ -82,17 +82,17 @@ function sum(g: GraphBuilder, a: View, b: View, sign: 1 | -1): View {
   return scaleBy(ratio < 0 ? subtract(y, scaleBy(x, -ratio)) : add(y, scaleBy(x, ratio)), sy);
 }
 
-/** base + vector as one operator, where the base is a product or convolution that nobody has read yet. */
+/** base + vector as one operator, where the base is a product or convolution that nobody else reads. */
 function addBias(g: GraphBuilder, base: BufferView, vector: BufferView): View | undefined {
   const rank = base.shape.length;
   if (base.buffer.addBias === undefined || vector.shape.length > rank) return undefined;
-  if (base.scale !== 1 || vector.scale !== 1) return undefined;
+  if (vector.scale !== 1) return undefined;
   const bias = padRank(vector, rank) as BufferView;
   const real = range(rank).filter((d) => bias.axes[d] !== undefined);
   const along = base.axes[real[0] ?? -1];
   if (real.length !== 1 || along === undefined) return undefined;
   if (range(rank).some((d) => base.shape[d] !== bias.shape[d] && bias.shape[d] !== 1)) return undefined;
-  const tensor = base.buffer.addBias(along, () => arrange(g, bias, real));
+  const tensor = base.buffer.addBias(along, () => arrange(g, bias, real), base.scale);
   if (tensor === undefined) return undefined;
   const order = tensor.axes.map((axis) => base.axes.indexOf(axis));
   return viewOf(tensor.name, order, base.shape, base.dtype);

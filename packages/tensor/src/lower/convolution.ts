@@ -75,8 +75,8 @@ function plainConvolution(
     g.node("Conv", operands, attributes),
     shape,
     x.dtype,
-    (along, bias) => {
-      if (along !== result.axes[1]) return undefined;
+    (along, bias, factor) => {
+      if (along !== result.axes[1] || factor !== 1) return undefined;
       const name = g.node("Conv", [...operands, bias()], attributes);
       const biased = viewContiguous(g, name, shape, x.dtype);
       const order = range(shape.length).filter((d) => shape[d] !== 1);

@@ -5,7 +5,7 @@ import { invariant, unreachable } from "@atoll/core";
 import type { DType } from "../host.ts";
 import type { BinaryFunction, Comparison, UnaryFunction } from "../ir.ts";
 import { roundTo } from "../ir.ts";
-import type { BufferView, View } from "../layout/view.ts";
+import type { View } from "../layout/view.ts";
 import { broadcastShape, scaleBy, splat, withoutScale } from "../layout/view.ts";
 import { ELEMENT_TYPE } from "../onnx/encode.ts";
 import type { Attributes, GraphBuilder } from "../onnx/graph.ts";
@@ -28,31 +28,25 @@ const UNARY_OPERATOR: Readonly<Record<Exclude<UnaryFunction, "negate" | "erfc">,
 };
 
 export function unary(g: GraphBuilder, fn: UnaryFunction, view: View): View {
-  if (view.kind === "splat" && fn === "negate") return { ...view, value: roundTo(-view.value, view.dtype) };
-  const operand = view.kind === "splat" ? constantOf(g, view) : view;
   const isFloat = view.dtype === "float32";
   if (!isFloat && (fn === "floor" || fn === "ceil")) return view;
-  if (fn === "negate") return isFloat ? scaleBy(view, -1) : negateInteger(g, operand);
-  if (fn === "reciprocal") {
-    const inverse = mapView(g, withoutScale(operand), view.dtype, (name) => g.node("Reciprocal", [name]));
-    return scaleBy(inverse, 1 / operand.scale);
+  if (fn === "negate") return negate(g, view);
+  if (fn === "reciprocal" && view.kind === "buffer") {
+    const inverse = mapView(g, withoutScale(view), view.dtype, (name) => g.node("Reciprocal", [name]));
+    return scaleBy(inverse, 1 / view.scale);
   }
-  return mapView(g, operand, view.dtype, (name) =>
+  return mapView(g, view, view.dtype, (name) =>
     fn === "erfc"
       ? g.node("Sub", [g.scalar(1, "float32"), g.node("Erf", [name])])
       : g.node(UNARY_OPERATOR[fn], [name]),
   );
 }
 
-/** ONNX has no negation of unsigned integers; 0 − x wraps as it should. */
-const negateInteger = (g: GraphBuilder, view: BufferView): View =>
-  mapView(g, view, view.dtype, (name) => g.node("Sub", [g.scalar(0, view.dtype), name]));
-
-/** A scalar tensor that holds a splat's number. */
-function constantOf(g: GraphBuilder, view: View): BufferView {
-  const constant = pointwise(g, [view], view.dtype, ([name]) => name!);
-  invariant(constant.kind === "buffer", "a constant is a tensor");
-  return { ...constant, shape: view.shape, axes: view.shape.map(() => undefined) };
+/** A factor of −1 for floats. ONNX has no negation of unsigned integers; 0 − x wraps as it should. */
+function negate(g: GraphBuilder, view: View): View {
+  if (view.kind === "splat") return { ...view, value: roundTo(-view.value, view.dtype) };
+  if (view.dtype === "float32") return scaleBy(view, -1);
+  return mapView(g, view, view.dtype, (name) => g.node("Sub", [g.scalar(0, view.dtype), name]));
 }
 
 const BINARY_OPERATOR: Readonly<
