@@ -10,6 +10,11 @@ export function processTerminal(): Terminal {
       if (interrupt.signal.aborted) process.exit(130);
       interrupt.abort();
     });
+  // Whoever read the output has gone (`| head`): the run goes on, its directory holds all of it.
+  for (const stream of [process.stdout, process.stderr])
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EPIPE") throw error;
+    });
   return {
     output: (text) => void process.stdout.write(text),
     error: (text) => void process.stderr.write(text),

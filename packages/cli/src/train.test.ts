@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
 import { runCommand } from "./test/command.ts";
 
 let directory: string;
@@ -22,7 +22,12 @@ const DIGITS = "train digits trainSize=400 testSize=50 batchSize=8 valSize=20 no
 /** The real command as a process of its own. */
 function spawnAtoll(argv: readonly string[]): ChildProcess & { stdout: NodeJS.ReadableStream } {
   const bin = fileURLToPath(new URL("../bin/atoll.mjs", import.meta.url));
-  return spawn(process.execPath, [bin, ...argv], { cwd: directory, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [bin, ...argv], {
+    cwd: directory,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  onTestFinished(() => void child.kill("SIGKILL"));
+  return child;
 }
 
 const readRun = (name: string, file: string): Promise<string> =>
@@ -142,6 +147,13 @@ test.each(["SIGINT", "SIGTERM"] as const)(
     expect(existsSync(join(directory, "runs", "long", "report.html"))).toBe(true);
   },
 );
+
+test("a run goes on when nobody reads its progress any more", async () => {
+  const child = spawnAtoll([...DIGITS, "maxSteps=40", "--name", "unread"]);
+  child.stderr!.once("data", () => child.stderr!.destroy());
+  expect(await once(child, "exit")).toEqual([0, null]);
+  expect(JSON.parse(await readRun("unread", "summary.json"))).toMatchObject({ steps: 40 });
+});
 
 test("an interrupt before the first step leaves nothing behind", async () => {
   const { exitCode, output, error } = await runCommand(["train", "mnist"], directory, {
