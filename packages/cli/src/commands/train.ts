@@ -39,7 +39,7 @@ export const trainCommand: Command = {
   async run(argv, terminal) {
     const parsed = readArguments(argv, terminal);
     const experiment = await loadExperiment(parsed.experiment, terminal.workingDirectory);
-    await using run = parsed.resume ? await openRun(parsed) : undefined;
+    await using run = parsed.resume ? openRun(parsed) : undefined;
     const config = configOf(experiment, parsed.given, run?.config.options as ConfigTree | undefined);
     if (run) return await trainIn(run, experiment, config, parsed, terminal);
     const options = fitOptionsOf(config.run); // refuses bad combinations before a directory is made
@@ -83,7 +83,7 @@ function readArguments(argv: readonly string[], { workingDirectory }: Terminal):
   };
 }
 
-function openRun({ runsDirectory, name, experiment }: TrainArguments): Promise<RunDirectory> {
+function openRun({ runsDirectory, name, experiment }: TrainArguments): RunDirectory {
   if (name === undefined)
     throw new ConfigError(
       `--resume needs to know which run: add --name NAME (runs are in ${runsDirectory}).`,
@@ -93,7 +93,7 @@ function openRun({ runsDirectory, name, experiment }: TrainArguments): Promise<R
     throw new ConfigError(
       `Run "${name}" is of experiment "${String(run.config.experiment)}", not "${experiment}". Resume it with that, or choose a new name.`,
     );
-  return Promise.resolve(run);
+  return run;
 }
 
 /** A new run's options, or a resumed one's: those of its config.json, which the command line may repeat but not change. */
