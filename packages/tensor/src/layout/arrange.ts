@@ -1,5 +1,5 @@
 // Fixing layouts: turning a view into a tensor of the graph whose axes lie in a given order. This is the only place
-// that emits Transpose and Expand.
+// that transposes or repeats data.
 
 import { invariant } from "@atoll/core";
 import type { GraphBuilder } from "../onnx/graph.ts";

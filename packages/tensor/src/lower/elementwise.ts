@@ -35,6 +35,7 @@ export function unary(g: GraphBuilder, fn: UnaryFunction, view: View): View {
     const inverse = mapView(g, withoutScale(view), view.dtype, (name) => g.node("Reciprocal", [name]));
     return scaleBy(inverse, 1 / view.scale);
   }
+  // ONNX has no erfc; 1 − erf(x) is off by up to 10⁻⁷, which matters only where erfc itself is as small.
   return mapView(g, view, view.dtype, (name) =>
     fn === "erfc"
       ? g.node("Sub", [g.scalar(1, "float32"), g.node("Erf", [name])])
