@@ -56,9 +56,9 @@ describe("options", () => {
     ],
     ["unknown choice", "train digits strategy=dilocco", /"dilocco"\. Did you mean "diloco"\?/],
     ["unknown value", "train digits network.profile=wam", /"wam"\. Did you mean "wan"\?/],
-    ["text for a number", "train digits nodes=three", /Option "nodes": expected number, got "three"/],
-    ["nothing for a number", "train digits nodes=", /Option "nodes": expected number, got ""/],
-    ["fraction for an integer", "train digits nodes=1.5", /Option "nodes": expected int.*, got 1\.5/],
+    ["text for a number", "train digits nodes=three", /Option "nodes": expected a number, got "three"/],
+    ["nothing for a number", "train digits nodes=", /Option "nodes": expected a number, got ""/],
+    ["fraction for an integer", "train digits nodes=1.5", /Option "nodes": expected an integer, got 1\.5/],
     ["number for a boolean", "train digits shuffle=1", /Option "shuffle": expected boolean, got 1/],
     ["no nodes", "train digits nodes=0", /Option "nodes": expected .*1, got 0/],
     [
@@ -117,7 +117,7 @@ describe("options", () => {
     [
       "cosine without an end",
       "train mnist data=digits maxSteps=null numEpochs=1",
-      /Option "maxSteps": expected number, got null/,
+      /Option "maxSteps": expected a number, got null/,
     ],
     ["name that is no directory's", "train digits --name ../x", /Run name "\.\.\/x": expected letters/],
     [

@@ -132,5 +132,9 @@ function scheduleOf(config: OptimizerConfig, totalSteps: number | undefined): nu
     throw new ConfigError(
       'Option "optimizer.schedule": cosine needs to know the last step; give maxSteps instead of numEpochs.',
     );
+  if (warmupSteps >= totalSteps)
+    throw new ConfigError(
+      `Option "optimizer.warmupSteps": expected fewer than maxSteps (${totalSteps}) under a cosine schedule, got ${warmupSteps}. Lower it, or train longer.`,
+    );
   return warmupCosine({ peak, warmupSteps, totalSteps, end });
 }

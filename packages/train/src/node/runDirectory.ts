@@ -13,8 +13,14 @@ import {
   truncateSync,
   writeFileSync,
 } from "node:fs";
-import { dirname, join } from "node:path";
-import { latestCheckpoint, loadCheckpoint, saveCheckpoint, writeError } from "@atoll/checkpoint/node";
+import { join } from "node:path";
+import {
+  latestCheckpoint,
+  loadCheckpoint,
+  makeDirectories,
+  saveCheckpoint,
+  writeError,
+} from "@atoll/checkpoint/node";
 import { ConfigError, type ConfigTree, type ConfigValue, messageOf, type RunEvent } from "@atoll/core";
 import type { CheckpointStore } from "../options.ts";
 import type { NodeState, RunSnapshot } from "../snapshot.ts";
@@ -215,13 +221,6 @@ function wholeEvents(lines: readonly string[]): readonly RunEvent[] {
     }
   }
   return events;
-}
-
-/** Makes a directory and those above it. Node's own way of doing so never returns for a path below /proc. */
-function makeDirectories(path: string): void {
-  if (existsSync(path)) return;
-  makeDirectories(dirname(path));
-  makeNew(path);
 }
 
 /** Makes a directory; false if it is there already, be it since a moment ago by another process. */
