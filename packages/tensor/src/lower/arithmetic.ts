@@ -66,6 +66,8 @@ function sum(g: GraphBuilder, a: View, b: View, sign: 1 | -1): View {
     if (a.scale === -1) return subtract(splat(sign * b.value, b.dtype, b.shape), withoutScale(a));
     return add(a, scaleBy(b, sign));
   }
+  const total = a.scale + sign * b.scale;
+  if (isSameArray(a, b) && total !== 0) return scaleBy(withoutScale(a), total);
   const biased = sign === 1 ? (addBias(g, a, b) ?? addBias(g, b, a)) : undefined;
   if (biased !== undefined) return biased;
 
@@ -81,6 +83,10 @@ function sum(g: GraphBuilder, a: View, b: View, sign: 1 | -1): View {
   const ratio = sx / sy;
   return scaleBy(ratio < 0 ? subtract(y, scaleBy(x, -ratio)) : add(y, scaleBy(x, ratio)), sy);
 }
+
+/** Whether two views show the same elements, up to their factors. */
+const isSameArray = (a: BufferView, b: BufferView): boolean =>
+  a.buffer === b.buffer && a.shape.join() === b.shape.join() && a.axes.every((axis, d) => axis === b.axes[d]);
 
 /** base + vector as one operator, where the base is a product or convolution that nobody else reads. */
 function addBias(g: GraphBuilder, base: BufferView, vector: BufferView): View | undefined {

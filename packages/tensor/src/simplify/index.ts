@@ -3,6 +3,7 @@
 
 import type { Computation } from "../ir.ts";
 import { restoreDivision, restoreSubtraction } from "./arithmetic.ts";
+import { mergeCommon } from "./common.ts";
 import { dropSecondMask } from "./masked-softmax.ts";
 import { markIndices, maskBeforeUnpooling, recogniseMaxPool, recogniseMaxPoolGradient } from "./max-pool.ts";
 import { recogniseRelu, recogniseReluGradient } from "./relu.ts";
@@ -22,7 +23,7 @@ const RULES: readonly Rule[] = [
 export function simplify(computation: Computation): Computation {
   const rewritten = RULES.reduce<Computation>(
     (current, rule) => deadCode(rewrite(current, rule)),
-    computation,
+    mergeCommon(computation),
   );
   return markIndices(rewritten); // Once only the gradients that are needed are left.
 }
