@@ -41,18 +41,6 @@ const jobs: readonly Job[] = [
     options: ["strategy=ddp", "nodes=1000", "maxSteps=5", "batchSize=16"],
     goal: "works",
   },
-  {
-    name: "smallCnn FedAvg 4 × 50",
-    options: ["model=smallCnn", ...fedAvg, "nodes=4", "maxSteps=50"],
-    exoGym: { seconds: 25.9 },
-    goal: "13 s",
-  },
-  {
-    name: "smallCnn DDP 4 × 50",
-    options: ["model=smallCnn", "strategy=ddp", "nodes=4", "maxSteps=50"],
-    exoGym: { seconds: 23.9 },
-    goal: "13 s",
-  },
 ];
 
 interface Measured {
@@ -115,7 +103,7 @@ const runs = mkdtempSync(join(tmpdir(), "atoll-bench-"));
 const rows = jobs.map((job): Row => {
   const measured = Array.from({ length: repeats }, () => run(job, experiment, runs));
   const of = (key: keyof Measured): number => median(measured.map((m) => m[key]));
-  const ratio = job.exoGym && job.exoGym.seconds / of(job.name.startsWith("smallCnn") ? "fit" : "wall");
+  const ratio = job.exoGym && job.exoGym.seconds / of("wall");
   return {
     job: job.name,
     "whole s": of("wall").toFixed(2),
