@@ -16,9 +16,9 @@ import {
   shapes,
 } from "../test/backends.ts";
 import { trace } from "../trace.ts";
-import { fusedCrossEntropy } from "./cross-entropy.ts";
+import { fusedCrossEntropy } from "./crossEntropy.ts";
 import { fusedGelu } from "./gelu.ts";
-import { fusedLayerNorm } from "./layer-norm.ts";
+import { fusedLayerNorm } from "./layerNorm.ts";
 import { fusedSoftmax } from "./softmax.ts";
 
 const float = (...shape: number[]) => ({ shape, dtype: "float32" }) as const;

@@ -8,7 +8,7 @@ import type { View } from "../layout/view.ts";
 import { linear, range, realDimensions, scaleBy, viewOf } from "../layout/view.ts";
 import type { GraphBuilder } from "../onnx/graph.ts";
 import { pointwise } from "./pointwise.ts";
-import { isCompared, isTiling, windowCounts } from "./pooling-size.ts";
+import { isCompared, isTiling, windowCounts } from "./poolingSize.ts";
 import { concatenate, pad, reshape, slice, transpose } from "./shape.ts";
 
 /** All positions within a window, row-major. */

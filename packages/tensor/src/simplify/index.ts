@@ -4,8 +4,8 @@
 import type { Computation } from "../ir.ts";
 import { restoreDivision, restoreSubtraction } from "./arithmetic.ts";
 import { mergeCommon } from "./common.ts";
-import { dropSecondMask } from "./masked-softmax.ts";
-import { markIndices, maskBeforeUnpooling, recogniseMaxPool, recogniseMaxPoolGradient } from "./max-pool.ts";
+import { dropSecondMask } from "./maskedSoftmax.ts";
+import { markIndices, maskBeforeUnpooling, recogniseMaxPool, recogniseMaxPoolGradient } from "./maxPool.ts";
 import { recogniseRelu, recogniseReluGradient } from "./relu.ts";
 import { deadCode, type Rule, rewrite } from "./rewrite.ts";
 

@@ -4,7 +4,7 @@ import { rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { messageOf, RunError } from "@atoll/core";
 import { renderReport } from "../report/report.ts";
-import { readRun } from "./read-run.ts";
+import { readRun } from "./readRun.ts";
 
 /**
  * Makes `report.html` in the run directory from what the run wrote there; an older report is replaced whole.
