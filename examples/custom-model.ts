@@ -1,7 +1,7 @@
 // A model of one's own: pure functions over trees of tensors. The same model is trained on every node, so it keeps
 // nothing itself: parameters, buffers and the random key of dropout are arguments.
 //
-//   npx atoll train examples/customModel.ts nodes=8 partition=dirichlet partition.alpha=0.1 strategy=fedavg strategy.H=10
+//   npx atoll train examples/custom-model.ts nodes=8 partition=dirichlet partition.alpha=0.1 strategy=fedavg strategy.H=10
 
 import { createRandom } from "@atoll/core";
 import {
