@@ -31,8 +31,8 @@ export async function main(argv: readonly string[], terminal: Terminal): Promise
 
 async function dispatch([name, ...rest]: readonly string[], terminal: Terminal): Promise<number> {
   if (name === undefined || name === "help" || name === "--help" || name === "-h") {
-    const [topic] = name === "help" ? rest : [];
-    terminal.output(topic === undefined ? topHelp(commands) : (await load(topic)).help());
+    const [topic, ...more] = name === "help" ? rest : [];
+    terminal.output(topic === undefined ? topHelp(commands) : await (await load(topic)).help(more, terminal));
     return 0;
   }
   if (name === "--version" || name === "-v") {
@@ -41,7 +41,7 @@ async function dispatch([name, ...rest]: readonly string[], terminal: Terminal):
   }
   const command = await load(name);
   if (rest.includes("--help") || rest.includes("-h")) {
-    terminal.output(command.help());
+    terminal.output(await command.help(rest, terminal));
     return 0;
   }
   return command.run(rest, terminal);

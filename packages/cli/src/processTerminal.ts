@@ -2,14 +2,21 @@
 
 import type { Terminal } from "./terminal.ts";
 
-/** A second interrupt ends the process at once. */
+/** A first interrupt asks the command to stop in good order; a second one ends the process at once. */
 export function processTerminal(): Terminal {
   const interrupt = new AbortController();
-  for (const signal of ["SIGINT", "SIGTERM"] as const)
-    process.on(signal, () => {
-      if (interrupt.signal.aborted) process.exit(130);
+  const signals = ["SIGINT", "SIGTERM"] as const;
+  const stop = (signal: NodeJS.Signals): void => {
+    if (!interrupt.signal.aborted) {
+      process.stderr.write("\nStopping where all nodes can; once more to quit at once.\n");
       interrupt.abort();
-    });
+      return;
+    }
+    // The signal's own action, since process.exit would wait for worker threads in the middle of native code.
+    for (const each of signals) process.removeAllListeners(each);
+    process.kill(process.pid, signal);
+  };
+  for (const signal of signals) process.on(signal, stop);
   // Whoever read the output has gone (`| head`): the run goes on, its directory holds all of it.
   for (const stream of [process.stdout, process.stderr])
     stream.on("error", (error: NodeJS.ErrnoException) => {

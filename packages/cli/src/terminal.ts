@@ -21,7 +21,8 @@ export interface Terminal {
 }
 
 export interface Command {
-  help(): string;
+  /** @param argv what else was on the command line: the help may be about that */
+  help(argv: readonly string[], terminal: Terminal): Promise<string>;
   /** @returns the exit code */
   run(argv: readonly string[], terminal: Terminal): Promise<number>;
 }

@@ -77,6 +77,7 @@ test("a run without --json prints nothing on standard output, and numbers its di
     expect((await readdir(join(directory, "runs", name))).sort()).toEqual([
       "config.json",
       "events.jsonl",
+      "model.safetensors",
       "report.html",
       "summary.json",
       "train.csv",

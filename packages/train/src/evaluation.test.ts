@@ -35,8 +35,8 @@ test("a sample is of different examples in order, the same for the same seed, an
 
 test("batches cover all examples once", () => {
   fc.assert(
-    fc.property(fc.nat(1000), (count) => {
-      const covered = evaluationBatches(count).flatMap(({ start, end }) =>
+    fc.property(fc.nat(1000), fc.integer({ min: 1, max: 300 }), (count, minibatchSize) => {
+      const covered = evaluationBatches(count, minibatchSize).flatMap(({ start, end }) =>
         Array.from({ length: end - start }, (_, i) => start + i),
       );
       expect(covered).toEqual(Array.from({ length: count }, (_, i) => i));

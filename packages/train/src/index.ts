@@ -14,13 +14,14 @@ export {
 } from "./experiment.ts";
 export { type InProcessOptions, inProcessExecutor } from "./inProcessExecutor.ts";
 export { type FitResult, LocalTrainer, type LocalTrainerOptions } from "./localTrainer.ts";
-export type { Model } from "./models/index.ts";
+export type { ApplyContext, ExampleType, GptOptions, GptSize, Model } from "./models/index.ts";
 export { cnn, gpt, gptSizes, mlp, smallCnn } from "./models/index.ts";
 export { createOptimizer, type OptimizerConfig, optimizerEntries } from "./optimizers.ts";
 export type { CheckpointStore, FitOptions } from "./options.ts";
 export type { Replica } from "./replica.ts";
 export type { NodeSnapshot, NodeState, RunSnapshot } from "./snapshot.ts";
 export {
+  type DdpOptions,
   type DiLoCoOptions,
   ddp,
   diLoCo,

@@ -115,7 +115,7 @@ class WorkerExecutor implements Executor {
     const parameters = share(weights.parameters, Float32Array);
     const buffers = share(weights.buffers, Float32Array);
     const sums = await Promise.all(
-      evaluationBatches(indices.length).map(({ start, end }) =>
+      evaluationBatches(indices.length, this.#options.minibatchSize).map(({ start, end }) =>
         this.#run({ kind: "evaluate", parameters, buffers, indices: indices.slice(start, end) }),
       ),
     );
@@ -177,7 +177,9 @@ function evaluationOf(options: ExecutorOptions): Setup["evaluation"] {
   if (options.evaluation === undefined) return undefined;
   const { source, counts } = options.evaluation;
   const sizes = new Set(
-    counts.flatMap((count) => evaluationBatches(count).map(({ start, end }) => end - start)),
+    counts.flatMap((count) =>
+      evaluationBatches(count, options.minibatchSize).map(({ start, end }) => end - start),
+    ),
   );
   const programs = [...sizes].map((batchSize) => ({
     batchSize,

@@ -1,6 +1,7 @@
 // Distributed data parallel: every step's gradients are averaged over all nodes before the optimizer applies them.
 // Source: Li et al., "PyTorch Distributed: experiences on accelerating data parallel training" (arXiv 2006.15704), §3.
-// Buffers (batch statistics) stay each node's own; the evaluated global model averages them.
+// Unlike there, gradients are not sent in buckets while the backward pass still runs: the all-reduce follows it, so the
+// simulated time is an upper bound. Buffers (batch statistics) stay each node's own; the evaluated global model averages them.
 
 import { parseConfig } from "@atoll/core/config";
 import { adamW, type Optimizer } from "@atoll/tensor";

@@ -5,7 +5,7 @@ import { diLoCoEntry } from "./diLoCo.ts";
 import { fedAvgEntry } from "./fedAvg.ts";
 import type { StrategyEntry } from "./strategy.ts";
 
-export { ddp } from "./ddp.ts";
+export { type DdpOptions, ddp } from "./ddp.ts";
 export { type DiLoCoOptions, diLoCo } from "./diLoCo.ts";
 export { type FedAvgOptions, fedAvg } from "./fedAvg.ts";
 export { type NesterovOptions, nesterov, type OuterOptimizer } from "./outerOptimizer.ts";
