@@ -41,18 +41,6 @@ const jobs: readonly Job[] = [
     options: ["strategy=ddp", "nodes=1000", "maxSteps=5", "batchSize=16"],
     goal: "works",
   },
-  {
-    name: "smallCnn FedAvg 4 × 50",
-    options: ["model=smallCnn", ...fedAvg, "nodes=4", "maxSteps=50"],
-    exoGym: { seconds: 25.9 },
-    goal: "13 s",
-  },
-  {
-    name: "smallCnn DDP 4 × 50",
-    options: ["model=smallCnn", "strategy=ddp", "nodes=4", "maxSteps=50"],
-    exoGym: { seconds: 23.9 },
-    goal: "13 s",
-  },
 ];
 
 interface Measured {
@@ -65,7 +53,7 @@ interface Measured {
 const atoll = resolve(import.meta.dirname, "../packages/cli/bin/atoll.mjs");
 
 /** Runs a job once. The shell's `times` tells the CPU seconds of the process it waited for. */
-function run({ options }: Job, data: string, runs: string): Measured {
+function run({ options }: Job, experiment: readonly string[], runs: string): Measured {
   const start = performance.now();
   const { stdout, status, stderr } = spawnSync(
     "sh",
@@ -76,8 +64,7 @@ function run({ options }: Job, data: string, runs: string): Measured {
       process.execPath,
       atoll,
       "train",
-      "mnist",
-      `data=${data}`,
+      ...experiment,
       ...options,
       "seed=1",
       "valSize=0",
@@ -110,12 +97,13 @@ const childSeconds = (line: string): number =>
   );
 
 const repeats = Number(process.argv[2] ?? 3);
-const data = process.env.ATOLL_DATA !== undefined && existsSync(process.env.ATOLL_DATA) ? "mnist" : "digits";
+const hasMnist = process.env.ATOLL_DATA !== undefined && existsSync(process.env.ATOLL_DATA);
+const experiment = hasMnist ? ["mnist"] : ["digits", "trainSize=20000", "testSize=10000"];
 const runs = mkdtempSync(join(tmpdir(), "atoll-bench-"));
 const rows = jobs.map((job): Row => {
-  const measured = Array.from({ length: repeats }, () => run(job, data, runs));
+  const measured = Array.from({ length: repeats }, () => run(job, experiment, runs));
   const of = (key: keyof Measured): number => median(measured.map((m) => m[key]));
-  const ratio = job.exoGym && job.exoGym.seconds / of(job.name.startsWith("smallCnn") ? "fit" : "wall");
+  const ratio = job.exoGym && job.exoGym.seconds / of("wall");
   return {
     job: job.name,
     "whole s": of("wall").toFixed(2),
@@ -130,4 +118,4 @@ const rows = jobs.map((job): Row => {
   };
 });
 rmSync(runs, { recursive: true });
-printTable(`The main job on ${data}, median of ${repeats}`, rows);
+printTable(`The main job on ${experiment[0]}, median of ${repeats}`, rows);

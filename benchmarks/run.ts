@@ -7,6 +7,7 @@ import { join } from "node:path";
 const here = import.meta.dirname;
 const scripts = [
   "mainJob.ts",
+  "smallCnn.ts",
   "updateModes.ts",
   ...["engine", "network"].flatMap((folder) => {
     const path = join(here, folder);

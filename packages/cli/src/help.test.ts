@@ -1,12 +1,13 @@
 // The help texts: complete, narrow enough, and with examples that are accepted.
 
-import { mergeConfig, parseAssignments } from "@atoll/core/config";
+import { parseAssignments } from "@atoll/core/config";
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { choice } from "./choice.ts";
 import { builtIns } from "./experiments/index.ts";
-import { describeOptions, table } from "./help.ts";
-import { fitOptionsOf, resolveConfig } from "./runConfig.ts";
+import { table } from "./help.ts";
+import { describeOptions } from "./optionsHelp.ts";
+import { fitOptionsOf, resolveConfig, withDefaults } from "./runConfig.ts";
 import { runOptions } from "./runOptions.ts";
 import { runCommand } from "./test/command.ts";
 
@@ -35,7 +36,7 @@ test("the examples in the help are accepted", async () => {
   for (const line of lines) {
     const [name, ...pairs] = line.trim().split(" ").slice(3);
     const experiment = builtIns.find((candidate) => candidate.name === name)!;
-    const given = mergeConfig(experiment.defaults ?? {}, parseAssignments(pairs));
+    const given = withDefaults(experiment, parseAssignments(pairs));
     expect(fitOptionsOf(resolveConfig(experiment, given).run).strategy.name).toBeTypeOf("string");
   }
 });
@@ -66,4 +67,10 @@ test("long names push their text to the next line, and long text wraps", () => {
 
 test("--version", async () => {
   expect((await runCommand(["--version"], "/")).output).toMatch(/^\d+\.\d+\.\d+\n$/);
+});
+
+test("help for what is no command", async () => {
+  const { exitCode, output, error } = await runCommand(["help", "trian"], "/");
+  expect({ exitCode, output }).toEqual({ exitCode: 2, output: "" });
+  expect(error).toMatch(/Unknown command "trian"\. Did you mean "train"\?/);
 });

@@ -1,12 +1,18 @@
 // The command line's frame: finds the command, and turns what it throws into one sentence and an exit code.
 
 import { AtollError, messageOf, unknownName } from "@atoll/core";
-import { trainCommand } from "./commands/train.ts";
 import { topHelp } from "./help.ts";
-import type { Command, Terminal } from "./terminal.ts";
+import type { Command, CommandEntry, Terminal } from "./terminal.ts";
 import { VERSION } from "./version.ts";
 
-const commands: readonly Command[] = [trainCommand];
+/** A command's code, and all that it needs, is loaded when it is asked for. */
+const commands: readonly CommandEntry[] = [
+  {
+    name: "train",
+    summary: "train an experiment on N simulated machines",
+    load: async (): Promise<Command> => (await import("./commands/train.ts")).trainCommand,
+  },
+];
 
 /** Runs `atoll <argv>`; returns the exit code: 0 done, 1 failed, 2 wrong command line or config, 130 interrupted. */
 export async function main(argv: readonly string[], terminal: Terminal): Promise<number> {
@@ -25,19 +31,24 @@ export async function main(argv: readonly string[], terminal: Terminal): Promise
 
 async function dispatch([name, ...rest]: readonly string[], terminal: Terminal): Promise<number> {
   if (name === undefined || name === "help" || name === "--help" || name === "-h") {
-    const topic = commands.find((command) => command.name === rest[0]);
-    terminal.output(topic ? topic.help() : topHelp(commands));
+    const [topic, ...more] = name === "help" ? rest : [];
+    terminal.output(topic === undefined ? topHelp(commands) : await (await load(topic)).help(more, terminal));
     return 0;
   }
   if (name === "--version" || name === "-v") {
     terminal.output(`${VERSION}\n`);
     return 0;
   }
-  const command = commands.find((candidate) => candidate.name === name);
-  if (!command) throw unknownName("command", name, [...commands.map((candidate) => candidate.name), "help"]);
+  const command = await load(name);
   if (rest.includes("--help") || rest.includes("-h")) {
-    terminal.output(command.help());
+    terminal.output(await command.help(rest, terminal));
     return 0;
   }
   return command.run(rest, terminal);
+}
+
+function load(name: string): Promise<Command> {
+  const entry = commands.find((candidate) => candidate.name === name);
+  if (!entry) throw unknownName("command", name, [...commands.map((candidate) => candidate.name), "help"]);
+  return entry.load();
 }

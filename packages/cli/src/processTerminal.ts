@@ -2,19 +2,33 @@
 
 import type { Terminal } from "./terminal.ts";
 
-/** A second interrupt ends the process at once. */
+/** A first interrupt asks the command to stop in good order; a second one ends the process at once. */
 export function processTerminal(): Terminal {
   const interrupt = new AbortController();
-  for (const signal of ["SIGINT", "SIGTERM"] as const)
-    process.on(signal, () => {
-      if (interrupt.signal.aborted) process.exit(130);
+  const signals = ["SIGINT", "SIGTERM"] as const;
+  const stop = (signal: NodeJS.Signals): void => {
+    if (!interrupt.signal.aborted) {
+      process.stderr.write("\nStopping where all nodes can; once more to quit at once.\n");
       interrupt.abort();
+      return;
+    }
+    // The signal's own action, since process.exit would wait for worker threads in the middle of native code.
+    for (const each of signals) process.removeAllListeners(each);
+    process.kill(process.pid, signal);
+  };
+  for (const signal of signals) process.on(signal, stop);
+  // Whoever read the output has gone (`| head`): the run goes on, its directory holds all of it.
+  for (const stream of [process.stdout, process.stderr])
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EPIPE") throw error;
     });
   return {
     output: (text) => void process.stdout.write(text),
     error: (text) => void process.stderr.write(text),
     interactive: process.stderr.isTTY === true,
-    columns: process.stderr.columns ?? 80,
+    get columns() {
+      return process.stderr.columns ?? 80; // A window can be resized.
+    },
     environment: process.env,
     workingDirectory: process.cwd(),
     now: () => performance.timeOrigin + performance.now(),

@@ -64,7 +64,10 @@ test.each([40, 80, 120])(
     run(bar);
     const frames = bar.text().split("\r\u001b[K").slice(1);
     expect(frames.length).toBeGreaterThan(100);
-    for (const frame of frames) expect([...frame.trimEnd()].length).toBeLessThan(columns);
+    for (const frame of frames) {
+      expect([...frame.trimEnd()].length).toBeLessThan(columns);
+      expect(frame).toMatch(/(step +\d+\/400|loss 0\.5000|lr 0\.00100|simulated \S+ m?s|a node)\n?$/); // No fact is cut.
+    }
     expect(bar.text().match(/\n/g)).toHaveLength(1);
     expect(frames.at(-1)).toMatch(/400\/400/);
   },

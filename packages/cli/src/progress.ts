@@ -8,6 +8,8 @@ const REDRAW_MS = 100;
 /** Plain lines are for logs: about this many a run. */
 const PLAIN_LINES = 20;
 const BAR_WIDTH = 24;
+/** A narrower bar shows nothing that the step does not. */
+const LEAST_BAR_WIDTH = 6;
 
 /** A reader of events that draws progress on a terminal's standard error. */
 export class Progress {
@@ -27,7 +29,7 @@ export class Progress {
     else if (event.type === "evaluation" && event.split === "validation") {
       const { local, global } = event.loss;
       this.note(
-        `step ${event.step}: validation loss ${local.toFixed(4)} local, ${global.toFixed(4)} global${accuracies(event.accuracy)}`,
+        `step ${event.step}: validation loss ${formatLoss(local)} local, ${formatLoss(global)} global${accuracies(event.accuracy)}`,
       );
     } else if (event.type === "checkpoint") this.note(`step ${event.step}: checkpoint ${event.path}`);
     else if (event.type === "runFinished") this.#close();
@@ -57,15 +59,13 @@ export class Progress {
     if (!this.#terminal.interactive) {
       const every = Math.max(1, Math.ceil(this.#maxSteps / PLAIN_LINES));
       if (event.step % every === 0 || event.step === this.#maxSteps)
-        this.#terminal.error(`${facts(event, this.#maxSteps)}\n`);
+        this.#terminal.error(`${facts(event, this.#maxSteps).join("  ")}\n`);
       return;
     }
     const now = this.#terminal.now();
     if (now - this.#drawnAt < REDRAW_MS && event.step < this.#maxSteps) return;
     this.#drawnAt = now;
-    const filled = Math.round((event.step / this.#maxSteps) * BAR_WIDTH);
-    const line = `${"█".repeat(filled)}${"░".repeat(BAR_WIDTH - filled)} ${facts(event, this.#maxSteps)}`;
-    this.#redraw(line);
+    this.#redraw(barLine(event, this.#maxSteps, this.#terminal.columns - 1));
   }
 
   #redraw(line: string): void {
@@ -84,14 +84,31 @@ export class Progress {
   }
 }
 
-const facts = ({ step, loss, learningRate, time, bytesSent }: StepDone, maxSteps: number): string =>
-  [
-    `step ${String(step).padStart(String(maxSteps).length)}/${maxSteps}`,
-    `loss ${loss.toFixed(4)}`,
-    `lr ${learningRate.toPrecision(3)}`,
-    `simulated ${formatSeconds(time)}`,
-    `sent ${formatBytes(bytesSent)} a node`,
-  ].join("  ");
+/** In the order of their use to a reader: where there is no room for all, the last ones go. */
+const facts = (
+  { step, loss, learningRate, time, bytesSent }: StepDone,
+  maxSteps: number,
+): readonly string[] => [
+  `step ${String(step).padStart(String(maxSteps).length)}/${maxSteps}`,
+  `loss ${formatLoss(loss)}`,
+  `lr ${learningRate.toPrecision(3)}`,
+  `simulated ${formatSeconds(time)}`,
+  `sent ${formatBytes(bytesSent)} a node`,
+];
+
+/** A bar and as many facts as fit into `width` columns, each of them whole: half a number is a wrong number. */
+function barLine(event: StepDone, maxSteps: number, width: number): string {
+  const shown = [...facts(event, maxSteps)];
+  while (shown.length > 1 && shown.join("  ").length > width) shown.pop();
+  const text = shown.join("  ");
+  const room = Math.min(BAR_WIDTH, width - text.length - 1);
+  if (room < LEAST_BAR_WIDTH) return text;
+  const filled = Math.round((event.step / maxSteps) * room);
+  return `${"█".repeat(filled)}${"░".repeat(room - filled)} ${text}`;
+}
+
+/** A loss that has exploded is a matter of its exponent. */
+const formatLoss = (loss: number): string => (Math.abs(loss) < 1e4 ? loss.toFixed(4) : loss.toExponential(3));
 
 const accuracies = (accuracy: { readonly local: number; readonly global: number } | null): string =>
   accuracy === null

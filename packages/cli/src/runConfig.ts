@@ -2,7 +2,7 @@
 // run's, and becomes what LocalTrainer.fit takes.
 
 import { ConfigError, type ConfigTree, type ConfigValue } from "@atoll/core";
-import { parseConfig } from "@atoll/core/config";
+import { mergeConfig, parseConfig } from "@atoll/core/config";
 import {
   createOptimizer,
   type Experiment,
@@ -25,6 +25,13 @@ export interface ResolvedConfig {
   readonly run: RunConfig;
   /** The experiment's own options. */
   readonly own: Record<string, unknown>;
+}
+
+/** An experiment's defaults under what was given. Steps and epochs are two ways to say one thing: the given one holds. */
+export function withDefaults({ defaults = {} }: Experiment, given: ConfigTree): ConfigTree {
+  const { maxSteps, numEpochs, ...others } = defaults;
+  const lengthGiven = given.maxSteps !== undefined || given.numEpochs !== undefined;
+  return mergeConfig(lengthGiven ? others : defaults, given);
 }
 
 /** @throws ConfigError that names the option. */
@@ -53,8 +60,8 @@ export function fitOptionsOf(run: RunConfig): FitOptions {
 
 /** A resumed run takes its options from its config.json. @throws ConfigError that names the first option that differs. */
 export function refuseChanges(saved: ConfigTree, given: ConfigTree): void {
-  const before = flat(saved);
-  const after = flat(given);
+  const before = flatOptions(saved);
+  const after = flatOptions(given);
   for (const path of new Set([...before.keys(), ...after.keys()])) {
     if (before.get(path) === after.get(path)) continue;
     throw new ConfigError(
@@ -64,13 +71,13 @@ export function refuseChanges(saved: ConfigTree, given: ConfigTree): void {
 }
 
 /** Options by dotted path, values as JSON. `workers` is left out: it changes no result. */
-function flat(tree: ConfigTree, prefix = ""): Map<string, string> {
+export function flatOptions(tree: ConfigTree, prefix = ""): Map<string, string> {
   const rows = new Map<string, string>();
   for (const [name, value] of Object.entries(tree as Record<string, ConfigValue>)) {
     const path = prefix + name;
     if (path === "workers") continue;
     if (typeof value === "object" && value !== null && !Array.isArray(value))
-      for (const [inner, text] of flat(value as ConfigTree, `${path}.`)) rows.set(inner, text);
+      for (const [inner, text] of flatOptions(value as ConfigTree, `${path}.`)) rows.set(inner, text);
     else rows.set(path, JSON.stringify(value));
   }
   return rows;

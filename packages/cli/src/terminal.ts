@@ -21,10 +21,16 @@ export interface Terminal {
 }
 
 export interface Command {
+  /** @param argv what else was on the command line: the help may be about that */
+  help(argv: readonly string[], terminal: Terminal): Promise<string>;
+  /** @returns the exit code */
+  run(argv: readonly string[], terminal: Terminal): Promise<number>;
+}
+
+/** A command as the overview knows it. */
+export interface CommandEntry {
   readonly name: string;
   /** One line for the overview. */
   readonly summary: string;
-  help(): string;
-  /** @returns the exit code */
-  run(argv: readonly string[], terminal: Terminal): Promise<number>;
+  load(): Promise<Command>;
 }

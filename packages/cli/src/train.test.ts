@@ -8,7 +8,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { decodeSafetensors } from "@atoll/checkpoint";
+import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
 import { runCommand } from "./test/command.ts";
 
 let directory: string;
@@ -22,7 +23,12 @@ const DIGITS = "train digits trainSize=400 testSize=50 batchSize=8 valSize=20 no
 /** The real command as a process of its own. */
 function spawnAtoll(argv: readonly string[]): ChildProcess & { stdout: NodeJS.ReadableStream } {
   const bin = fileURLToPath(new URL("../bin/atoll.mjs", import.meta.url));
-  return spawn(process.execPath, [bin, ...argv], { cwd: directory, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [bin, ...argv], {
+    cwd: directory,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  onTestFinished(() => void child.kill("SIGKILL"));
+  return child;
 }
 
 const readRun = (name: string, file: string): Promise<string> =>
@@ -72,6 +78,7 @@ test("a run without --json prints nothing on standard output, and numbers its di
     expect((await readdir(join(directory, "runs", name))).sort()).toEqual([
       "config.json",
       "events.jsonl",
+      "model.safetensors",
       "report.html",
       "summary.json",
       "train.csv",
@@ -142,6 +149,52 @@ test.each(["SIGINT", "SIGTERM"] as const)(
     expect(existsSync(join(directory, "runs", "long", "report.html"))).toBe(true);
   },
 );
+
+test("a second interrupt ends a real process at once, by the signal itself", async () => {
+  const child = spawnAtoll([...DIGITS, "model=cnn", "batchSize=64", "maxSteps=20", "--name", "hasty"]);
+  let error = "";
+  let asked = 0;
+  child.stderr!.on("data", (chunk: Buffer) => {
+    error += chunk;
+    const wanted = error.includes("Stopping where all nodes can") ? 2 : 1;
+    for (; asked < wanted; asked++) child.kill("SIGINT");
+  });
+  expect(await once(child, "exit")).toEqual([null, "SIGINT"]);
+});
+
+test("an interrupt after the last step does not wait for the final evaluation, and the run can be resumed", async () => {
+  const run = [...DIGITS, "maxSteps=20"];
+  const interrupt = new AbortController();
+  const watch = (text: string): void => {
+    if (text.includes("step 20/20")) interrupt.abort();
+  };
+  const { exitCode, error } = await runCommand([...run, "--name", "late"], directory, {
+    signal: interrupt.signal,
+    watch,
+  });
+  expect(exitCode).toBe(130);
+  expect(error).toMatch(/Interrupted after step 20 of 20\. Checkpoint: /);
+  expect(await runCommand([...run, "--name", "late", "--resume"], directory)).toMatchObject({ exitCode: 0 });
+  expect(await runCommand([...run, "--name", "unbroken"], directory)).toMatchObject({ exitCode: 0 });
+  const loss = async (name: string): Promise<unknown> => JSON.parse(await readRun(name, "summary.json")).loss;
+  expect(await loss("late")).toEqual(await loss("unbroken"));
+});
+
+test("a finished run keeps the fitted model, by names and shapes", async () => {
+  await runCommand([...DIGITS, "maxSteps=2", "--name", "kept"], directory);
+  const path = join(directory, "runs", "kept", "model.safetensors");
+  const { tensors } = decodeSafetensors(await readFile(path), path);
+  const shapes = Object.fromEntries(Object.entries(tensors).map(([name, { shape }]) => [name, shape]));
+  expect(Object.values(shapes)).toEqual(expect.arrayContaining([[784, 256], [256], [256, 10], [10]]));
+  expect(Object.keys(shapes).every((name) => name.startsWith("parameters."))).toBe(true);
+});
+
+test("a run goes on when nobody reads its progress any more", async () => {
+  const child = spawnAtoll([...DIGITS, "maxSteps=40", "--name", "unread"]);
+  child.stderr!.once("data", () => child.stderr!.destroy());
+  expect(await once(child, "exit")).toEqual([0, null]);
+  expect(JSON.parse(await readRun("unread", "summary.json"))).toMatchObject({ steps: 40 });
+});
 
 test("an interrupt before the first step leaves nothing behind", async () => {
   const { exitCode, output, error } = await runCommand(["train", "mnist"], directory, {

@@ -1,8 +1,22 @@
 // The help of `atoll train`, made from the schemas that also check the options.
 
 import type { Experiment } from "@atoll/train";
-import { describeOptions, table } from "./help.ts";
+import { table } from "./help.ts";
+import { describeOptions } from "./optionsHelp.ts";
+import { flatOptions } from "./runConfig.ts";
 import { runOptions } from "./runOptions.ts";
+
+/** An experiment's own options, and the run's options for which it has defaults of its own. */
+function experimentHelp({ name, options, defaults = {} }: Experiment): string {
+  const own = [...flatOptions(defaults)].map(
+    ([path, value]) => `${path.replace(/\.kind$/, "")}=${value.replaceAll('"', "")}`,
+  );
+  const rows = [
+    ...describeOptions(options),
+    ...(own.length === 0 ? [] : [["defaults here", own.join(" ")] as const]),
+  ];
+  return `\nOptions of ${name}:\n${table(rows)}`;
+}
 
 export function trainHelp(experiments: readonly Experiment[]): string {
   return `Trains an experiment on N simulated machines and writes a run directory with a report.
@@ -22,7 +36,7 @@ ${table([
 
 Options of every run; a dot goes into a choice's own options, which are indented under it:
 ${table(describeOptions(runOptions))}
-${experiments.map(({ name, options }) => `\nOptions of ${name}:\n${table(describeOptions(options))}`).join("\n")}
+${experiments.map(experimentHelp).join("\n")}
 
 Environment:
 ${table([["ATOLL_DATA", "directory of data sets; by default in the user's cache directory"]])}

@@ -30,24 +30,21 @@ test.each([
   ],
   [
     "strategy=dilocco",
-    'Unknown choice for option "strategy" "dilocco". Did you mean "diloco"? Known: diloco, fedavg.',
+    'Option "strategy": unknown choice "dilocco". Did you mean "diloco"? Known: diloco, fedavg.',
   ],
-  [
-    "strategy=fedavg strategy.h=2",
-    'Unknown option "strategy.h". Did you mean "strategy.H"? Known here: kind, H.',
-  ],
-  ["strategy=fedavg strategy.H=0", 'Option "strategy.H": expected number to be >=1, got 0.'],
-  ["nodes=two", 'Option "nodes": expected number, got "two".'],
-  ["nodes=2.5", 'Option "nodes": expected int, got 2.5.'],
+  ["strategy=fedavg strategy.h=2", 'Unknown option "strategy.h". Did you mean "strategy.H"? Known here: H.'],
+  ["strategy=fedavg strategy.H=0", 'Option "strategy.H": expected a number to be >=1, got 0.'],
+  ["nodes=two", 'Option "nodes": expected a number, got "two".'],
+  ["nodes=2.5", 'Option "nodes": expected an integer, got 2.5.'],
   [
     "network.profile=wam",
-    'Unknown value for option "network.profile" "wam". Did you mean "wan"? Known: mobile, wan.',
+    'Option "network.profile": unknown choice "wam". Did you mean "wan"? Known: mobile, wan.',
   ],
   [
     "network.profile=wan network.latncy=3",
     'Unknown option "network.latncy". Did you mean "network.latency"? Known here: profile, latency.',
   ],
-  ["strategy=diloco", 'Option "strategy.H": expected number, got nothing.'],
+  ["strategy=diloco", 'Option "strategy.H": expected a number, got nothing.'],
   [
     "strategy=diloco strategy.H=3 strategy.outer.momentm=1",
     'Unknown option "strategy.outer.momentm". Did you mean "strategy.outer.momentum"? Known here: momentum.',

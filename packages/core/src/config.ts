@@ -99,18 +99,20 @@ function describe(issue: z.core.$ZodIssue, schema: z.ZodType, value: unknown, wh
     return describeUnknown(issue.keys[0]!, path, knownKeys(schema, value, issue.path));
   const got = at(value, issue.path);
   if (issue.code === "invalid_union" && "options" in issue)
-    return unknownName(
-      `choice for option "${path.replace(/\.kind$/, "")}"`,
-      String(got),
-      (issue.options as readonly unknown[]).map(String),
-    ).message;
+    return describeChoice(path.replace(/\.kind$/, ""), String(got), issue.options as readonly unknown[]);
   if (issue.code === "invalid_value" && typeof got === "string")
-    return unknownName(`value for option "${path}"`, got, issue.values.map(String)).message;
+    return describeChoice(path, got, issue.values);
   const expected = issue.message
     .replace(/^(Invalid input|Too small|Too big): /, "")
-    .replace(/, received .*$/, "");
+    .replace(/, received .*$/, "")
+    .replace(/\bexpected int\b/, "expected an integer")
+    .replace(/\bexpected number\b/, "expected a number");
   return `Option "${path || "(config)"}": ${expected}, got ${got === undefined ? "nothing" : JSON.stringify(got)}.`;
 }
+
+/** `Option "strategy": unknown choice "dilocco". Did you mean "diloco"? Known: diloco, fedavg.` */
+const describeChoice = (path: string, got: string, known: readonly unknown[]): string =>
+  `Option "${path}": u${unknownName("choice", got, known.map(String)).message.slice(1)}`;
 
 function describeUnknown(name: string, path: string, known: readonly string[]): string {
   const full = (key: string): string => (path === "" ? key : `${path}.${key}`);
@@ -139,7 +141,7 @@ function knownKeys(schema: z.ZodType, value: unknown, path: readonly PropertyKey
       current instanceof z.ZodObject ? (current.shape[key as string] as z.ZodType | undefined) : undefined;
     current = next && unwrap(next, inner);
   }
-  return current instanceof z.ZodObject ? Object.keys(current.shape) : [];
+  return current instanceof z.ZodObject ? Object.keys(current.shape).filter((name) => name !== "kind") : [];
 }
 
 function unwrap(schema: z.ZodType, value: unknown): z.ZodType {

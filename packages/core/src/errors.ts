@@ -70,10 +70,12 @@ export function nearest(name: string, known: readonly string[]): string | undefi
   }));
   scored.sort((a, b) => a.distance - b.distance);
   const best = scored[0];
-  return best && best.distance <= Math.max(2, Math.ceil(name.length / 3)) ? best.candidate : undefined;
+  // Short names must share something with the guess: every two-letter name is two edits away from any other.
+  const most = Math.min(Math.max(2, Math.ceil(name.length / 3)), name.length - 1);
+  return best && best.distance <= most ? best.candidate : undefined;
 }
 
-/** `unknown strategy "dilocco"; did you mean "diloco"? Known: ddp, diloco, fedavg.` */
+/** `Unknown strategy "dilocco". Did you mean "diloco"? Known: ddp, diloco, fedavg.` */
 export function unknownName(what: string, name: string, known: readonly string[]): ConfigError {
   const guess = nearest(name, known);
   const hint = guess === undefined ? "" : ` Did you mean "${guess}"?`;

@@ -1,3 +1,3 @@
 export type { RunRecord } from "./record.ts";
 export { renderReport } from "./report/report.ts";
-export { summaryTable } from "./summary-table.ts";
+export { summaryTable } from "./summaryTable.ts";

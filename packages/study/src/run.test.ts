@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { describeChoice, finalEvaluation, interpretRun, meanBytesSent, simulatedSeconds } from "./run.ts";
-import { sampleRun } from "./test/sample-run.ts";
+import { sampleRun } from "./test/sampleRun.ts";
 
 test("a run that was killed is judged by what it had done", () => {
   const record = sampleRun({ steps: 60, outcome: "unfinished" });

@@ -170,6 +170,17 @@ export function definitions(computation: Computation): ReadonlyMap<Operand, Inst
   return found;
 }
 
+/** How many times each operand is read, outputs included. */
+export function countUses({
+  instructions,
+  outputs,
+}: Pick<Computation, "instructions" | "outputs">): ReadonlyMap<Operand, number> {
+  const uses = new Map<Operand, number>();
+  for (const operand of [...instructions.flatMap(({ inputs }) => inputs), ...outputs])
+    uses.set(operand, (uses.get(operand) ?? 0) + 1);
+  return uses;
+}
+
 /** The computation as text, one instruction a line, for people and for golden tests. */
 export function formatComputation(computation: Computation): string {
   const names = new Map<Operand, string>();

@@ -8,7 +8,7 @@ import { consuming, type Tensor } from "./borrow.ts";
 import { findFusedCalls } from "./fused/calls.ts";
 import type { DType, HostArray, TensorSpec, TensorType } from "./host.ts";
 import type { Computation, Instruction, Operand, Operation, Value } from "./ir.ts";
-import { isLiteral, literal, newValue, roundTo } from "./ir.ts";
+import { countUses, isLiteral, literal, newValue, roundTo } from "./ir.ts";
 import type { Atom, Aval, Equation, Jaxpr } from "./jaxpr.ts";
 import { dtypeOfAval, isLit } from "./jaxpr.ts";
 import { operationOf } from "./translate.ts";
@@ -68,7 +68,7 @@ export function trace(f: (args: never) => unknown, example: Tree<TensorType>): T
   const { jaxpr: closed } = traceAbstract(consuming(flat), abstracts);
   const constants = closed.consts.map((constant) => {
     const array = constant as unknown as { readonly ref: { dataSync(): ArrayLike<number> } };
-    return array.ref.dataSync();
+    return (): ArrayLike<number> => array.ref.dataSync();
   });
   const computation = readJaxpr(closed.jaxpr as unknown as Jaxpr, constants);
   closed.dispose();
@@ -76,8 +76,11 @@ export function trace(f: (args: never) => unknown, example: Tree<TensorType>): T
   return { computation, inputs, outputs };
 }
 
-/** @param constants data of the first binders */
-function readJaxpr(jaxpr: Jaxpr, constants: readonly ArrayLike<number>[]): Computation {
+/**
+ * @param constants data of the first binders. Only what is read is computed: fused kernels' own functions close over
+ * arrays, such as the identity matrix of a vocabulary, that must never exist.
+ */
+function readJaxpr(jaxpr: Jaxpr, constants: readonly (() => ArrayLike<number>)[]): Computation {
   const captured = new Set(jaxpr.inBinders.slice(0, constants.length));
   const fused = findFusedCalls(jaxpr, captured);
   const reader = new Reader();
@@ -87,11 +90,17 @@ function readJaxpr(jaxpr: Jaxpr, constants: readonly ArrayLike<number>[]): Compu
     if (call === undefined) reader.readEquation(equation);
     else reader.readAs(call.operation, call.inputs, call.outputs);
   }
+  const outputs = fused.jaxpr.outs.map((atom) => reader.read(atom));
+  const used = countUses({ instructions: reader.instructions, outputs });
+  const needed = constants.flatMap((data, i) => {
+    const value = binders[i]!;
+    return used.has(value) ? [[value, arrayOf(data(), value.dtype)] as const] : [];
+  });
   return {
     inputs: binders.slice(constants.length),
-    constants: new Map(constants.map((data, i) => [binders[i]!, arrayOf(data, binders[i]!.dtype)])),
+    constants: new Map(needed),
     instructions: reader.instructions,
-    outputs: fused.jaxpr.outs.map((atom) => reader.read(atom)),
+    outputs,
   };
 }
 

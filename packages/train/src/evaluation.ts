@@ -9,17 +9,24 @@ import type { Replica } from "./replica.ts";
 
 export type Weights = Pick<Replica, "parameters" | "buffers">;
 
-/** Examples of one evaluation pass. */
-const EVALUATION_BATCH = 100;
+/** Examples of one evaluation pass, at least and at most. */
+const SMALLEST_BATCH = 16;
+const LARGEST_BATCH = 100;
 
-/** Cuts evaluation examples into batches; the last one may be smaller. */
-export const evaluationBatches = (
+/**
+ * Cuts evaluation examples into batches; the last one may be smaller. They follow the size of a training pass, so that
+ * whoever makes that smaller to save memory saves it here too.
+ */
+export function evaluationBatches(
   count: number,
-): readonly { readonly start: number; readonly end: number }[] =>
-  Array.from({ length: Math.ceil(count / EVALUATION_BATCH) }, (_, i) => ({
-    start: i * EVALUATION_BATCH,
-    end: Math.min(count, (i + 1) * EVALUATION_BATCH),
+  minibatchSize: number,
+): readonly { readonly start: number; readonly end: number }[] {
+  const size = Math.min(LARGEST_BATCH, Math.max(SMALLEST_BATCH, minibatchSize));
+  return Array.from({ length: Math.ceil(count / size) }, (_, i) => ({
+    start: i * size,
+    end: Math.min(count, (i + 1) * size),
   }));
+}
 
 /** Loss and accuracy of both models; accuracy is null for a model that has none. */
 export interface RunEvaluation {

@@ -52,7 +52,7 @@ async function compileAll(options: ExecutorOptions, backend: Backend): Promise<P
   const update = updateFunction(options);
   const evaluation = new Map<number, EvaluationProgram>();
   for (const count of options.evaluation?.counts ?? [])
-    for (const { start, end } of evaluationBatches(count)) {
+    for (const { start, end } of evaluationBatches(count, options.minibatchSize)) {
       const batchSize = end - start;
       if (evaluation.has(batchSize)) continue;
       const { f, example } = evaluationFunction(options, batchSize);
@@ -118,7 +118,7 @@ class InProcessExecutor implements Executor {
     invariant(evaluation, "evaluation data were set up");
     let loss = 0;
     let correct = 0;
-    for (const { start, end } of evaluationBatches(indices.length)) {
+    for (const { start, end } of evaluationBatches(indices.length, this.#options.minibatchSize)) {
       const program = this.#programs.evaluation.get(end - start);
       invariant(program, `an evaluation program for a batch of ${end - start}`);
       const batch = this.#batch(evaluation.source, indices.subarray(start, end), new Uint32Array(2));

@@ -14,7 +14,7 @@ export {
 } from "./experiment.ts";
 export { type InProcessOptions, inProcessExecutor } from "./inProcessExecutor.ts";
 export { type FitResult, LocalTrainer, type LocalTrainerOptions } from "./localTrainer.ts";
-export type { Model } from "./models/index.ts";
+export type { ApplyContext, ExampleType, GptOptions, GptSize, Model } from "./models/index.ts";
 export { cnn, gpt, gptSizes, mlp, smallCnn } from "./models/index.ts";
 export { createOptimizer, type OptimizerConfig, optimizerEntries } from "./optimizers.ts";
 export type { CheckpointStore, FitOptions } from "./options.ts";
@@ -25,6 +25,7 @@ export {
   type AdaptiveOptions,
   adagradOuter,
   adamOuter,
+  type DdpOptions,
   type DeMoOptions,
   type DgcOptions,
   type DiLoCoOptions,

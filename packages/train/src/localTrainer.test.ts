@@ -1,33 +1,32 @@
-// The trainer as its user sees it: options, evaluation, stopping, and every way in which a run can fail.
+// The trainer as its user sees it: options, evaluation, time. How runs end early is in endings.test.ts.
 
-import { ConfigError, createRandom, InterruptedError, RunError, type RunEvent } from "@atoll/core";
+import { ConfigError, createRandom, type RunEvent } from "@atoll/core";
 import { type HostTensor, sgd } from "@atoll/tensor";
-import { describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Executor, ExecutorFactory, ExecutorOptions } from "./executor.ts";
-import { inProcessExecutor } from "./inProcessExecutor.ts";
-import { LocalTrainer } from "./localTrainer.ts";
+import { startWorkers, type Workers, workerThreads } from "./node/workerThreads.ts";
 import type { RunSnapshot } from "./snapshot.ts";
-import { ddp, diLoCo, fedAvg, type ParameterStrategy, type StrategyNode } from "./strategies/index.ts";
+import { ddp, fedAvg } from "./strategies/index.ts";
 import {
+  busy,
   clouds,
   memoryStore,
   numbersOf,
   parameterDistance,
   perceptron,
   type RehearsalOptions,
-  rehearse,
+  rehearse as rehearseInProcess,
   stepsOf,
 } from "./test/runs.ts";
+import { watched } from "./test/watched.ts";
 
-const busy: RehearsalOptions = {
-  strategy: fedAvg({ H: 4 }),
-  model: perceptron({ rate: 0.3, normed: true }),
-  train: clouds(120),
-  validation: clouds(150, 2),
-  nodes: 3,
-  maxSteps: 10,
-  network: { profile: "wan" },
-};
+let workers: Workers;
+beforeAll(() => {
+  workers = startWorkers(2);
+});
+afterAll(() => workers[Symbol.asyncDispose]());
+const rehearse = (options: RehearsalOptions): ReturnType<typeof rehearseInProcess> =>
+  rehearseInProcess({ executor: workerThreads(workers), ...options });
 
 const evaluationsOf = (events: readonly RunEvent[]) => events.filter((event) => event.type === "evaluation");
 
@@ -69,6 +68,7 @@ describe("options", () => {
   });
 
   test.each<[string, Partial<RehearsalOptions>, string | RegExp]>([
+    ["name", { maxStep: 5 } as object, 'Unknown option "maxStep". Did you mean "maxSteps"?'],
     ["nodes", { nodes: 0 }, 'Option "nodes": expected an integer of at least 1, got 0.'],
     ["maxSteps", { maxSteps: 1.5 }, 'Option "maxSteps"'],
     ["both lengths", { maxSteps: 5, numEpochs: 1 }, "give one of them, not both"],
@@ -100,13 +100,29 @@ const imageExample = {
   y: { shape: [], dtype: "int32" },
 } as const;
 
+test("without an executor a run computes in this thread, to the same within rounding", async () => {
+  const options = { ...busy, strategy: ddp({ optimizer: sgd({ learningRate: 0.1 }) }), valInterval: 5 };
+  const native = await rehearse(options);
+  const portable = await rehearseInProcess(options);
+  expect(parameterDistance(portable.result, native.result)).toBeLessThan(1e-5);
+  expect(portable.result.simulatedSeconds).toBe(native.result.simulatedSeconds);
+  expect(portable.result.bytesSent).toEqual(native.result.bytesSent);
+});
+
 describe("nodes", () => {
   test("start alike, and their times add up to their clocks", async () => {
     const controller = new AbortController();
     controller.abort();
     const store = memoryStore();
-    const stopped = rehearse({ ...busy, checkpoints: store, signal: controller.signal });
+    const events: RunEvent[] = [];
+    const stopped = rehearse({
+      ...busy,
+      checkpoints: store,
+      signal: controller.signal,
+      emit: (event) => events.push(event),
+    });
     await expect(stopped).rejects.toThrow("Interrupted after step 0 of 10.");
+    expect(evaluationsOf(events), "nothing was done that could be evaluated").toEqual([]);
     const [first, ...others] = store.snapshots.get(0)!.nodes.map((node) => node.tensors());
     for (const other of others) expect(other).toEqual(first);
 
@@ -161,7 +177,7 @@ describe("evaluation", () => {
 
   test("on the way is over valSize examples, always the same; at the end over all", async () => {
     const counts: number[] = [];
-    const executor = watched((executor) => ({
+    const executor = watched(workerThreads(workers), (executor) => ({
       evaluate(weights, indices) {
         counts.push(indices.length);
         expect(new Set(indices).size).toBe(indices.length);
@@ -184,192 +200,6 @@ describe("evaluation", () => {
     const { result, events: silent } = await rehearse(unseen);
     expect(result.evaluation).toBeNull();
     expect(evaluationsOf(silent)).toEqual([]);
-  });
-});
-
-describe("interrupting", () => {
-  const long: RehearsalOptions = { ...busy, strategy: fedAvg({ H: 200 }), maxSteps: 200, valSize: 0 };
-
-  test("in the middle of a long run of local steps ends it there, and the rest gives the same numbers", async () => {
-    const controller = new AbortController();
-    const executor = watched((executor) => ({
-      localSteps(replica, batch, count) {
-        if (count >= 32) controller.abort();
-        return executor.localSteps(replica, batch, count);
-      },
-    }));
-    const store = memoryStore();
-    const stopped = rehearse({ ...long, executor, checkpoints: store, signal: controller.signal });
-    await expect(stopped).rejects.toThrow(InterruptedError);
-    const [resume] = store.snapshots.values();
-    expect(resume!.step).toBeLessThan(100);
-    const resumed = await rehearse({ ...long, resume: resume! });
-    const unbroken = await rehearse(long);
-    expect({ ...resumed.result, wallSeconds: 0 }).toEqual({ ...unbroken.result, wallSeconds: 0 });
-  });
-
-  test("without a checkpoint store says that there is no checkpoint", async () => {
-    const events: RunEvent[] = [];
-    const trainer = new LocalTrainer({ model: perceptron(), train: clouds(64), wallClock: () => 0 });
-    const run = trainer.fit({
-      strategy: ddp(),
-      maxSteps: 200,
-      batchSize: 8,
-      signal: AbortSignal.abort(),
-      emit: (event) => events.push(event),
-    });
-    await expect(run).rejects.toThrow(/^Interrupted after step 0 of 200\. .*[nN]o checkpoint/);
-    expect(events.at(-1)).toMatchObject({ type: "runFinished", outcome: "interrupted", steps: 0 });
-  });
-
-  test("evaluates and saves once where it stops", async () => {
-    const controller = new AbortController();
-    const events: RunEvent[] = [];
-    const run = rehearse({
-      ...busy,
-      strategy: ddp(),
-      valInterval: 5,
-      checkpointInterval: 5,
-      signal: controller.signal,
-      emit(event) {
-        events.push(event);
-        if (event.type === "evaluation") controller.abort();
-      },
-    });
-    await expect(run).rejects.toThrow("Interrupted after step 5 of 10. Checkpoint: memory:5.");
-    const ends = events.map(({ type }) => type).filter((type) => type !== "collective" && type !== "step");
-    expect(ends).toEqual(["runStarted", "topology", "evaluation", "checkpoint", "runFinished"]);
-  });
-});
-
-describe("failures end a run with one error", () => {
-  /** Runs to the error and returns it, with the events until then. */
-  async function failure(options: Partial<RehearsalOptions>): Promise<{ error: Error; events: RunEvent[] }> {
-    const events: RunEvent[] = [];
-    const run = rehearse({
-      ...busy,
-      ...options,
-      emit(event) {
-        events.push(event);
-        options.emit?.(event);
-      },
-    });
-    const error = await run.then(
-      () => expect.fail("the run should have failed"),
-      (thrown: Error) => thrown,
-    );
-    return { error, events };
-  }
-
-  test.each(["gradient", "update", "localSteps", "evaluate"] as const)(
-    "of the executor's %s",
-    async (method) => {
-      let calls = 0;
-      const broken = new Error("kernel fault");
-      const executor = watched((executor) => ({
-        [method]: (...args: never[]) =>
-          ++calls === 5
-            ? Promise.reject(broken)
-            : (executor[method] as (...args: never[]) => unknown)(...args),
-      }));
-      const strategy = method === "gradient" || method === "update" ? ddp() : fedAvg({ H: 2 });
-      const { error, events } = await failure({ executor, strategy, valInterval: 2 });
-      expect(error).toBe(broken);
-      expect(events.at(-1)).toMatchObject({
-        type: "runFinished",
-        outcome: "failed",
-        message: "kernel fault",
-      });
-    },
-  );
-
-  test.each(["init", "localSteps", "synchronise"] as const)("of the strategy's %s", async (method) => {
-    const broken = new Error("bad strategy");
-    const strategy = {
-      ...diLoCo({ H: 2 }),
-      [method]: () => {
-        throw broken;
-      },
-    };
-    expect((await failure({ strategy })).error).toBe(broken);
-  });
-
-  test.each(["runStarted", "topology", "step", "collective", "evaluation", "checkpoint"])(
-    "of the event sink at a %s",
-    async (type) => {
-      const broken = new Error("sink is full");
-      let failed = 0;
-      const { error } = await failure({
-        valInterval: 2,
-        checkpointInterval: 2,
-        emit(event) {
-          if (failed === 0 && event.type !== type) return;
-          failed++;
-          throw failed === 1 ? broken : new Error("and again");
-        },
-      });
-      expect(error).toBe(broken);
-    },
-  );
-
-  test("of the checkpoint store", async () => {
-    const broken = new RunError("the disk is full");
-    const checkpoints = { save: () => Promise.reject(broken) };
-    const { error, events } = await failure({ checkpoints, checkpointInterval: 3 });
-    expect(error).toBe(broken);
-    expect(events.at(-1)).toMatchObject({ type: "runFinished", outcome: "failed", steps: 3 });
-  });
-
-  const calling = (synchronise: (node: StrategyNode) => Promise<void>): ParameterStrategy => ({
-    ...fedAvg({ H: 3 }),
-    name: "custom",
-    init: () => ({ tensors: {}, values: {} }),
-    synchronise,
-  });
-
-  test("of ranks that wait for each other: who waits, and for what", async () => {
-    const strategy = calling(async ({ communicator, parameters }) => {
-      if (communicator.rank === 0) await communicator.allReduce(parameters);
-      else if (communicator.rank === 1) await communicator.group([1, 2]).barrier();
-    });
-    const { error } = await failure({ strategy });
-    expect(error).toBeInstanceOf(RunError);
-    expect(error.message).toMatch(/^Deadlock at [\d.e-]+ s: /);
-    expect(error.message).toContain("rank 0 waits for allReduce(sum of 108 floats) #1, for ranks 1, 2");
-    expect(error.message).toContain("rank 1 waits for barrier() #1, for rank 2");
-    expect(error.message).toContain("Already ended: rank 2.");
-  });
-
-  test("of ranks that call different collectives", async () => {
-    const strategy = calling(({ communicator, parameters }) =>
-      communicator.rank === 0 ? communicator.allReduce(parameters) : communicator.broadcast(parameters),
-    );
-    const { error } = await failure({ strategy });
-    expect(error).toBeInstanceOf(RunError);
-    expect(error.message).toContain("All members have to make the same calls in the same order");
-  });
-
-  test("of a strategy that awaits something real", async () => {
-    const strategy = calling(() => new Promise((resolve) => setTimeout(resolve, 1)));
-    const { error } = await failure({ strategy });
-    expect(error.message).toMatch(/awaits something that is not on the virtual clock/);
-  });
-
-  test("of a snapshot of another run", async () => {
-    const { snapshots } = await rehearse({ ...busy, checkpointInterval: 5 });
-    const resume = snapshots.get(5)!;
-    const refused: readonly [Partial<RehearsalOptions>, string][] = [
-      [{ nodes: 2 }, "The snapshot to resume from is of 3 nodes, but nodes is 2."],
-      [{ maxSteps: 4 }, "has done 5 steps, but maxSteps is 4"],
-      [{ strategy: diLoCo() }, 'expected a tensor "strategy.anchor" of shape [108], got none'],
-      [{ model: perceptron() }, "Resume a run with the model, strategy and optimizer"],
-    ];
-    for (const [options, message] of refused) {
-      const { error, events } = await failure({ ...options, resume });
-      expect(error.message).toContain(message);
-      expect(error).toBeInstanceOf(ConfigError);
-      expect(events).toEqual([]);
-    }
   });
 });
 
@@ -406,20 +236,6 @@ describe("measured compute", () => {
   });
 });
 
-/** The executor in this thread with some of its methods replaced. */
-const watched =
-  (replace: (executor: Executor) => Partial<Executor>): ExecutorFactory =>
-  async (options) => {
-    const executor = await inProcessExecutor()(options);
-    const replaced = replace(executor);
-    return new Proxy(executor, {
-      get(target, name) {
-        const value = (name in replaced ? replaced : target)[name as keyof Executor];
-        return typeof value === "function" ? (value as () => unknown).bind(target) : value;
-      },
-    });
-  };
-
 type Tensors = Readonly<Record<string, HostTensor>>;
 
 function meanOf(nodes: readonly Tensors[], name: string, { length }: HostTensor["data"]): Float32Array {
@@ -451,7 +267,7 @@ async function evaluateByHand(tensors: Tensors): ReturnType<Executor["evaluate"]
     return Promise.reject(new Error("captured"));
   };
   await rehearse({ ...busy, executor: capture }).catch(() => undefined);
-  await using executor = await inProcessExecutor()(captured!);
+  await using executor = await workerThreads(workers)(captured!);
   const replica = executor.allocate();
   for (const [vector, prefix, { entries }] of [
     [replica.parameters, "parameters.", captured!.layout],

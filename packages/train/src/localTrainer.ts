@@ -93,7 +93,7 @@ export class LocalTrainer {
     run.announce({ ...configOf(options, simulation), data, model: model.config });
     try {
       await run.train(options.signal);
-      const evaluation = await run.finalEvaluation();
+      const evaluation = await run.finalEvaluation(options.signal);
       const { parameters, buffers } = averageWeights(simulation.replicas);
       run.finish("completed", null);
       return {
@@ -190,9 +190,11 @@ class FitRun {
     }
   }
 
-  async finalEvaluation(): Promise<RunEvaluation | null> {
+  /** On the whole evaluation set. An interrupt does not wait for it: the checkpoint is the trained run's. */
+  async finalEvaluation(signal: AbortSignal | undefined): Promise<RunEvaluation | null> {
     if (this.#validation === undefined) return null;
-    const evaluation = await this.#simulation.evaluate(this.#validation.whole);
+    const evaluation = await unlessAborted(this.#simulation.evaluate(this.#validation.whole), signal);
+    if (evaluation === undefined) return this.#interrupt();
     this.#emitEvaluation("test", evaluation);
     return evaluation;
   }
@@ -250,6 +252,26 @@ class FitRun {
     const { step, time, bytesSent, nodeTimes } = this.#simulation;
     const bytes = bytesSent.reduce((sum, sent) => sum + sent, 0) / nodeTimes.length;
     this.#options.emit({ type: "evaluation", step, split, time, bytesSent: bytes, loss, accuracy });
+  }
+}
+
+/** The result, or undefined as soon as the signal is aborted. */
+async function unlessAborted<T>(result: Promise<T>, signal: AbortSignal | undefined): Promise<T | undefined> {
+  if (signal === undefined) return result;
+  if (signal.aborted) {
+    result.catch(() => undefined);
+    return undefined;
+  }
+  const { promise: aborted, resolve } = Promise.withResolvers<undefined>();
+  const stop = (): void => {
+    result.catch(() => undefined);
+    resolve(undefined);
+  };
+  signal.addEventListener("abort", stop, { once: true });
+  try {
+    return await Promise.race([result, aborted]);
+  } finally {
+    signal.removeEventListener("abort", stop);
   }
 }
 

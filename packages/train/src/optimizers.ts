@@ -143,11 +143,19 @@ function bare(config: OptimizerConfig, learningRate: number | Schedule): Optimiz
 
 function scheduleOf(config: OptimizerConfig, totalSteps: number | undefined): number | Schedule {
   const { schedule, learningRate: peak, warmupSteps, finalLearningRate: end } = config;
+  if (schedule === "constant" && end !== 0)
+    throw new ConfigError(
+      `Option "optimizer.finalLearningRate": a constant schedule does not end anywhere, got ${end}. Add optimizer.schedule=cosine, or leave it out.`,
+    );
   if (schedule === "constant" && warmupSteps === 0) return peak;
   if (schedule === "constant") return linearWarmup({ peak, warmupSteps });
   if (totalSteps === undefined)
     throw new ConfigError(
       'Option "optimizer.schedule": cosine needs to know the last step; give maxSteps instead of numEpochs.',
+    );
+  if (warmupSteps >= totalSteps)
+    throw new ConfigError(
+      `Option "optimizer.warmupSteps": expected fewer than maxSteps (${totalSteps}) under a cosine schedule, got ${warmupSteps}. Lower it, or train longer.`,
     );
   return warmupCosine({ peak, warmupSteps, totalSteps, end });
 }

@@ -1,6 +1,6 @@
 // The options of a run as a library user gives them, their defaults, and the checks that need no work done.
 
-import { ConfigError, type EventSink } from "@atoll/core";
+import { ConfigError, type EventSink, unknownName } from "@atoll/core";
 import type { NetworkOptions } from "@atoll/network";
 import { type ComputeOptions, defaultCompute } from "./compute.ts";
 import type { Partition } from "./data/index.ts";
@@ -74,8 +74,33 @@ export interface ResolvedFitOptions {
   readonly signal: AbortSignal | undefined;
 }
 
-/** @throws ConfigError for a number out of range or options that exclude each other. */
+const KNOWN: Readonly<Record<keyof FitOptions, true>> = {
+  strategy: true,
+  nodes: true,
+  maxSteps: true,
+  numEpochs: true,
+  batchSize: true,
+  minibatchSize: true,
+  seed: true,
+  valSize: true,
+  valInterval: true,
+  shuffle: true,
+  checkpointInterval: true,
+  partition: true,
+  network: true,
+  compute: true,
+  name: true,
+  emit: true,
+  checkpoints: true,
+  resume: true,
+  signal: true,
+};
+
+/** @throws ConfigError for an unknown option, a number out of range, or options that exclude each other. */
 export function resolveFitOptions(given: FitOptions): ResolvedFitOptions {
+  // The types say so too, but not to JavaScript, nor of an object that is spread.
+  const unknown = Object.keys(given).find((name) => !Object.hasOwn(KNOWN, name));
+  if (unknown !== undefined) throw unknownName("option", unknown, Object.keys(KNOWN));
   const batchSize = atLeast("batchSize", given.batchSize ?? 64, 1);
   const minibatchSize = atLeast("minibatchSize", given.minibatchSize ?? batchSize, 1);
   if (batchSize % minibatchSize !== 0)

@@ -1,6 +1,7 @@
 // Files that are either whole or absent: written into a directory aside, flushed to the disk, then renamed into place.
 // A reader never sees half a file, and a failed write leaves nothing behind. Knows nothing of what the files hold.
 
+import { existsSync, mkdirSync } from "node:fs";
 import { mkdir, mkdtemp, open, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { ConfigError, RunError } from "@atoll/core";
@@ -39,7 +40,7 @@ async function writeAside(path: string, write: (aside: string) => Promise<void>)
   const parent = dirname(path);
   let shelter: string | undefined;
   try {
-    await mkdir(parent, { recursive: true });
+    makeDirectories(parent);
     // A directory of its own, on the same file system: its name cannot collide with another writer's.
     shelter = await mkdtemp(join(parent, `.${basename(path)}-`));
     const aside = join(shelter, basename(path));
@@ -50,6 +51,23 @@ async function writeAside(path: string, write: (aside: string) => Promise<void>)
     throw writeError(path, cause);
   } finally {
     if (shelter !== undefined) await rm(shelter, { recursive: true, force: true });
+  }
+}
+
+/**
+ * Makes a directory and those above it, where they are missing. Node's own recursive way never returns for a path below
+ * /proc.
+ * @throws ConfigError if a directory cannot be made; RunError if the disk is full or fails.
+ */
+export function makeDirectories(path: string): void {
+  if (existsSync(path)) return;
+  makeDirectories(dirname(path));
+  try {
+    mkdirSync(path);
+  } catch (cause) {
+    // Another process may have made it a moment ago.
+    if (!(cause instanceof Error && "code" in cause && cause.code === "EEXIST"))
+      throw writeError(path, cause);
   }
 }
 

@@ -12,7 +12,13 @@ import { dataDirectory } from "../dataDirectory.ts";
 import { builtIns } from "../experiments/index.ts";
 import { loadExperiment } from "../loadExperiment.ts";
 import { Progress } from "../progress.ts";
-import { fitOptionsOf, type ResolvedConfig, refuseChanges, resolveConfig } from "../runConfig.ts";
+import {
+  fitOptionsOf,
+  type ResolvedConfig,
+  refuseChanges,
+  resolveConfig,
+  withDefaults,
+} from "../runConfig.ts";
 import { runSummary } from "../runSummary.ts";
 import type { Command, Terminal } from "../terminal.ts";
 import { trainHelp } from "../trainHelp.ts";
@@ -29,13 +35,14 @@ interface TrainArguments {
 }
 
 export const trainCommand: Command = {
-  name: "train",
-  summary: "train an experiment on N simulated machines",
-  help: () => trainHelp(builtIns),
+  async help(argv, { workingDirectory }) {
+    const named = argv.find((argument) => !argument.startsWith("-") && !argument.includes("="));
+    return trainHelp(named === undefined ? builtIns : [await loadExperiment(named, workingDirectory)]);
+  },
   async run(argv, terminal) {
     const parsed = readArguments(argv, terminal);
     const experiment = await loadExperiment(parsed.experiment, terminal.workingDirectory);
-    await using run = parsed.resume ? await openRun(parsed) : undefined;
+    await using run = parsed.resume ? openRun(parsed, terminal.workingDirectory) : undefined;
     const config = configOf(experiment, parsed.given, run?.config.options as ConfigTree | undefined);
     if (run) return await trainIn(run, experiment, config, parsed, terminal);
     const options = fitOptionsOf(config.run); // refuses bad combinations before a directory is made
@@ -48,7 +55,7 @@ export const trainCommand: Command = {
           atoll: VERSION,
           node: process.version,
           experiment: parsed.experiment,
-          command: ["npx atoll train", ...argv].join(" "),
+          command: reproducing(argv),
           options: config.options,
         },
       },
@@ -79,22 +86,36 @@ function readArguments(argv: readonly string[], { workingDirectory }: Terminal):
   };
 }
 
-function openRun({ runsDirectory, name, experiment }: TrainArguments): Promise<RunDirectory> {
+function openRun(
+  { runsDirectory, name, experiment }: TrainArguments,
+  workingDirectory: string,
+): RunDirectory {
   if (name === undefined)
     throw new ConfigError(
       `--resume needs to know which run: add --name NAME (runs are in ${runsDirectory}).`,
     );
   const run = RunDirectory.open(runsDirectory, name);
-  if (run.config.experiment !== experiment)
+  const path = (given: unknown): string => resolve(workingDirectory, String(given));
+  if (path(run.config.experiment) !== path(experiment))
     throw new ConfigError(
       `Run "${name}" is of experiment "${String(run.config.experiment)}", not "${experiment}". Resume it with that, or choose a new name.`,
     );
-  return Promise.resolve(run);
+  return run;
+}
+
+/** The command that starts the same run anew: without the flags that say where it goes or what it prints. */
+function reproducing(argv: readonly string[]): readonly string[] {
+  const kept = argv.filter((argument, i) => {
+    const belongsToFlag = ["--name", "--runs-dir"].includes(argv[i - 1] ?? "");
+    return !belongsToFlag && !/^--(name|runs-dir|json|resume)(=|$)/.test(argument);
+  });
+  return ["npx", "atoll", "train", ...kept];
 }
 
 /** A new run's options, or a resumed one's: those of its config.json, which the command line may repeat but not change. */
 function configOf(experiment: Experiment, given: ConfigTree, saved: ConfigTree | undefined): ResolvedConfig {
-  const config = resolveConfig(experiment, mergeConfig(saved ?? experiment.defaults ?? {}, given));
+  const merged = saved === undefined ? withDefaults(experiment, given) : mergeConfig(saved, given);
+  const config = resolveConfig(experiment, merged);
   if (saved) refuseChanges(saved, config.options);
   return config;
 }
@@ -170,10 +191,12 @@ async function finish(
   json: boolean,
   terminal: Terminal,
 ): Promise<void> {
+  const model = await run.writeModel(result);
   const summary = runSummary(run, result, terminal);
   run.writeSummary(summary);
   const report = await writeReport(run.path);
-  terminal.error(`\n${summaryTable(await readRun(run.path))}\nRun     ${run.path}\nReport  ${report}\n`);
+  const table = summaryTable(await readRun(run.path));
+  terminal.error(`\n${table}\nRun     ${run.path}\nModel   ${model}\nReport  ${report}\n`);
   if (json) terminal.output(`${JSON.stringify(summary)}\n`);
 }
 

@@ -1,2 +1,2 @@
-export { readRun } from "./read-run.ts";
-export { writeReport } from "./write-report.ts";
+export { readRun } from "./readRun.ts";
+export { writeReport } from "./writeReport.ts";

@@ -3,7 +3,7 @@
 import type { Evaluated } from "@atoll/core";
 import type { Run } from "../run.ts";
 import { type Axis, byteUnit, linearAxis, noUnit, timeUnit, type Unit } from "./figure/axis.ts";
-import { panelBox } from "./figure/line-panel.ts";
+import { panelBox } from "./figure/linePanel.ts";
 
 export interface Abscissa {
   readonly name: string;

@@ -2,9 +2,9 @@ import type { RunEvent, TopologyDrawn } from "@atoll/core";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { RunRecord } from "../record.ts";
-import { drawnFigures } from "../test/figure-points.ts";
-import { type SampleOptions, sampleRun } from "../test/sample-run.ts";
-import { malformation } from "../test/well-formed.ts";
+import { drawnFigures } from "../test/figurePoints.ts";
+import { type SampleOptions, sampleRun } from "../test/sampleRun.ts";
+import { malformation } from "../test/wellFormed.ts";
 import { renderReport } from "./report.ts";
 
 const empty: RunRecord = { config: {}, events: [], summary: null, truncated: false };

@@ -2,14 +2,14 @@
 
 import type { RunRecord } from "../record.ts";
 import { interpretRun } from "../run.ts";
-import { collectivesSection } from "./collectives-section.ts";
-import { configSection, reproduceSection } from "./config-section.ts";
-import { evaluationSection } from "./evaluation-section.ts";
-import { lossSection } from "./loss-section.ts";
-import { networkSection } from "./network-section.ts";
+import { collectivesSection } from "./collectivesSection.ts";
+import { configSection, reproduceSection } from "./configSection.ts";
+import { evaluationSection } from "./evaluationSection.ts";
+import { lossSection } from "./lossSection.ts";
+import { networkSection } from "./networkSection.ts";
 import { page } from "./page.ts";
-import { timeSection } from "./time-section.ts";
-import { titleSection } from "./title-section.ts";
+import { timeSection } from "./timeSection.ts";
+import { titleSection } from "./titleSection.ts";
 
 /**
  * Makes the report as a complete HTML document (UTF-8, under 2 MB for 100,000 steps). Figures are inline SVG and are

@@ -4,6 +4,7 @@ import type { Tensor } from "../borrow.ts";
 import { valueAndGrad } from "../gradient.ts";
 import { formatComputation } from "../ir.ts";
 import * as ops from "../ops.ts";
+import { lower } from "../program.ts";
 import { simplify } from "../simplify/index.ts";
 import {
   expectSame,
@@ -15,9 +16,9 @@ import {
   shapes,
 } from "../test/backends.ts";
 import { trace } from "../trace.ts";
-import { fusedCrossEntropy } from "./cross-entropy.ts";
+import { fusedCrossEntropy } from "./crossEntropy.ts";
 import { fusedGelu } from "./gelu.ts";
-import { fusedLayerNorm } from "./layer-norm.ts";
+import { fusedLayerNorm } from "./layerNorm.ts";
 import { fusedSoftmax } from "./softmax.ts";
 
 const float = (...shape: number[]) => ({ shape, dtype: "float32" }) as const;
@@ -114,5 +115,13 @@ describe("calls are found in the trace", () => {
       valueAndGrad((v: Tensor) => ops.sum(ops.square(fusedLayerNorm(v, w, b))))(x);
     expect(fusedIn(f, { x: float(3, 4), w: float(4), b: float(4) })).toEqual([]);
     await expectSame(f, { x: normal([3, 4]), w: positive([4]), b: normal([4], 1) }, { absolute: 1e-4 });
+  });
+
+  test("constants that only the kernel's own function uses are not made", () => {
+    const vocabulary = 1_000_000; // The identity matrix of that many classes would have 10¹² elements.
+    const example = { logits: float(2, vocabulary), labels: { shape: [2], dtype: "int32" } } as const;
+    const f = ({ logits, labels }: Record<"logits" | "labels", Tensor>): unknown =>
+      valueAndGrad((x: Tensor) => ops.mean(fusedCrossEntropy(x, labels)))(logits);
+    expect(lower(f, example).bytes.length).toBeLessThan(10_000);
   });
 });

@@ -3,7 +3,6 @@
 // both kept from the forward pass, y = s · t / √2 and dx = dy/2 · (t + s · 2/√π · exp(−s²)).
 
 import type { Tensor } from "../borrow.ts";
-import type { BufferView, View } from "../layout/view.ts";
 import { scaleBy } from "../layout/view.ts";
 import { arithmetic } from "../lower/arithmetic.ts";
 import { mapView } from "../lower/pointwise.ts";
@@ -24,19 +23,19 @@ export const geluKernel: FusedKernel = {
   arity: 1,
   saved: ([x]) => [x!, x!],
   forward(g, [x]) {
-    const s = mapView(g, x as BufferView, "float32", (name) => g.node("Mul", [name, float(g, Math.SQRT1_2)]));
+    const s = mapView(g, x!, "float32", (name) => g.node("Mul", [name, float(g, Math.SQRT1_2)]));
     const t = mapView(g, s, "float32", (name) => g.node("Add", [g.node("Erf", [name]), float(g, 1)]));
     return [scaleBy(arithmetic(g, "multiply", s, t), Math.SQRT1_2), s, t];
   },
   gradient(g, _, [, s, t], cotangent) {
-    const bell = mapView(g, s as BufferView, "float32", (name) => {
+    const bell = mapView(g, s!, "float32", (name) => {
       const exponent = g.node("Sub", [
         float(g, Math.log(2 / Math.sqrt(Math.PI))),
         g.node("Mul", [name, name]),
       ]);
       return g.node("Exp", [exponent]);
     });
-    const slope = arithmetic(g, "add", t as View, arithmetic(g, "multiply", s as View, bell));
+    const slope = arithmetic(g, "add", t!, arithmetic(g, "multiply", s!, bell));
     return [scaleBy(arithmetic(g, "multiply", cotangent, slope), 0.5)];
   },
 };

@@ -1,10 +1,10 @@
 // The fused kernels that the compiler knows, by name. A new one is one file and one line here; the traced function is
 // made by `fuse`.
 
-import { crossEntropyKernel } from "./cross-entropy.ts";
+import { crossEntropyKernel } from "./crossEntropy.ts";
 import { geluKernel } from "./gelu.ts";
 import type { FusedKernel } from "./kernel.ts";
-import { layerNormKernel } from "./layer-norm.ts";
+import { layerNormKernel } from "./layerNorm.ts";
 import { softmaxKernel } from "./softmax.ts";
 
 const KERNELS: readonly FusedKernel[] = [crossEntropyKernel, geluKernel, layerNormKernel, softmaxKernel];

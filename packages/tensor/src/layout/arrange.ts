@@ -1,9 +1,9 @@
 // Fixing layouts: turning a view into a tensor of the graph whose axes lie in a given order. This is the only place
-// that emits Transpose and Expand.
+// that transposes or repeats data.
 
 import { invariant } from "@atoll/core";
 import type { GraphBuilder } from "../onnx/graph.ts";
-import type { BufferView, GraphTensor, View } from "./view.ts";
+import type { AddBias, BufferView, GraphTensor, View } from "./view.ts";
 import { axesOf, Buffer, range, realDimensions, viewOf, withoutScale } from "./view.ts";
 
 /**
@@ -75,7 +75,7 @@ export function viewContiguous(
   name: string,
   shape: readonly number[],
   dtype: View["dtype"],
-  addBias?: Buffer["addBias"],
+  addBias?: AddBias,
 ): BufferView {
   const order = range(shape.length).filter((d) => shape[d] !== 1);
   const squeezed =

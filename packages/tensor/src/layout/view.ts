@@ -22,13 +22,13 @@ export interface GraphTensor {
 /** Computes a tensor; its axes come out in the wanted order or as near as is free. */
 export type Compute = (wanted: readonly Axis[]) => GraphTensor;
 
-/** Computes a tensor again with a vector added along one of its axes, where its operator can do that at no cost. */
-export type AddBias = (along: Axis, bias: () => string) => GraphTensor | undefined;
+/** Computes factor · tensor + vector along one of its axes, where its operator can do that at no cost. */
+export type AddBias = (along: Axis, bias: () => string, factor: number) => GraphTensor | undefined;
 
 /** A tensor of the graph, or one that will be when somebody reads it. */
 export class Buffer {
   readonly size: number;
-  readonly addBias: AddBias | undefined;
+  #addBias: AddBias | undefined;
   #tensor: GraphTensor | undefined;
   #compute: Compute | undefined;
 
@@ -37,9 +37,19 @@ export class Buffer {
     addBias?: AddBias,
   ) {
     this.size = elementCount(source.axes.map((axis) => axis.size));
-    this.addBias = addBias;
+    this.#addBias = addBias;
     if ("compute" in source) this.#compute = source.compute;
     else this.#tensor = source;
+  }
+
+  /** How to add a vector on the way, unless others read the tensor as it is. */
+  get addBias(): AddBias | undefined {
+    return this.#addBias;
+  }
+
+  /** Tells that it has several readers: to compute it once more with a bias would then be more work, not less. */
+  share(): void {
+    this.#addBias = undefined;
   }
 
   /** Whether the order of the axes is still open. */

@@ -66,6 +66,8 @@ function sum(g: GraphBuilder, a: View, b: View, sign: 1 | -1): View {
     if (a.scale === -1) return subtract(splat(sign * b.value, b.dtype, b.shape), withoutScale(a));
     return add(a, scaleBy(b, sign));
   }
+  const total = a.scale + sign * b.scale;
+  if (isSameArray(a, b) && total !== 0) return scaleBy(withoutScale(a), total);
   const biased = sign === 1 ? (addBias(g, a, b) ?? addBias(g, b, a)) : undefined;
   if (biased !== undefined) return biased;
 
@@ -82,17 +84,21 @@ function sum(g: GraphBuilder, a: View, b: View, sign: 1 | -1): View {
   return scaleBy(ratio < 0 ? subtract(y, scaleBy(x, -ratio)) : add(y, scaleBy(x, ratio)), sy);
 }
 
-/** base + vector as one operator, where the base is a product or convolution that nobody has read yet. */
+/** Whether two views show the same elements, up to their factors. */
+const isSameArray = (a: BufferView, b: BufferView): boolean =>
+  a.buffer === b.buffer && a.shape.join() === b.shape.join() && a.axes.every((axis, d) => axis === b.axes[d]);
+
+/** base + vector as one operator, where the base is a product or convolution that nobody else reads. */
 function addBias(g: GraphBuilder, base: BufferView, vector: BufferView): View | undefined {
   const rank = base.shape.length;
   if (base.buffer.addBias === undefined || vector.shape.length > rank) return undefined;
-  if (base.scale !== 1 || vector.scale !== 1) return undefined;
+  if (vector.scale !== 1) return undefined;
   const bias = padRank(vector, rank) as BufferView;
   const real = range(rank).filter((d) => bias.axes[d] !== undefined);
   const along = base.axes[real[0] ?? -1];
   if (real.length !== 1 || along === undefined) return undefined;
   if (range(rank).some((d) => base.shape[d] !== bias.shape[d] && bias.shape[d] !== 1)) return undefined;
-  const tensor = base.buffer.addBias(along, () => arrange(g, bias, real));
+  const tensor = base.buffer.addBias(along, () => arrange(g, bias, real), base.scale);
   if (tensor === undefined) return undefined;
   const order = tensor.axes.map((axis) => base.axes.indexOf(axis));
   return viewOf(tensor.name, order, base.shape, base.dtype);

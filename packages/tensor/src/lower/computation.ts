@@ -4,7 +4,7 @@ import { invariant } from "@atoll/core";
 import type { HostArray, TensorSpec } from "../host.ts";
 import { elementCount } from "../host.ts";
 import type { Computation, Instruction, Operand } from "../ir.ts";
-import { definitions, isLiteral } from "../ir.ts";
+import { countUses, definitions, isLiteral } from "../ir.ts";
 import { contiguous, viewContiguous } from "../layout/arrange.ts";
 import type { View } from "../layout/view.ts";
 import { range, splat, viewOf } from "../layout/view.ts";
@@ -24,6 +24,7 @@ export function lowerComputation(
   const g = new GraphBuilder();
   const views = new Map<Operand, View>();
   const definedBy = definitions(computation);
+  const uses = countUses(computation);
   const read = (operand: Operand): View => {
     if (isLiteral(operand)) return splat(operand.literal, operand.dtype);
     const view = views.get(operand);
@@ -46,6 +47,7 @@ export function lowerComputation(
         view.shape.join() === value.shape.join() && view.dtype === value.dtype,
         `${instruction.operation.kind} gives ${view.dtype}[${view.shape}], its type is ${value.dtype}[${value.shape}]`,
       );
+      if (view.kind === "buffer" && (uses.get(value) ?? 0) > 1) view.buffer.share();
       views.set(value, view);
     }
   }

@@ -1,7 +1,7 @@
 // Convolutions, and what their gradients look like when jax-js traces them:
 //   forward          Conv
 //   input gradient   a convolution with the reversed kernel, padded or dilated: ConvTranspose
-//   weight gradient  a convolution whose window is as large as an image: see convolution-weights.ts
+//   weight gradient  a convolution whose window is as large as an image: see convolutionWeights.ts
 // Source of the gradients' form: the transpose rules of lax.conv_general_dilated.
 
 import { elementCount } from "../host.ts";
@@ -10,8 +10,8 @@ import { arrange, contiguous, viewContiguous } from "../layout/arrange.ts";
 import type { BufferView, View } from "../layout/view.ts";
 import { broadcastShape, range, repeatTo, scaleBy, withoutScale } from "../layout/view.ts";
 import type { GraphBuilder } from "../onnx/graph.ts";
-import { convolutionSize } from "./convolution-size.ts";
-import { isWeightGradient, weightGradient } from "./convolution-weights.ts";
+import { convolutionSize } from "./convolutionSize.ts";
+import { isWeightGradient, weightGradient } from "./convolutionWeights.ts";
 import { concatenate, pad, reshape, slice, transpose } from "./shape.ts";
 
 /**
@@ -75,8 +75,8 @@ function plainConvolution(
     g.node("Conv", operands, attributes),
     shape,
     x.dtype,
-    (along, bias) => {
-      if (along !== result.axes[1]) return undefined;
+    (along, bias, factor) => {
+      if (along !== result.axes[1] || factor !== 1) return undefined;
       const name = g.node("Conv", [...operands, bias()], attributes);
       const biased = viewContiguous(g, name, shape, x.dtype);
       const order = range(shape.length).filter((d) => shape[d] !== 1);

@@ -95,3 +95,15 @@ test("a linear layer and its gradient are three products without a transposition
   expect(text.match(/Gemm_\d+/g)?.length).toBeGreaterThan(0);
   expect(text).not.toMatch(/Transpose/);
 });
+
+test("a product that others read too is computed once, apart from its bias", async () => {
+  const f = ({ x, w, b }: Record<"x" | "w" | "b", Tensor>): unknown => {
+    const product = ops.matmul(x, w);
+    return { biased: ops.add(ops.reshape(product, [2, 4, 4]), b), product };
+  };
+  const example = { x: normal([8, 6]), w: normal([6, 4]), b: normal([4]) };
+  await expectSame(f, example);
+  const text = new TextDecoder().decode(lower(f, example).bytes);
+  expect(text).toContain("MatMul");
+  expect(text).not.toContain("Gemm");
+});

@@ -65,7 +65,7 @@ function product(g: GraphBuilder, x: BufferView, y: BufferView, dtype: DType): V
     has(x, d) || has(y, d) ? newAxis(shape[d]!) : undefined,
   );
   const { batch, left, right } = dimensions;
-  const emit = (rightFirst: boolean, bias?: string): GraphTensor =>
+  const emit = (rightFirst: boolean, bias?: Bias): GraphTensor =>
     rightFirst
       ? emitProduct(g, y, x, { batch, left: right, right: left }, axes, bias)
       : emitProduct(g, x, y, dimensions, axes, bias);
@@ -73,15 +73,22 @@ function product(g: GraphBuilder, x: BufferView, y: BufferView, dtype: DType): V
     const first = wanted.map((axis) => axes.indexOf(axis)).find((d) => !batch.includes(d));
     return emit(first !== undefined && right.includes(first));
   };
-  const addBias: AddBias = (along, bias) => {
+  const addBias: AddBias = (along, vector, factor) => {
     const isAlone = (side: readonly number[]): boolean =>
       side.length === 1 && side[0] === axes.indexOf(along);
     if (batch.length > 0) return undefined;
-    if (isAlone(right)) return emit(false, bias()); // Gemm adds a vector to every row, so its axis comes last.
-    return isAlone(left) ? emit(true, bias()) : undefined;
+    // Gemm adds a vector to every row, so the vector's axis must come last.
+    if (isAlone(right)) return emit(false, { vector: vector(), factor });
+    return isAlone(left) ? emit(true, { vector: vector(), factor }) : undefined;
   };
   const buffer = new Buffer({ axes: axes.filter((axis) => axis !== undefined), compute }, addBias);
   return { kind: "buffer", buffer, shape, axes, dtype, scale: 1 };
+}
+
+/** Multiplies the product by a number and adds a vector to every row. */
+interface Bias {
+  readonly vector: string;
+  readonly factor: number;
 }
 
 /** How to hand an operand to a matrix product. */
@@ -116,7 +123,7 @@ function emitProduct(
   y: BufferView,
   { batch, left, right }: Dimensions,
   axes: readonly (Axis | undefined)[],
-  bias: string | undefined,
+  bias: Bias | undefined,
 ): GraphTensor {
   const depth = x.shape.length - 1;
   x.buffer.resolve([...batch, ...left, depth].map((d) => x.axes[d]!));
@@ -161,10 +168,13 @@ function multiply(
   transA: boolean,
   transB: boolean,
   batched: boolean,
-  bias: string | undefined,
+  bias: Bias | undefined,
 ): string {
   const transposes = { transA: Number(transA), transB: Number(transB) };
-  if (bias !== undefined) return g.node("Gemm", [...operands, bias], transposes);
+  if (bias !== undefined) {
+    const alpha = bias.factor === 1 ? {} : { alpha: { float: bias.factor } };
+    return g.node("Gemm", [...operands, bias.vector], { ...transposes, ...alpha });
+  }
   if (!transA && !transB) return g.node("MatMul", operands);
   return batched
     ? g.node("FusedMatMul", operands, transposes, MICROSOFT)

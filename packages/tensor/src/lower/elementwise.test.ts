@@ -130,11 +130,24 @@ describe("integers and booleans", () => {
       xor: borrowing(np.bitwiseXor)(args.x, args.y),
       wrapped: ops.add(args.x, args.y),
       product: ops.multiply(args.x, args.y),
+      selected: ops.where(ops.less(args.x, args.y), args.x, args.y),
+      flags: ops.where(ops.less(args.x, args.y), ops.equal(args.x, 1), ops.equal(args.y, 5)),
+      sum: ops.sum(args.x),
+      largest: ops.max(args.x),
       half: ops.upperHalf(args.x),
       low: ops.lowerHalf(args.x),
     });
     await expectSame(f, { x, y });
   });
+
+  test("signed shifts", () =>
+    expectSame(
+      ({ x, by }) => ({ left: borrowing(np.leftShift)(x, by), right: borrowing(np.rightShift)(x, by) }),
+      {
+        x: { shape: [4], data: Int32Array.of(-7, 7, -1, -(2 ** 30)) },
+        by: { shape: [4], data: Int32Array.of(1, 2, 31, 5) },
+      },
+    ));
 
   test("comparisons and selection", async () => {
     await fc.assert(

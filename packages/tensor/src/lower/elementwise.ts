@@ -5,7 +5,7 @@ import { invariant, unreachable } from "@atoll/core";
 import type { DType } from "../host.ts";
 import type { BinaryFunction, Comparison, UnaryFunction } from "../ir.ts";
 import { roundTo } from "../ir.ts";
-import type { BufferView, View } from "../layout/view.ts";
+import type { View } from "../layout/view.ts";
 import { broadcastShape, scaleBy, splat, withoutScale } from "../layout/view.ts";
 import { ELEMENT_TYPE } from "../onnx/encode.ts";
 import type { Attributes, GraphBuilder } from "../onnx/graph.ts";
@@ -28,31 +28,26 @@ const UNARY_OPERATOR: Readonly<Record<Exclude<UnaryFunction, "negate" | "erfc">,
 };
 
 export function unary(g: GraphBuilder, fn: UnaryFunction, view: View): View {
-  if (view.kind === "splat" && fn === "negate") return { ...view, value: roundTo(-view.value, view.dtype) };
-  const operand = view.kind === "splat" ? constantOf(g, view) : view;
   const isFloat = view.dtype === "float32";
   if (!isFloat && (fn === "floor" || fn === "ceil")) return view;
-  if (fn === "negate") return isFloat ? scaleBy(view, -1) : negateInteger(g, operand);
-  if (fn === "reciprocal") {
-    const inverse = mapView(g, withoutScale(operand), view.dtype, (name) => g.node("Reciprocal", [name]));
-    return scaleBy(inverse, 1 / operand.scale);
+  if (fn === "negate") return negate(g, view);
+  if (fn === "reciprocal" && view.kind === "buffer") {
+    const inverse = mapView(g, withoutScale(view), view.dtype, (name) => g.node("Reciprocal", [name]));
+    return scaleBy(inverse, 1 / view.scale);
   }
-  return mapView(g, operand, view.dtype, (name) =>
+  // ONNX has no erfc; 1 − erf(x) is off by up to 10⁻⁷, which matters only where erfc itself is as small.
+  return mapView(g, view, view.dtype, (name) =>
     fn === "erfc"
       ? g.node("Sub", [g.scalar(1, "float32"), g.node("Erf", [name])])
       : g.node(UNARY_OPERATOR[fn], [name]),
   );
 }
 
-/** ONNX has no negation of unsigned integers; 0 − x wraps as it should. */
-const negateInteger = (g: GraphBuilder, view: BufferView): View =>
-  mapView(g, view, view.dtype, (name) => g.node("Sub", [g.scalar(0, view.dtype), name]));
-
-/** A scalar tensor that holds a splat's number. */
-function constantOf(g: GraphBuilder, view: View): BufferView {
-  const constant = pointwise(g, [view], view.dtype, ([name]) => name!);
-  invariant(constant.kind === "buffer", "a constant is a tensor");
-  return { ...constant, shape: view.shape, axes: view.shape.map(() => undefined) };
+/** A factor of −1 for floats. ONNX has no negation of unsigned integers; 0 − x wraps as it should. */
+function negate(g: GraphBuilder, view: View): View {
+  if (view.kind === "splat") return { ...view, value: roundTo(-view.value, view.dtype) };
+  if (view.dtype === "float32") return scaleBy(view, -1);
+  return mapView(g, view, view.dtype, (name) => g.node("Sub", [g.scalar(0, view.dtype), name]));
 }
 
 const BINARY_OPERATOR: Readonly<
@@ -107,24 +102,13 @@ const truncatedDivision = (g: GraphBuilder, a: View, b: View): View =>
     return g.node("Mul", [g.node("Sign", [quotient]), g.node("Floor", [g.node("Abs", [quotient])])]);
   });
 
-/** ONNX shifts only unsigned integers: a signed left shift goes there and back; a signed right shift is a division. */
+/** ONNX shifts only unsigned integers, which is how jax-js shifts signed ones too: zeros come in from the left. */
 function shift(g: GraphBuilder, fn: "shiftLeft" | "shiftRight", a: View, b: View): View {
+  const operands = [cast(g, a, "uint32"), cast(g, b, "uint32")];
   const direction = fn === "shiftLeft" ? "LEFT" : "RIGHT";
-  if (a.dtype === "uint32") return pointwise(g, [a, cast(g, b, "uint32")], "uint32", emitShift(g, direction));
-  invariant(fn === "shiftLeft", "a right shift of signed integers is not traced by any layer");
-  const shifted = pointwise(
-    g,
-    [cast(g, a, "uint32"), cast(g, b, "uint32")],
-    "uint32",
-    emitShift(g, direction),
-  );
+  const shifted = pointwise(g, operands, "uint32", (names) => g.node("BitShift", names, { direction }));
   return cast(g, shifted, a.dtype);
 }
-
-const emitShift =
-  (g: GraphBuilder, direction: "LEFT" | "RIGHT") =>
-  (names: readonly string[]): string =>
-    g.node("BitShift", names, { direction });
 
 /** The functions whose result on two numbers is worth knowing at compile time; others are left to the runtime. */
 function fold(fn: BinaryFunction, a: number, b: number, dtype: DType): number | undefined {
@@ -213,7 +197,10 @@ export function select(g: GraphBuilder, condition: View, a: View, b: View): View
       const mask = pointwise(g, [condition, splat(0, dtype), b], dtype, (names) => g.node("Where", names));
       return arithmetic(g, "add", a, mask);
     }
-  return pointwise(g, [condition, a, b], dtype, (names) => g.node("Where", names));
+  if (isFloat || dtype === "int32")
+    return pointwise(g, [condition, a, b], dtype, (names) => g.node("Where", names));
+  // The runtime selects among float32 and int32 only; the other types fit into the latter and come back unchanged.
+  return cast(g, select(g, condition, cast(g, a, "int32"), cast(g, b, "int32")), dtype);
 }
 
 export const not = (g: GraphBuilder, condition: View): View =>

@@ -10,7 +10,7 @@ import { dot } from "./dot.ts";
 import { binary, cast, compare, reluGradient, select, unary } from "./elementwise.ts";
 import { gather, scatter } from "./indexing.ts";
 import { maxPool, maxPoolGradient, overlapAdd, windows } from "./pooling.ts";
-import { randomBits } from "./random-bits.ts";
+import { randomBits } from "./randomBits.ts";
 import { reduce } from "./reduce.ts";
 import { broadcast, concatenate, pad, reshape, reverse, slice, transpose } from "./shape.ts";
 

@@ -4,7 +4,7 @@
 import type { DType } from "../host.ts";
 import { applyScale, arrange, physicalOrder, resolve } from "../layout/arrange.ts";
 import type { BufferView, View } from "../layout/view.ts";
-import { axesOf, Buffer, broadcastShape, padRank, range, viewOf } from "../layout/view.ts";
+import { Buffer, broadcastShape, padRank, range, viewOf } from "../layout/view.ts";
 import type { GraphBuilder } from "../onnx/graph.ts";
 
 const isAscending = (order: readonly number[]): boolean =>
@@ -64,11 +64,13 @@ function commonOrder(buffers: readonly BufferView[], rank: number): number[] {
 /** Applies a function of one operand without touching its layout. */
 export function mapView(
   g: GraphBuilder,
-  view: BufferView,
+  view: View,
   dtype: DType,
   emit: (name: string) => string,
 ): BufferView {
-  const applied = applyScale(g, view) as BufferView;
-  const { name, axes } = applied.buffer.resolve(axesOf(applied));
+  const applied = applyScale(g, view);
+  if (applied.kind === "splat")
+    return viewOf(emit(g.scalar(applied.value, applied.dtype)), [], view.shape, dtype);
+  const { name, axes } = resolve(applied);
   return { ...applied, buffer: new Buffer({ name: emit(name), axes }), dtype };
 }

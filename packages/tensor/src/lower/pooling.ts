@@ -8,7 +8,7 @@ import type { View } from "../layout/view.ts";
 import { linear, range, realDimensions, scaleBy, viewOf } from "../layout/view.ts";
 import type { GraphBuilder } from "../onnx/graph.ts";
 import { pointwise } from "./pointwise.ts";
-import { isCompared, isTiling, windowCounts } from "./pooling-size.ts";
+import { isCompared, isTiling, windowCounts } from "./poolingSize.ts";
 import { concatenate, pad, reshape, slice, transpose } from "./shape.ts";
 
 /** All positions within a window, row-major. */
@@ -145,28 +145,43 @@ function gradientByComparison(
   shape: readonly number[],
   pooling: Window,
 ): string {
-  const maxima = repeatWindows(g, g.node("MaxPool", [images], attributesOf(pooling)), shape, pooling);
+  const tiles = tileMatrix(g, shape, pooling);
+  const maxima = tiles.repeat(g.node("MaxPool", [images], attributesOf(pooling)));
   const isLargest = g.node("HardSigmoid", [g.node("Sub", [images, maxima])], {
     alpha: STEEP,
     beta: { float: 1 },
   });
-  const fraction = g.node("AveragePool", [isLargest], attributesOf(pooling)); // largest elements / window's size
-  const size = g.scalar(elementCount(pooling.window), "float32");
-  const share = g.node("Div", [gradient, g.node("Mul", [fraction, size])]);
-  return g.node("Mul", [isLargest, repeatWindows(g, share, shape, pooling)]);
+  const counts = tiles.sum(isLargest);
+  const share = g.node("Div", [g.node("Reshape", [gradient, g.integers([-1, tiles.columns])]), counts]);
+  return g.node("Mul", [isLargest, tiles.repeat(share)]);
+}
+
+/** Repeats elements over their windows, and sums windows, as products with a matrix of zeros and ones. */
+interface TileMatrix {
+  /** Windows a row. */
+  readonly columns: number;
+  /** [..., columns] -> `shape` */
+  readonly repeat: (pooled: string) => string;
+  /** `shape` -> [rows of windows, columns] */
+  readonly sum: (images: string) => string;
 }
 
 /**
- * Repeats every element over its window: [batch, channel, rows, columns] -> `shape`. Each row times a matrix of zeros and
- * ones gives all rows of its windows at once, at the speed at which they can be written.
+ * All rows of a row of windows lie in memory one after the other, so a pooled row times one matrix gives them all, and
+ * the other way round. Such a product takes half as long as pooling or resizing, which don't handle several at once.
  */
-function repeatWindows(g: GraphBuilder, name: string, shape: readonly number[], { window }: Window): string {
+function tileMatrix(g: GraphBuilder, shape: readonly number[], { window }: Window): TileMatrix {
   const [height, width] = window as readonly [number, number];
-  const columns = shape.at(-1)! / width;
-  const matrix = new Float32Array(columns * height * columns * width);
-  const rowLength = height * columns * width;
-  for (let j = 0; j < rowLength; j++) matrix[Math.floor((j % (columns * width)) / width) * rowLength + j] = 1;
-  const rows = g.node("Reshape", [name, g.integers([-1, columns])]);
-  const repeated = g.node("MatMul", [rows, g.constant("float32", [columns, rowLength], matrix)]);
-  return g.node("Reshape", [repeated, g.integers(shape)]);
+  const imageWidth = shape.at(-1)!;
+  const [columns, length] = [imageWidth / width, height * imageWidth];
+  const elements = new Float32Array(columns * length);
+  for (let j = 0; j < length; j++) elements[Math.floor((j % imageWidth) / width) * length + j] = 1;
+  const matrix = g.constant("float32", [columns, length], elements);
+  const rowsOf = (name: string, size: number): string => g.node("Reshape", [name, g.integers([-1, size])]);
+  return {
+    columns,
+    repeat: (pooled) =>
+      g.node("Reshape", [g.node("MatMul", [rowsOf(pooled, columns), matrix]), g.integers(shape)]),
+    sum: (images) => g.node("Gemm", [rowsOf(images, length), matrix], { transA: 0, transB: 1 }),
+  };
 }

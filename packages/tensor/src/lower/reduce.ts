@@ -1,6 +1,7 @@
 // Reductions. A dimension that only repeats its data is not reduced by the graph: a sum over it is a factor.
 
 import { invariant } from "@atoll/core";
+import type { DType } from "../host.ts";
 import type { Reduction } from "../ir.ts";
 import { applyScale, resolve } from "../layout/arrange.ts";
 import type { BufferView, View } from "../layout/view.ts";
@@ -35,17 +36,31 @@ export function reduce(g: GraphBuilder, view: View, fn: Reduction, dimensions: r
   return repeats === 1 ? reduced : repeat(g, reduced, fn, repeats);
 }
 
-/** Reduces the axes behind `real`; booleans are reduced as int32, since the operators take only numbers. */
+/** Reduces the axes behind `real`. */
 function reduceAxes(g: GraphBuilder, view: BufferView, fn: Reduction, real: readonly number[]): BufferView {
   if (real.length === 0) return view;
   const tensor = resolve(view);
   const gone = new Set(real.map((d) => view.axes[d]!));
-  const isBool = view.dtype === "bool";
-  const source = isBool ? g.node("Cast", [tensor.name], { to: ELEMENT_TYPE.int32 }) : tensor.name;
   const axes = g.integers(positionsOf(view, real));
-  const result = g.node(OPERATOR[fn], [source, axes], { keepdims: 0 });
-  const name = isBool ? g.node("Cast", [result], { to: ELEMENT_TYPE.bool }) : result;
+  const name = throughInt32(g, tensor.name, view.dtype, fn, (source) =>
+    g.node(OPERATOR[fn], [source, axes], { keepdims: 0 }),
+  );
   return { ...view, buffer: new Buffer({ name, axes: tensor.axes.filter((axis) => !gone.has(axis)) }) };
+}
+
+/** The operators reduce no booleans and no unsigned integers: those go as int32, shifted by 2³¹ where order matters. */
+function throughInt32(
+  g: GraphBuilder,
+  name: string,
+  dtype: DType,
+  fn: Reduction,
+  emit: (source: string) => string,
+): string {
+  if (dtype === "float32" || dtype === "int32") return emit(name);
+  const isOrdered = dtype === "uint32" && (fn === "maximum" || fn === "minimum");
+  const shift = (x: string): string => (isOrdered ? g.node("Add", [x, g.scalar(2 ** 31, dtype)]) : x);
+  const result = emit(g.node("Cast", [shift(name)], { to: ELEMENT_TYPE.int32 }));
+  return shift(g.node("Cast", [result], { to: ELEMENT_TYPE[dtype] }));
 }
 
 /** The reduction of `count` equal elements. */

@@ -1,7 +1,7 @@
 // Cross-entropy of class scores against integer labels, and the count of right answers.
 
 import type { Tensor } from "../borrow.ts";
-import { fusedCrossEntropy } from "../fused/cross-entropy.ts";
+import { fusedCrossEntropy } from "../fused/crossEntropy.ts";
 import { argmax, cast, equal, mean, sum } from "../ops.ts";
 
 /** Mean of −log softmax(logits)[label]. logits [..., classes], labels int32 [...] -> [] */

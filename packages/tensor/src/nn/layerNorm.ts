@@ -1,7 +1,7 @@
 // Layer normalisation over the last axis: a learnt scale and shift around the fused kernel.
 
 import type { Tensor } from "../borrow.ts";
-import { fusedLayerNorm } from "../fused/layer-norm.ts";
+import { fusedLayerNorm } from "../fused/layerNorm.ts";
 import type { HostTensor } from "../host.ts";
 import { constant } from "../ops.ts";
 import { filledTensor } from "./initializers.ts";

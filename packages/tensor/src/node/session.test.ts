@@ -123,4 +123,9 @@ describe("a session", () => {
     const outputs = { y: new Float32Array(3), n: new Int32Array(2) };
     await expect(session.run(inputs as Record<string, HostArray>, outputs)).rejects.toThrow(message);
   });
+
+  test("of bytes that are no program is refused", async () => {
+    const broken = { ...program, bytes: program.bytes.slice(0, 20) };
+    await expect(createSession(broken)).rejects.toThrow(/cannot load the compiled program/);
+  });
 });

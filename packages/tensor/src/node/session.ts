@@ -1,7 +1,7 @@
 // Runs lowered programs on ONNX Runtime's CPU provider. A run blocks its thread, so programs that should run at the same
 // time need a session each in a worker thread of its own, with one intra-op thread each.
 
-import { ConfigError, RunError } from "@atoll/core";
+import { ConfigError, messageOf, RunError } from "@atoll/core";
 import * as ort from "onnxruntime-node";
 import type { HostArray, TensorSpec } from "../host.ts";
 import { dtypeOf, elementCount, formatType } from "../host.ts";
@@ -25,19 +25,15 @@ export interface SessionOptions {
   readonly intraOpThreads?: number;
 }
 
+/**
+ * Loads a program.
+ * @throws RunError if the runtime refuses it
+ */
 export async function createSession(
   { bytes, inputs, outputs }: LoweredProgram,
   { intraOpThreads = 1 }: SessionOptions = {},
 ): Promise<Session> {
-  const session = await ort.InferenceSession.create(bytes, {
-    intraOpNumThreads: intraOpThreads,
-    interOpNumThreads: 1,
-    executionMode: "sequential",
-    graphOptimizationLevel: "all",
-    logSeverityLevel: 3,
-    // Denormal numbers cost a hundred times the normal ones, and optimizers' moments decay into them.
-    extra: { session: { set_denormal_as_zero: "1" } },
-  });
+  const session = await load(bytes, intraOpThreads);
   const feed = new Feed(inputs, inputName);
   const fetch = new Feed(outputs, outputName);
   return {
@@ -47,13 +43,32 @@ export async function createSession(
       try {
         await session.run(feeds, fetches);
       } catch (cause) {
-        throw new RunError(`The compiled program failed: ${(cause as Error).message}`, cause);
+        throw new RunError(`The compiled program failed: ${messageOf(cause)}`, cause);
       }
     },
     async [Symbol.asyncDispose]() {
       await session.release();
     },
   };
+}
+
+async function load(bytes: Uint8Array, intraOpThreads: number): Promise<ort.InferenceSession> {
+  try {
+    return await ort.InferenceSession.create(bytes, {
+      intraOpNumThreads: intraOpThreads,
+      interOpNumThreads: 1,
+      executionMode: "sequential",
+      graphOptimizationLevel: "all",
+      logSeverityLevel: 3,
+      // Denormal numbers cost a hundred times the normal ones, and optimizers' moments decay into them.
+      extra: { session: { set_denormal_as_zero: "1" } },
+    });
+  } catch (cause) {
+    throw new RunError(
+      `ONNX Runtime cannot load the compiled program: ${messageOf(cause)}. Use the wasm backend, and report this.`,
+      cause,
+    );
+  }
 }
 
 /** Makes the runtime's tensors around arrays, and keeps them as long as the arrays live: making one costs 2 µs. */

@@ -53,6 +53,6 @@ export function adamW(options: AdamWOptions = {}): Optimizer {
       scaleByLearningRate(schedule),
     ),
     name: "adamW",
-    config: { kind: "adamW", learningRate: scheduleConfig(schedule), ...moments, weightDecay, decay },
+    config: { kind: "adamw", learningRate: scheduleConfig(schedule), ...moments, weightDecay, decay },
   };
 }

@@ -36,7 +36,7 @@ test("configs are plain data with every option", () => {
     parts: [
       { kind: "clipByGlobalNorm", maxNorm: 1 },
       {
-        kind: "adamW",
+        kind: "adamw",
         learningRate: 1e-3,
         b1: 0.9,
         b2: 0.999,

@@ -1,5 +1,6 @@
 // Stochastic gradient descent with weight decay and momentum, with PyTorch's conventions (`torch.optim.SGD`).
 
+import { ConfigError } from "@atoll/core";
 import { addDecayedWeights } from "./addDecayedWeights.ts";
 import { chain } from "./chain.ts";
 import { momentum as momentumTransformation } from "./momentum.ts";
@@ -23,6 +24,10 @@ export interface SgdOptions {
  */
 export function sgd(options: SgdOptions): Optimizer {
   const { momentum = 0, nesterov = false, weightDecay = 0 } = options;
+  if (nesterov && momentum === 0)
+    throw new ConfigError(
+      "sgd: nesterov is a form of momentum; expected momentum above 0, got 0. Set it, or leave nesterov out.",
+    );
   const learningRate = toSchedule(options.learningRate);
   return {
     ...chain(

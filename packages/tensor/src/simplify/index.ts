@@ -3,8 +3,9 @@
 
 import type { Computation } from "../ir.ts";
 import { restoreDivision, restoreSubtraction } from "./arithmetic.ts";
-import { dropSecondMask } from "./masked-softmax.ts";
-import { markIndices, maskBeforeUnpooling, recogniseMaxPool, recogniseMaxPoolGradient } from "./max-pool.ts";
+import { mergeCommon } from "./common.ts";
+import { dropSecondMask } from "./maskedSoftmax.ts";
+import { markIndices, maskBeforeUnpooling, recogniseMaxPool, recogniseMaxPoolGradient } from "./maxPool.ts";
 import { recogniseRelu, recogniseReluGradient } from "./relu.ts";
 import { deadCode, type Rule, rewrite } from "./rewrite.ts";
 
@@ -22,7 +23,7 @@ const RULES: readonly Rule[] = [
 export function simplify(computation: Computation): Computation {
   const rewritten = RULES.reduce<Computation>(
     (current, rule) => deadCode(rewrite(current, rule)),
-    computation,
+    mergeCommon(computation),
   );
   return markIndices(rewritten); // Once only the gradients that are needed are left.
 }

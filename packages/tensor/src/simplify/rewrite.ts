@@ -2,7 +2,7 @@
 // its place that define the same results. Instructions that nobody reads any more are dropped by deadCode.
 
 import type { Computation, Instruction, Operand, Value } from "../ir.ts";
-import { isLiteral } from "../ir.ts";
+import { countUses, isLiteral } from "../ir.ts";
 
 /** What a rule may ask about the computation. */
 export interface Context {
@@ -33,13 +33,6 @@ export function rewrite(computation: Computation, rule: Rule): Computation {
       earlier.push(each);
     }
   return { ...computation, instructions: earlier };
-}
-
-function countUses({ instructions, outputs }: Computation): ReadonlyMap<Operand, number> {
-  const uses = new Map<Operand, number>();
-  for (const operand of [...instructions.flatMap(({ inputs }) => inputs), ...outputs])
-    uses.set(operand, (uses.get(operand) ?? 0) + 1);
-  return uses;
 }
 
 /** Drops instructions and constants that no output needs. */

@@ -5,6 +5,7 @@ import { valueAndGrad } from "../gradient.ts";
 import type { TensorType } from "../host.ts";
 import { formatComputation } from "../ir.ts";
 import * as ops from "../ops.ts";
+import { lower } from "../program.ts";
 import { trace } from "../trace.ts";
 import { simplify } from "./index.ts";
 
@@ -52,6 +53,16 @@ describe("patterns", () => {
       ({ operation }) => operation.kind === "reluGradient",
     );
     expect(mask!.outputs[0]!.shape).toEqual([1, 1, 2, 2]);
+  });
+
+  test("equal operations are done once, whatever the order of a product's operands", () => {
+    const f = (x: Tensor): Tensor => {
+      const y = ops.exp(x);
+      return ops.add(ops.multiply(x, y), ops.multiply(ops.exp(x), x));
+    };
+    expect(operationsOf(f, float(4))).toEqual(["unary.exp", "binary.multiply", "binary.add"]);
+    const text = new TextDecoder().decode(lower(({ x }: { x: Tensor }) => f(x), { x: float(4) }).bytes);
+    expect(text).not.toContain("Add");
   });
 
   test("a quotient of equals is a division, that by a row's sum a product", () => {

@@ -1,4 +1,4 @@
-// A run on disk: config.json, events.jsonl, train.csv, validation.csv, checkpoints, summary.json.
+// A run on disk: config.json, events.jsonl, train.csv, validation.csv, checkpoints, model.safetensors, summary.json.
 // events.jsonl is the truth; the CSV files hold the same events in EXO Gym's columns. Events are gathered and written
 // in blocks, and always before a checkpoint, so a checkpoint never knows more than the log. What cannot be written ends
 // the run with one sentence.
@@ -14,8 +14,18 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { latestCheckpoint, loadCheckpoint, saveCheckpoint, writeError } from "@atoll/checkpoint/node";
+import { encodeSafetensors } from "@atoll/checkpoint";
+import {
+  latestCheckpoint,
+  loadCheckpoint,
+  makeDirectories,
+  saveCheckpoint,
+  writeError,
+  writeFileAtomic,
+} from "@atoll/checkpoint/node";
 import { ConfigError, type ConfigTree, type ConfigValue, messageOf, type RunEvent } from "@atoll/core";
+import { flattenTree, type HostTensor, type Tree } from "@atoll/tensor";
+import type { FitResult } from "../localTrainer.ts";
 import type { CheckpointStore } from "../options.ts";
 import type { NodeState, RunSnapshot } from "../snapshot.ts";
 import { TRAIN_HEADER, trainRows, VALIDATION_HEADER, validationRows } from "./csv.ts";
@@ -62,7 +72,7 @@ export class RunDirectory implements CheckpointStore, AsyncDisposable {
       throw new ConfigError(
         `Run name "${name}": expected letters, digits, ".", "_" and "-" only, since it names a directory.`,
       );
-    attempt(runsDirectory, (path) => mkdirSync(path, { recursive: true }));
+    makeDirectories(runsDirectory);
     for (let number = 1; ; number++) {
       const candidate = named ? name : `${name}-${String(number).padStart(3, "0")}`;
       if (makeNew(join(runsDirectory, candidate))) return new RunDirectory(runsDirectory, candidate, config);
@@ -144,6 +154,16 @@ export class RunDirectory implements CheckpointStore, AsyncDisposable {
       ),
       state: state as unknown as ConfigValue,
     });
+  }
+
+  /** Writes the fitted model as one safetensors file: `parameters.<path>` and `buffers.<path>`, in their shapes. */
+  async writeModel({ parameters, buffers }: Pick<FitResult, "parameters" | "buffers">): Promise<string> {
+    const path = join(this.path, "model.safetensors");
+    const named = (prefix: string, tree: Tree<HostTensor>): [string, HostTensor][] =>
+      flattenTree(tree).map((entry) => [`${prefix}.${entry.path}`, entry.leaf]);
+    const tensors = Object.fromEntries([...named("parameters", parameters), ...named("buffers", buffers)]);
+    await writeFileAtomic(path, encodeSafetensors(tensors, { run: this.name }));
+    return path;
   }
 
   writeSummary(summary: ConfigTree): void {

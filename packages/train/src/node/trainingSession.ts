@@ -29,7 +29,7 @@ export interface EvaluationProgram {
 export type UpdateMode =
   | { readonly kind: "fused" }
   | { readonly kind: "program"; readonly program: LoweredProgram }
-  | { readonly kind: "loop"; readonly program: LoweredProgram };
+  | { readonly kind: "loop"; readonly program: LoweredProgram; readonly loop: LoweredProgram };
 
 /** All that workers need to know of a run: plain data over shared memory. */
 export interface Setup {
@@ -99,7 +99,7 @@ export class TrainingSession {
         return new Float64Array(0);
       case "localSteps":
         return this.#setup.update.kind === "loop"
-          ? this.#loopedSteps(this.#setup.update.program, task)
+          ? this.#loopedSteps(this.#setup.update.loop, task)
           : this.#separateSteps(task);
       case "evaluate":
         return this.#evaluate(task);

@@ -5,7 +5,7 @@
 import { parseConfig } from "@atoll/core/config";
 import { adamW, type Optimizer } from "@atoll/tensor";
 import { z } from "zod";
-import { type NesterovOptions, nesterov, type OuterOptimizer } from "./outerOptimizer.ts";
+import { type NesterovOptions, nesterov, nesterovOptions, type OuterOptimizer } from "./outerOptimizer.ts";
 import { outerStrategy } from "./outerStep.ts";
 import type { ParameterStrategy, StrategyEntry } from "./strategy.ts";
 
@@ -16,13 +16,6 @@ const options = z.strictObject({
     .default(100)
     .describe("inner steps between two outer steps (the paper: 500; EXO Gym: 100)"),
 });
-
-const outerOptions = z
-  .strictObject({
-    learningRate: z.number().positive().default(0.7).describe("outer learning rate η"),
-    momentum: z.number().min(0).lt(1).default(0.9).describe("outer Nesterov momentum μ"),
-  })
-  .prefault({});
 
 export interface DiLoCoOptions {
   /** Inner steps between two outer steps. Default 100. */
@@ -52,7 +45,7 @@ export function diLoCo({
 export const diLoCoEntry: StrategyEntry = {
   name: "diloco",
   summary: "H inner steps, then an outer Nesterov step on the mean change (DiLoCo)",
-  options: options.extend({ outer: outerOptions }),
+  options: options.extend({ outer: nesterovOptions.prefault({}) }),
   create: ({ outer, ...values }, optimizer) =>
     diLoCo({ ...values, optimizer, outer: nesterov(outer as NesterovOptions) }),
 };

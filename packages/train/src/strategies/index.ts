@@ -29,7 +29,7 @@ export {
   adamOuter,
   yogiOuter,
 } from "./adaptiveOuter.ts";
-export { ddp } from "./ddp.ts";
+export { type DdpOptions, ddp } from "./ddp.ts";
 export { type DeMoOptions, deMo } from "./deMo.ts";
 export { type DgcOptions, dgc } from "./dgc.ts";
 export { type DiLoCoOptions, diLoCo } from "./diLoCo.ts";

@@ -182,8 +182,11 @@ describe("diLoCo", () => {
     );
   });
 
-  test("refuses H < 1", () => {
+  test("refuses what cannot be", () => {
     expect(() => diLoCo({ H: 0 })).toThrow(ConfigError);
+    expect(() => nesterov({ momentum: 1 })).toThrow('Option "strategy.outer.momentum"');
+    expect(() => nesterov({ learningRate: 0 })).toThrow(ConfigError);
+    expect(() => ddp({ H: 3 } as object)).toThrow('Unknown option "strategy.H"');
   });
 });
 

@@ -2,6 +2,8 @@
 // parameters. They run on the node's own vectors, outside the traced step, since they act once every H steps.
 
 import type { ConfigTree } from "@atoll/core";
+import { parseConfig } from "@atoll/core/config";
+import { z } from "zod";
 
 export interface OuterOptimizer {
   readonly config: ConfigTree;
@@ -15,6 +17,14 @@ export interface OuterOptimizer {
   ): void;
 }
 
+const options = z.strictObject({
+  learningRate: z.number().positive().default(0.7).describe("outer learning rate η"),
+  momentum: z.number().min(0).lt(1).default(0.9).describe("outer Nesterov momentum μ"),
+});
+
+/** Nesterov's options, for configs. */
+export const nesterovOptions: z.ZodObject = options;
+
 export interface NesterovOptions {
   /** η. Default 0.7. */
   readonly learningRate?: number;
@@ -25,8 +35,10 @@ export interface NesterovOptions {
 /**
  * SGD with Nesterov momentum, PyTorch's form: m ← μm + Δ; θ ← θ₀ − η(Δ + μm).
  * Defaults are DiLoCo's (arXiv 2311.08105, §3.1): η 0.7, μ 0.9. With η = 1 and μ = 0 the next parameters are the mean.
+ * @throws ConfigError for a number out of range.
  */
-export function nesterov({ learningRate = 0.7, momentum = 0.9 }: NesterovOptions = {}): OuterOptimizer {
+export function nesterov(given: NesterovOptions = {}): OuterOptimizer {
+  const { learningRate, momentum } = parseConfig(options, given, "strategy.outer");
   return {
     config: { kind: "nesterov", learningRate, momentum },
     slots: { momentum: 0 },

@@ -23,6 +23,7 @@ import { type FitResult, LocalTrainer, type LocalTrainerOptions } from "../local
 import type { Model } from "../models/index.ts";
 import type { CheckpointStore, FitOptions } from "../options.ts";
 import type { RunSnapshot } from "../snapshot.ts";
+import { fedAvg } from "../strategies/index.ts";
 
 const FEATURES = 6;
 const HIDDEN = 8;
@@ -177,3 +178,14 @@ function flat(tree: unknown): number[] {
   if ("data" in tree) return Array.from(tree.data as Float32Array);
   return Object.values(tree).flatMap(flat);
 }
+
+/** A run with all that can go wrong in it: dropout, buffers, jitter, loss, several epochs, evaluations. */
+export const busy: RehearsalOptions = {
+  strategy: fedAvg({ H: 4 }),
+  model: perceptron({ rate: 0.3, normed: true }),
+  train: clouds(120),
+  validation: clouds(150, 2),
+  nodes: 3,
+  maxSteps: 10,
+  network: { profile: "wan" },
+};

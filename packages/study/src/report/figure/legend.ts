@@ -1,7 +1,7 @@
 // Legends: a small drawing of each mark with its name, in HTML so that they wrap on a narrow page.
 
 import { type Content, html, type Markup } from "../html.ts";
-import { outline, type SeriesKind } from "./line-panel.ts";
+import { outline, type SeriesKind } from "./linePanel.ts";
 
 export type LegendMark =
   | { readonly kind: "line"; readonly series: SeriesKind; readonly pale?: boolean; readonly point?: boolean }

@@ -3,9 +3,9 @@
 import { extent } from "d3-array";
 import type { Run } from "../run.ts";
 import { abscissaAxis, againstSteps, ordinateRange } from "./abscissa.ts";
-import { evaluationMarks, markLines, markPoints } from "./evaluation-marks.ts";
+import { evaluationMarks, markLines, markPoints } from "./evaluationMarks.ts";
 import { linearAxis } from "./figure/axis.ts";
-import { linePanel, panelBox } from "./figure/line-panel.ts";
+import { linePanel, panelBox } from "./figure/linePanel.ts";
 import type { Markup } from "./html.ts";
 
 /** The panel, or null where nothing measured an accuracy. */

@@ -8,7 +8,7 @@ import type { Convolution, Pair } from "../ir.ts";
 import type { View } from "../layout/view.ts";
 import { range } from "../layout/view.ts";
 import type { GraphBuilder } from "../onnx/graph.ts";
-import { convolutionSize } from "./convolution-size.ts";
+import { convolutionSize } from "./convolutionSize.ts";
 import { dot } from "./dot.ts";
 import { reduce } from "./reduce.ts";
 import { concatenate, pad, reshape, slice, transpose } from "./shape.ts";

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { runningMean } from "./running-mean.ts";
+import { runningMean } from "./runningMean.ts";
 
 const loss = fc.float({ min: 0, max: 100, noNaN: true });
 

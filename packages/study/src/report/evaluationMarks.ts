@@ -3,7 +3,7 @@
 import type { Evaluated } from "@atoll/core";
 import { formatCount, formatExact, formatPercent } from "../format.ts";
 import { evenly } from "./figure/downsample.ts";
-import type { LineSeries, PointSeries } from "./figure/line-panel.ts";
+import type { LineSeries, PointSeries } from "./figure/linePanel.ts";
 
 export interface EvaluationMarks {
   readonly split: Evaluated["split"];

@@ -7,7 +7,7 @@ import { html, type Markup } from "../html.ts";
 import { linearAxis, timeUnit } from "./axis.ts";
 import { evenly } from "./downsample.ts";
 import { bottomAxis, boxAttribute, drawing, leftAxis, type PlotBox, pixel } from "./plot.ts";
-import { timeKinds, timeTip, totalOf } from "./time-bars.ts";
+import { timeKinds, timeTip, totalOf } from "./timeBars.ts";
 
 /** Columns that can be told apart at this width. */
 const MOST_COLUMNS = 512;

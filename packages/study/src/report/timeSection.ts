@@ -5,8 +5,8 @@ import { mean, quantile, sum } from "d3-array";
 import { formatCount, formatPercent } from "../format.ts";
 import type { Run } from "../run.ts";
 import { legend } from "./figure/legend.ts";
-import { type TimeKind, timeBars, timeKinds, totalOf } from "./figure/time-bars.ts";
-import { timeProfile } from "./figure/time-profile.ts";
+import { type TimeKind, timeBars, timeKinds, totalOf } from "./figure/timeBars.ts";
+import { timeProfile } from "./figure/timeProfile.ts";
 import { type Content, html, jsonScript, type Markup } from "./html.ts";
 import { emptyState, table } from "./table.ts";
 

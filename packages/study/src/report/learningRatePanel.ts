@@ -3,7 +3,7 @@
 import type { Run } from "../run.ts";
 import { abscissaAxis, againstSteps, ordinateRange } from "./abscissa.ts";
 import { linearAxis } from "./figure/axis.ts";
-import { linePanel, panelBox } from "./figure/line-panel.ts";
+import { linePanel, panelBox } from "./figure/linePanel.ts";
 import type { Markup } from "./html.ts";
 
 /**

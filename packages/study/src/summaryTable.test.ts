@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { summaryTable } from "./summary-table.ts";
-import { sampleRun } from "./test/sample-run.ts";
+import { summaryTable } from "./summaryTable.ts";
+import { sampleRun } from "./test/sampleRun.ts";
 
 test("a finished run", () => {
   expect(summaryTable(sampleRun())).toMatchInlineSnapshot(`

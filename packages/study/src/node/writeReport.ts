@@ -1,10 +1,10 @@
 // Writes the report of a run beside its events.
 
-import { rename, writeFile } from "node:fs/promises";
+import { rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { messageOf, RunError } from "@atoll/core";
 import { renderReport } from "../report/report.ts";
-import { readRun } from "./read-run.ts";
+import { readRun } from "./readRun.ts";
 
 /**
  * Makes `report.html` in the run directory from what the run wrote there; an older report is replaced whole.
@@ -18,6 +18,7 @@ export async function writeReport(directory: string): Promise<string> {
     await writeFile(`${path}.part`, page);
     await rename(`${path}.part`, path);
   } catch (cause) {
+    await rm(`${path}.part`, { force: true });
     throw new RunError(
       `Cannot write ${path}: ${messageOf(cause)}. Free some space or change its owner.`,
       cause,

@@ -13,15 +13,15 @@ import {
   maximumOf,
   ordinateRange,
 } from "./abscissa.ts";
-import { accuracyPanel } from "./accuracy-panel.ts";
-import { type EvaluationMarks, evaluationMarks, markLines, markPoints } from "./evaluation-marks.ts";
+import { accuracyPanel } from "./accuracyPanel.ts";
+import { type EvaluationMarks, evaluationMarks, markLines, markPoints } from "./evaluationMarks.ts";
 import { type Axis, linearAxis, logAxis } from "./figure/axis.ts";
 import { extremes } from "./figure/downsample.ts";
 import { type LegendEntry, legend } from "./figure/legend.ts";
-import { type LineSeries, linePanel, panelBox } from "./figure/line-panel.ts";
-import { type Mean, runningMean } from "./figure/running-mean.ts";
+import { type LineSeries, linePanel, panelBox } from "./figure/linePanel.ts";
+import { type Mean, runningMean } from "./figure/runningMean.ts";
 import { type Content, html, jsonScript, type Markup } from "./html.ts";
-import { learningRatePanel } from "./learning-rate-panel.ts";
+import { learningRatePanel } from "./learningRatePanel.ts";
 import { emptyState } from "./table.ts";
 
 /** Shares of the series of which the lowest and highest point are drawn: about one and a half a pixel. */

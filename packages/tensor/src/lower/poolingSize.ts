@@ -14,7 +14,7 @@ export const isTiling = (space: readonly number[], pooling: Window): boolean => 
   );
 };
 
-/** Repeating pooled rows is a product with a matrix as wide as they are, so it pays up to this many windows a row. */
+/** The comparison repeats pooled rows by a product with a matrix as high as they are long: it pays up to this length. */
 const COMPARED_WIDTH = 32;
 
 /**

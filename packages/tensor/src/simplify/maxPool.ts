@@ -4,7 +4,7 @@
 
 import type { Computation, Instruction, Operand, OperationOf } from "../ir.ts";
 import { isLiteral, newValue } from "../ir.ts";
-import { isCompared } from "../lower/pooling-size.ts";
+import { isCompared } from "../lower/poolingSize.ts";
 import { type Context, type Rule, rewrite } from "./rewrite.ts";
 
 /** Windows over the last axes of an array with at least a channel axis, up to three, as MaxPool takes them. */

@@ -71,11 +71,17 @@ export function reproduceSection({ config }: Run): Markup {
 function instructions(config: ConfigTree): Markup {
   const command = commandOf(config.command);
   if (command !== null)
-    return html`<p>The same command and seed give the same numbers.</p><pre class="command"><code>${command}</code></pre>`;
+    return html`<p>The same command and seed give the same numbers${isMeasured(config) ? ", but for times: steps were measured on the machine. To replay them, add compute.durations=[…] from config.json (resolved, compute)" : ""}.</p><pre class="command"><code>${command}</code></pre>`;
   if (Object.keys(config).length === 0)
     return emptyState("The run recorded neither its command nor its config.");
   return html`<p>The command was not recorded. <code>config.json</code> beside this page holds every option with the seed; the same options and seed give the same numbers.</p>`;
 }
+
+const isMeasured = ({ resolved }: ConfigTree): boolean =>
+  isTree(resolved) && isTree(resolved.compute) && resolved.compute.kind === "measured";
+
+const isTree = (value: ConfigValue | undefined): value is ConfigTree =>
+  typeof value === "object" && value !== null && !isList(value);
 
 /** A command line as it was recorded, as text or as a list of arguments, which are quoted where a shell needs it. */
 function commandOf(value: ConfigValue | undefined): string | null {

@@ -6,7 +6,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { type ConfigTree, messageOf, RunError, type RunEvent } from "@atoll/core";
-import { parseEvent } from "../event-schema.ts";
+import { parseEvent } from "../eventSchema.ts";
 import type { RunRecord } from "../record.ts";
 
 /**

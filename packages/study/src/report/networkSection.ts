@@ -3,7 +3,7 @@
 import { formatSeconds, type TopologyDrawn } from "@atoll/core";
 import { formatCount, formatPercent, formatRate } from "../format.ts";
 import type { Run } from "../run.ts";
-import { type Link, linkName, networkGraph } from "./figure/network-graph.ts";
+import { type Link, linkName, networkGraph } from "./figure/networkGraph.ts";
 import { type Content, html, type Markup } from "./html.ts";
 import { emptyState, table } from "./table.ts";
 

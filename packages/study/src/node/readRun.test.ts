@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { RunError } from "@atoll/core";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { linesOf, sampleRun } from "../test/sample-run.ts";
-import { readRun } from "./read-run.ts";
-import { writeReport } from "./write-report.ts";
+import { linesOf, sampleRun } from "../test/sampleRun.ts";
+import { readRun } from "./readRun.ts";
+import { writeReport } from "./writeReport.ts";
 
 let directory: string;
 beforeEach(async () => {

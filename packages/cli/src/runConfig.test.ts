@@ -1,0 +1,72 @@
+// From options as text to what the trainer takes.
+
+import { ConfigError, type ConfigTree } from "@atoll/core";
+import { parseAssignments } from "@atoll/core/config";
+import { expect, test } from "vitest";
+import { builtIns } from "./experiments/index.ts";
+import {
+  fitOptionsOf,
+  type ResolvedConfig,
+  refuseChanges,
+  resolveConfig,
+  withDefaults,
+} from "./runConfig.ts";
+
+const digits = builtIns.find(({ name }) => name === "digits")!;
+const nanogpt = builtIns.find(({ name }) => name === "nanogpt")!;
+const resolve = (line: string, experiment = digits): ResolvedConfig =>
+  resolveConfig(experiment, withDefaults(experiment, parseAssignments(line.split(" ").filter(Boolean))));
+
+test("the benchmark's defaults: AdamW at 1e-3, DDP, batches of 64", () => {
+  const { run, own } = resolve("");
+  expect(run).toMatchObject({
+    nodes: 1,
+    maxSteps: 300,
+    batchSize: 64,
+    strategy: { kind: "ddp" },
+    optimizer: { kind: "adamw", learningRate: 1e-3 },
+  });
+  expect(own.model).toBe("mlp");
+});
+
+test("epochs that are given replace the experiment's own number of steps", () => {
+  expect(fitOptionsOf(resolve("numEpochs=2").run)).not.toHaveProperty("maxSteps");
+  expect(resolve("maxSteps=7").run.maxSteps).toBe(7);
+});
+
+test("a choice: its name, its options, or options of the usual one", () => {
+  expect(resolve("strategy=fedavg strategy.H=20").run.strategy).toMatchObject({ kind: "fedavg", H: 20 });
+  expect(resolve("strategy.H=20 strategy=fedavg").run.strategy).toMatchObject({ kind: "fedavg", H: 20 });
+  expect(resolve("optimizer.learningRate=0.5").run.optimizer).toMatchObject({
+    kind: "adamw",
+    learningRate: 0.5,
+  });
+  // A given optimizer replaces the experiment's own, options and all.
+  expect(resolve("optimizer=sgd", nanogpt).run.optimizer).toMatchObject({ kind: "sgd", weightDecay: 0 });
+  expect(resolve("optimizer.b2=0.95", nanogpt).run.optimizer).toMatchObject({ weightDecay: 0.1, b2: 0.95 });
+});
+
+test("resolving a resolved config changes nothing, through JSON too", () => {
+  for (const line of [
+    "",
+    "strategy=diloco network.latency=[0.1,0.2]",
+    "partition=dirichlet compute=measured",
+  ]) {
+    const { options } = resolve(line);
+    expect(resolveConfig(digits, JSON.parse(JSON.stringify(options)) as ConfigTree).options).toEqual(options);
+  }
+});
+
+test("a resumed run refuses every change but that of the workers", () => {
+  const saved = resolve("strategy=fedavg strategy.H=5").options;
+  const changed = (line: string): (() => void) => {
+    const given = resolve(`strategy=fedavg strategy.H=5 ${line}`).options;
+    return () => refuseChanges(saved, given);
+  };
+  expect(changed("workers=2")).not.toThrow();
+  expect(changed("nodes=1")).not.toThrow();
+  for (const line of ["seed=1", "strategy.H=6", "network.topology=ring", "network.nic=1e6"]) {
+    expect(changed(line)).toThrow(ConfigError);
+    expect(changed(line)).toThrow(`Option "${line.split("=")[0]}" of the run to resume is`);
+  }
+});
