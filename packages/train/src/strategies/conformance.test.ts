@@ -150,7 +150,9 @@ describe.each(strategyRows)("$name", (row) => {
         const ended = await stopped.then(
           () => true,
           (error: Error) => {
-            expect(error.message).toMatch(/^Interrupted after step \d+ of 9\. Checkpoint: memory:\d+\.$/);
+            expect(error.message).toMatch(
+              new RegExp(`^Interrupted after step \\d+ of ${STEPS}\\. Checkpoint: memory:\\d+\\.$`),
+            );
             return false;
           },
         );
