@@ -43,7 +43,9 @@ export function refuseForeign(schema: z.ZodObject, given: ConfigTree): void {
       if (Object.hasOwn(chosen.options, name)) continue;
       const owners = branches.filter((branch) => Object.hasOwn(branch.options, name));
       if (owners.length === 0) continue;
-      const assignments = owners.map((owner) => `${path}=${owner.name}`).join(" or ");
+      const [first, ...others] = owners.map((owner) => owner.name);
+      const more = others.length > 3 ? [...others.slice(0, 2), `${others.length - 2} others`] : others;
+      const assignments = [`${path}=${first}`, ...more].join(" or ");
       throw new ConfigError(
         `Option "${path}.${name}": expected only with ${assignments}, got ${path}=${chosen.name}. Add ${path}=${owners[0]!.name}, or leave the option out.`,
       );

@@ -58,7 +58,10 @@ function typeName(type: z.ZodType): string {
   if (type instanceof z.ZodNumber) return type.format === "safeint" ? "integer" : "number";
   if (type instanceof z.ZodBoolean) return "true|false";
   if (type instanceof z.ZodString) return "text";
-  if (type instanceof z.ZodTuple) return "[low,high]";
+  if (type instanceof z.ZodTuple) {
+    const items = (type.def.items as readonly z.ZodType[]).map(typeName);
+    return items.includes("integer") ? `[${items.join(",")}]` : "[low,high]";
+  }
   if (type instanceof z.ZodArray) return `[${typeName(type.element as z.ZodType)},…]`;
   if (type instanceof z.ZodUnion) return (type.def.options as readonly z.ZodType[]).map(typeName).join("|");
   return "value";

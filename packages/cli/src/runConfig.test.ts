@@ -70,3 +70,23 @@ test("a resumed run refuses every change but that of the workers", () => {
     expect(changed(line)).toThrow(`Option "${line.split("=")[0]}" of the run to resume is`);
   }
 });
+
+test("topologies and TCP models take their options from the command line", () => {
+  const islands = resolve(
+    "network.topology=islands network.islandSize=2 network.profile=datacenter network.between.profile=mobile",
+  ).run.network;
+  expect(islands).toMatchObject({ topology: "islands", islandSize: 2, between: { profile: "mobile" } });
+  expect(resolve("network.topology=torus network.dimensions=[2,4]").run.network.dimensions).toEqual([2, 4]);
+  expect(resolve("network.topology=custom network.edges=[[0,1],[1,2]]").run.network.edges).toEqual([
+    [0, 1],
+    [1, 2],
+  ]);
+  expect(resolve("network.nic.up=1e6 network.nic.down=1e7").run.network.nic).toEqual({ up: 1e6, down: 1e7 });
+  expect(
+    resolve("network.congestion=cubic network.slowStart=true network.flows=4").run.network,
+  ).toMatchObject({
+    congestion: "cubic",
+    slowStart: true,
+    flows: 4,
+  });
+});

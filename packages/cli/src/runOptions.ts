@@ -1,7 +1,7 @@
 // The options that every run has, as schemas: for command lines, config files and the help. Strategies, optimizers,
 // devices, profiles and topologies come from their packages' own lists.
 
-import { PROFILE_NAMES, TCP_MODES, TOPOLOGY_NAMES } from "@atoll/network";
+import { CONGESTIONS, PROFILE_NAMES, TCP_MODES, TOPOLOGY_NAMES } from "@atoll/network";
 import { deviceProfiles, optimizerEntries, strategyEntries } from "@atoll/train";
 import { z } from "zod";
 import { choice } from "./choice.ts";
@@ -11,21 +11,57 @@ const range = z.union([z.number(), z.tuple([z.number(), z.number()])], {
   error: "expected a number or [low,high]",
 });
 
+/** Values of links instead of their profile's. */
+const linkValues = {
+  bandwidth: range.optional().describe("bytes per second, exact or [low,high], instead of the profile's"),
+  latency: range.optional().describe("seconds one way, instead of the profile's"),
+  jitter: range.optional().describe("spread of the latency as a fraction, instead of the profile's"),
+  loss: range.optional().describe("probability that a packet is lost, instead of the profile's"),
+};
+
+const rank = z.int().min(0);
+const exactLink = z.strictObject({
+  from: rank,
+  to: rank,
+  oneWay: z.boolean().optional(),
+  bandwidth: z.number().optional(),
+  latency: z.number().optional(),
+  jitter: z.number().optional(),
+  loss: z.number().optional(),
+});
+
 const network = group("network.profile=wan", {
   profile: z
     .enum(PROFILE_NAMES)
     .default("local")
     .describe("what links are like; a range is drawn per link from the seed"),
   topology: z.enum(TOPOLOGY_NAMES).default("fully_connected").describe("which nodes share a link"),
-  bandwidth: range.optional().describe("bytes per second, exact or [low,high], instead of the profile's"),
-  latency: range.optional().describe("seconds one way, instead of the profile's"),
-  jitter: range.optional().describe("spread of the latency as a fraction, instead of the profile's"),
-  loss: range.optional().describe("probability that a packet is lost, instead of the profile's"),
-  nic: z
-    .number()
-    .positive()
+  dimensions: z.array(z.int().min(1)).optional().describe("of a torus, such as [4,8]"),
+  islandSize: z
+    .int()
+    .min(1)
     .optional()
-    .describe("bytes per second that a node can send, and receive, over all its links"),
+    .describe("nodes of each of the topology's islands; half of all if left out"),
+  between: group("network.between.profile=wan", {
+    profile: z.enum(PROFILE_NAMES).optional().describe("links between islands; wan if left out"),
+    ...linkValues,
+  }).optional(),
+  edges: z
+    .array(z.tuple([rank, rank]))
+    .optional()
+    .describe("of a custom topology: pairs of nodes that share a link, such as [[0,1],[1,2]]"),
+  ...linkValues,
+  links: z
+    .array(exactLink)
+    .optional()
+    .describe('links with values of their own, such as [{"from":0,"to":1,"bandwidth":1e6,"oneWay":true}]'),
+  nic: z
+    .union([
+      z.number().positive(),
+      z.strictObject({ up: z.number().positive(), down: z.number().positive() }),
+    ])
+    .optional()
+    .describe("bytes per second of a node over all its links, each way; or nic.up and nic.down"),
   tcp: z
     .enum(TCP_MODES)
     .default("cm02")
@@ -35,6 +71,16 @@ const network = group("network.profile=wan", {
     .positive()
     .optional()
     .describe("bytes that one flow has in flight at most; 4 MiB if left out"),
+  congestion: z
+    .enum(CONGESTIONS)
+    .default("none")
+    .describe("congestion control that limits a flow on a lossy path"),
+  flows: z.int().min(1).default(1).describe("parallel connections between two nodes"),
+  slowStart: z.boolean().default(false).describe("whether connections open and their windows grow"),
+  rttWeights: z
+    .boolean()
+    .default(false)
+    .describe("whether flows share in proportion to 1 / round-trip time instead of equally"),
 });
 
 const compute = choice(
