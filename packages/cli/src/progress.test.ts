@@ -91,3 +91,11 @@ test("a download is one redrawn line on a terminal, and its name once elsewhere"
     else expect(shown.text()).toBe(`downloading ${url}\n`);
   }
 });
+
+test("a loss that is no number is said once, in words", () => {
+  const { progress, text } = screen(false, 80, 1);
+  progress.show(started);
+  for (let step = 1; step <= 3; step++) progress.show({ ...stepDone(step), loss: Number.NaN });
+  expect(text().match(/step 1: the training loss is NaN: the run has diverged/g)).toHaveLength(1);
+  expect(text()).not.toContain("step 2: the training loss");
+});

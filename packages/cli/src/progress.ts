@@ -18,6 +18,7 @@ export class Progress {
   #drawnAt = 0;
   #open = false;
   #downloading = "";
+  #diverged = false;
 
   constructor(terminal: Terminal) {
     this.#terminal = terminal;
@@ -56,6 +57,12 @@ export class Progress {
   }
 
   #step(event: StepDone): void {
+    if (!this.#diverged && !Number.isFinite(event.loss)) {
+      this.#diverged = true;
+      this.note(
+        `step ${event.step}: the training loss is ${event.loss}: the run has diverged. A smaller learning rate may help.`,
+      );
+    }
     if (!this.#terminal.interactive) {
       const every = Math.max(1, Math.ceil(this.#maxSteps / PLAIN_LINES));
       if (event.step % every === 0 || event.step === this.#maxSteps)

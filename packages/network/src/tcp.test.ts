@@ -146,6 +146,7 @@ test.each([
   [{ window: 0 }, 'Option "network.window": expected bytes above 0, got 0.'],
   [{ tcp: "lv08" as const, slowStart: true }, "whose latency factor of 13.01 stands for slow start"],
   [{ tcp: "none" as const, flows: 2 }, "need a TCP model, got network.tcp=none"],
+  [{ tcp: "none" as const, window: 7 }, "need a TCP model, got network.tcp=none"],
 ])("bad input %j is refused", (options, message) => {
   expect(() => network(options)).toThrow(message);
 });

@@ -74,9 +74,9 @@ export function resolveTcp(options: TcpOptions): TcpModel {
     throw new ConfigError(
       'Option "network.slowStart" does not go with network.tcp=lv08, whose latency factor of 13.01 stands for slow start. Use tcp=cm02.',
     );
-  if (mode === "none" && (slowStart || congestion !== "none" || flows !== 1))
+  if (mode === "none" && (slowStart || congestion !== "none" || flows !== 1 || options.window !== undefined))
     throw new ConfigError(
-      'Options "network.slowStart", "network.congestion" and "network.flows" need a TCP model, got network.tcp=none. Use tcp=cm02.',
+      'Options "network.window", "network.slowStart", "network.congestion" and "network.flows" need a TCP model, got network.tcp=none. Use tcp=cm02.',
     );
   return { ...constantsOf(mode, window as Bytes), congestion, flows, slowStart, rttWeights };
 }
