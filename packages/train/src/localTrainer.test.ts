@@ -69,6 +69,13 @@ describe("options", () => {
 
   test.each<[string, Partial<RehearsalOptions>, string | RegExp]>([
     ["name", { maxStep: 5 } as object, 'Unknown option "maxStep". Did you mean "maxSteps"?'],
+    [
+      "name in network",
+      { network: { profil: "wan" } } as object,
+      'Unknown option of network "profil". Did you mean "profile"?',
+    ],
+    ["name in compute", { compute: { kind: "measured", x: 1 } } as object, 'Unknown option of compute "x".'],
+    ["kind of partition", { partition: { kind: "foo" } } as object, 'Unknown kind of partition "foo".'],
     ["nodes", { nodes: 0 }, 'Option "nodes": expected an integer of at least 1, got 0.'],
     ["maxSteps", { maxSteps: 1.5 }, 'Option "maxSteps"'],
     ["both lengths", { maxSteps: 5, numEpochs: 1 }, "give one of them, not both"],

@@ -96,11 +96,67 @@ const KNOWN: Readonly<Record<keyof FitOptions, true>> = {
   signal: true,
 };
 
+const KNOWN_OF_NETWORK: Readonly<Record<keyof NetworkOptions, true>> = {
+  profile: true,
+  topology: true,
+  bandwidth: true,
+  latency: true,
+  jitter: true,
+  loss: true,
+  between: true,
+  links: true,
+  dimensions: true,
+  islandSize: true,
+  edges: true,
+  nic: true,
+  tcp: true,
+  window: true,
+  congestion: true,
+  flows: true,
+  slowStart: true,
+  rttWeights: true,
+};
+
+/** The options of each kind of compute model. */
+const KNOWN_OF_COMPUTE: Readonly<Record<ComputeOptions["kind"], readonly string[]>> = {
+  device: ["device", "utilization", "variability"],
+  measured: ["durations"],
+};
+
+/** The options of each kind of partition. */
+const KNOWN_OF_PARTITION: Readonly<Record<Partition["kind"], readonly string[]>> = {
+  contiguous: [],
+  shuffled: [],
+  dirichlet: ["alpha"],
+  labelShards: ["shardsPerNode"],
+};
+
+/** The types say so too, but not to JavaScript, nor of an object that is spread. */
+function refuseUnknown({ compute, partition, ...given }: FitOptions): void {
+  refuseOthers("option", given, Object.keys(KNOWN));
+  refuseOthers("option of network", given.network ?? {}, Object.keys(KNOWN_OF_NETWORK));
+  if (compute !== undefined) refuseOthersOfKind("compute", compute, KNOWN_OF_COMPUTE);
+  if (partition !== undefined) refuseOthersOfKind("partition", partition, KNOWN_OF_PARTITION);
+}
+
+function refuseOthersOfKind<K extends string>(
+  name: string,
+  choice: { readonly kind: K },
+  known: Readonly<Record<K, readonly string[]>>,
+): void {
+  if (!Object.hasOwn(known, choice.kind))
+    throw unknownName(`kind of ${name}`, String(choice.kind), Object.keys(known));
+  refuseOthers(`option of ${name}`, choice, ["kind", ...known[choice.kind]]);
+}
+
+function refuseOthers(what: string, given: object, known: readonly string[]): void {
+  const unknown = Object.keys(given).find((name) => !known.includes(name));
+  if (unknown !== undefined) throw unknownName(what, unknown, known);
+}
+
 /** @throws ConfigError for an unknown option, a number out of range, or options that exclude each other. */
 export function resolveFitOptions(given: FitOptions): ResolvedFitOptions {
-  // The types say so too, but not to JavaScript, nor of an object that is spread.
-  const unknown = Object.keys(given).find((name) => !Object.hasOwn(KNOWN, name));
-  if (unknown !== undefined) throw unknownName("option", unknown, Object.keys(KNOWN));
+  refuseUnknown(given);
   const batchSize = atLeast("batchSize", given.batchSize ?? 64, 1);
   const minibatchSize = atLeast("minibatchSize", given.minibatchSize ?? batchSize, 1);
   if (batchSize % minibatchSize !== 0)
