@@ -11,8 +11,9 @@ const LONGEST_VALUE = 2000;
 
 export function configSection({ config }: Run): Markup {
   const { options, resolved, ...rest } = config;
+  const command = commandOf(rest.command);
   const groups = [
-    { title: "Run", rows: flatten(rest, "") },
+    { title: "Run", rows: flatten(command === null ? rest : { ...rest, command }, "") },
     { title: "Options, as on the command line", rows: flatten(treeOf(options), "") },
     { title: "What they came to", rows: flatten(treeOf(resolved), "") },
   ].filter(({ rows }) => rows.length > 0);
@@ -78,10 +79,7 @@ function instructions(config: ConfigTree): Markup {
 }
 
 const isMeasured = ({ resolved }: ConfigTree): boolean =>
-  isTree(resolved) && isTree(resolved.compute) && resolved.compute.kind === "measured";
-
-const isTree = (value: ConfigValue | undefined): value is ConfigTree =>
-  typeof value === "object" && value !== null && !isList(value);
+  treeOf(treeOf(resolved).compute).kind === "measured";
 
 /** A command line as it was recorded, as text or as a list of arguments, which are quoted where a shell needs it. */
 function commandOf(value: ConfigValue | undefined): string | null {
