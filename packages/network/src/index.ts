@@ -5,6 +5,7 @@ export { listed } from "./listed.ts";
 export type { Network, NetworkSnapshot, Sending } from "./network.ts";
 export { resolveNetwork } from "./network.ts";
 export type { GivenLink, NetworkOptions, Nic } from "./options.ts";
+export type { Outages } from "./outages.ts";
 export type { LinkOptions, LinkRanges, LinkValues, ProfileName, Range, RangeOption } from "./profile.ts";
 export { PROFILE_NAMES, PROFILES } from "./profile.ts";
 export type { TransferRound, TransferSchedule } from "./schedule.ts";
