@@ -33,6 +33,7 @@ export class Progress {
         `step ${event.step}: validation loss ${formatLoss(local)} local, ${formatLoss(global)} global${accuracies(event.accuracy)}`,
       );
     } else if (event.type === "checkpoint") this.note(`step ${event.step}: checkpoint ${event.path}`);
+    else if (event.type === "warning") this.note(`warning: ${event.message}`);
     else if (event.type === "runFinished") this.#close();
   }
 

@@ -1,6 +1,7 @@
 // The options that every run has, as schemas: for command lines, config files and the help. Strategies, optimizers,
 // devices, profiles and topologies come from their packages' own lists.
 
+import { ALL_REDUCE_CHOICES } from "@atoll/comm";
 import { CONGESTIONS, PROFILE_NAMES, TCP_MODES, TOPOLOGY_NAMES } from "@atoll/network";
 import { deviceProfiles, optimizerEntries, strategyEntries } from "@atoll/train";
 import { z } from "zod";
@@ -157,6 +158,10 @@ export const runOptions = z.strictObject({
   strategy: choice(strategyEntries, "ddp").describe("when nodes talk, and what they say"),
   optimizer: choice(optimizerEntries, "adamw").describe("the optimizer of the local steps"),
   network: network.prefault({}).describe("the simulated network"),
+  allReduce: z
+    .enum(ALL_REDUCE_CHOICES)
+    .default("topology")
+    .describe("algorithm of all-reduces; topology: by the hub of a star, else by ring; auto: the fastest"),
   compute: compute.describe("how long a step takes on the virtual clock"),
   workers: z
     .int()

@@ -13,8 +13,8 @@ export interface ReduceOptions {
 
 export interface AllReduceOptions extends ReduceOptions {
   /**
-   * How the vector is exchanged. Default: through the hub of a star, around a ring elsewhere. "auto" takes the algorithm
-   * that is estimated to be the fastest for this size on this topology. One that cannot serve the group (halving-doubling
+   * How the vector is exchanged. Default: as the world says, which is "topology" unless it was told otherwise: through the
+   * hub of a star, around a ring elsewhere. "auto" takes the algorithm that is estimated to be the fastest for this size on this topology. One that cannot serve the group (halving-doubling
    * where the members are no power of two) is replaced by a ring; the event's `algorithm` says so.
    */
   readonly algorithm?: AllReduceChoice;

@@ -20,12 +20,15 @@ import { Group } from "./group.ts";
 import { Mailboxes, type MailboxSnapshot, type Parcel } from "./mailboxes.ts";
 import { Member, type Membership, type MemberWorld } from "./member.ts";
 import { deliver } from "./results.ts";
+import type { AllReduceChoice } from "./schedules/allReduce.ts";
 import { type Outcome, Started } from "./started.ts";
 
 export interface SimulatedWorldOptions {
   readonly worldSize: number;
   readonly network: Network;
   readonly clock: VirtualClock;
+  /** The algorithm of every all-reduce that names none and has no codec. Default "topology". */
+  readonly allReduce?: AllReduceChoice | undefined;
   /** Gets a CollectiveDone for every collective, and for every message as operation "send". */
   readonly emit?: EventSink | undefined;
   /** Gets a sentence, once, when a call cannot be carried out as asked and is carried out in another way. */
@@ -76,6 +79,8 @@ interface WorldSnapshot {
   readonly network: NetworkSnapshot;
   readonly mail: MailboxSnapshot;
   readonly open: readonly OpenCall[];
+  /** Sentences that need not be said again. */
+  readonly warned: readonly string[];
 }
 
 /** Operations whose results are in the vector that the caller gave, or who have none. */
@@ -152,11 +157,12 @@ class World implements SimulatedWorld, MemberWorld {
   /** A member's call: it goes on once the others have come and the bytes have moved. */
   start(
     { ranks, key, member }: Membership,
-    call: Call,
+    asked: Call,
     vectors: readonly Float32Array[],
     signal?: AbortSignal,
   ): Handle<readonly Float32Array[]> {
     signal?.throwIfAborted();
+    const call = this.#withAlgorithm(asked);
     const rank = ranks[member]!;
     if (ranks.length === 1) return this.#alone(rank, call, vectors);
     const group = this.#group(ranks, key);
@@ -170,6 +176,12 @@ class World implements SimulatedWorld, MemberWorld {
     const arrivals = gathering.add(member, { call, vectors, started });
     if (arrivals !== undefined) this.#finish(group, gathering, call, arrivals);
     return started;
+  }
+
+  #withAlgorithm(call: Call): Call {
+    const { allReduce: algorithm } = this.#options;
+    const isOpen = call.operation === "allReduce" && call.algorithm === undefined && call.codec === undefined;
+    return isOpen && algorithm !== undefined ? { ...call, algorithm } : call;
   }
 
   /** A call of a group of one: its own vectors are all there is. */
@@ -297,6 +309,7 @@ class World implements SimulatedWorld, MemberWorld {
       network: this.#options.network.snapshot(),
       mail: this.#mail.snapshot(),
       open,
+      warned: [...this.#warned],
     };
   }
 
@@ -311,7 +324,7 @@ class World implements SimulatedWorld, MemberWorld {
   }
 
   restore(snapshot: ConfigValue): void {
-    const { ranks, network, mail, open } = snapshot as unknown as Partial<WorldSnapshot>;
+    const { ranks, network, mail, open, warned = [] } = snapshot as unknown as Partial<WorldSnapshot>;
     if (ranks?.length !== this.#counters.length || !network || !mail || !open)
       throw new RunError(
         `The snapshot of the simulated world: expected counters of ${this.#counters.length} ranks and the network, ` +
@@ -320,6 +333,8 @@ class World implements SimulatedWorld, MemberWorld {
     this.#counters = ranks.map((counters) => ({ ...counters }));
     this.#options.network.restore(network);
     this.#mail.restore(mail);
+    this.#warned.clear();
+    for (const message of warned) this.#warned.add(message);
     for (const handles of this.#open) handles.clear();
     for (const { rank, id, operation, lastReady, end, bytes } of open)
       this.#opened<undefined>(rank, id, operation, () => `its call ${id}`).settle({

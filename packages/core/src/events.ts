@@ -89,6 +89,13 @@ export interface Evaluated {
   readonly accuracy: { readonly local: number; readonly global: number } | null;
 }
 
+/** Something that goes another way than it was asked for; said once. */
+export interface WarningGiven {
+  readonly type: "warning";
+  /** A sentence. */
+  readonly message: string;
+}
+
 export interface CheckpointSaved {
   readonly type: "checkpoint";
   readonly step: number;
@@ -112,6 +119,7 @@ export type RunEvent =
   | StepDone
   | CollectiveDone
   | Evaluated
+  | WarningGiven
   | CheckpointSaved
   | RunFinished;
 

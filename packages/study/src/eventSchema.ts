@@ -68,6 +68,7 @@ const eventSchema = z.discriminatedUnion("type", [
     loss: localAndGlobal,
     accuracy: localAndGlobal.nullable(),
   }),
+  z.object({ type: z.literal("warning"), message: z.string() }),
   z.object({ type: z.literal("checkpoint"), step: count, path: z.string() }),
   z.object({
     type: z.literal("runFinished"),

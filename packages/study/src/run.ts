@@ -42,6 +42,8 @@ export interface Run {
   readonly steps: StepColumns;
   readonly evaluations: readonly Evaluated[];
   readonly collectives: readonly CollectiveDone[];
+  /** Sentences on what went another way than it was asked for. */
+  readonly warnings: readonly string[];
   readonly topology: TopologyDrawn | null;
   readonly finished: RunFinished | null;
   /** `config.json`; where there is none, what the first event says of the options. */
@@ -73,6 +75,7 @@ export function interpretRun({ config, events, summary, truncated }: RunRecord):
     },
     evaluations: events.filter((event) => event.type === "evaluation"),
     collectives: events.filter((event) => event.type === "collective"),
+    warnings: events.filter((event) => event.type === "warning").map(({ message }) => message),
     topology: last(events, "topology"),
     finished,
     config: Object.keys(config).length > 0 ? config : (started?.config ?? {}),

@@ -295,6 +295,7 @@ function configOf(options: ResolvedFitOptions, { maxSteps, network, compute }: S
     strategy: options.strategy.config,
     optimizer: options.strategy.optimizer.config,
     network,
+    allReduce: options.allReduce,
     compute,
   };
 }

@@ -1,5 +1,6 @@
 // The options of a run as a library user gives them, their defaults, and the checks that need no work done.
 
+import { ALL_REDUCE_CHOICES, type AllReduceChoice } from "@atoll/comm";
 import { ConfigError, type EventSink, unknownName } from "@atoll/core";
 import type { NetworkOptions } from "@atoll/network";
 import { type ComputeOptions, defaultCompute } from "./compute.ts";
@@ -39,6 +40,12 @@ export interface FitOptions {
   readonly partition?: Partition;
   /** Default: every two nodes share a link of profile "local". */
   readonly network?: NetworkOptions;
+  /**
+   * The algorithm of every all-reduce for which the strategy names none and has no codec. "auto" takes the one that is
+   * estimated to be the fastest for its size. One that cannot serve a group is replaced, and an event says so. Default
+   * "topology": through the hub of a star, around a ring elsewhere.
+   */
+  readonly allReduce?: AllReduceChoice;
   readonly compute?: ComputeOptions;
   /** The run's name in events. */
   readonly name?: string;
@@ -66,6 +73,7 @@ export interface ResolvedFitOptions {
   readonly checkpointInterval: number;
   readonly partition: Partition;
   readonly network: NetworkOptions;
+  readonly allReduce: AllReduceChoice;
   readonly compute: ComputeOptions;
   readonly name: string;
   readonly emit: EventSink;
@@ -88,6 +96,7 @@ const KNOWN: Readonly<Record<keyof FitOptions, true>> = {
   checkpointInterval: true,
   partition: true,
   network: true,
+  allReduce: true,
   compute: true,
   name: true,
   emit: true,
@@ -178,6 +187,7 @@ export function resolveFitOptions(given: FitOptions): ResolvedFitOptions {
     checkpointInterval: atLeast("checkpointInterval", given.checkpointInterval ?? 0, 0),
     partition: given.partition ?? { kind: "contiguous" },
     network: given.network ?? {},
+    allReduce: known("allReduce", given.allReduce ?? "topology", ALL_REDUCE_CHOICES),
     compute: given.compute ?? defaultCompute,
     name: given.name ?? "run",
     emit: given.emit ?? (() => {}),
@@ -194,6 +204,11 @@ function stepsOf({ maxSteps, numEpochs }: FitOptions): ResolvedFitOptions["steps
     );
   if (maxSteps !== undefined) return { kind: "maxSteps", count: atLeast("maxSteps", maxSteps, 1) };
   return { kind: "epochs", count: atLeast("numEpochs", numEpochs ?? 1, 1) };
+}
+
+function known<T extends string>(name: string, value: T, choices: readonly T[]): T {
+  if (!choices.includes(value)) throw unknownName(`choice of ${name}`, String(value), choices);
+  return value;
 }
 
 function atLeast(name: string, value: number, least: number): number {

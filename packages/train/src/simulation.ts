@@ -81,7 +81,14 @@ export class Simulation {
     );
     this.#network = resolveNetwork(options.network, { worldSize, random: random.derive("network") });
     this.#clock = createVirtualClock();
-    this.#world = createSimulatedWorld({ worldSize, network: this.#network, clock: this.#clock, emit });
+    this.#world = createSimulatedWorld({
+      worldSize,
+      network: this.#network,
+      clock: this.#clock,
+      allReduce: options.allReduce,
+      emit,
+      warn: (message) => emit({ type: "warning", message }),
+    });
     const recorder = new StepRecorder({
       nodes: worldSize,
       examplesPerStep: worldSize * options.batchSize,

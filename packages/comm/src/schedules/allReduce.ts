@@ -18,8 +18,8 @@ export type AllReduceAlgorithm =
   | "star"
   | "hierarchical";
 
-/** What a caller may ask for. */
-export type AllReduceChoice = AllReduceAlgorithm | "auto";
+/** What a caller may ask for: an algorithm, the topology's own, or "auto" for the fastest by estimate. */
+export type AllReduceChoice = AllReduceAlgorithm | "topology" | "auto";
 
 type Options = Members & { readonly length: number };
 
@@ -52,15 +52,17 @@ export const ALL_REDUCE_ALGORITHMS: readonly AllReduceAlgorithm[] = Object.keys(
   ALGORITHMS,
 ) as AllReduceAlgorithm[];
 
+export const ALL_REDUCE_CHOICES: readonly AllReduceChoice[] = ["topology", "auto", ...ALL_REDUCE_ALGORITHMS];
+
 /** @throws ConfigError for an unknown algorithm */
 export function allReduce({
   algorithm,
   ...options
 }: Options & { readonly algorithm?: AllReduceChoice | undefined }): Schedule {
-  if (algorithm === undefined) return byTopology(options);
+  if (algorithm === undefined || algorithm === "topology") return byTopology(options);
   if (algorithm === "auto") return fastest(options);
   if (!Object.hasOwn(ALGORITHMS, algorithm))
-    throw unknownName("all-reduce algorithm", algorithm, [...ALL_REDUCE_ALGORITHMS, "auto"]);
+    throw unknownName("all-reduce algorithm", algorithm, ALL_REDUCE_CHOICES);
   const made = ALGORITHMS[algorithm](options);
   if (typeof made !== "string") return made;
   const instead = byTopology(options);

@@ -3,7 +3,7 @@
 import { type CollectiveDone, createRandom, type RunEvent } from "@atoll/core";
 import { createVirtualClock, type NetworkOptions, resolveNetwork, type VirtualClock } from "@atoll/network";
 import type { Communicator } from "../communicator.ts";
-import { createSimulatedWorld, type SimulatedWorld } from "../simulated.ts";
+import { createSimulatedWorld, type SimulatedWorld, type SimulatedWorldOptions } from "../simulated.ts";
 
 export interface Fixture {
   readonly clock: VirtualClock;
@@ -13,7 +13,12 @@ export interface Fixture {
   run(body: (communicator: Communicator, rank: number) => Promise<void>): Promise<void>;
 }
 
-export function createFixture(worldSize: number, options: NetworkOptions = {}, seed = 1): Fixture {
+export function createFixture(
+  worldSize: number,
+  options: NetworkOptions = {},
+  seed = 1,
+  allReduce?: SimulatedWorldOptions["allReduce"],
+): Fixture {
   const clock = createVirtualClock();
   const events: CollectiveDone[] = [];
   const warnings: string[] = [];
@@ -22,7 +27,7 @@ export function createFixture(worldSize: number, options: NetworkOptions = {}, s
     if (event.type === "collective") events.push(event);
   };
   const network = resolveNetwork(options, { worldSize, random: createRandom(seed) });
-  const world = createSimulatedWorld({ worldSize, network, clock, emit, warn });
+  const world = createSimulatedWorld({ worldSize, network, clock, allReduce, emit, warn });
   const ranks = Array.from({ length: worldSize }, (_, rank) => rank);
   return {
     clock,

@@ -1,6 +1,6 @@
 // The head of the report: what was run, how it ended, and the figures that it is judged by.
 
-import { type Evaluated, formatBytes, formatSeconds } from "@atoll/core";
+import { type ConfigValue, type Evaluated, formatBytes, formatSeconds } from "@atoll/core";
 import { formatCount, formatLoss, formatPercent } from "../format.ts";
 import {
   describeChoice,
@@ -26,6 +26,7 @@ export function titleSection(run: Run): Markup {
 <h1 class="name${long}" dir="auto">${run.name}</h1>
 ${outcomeLine(run)}
 ${run.truncated ? html`<p class="note">The last line of events.jsonl was cut off and is left out.</p>` : null}
+${run.warnings.map((warning) => html`<p class="note">${warning}</p>\n`)}
 ${facts([
   ["Strategy", describeChoice(settings.strategy) ?? started?.strategy ?? null],
   ["Experiment", describeChoice(settings.experiment)],
@@ -34,6 +35,7 @@ ${facts([
   ["Optimizer", describeChoice(settings.optimizer)],
   ["Nodes", started && formatCount(started.nodes)],
   ["Network", topology && `${topology.topology.replaceAll("_", " ")}, ${topology.profile}`],
+  ["All-reduce", describeAllReduce(settings.allReduce)],
   ["Batch size", describeChoice(settings.batchSize)],
   ["Seed", started ? String(started.seed) : describeChoice(settings.seed)],
   ["Started", started && startTime(started.startedAt)],
@@ -42,6 +44,10 @@ ${facts([
 ${headline(run)}
 </header>`;
 }
+
+/** The usual choice goes without saying. */
+const describeAllReduce = (choice: ConfigValue | undefined): string | null =>
+  choice === "topology" ? null : describeChoice(choice);
 
 function outcomeLine({ outcome, stepsDone, started }: Run): Markup {
   const steps = started ? `${formatCount(stepsDone)} of ${formatCount(started.maxSteps)} steps` : "no steps";

@@ -1,0 +1,62 @@
+// Options that change only what a run's simulated time is made of: they reach the run, stand in its config.json, and its
+// report tells of them.
+
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { runCommand } from "./test/command.ts";
+
+let directory: string;
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), "atoll-cli-"));
+});
+afterEach(() => rm(directory, { recursive: true, force: true }));
+
+const QUICK = "train digits trainSize=200 testSize=20 batchSize=8 maxSteps=4 valSize=0 --name run".split(" ");
+
+/** A run of a few steps with these options: what it printed and what it left. */
+async function runWith(...options: readonly string[]) {
+  const { exitCode, error } = await runCommand([...QUICK, ...options], directory);
+  expect(exitCode, error).toBe(0);
+  const read = (file: string): Promise<string> => readFile(join(directory, "runs", "run", file), "utf8");
+  const [config, events, report] = await Promise.all(
+    ["config.json", "events.jsonl", "report.html"].map(read),
+  );
+  return {
+    error,
+    config: JSON.parse(config!),
+    events: events!
+      .split("\n")
+      .filter(Boolean)
+      .map((line) => JSON.parse(line)),
+    report: report!,
+  };
+}
+
+describe("allReduce", () => {
+  test("by default goes by the topology", async () => {
+    const { config, events } = await runWith("nodes=3");
+    expect(config.options.allReduce).toBe("topology");
+    expect(config.resolved.allReduce).toBe("topology");
+    expect(events.find(({ type }) => type === "collective").algorithm).toBe("ring");
+  });
+
+  test("reaches the collectives of a strategy", async () => {
+    const { config, events, report, error } = await runWith("nodes=4", "allReduce=tree");
+    expect(config.resolved.allReduce).toBe("tree");
+    const collectives = events.filter(({ type }) => type === "collective");
+    expect(new Set(collectives.map(({ algorithm }) => algorithm))).toEqual(new Set(["tree"]));
+    expect(report).toContain("<dt>All-reduce</dt><dd>tree</dd>");
+    expect(error).not.toContain("warning");
+  });
+
+  test("a fallback is told once, on standard error and in the report", async () => {
+    const { error, events, report } = await runWith("nodes=6", "allReduce=halving-doubling");
+    const sentence =
+      "All-reduce among 6 ranks goes by ring: halving-doubling needs a power of two, not 6 members.";
+    expect(error.split(`warning: ${sentence}\n`)).toHaveLength(2);
+    expect(events.filter(({ type }) => type === "warning")).toEqual([{ type: "warning", message: sentence }]);
+    expect(report).toContain(`<p class="note">${sentence}</p>`);
+  });
+});
