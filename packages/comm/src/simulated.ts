@@ -178,10 +178,11 @@ class World implements SimulatedWorld, MemberWorld {
     return started;
   }
 
+  /** A call that leaves the algorithm open takes the world's; the topology's own needs no name, in errors neither. */
   #withAlgorithm(call: Call): Call {
-    const { allReduce: algorithm } = this.#options;
+    const { allReduce: algorithm = "topology" } = this.#options;
     const isOpen = call.operation === "allReduce" && call.algorithm === undefined && call.codec === undefined;
-    return isOpen && algorithm !== undefined ? { ...call, algorithm } : call;
+    return isOpen && algorithm !== "topology" ? { ...call, algorithm } : call;
   }
 
   /** A call of a group of one: its own vectors are all there is. */
