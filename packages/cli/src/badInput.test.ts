@@ -100,6 +100,36 @@ describe("options", () => {
       /batchSize 11 is larger than node 0's share of 10 examples/,
     ],
     [
+      "speeds of too few nodes",
+      "train digits trainSize=200 nodes=3 compute.speeds=[1,0.5]",
+      /compute\.speeds": expected one for each of the 3 nodes, got 2/,
+    ],
+    [
+      "a speed of nothing",
+      "train digits trainSize=200 nodes=2 compute.speeds=[1,0]",
+      /compute\.speeds\.1": expected .*>0, got 0/,
+    ],
+    [
+      "speeds given and drawn",
+      "train digits trainSize=200 nodes=2 compute.speeds=[1,1] compute.heterogeneity=0.2",
+      /"compute\.speeds" and "compute\.heterogeneity" \(0\.2\): give one of them/,
+    ],
+    [
+      "a device that is none",
+      'train digits trainSize=200 nodes=2 compute.devices=["h100","h10"]',
+      /compute\.devices\.1": unknown choice "h10"\. Did you mean "h100"\?/,
+    ],
+    [
+      "devices of measured steps",
+      'train digits compute=measured compute.devices=["h100"]',
+      /compute\.devices": expected only with compute=device, got compute=measured/,
+    ],
+    [
+      "an all-reduce that is none",
+      "train digits allReduce=rnig",
+      /Option "allReduce": unknown choice "rnig"\. Did you mean "ring"\?/,
+    ],
+    [
       "more nodes than examples",
       "train digits nodes=3 trainSize=2",
       /Cannot spread 2 examples .* over 3 nodes/,

@@ -58,6 +58,7 @@ function typeName(type: z.ZodType): string {
   if (type instanceof z.ZodNumber) return type.format === "safeint" ? "integer" : "number";
   if (type instanceof z.ZodBoolean) return "true|false";
   if (type instanceof z.ZodString) return "text";
+  if (type instanceof z.ZodEnum) return "name";
   if (type instanceof z.ZodTuple) {
     const items = (type.def.items as readonly z.ZodType[]).map(typeName);
     return items.includes("integer") ? `[${items.join(",")}]` : "[low,high]";

@@ -84,13 +84,29 @@ const network = group("network.profile=wan", {
     .describe("whether flows share in proportion to 1 / round-trip time instead of equally"),
 });
 
+const deviceName = z.enum(Object.keys(deviceProfiles));
+
+/** How nodes differ, under every compute model. */
+const nodeSpeeds = {
+  speeds: z
+    .array(z.number().positive())
+    .optional()
+    .describe("speed of each node relative to the model's, such as [1,1,0.5] for 3 nodes"),
+  heterogeneity: z
+    .number()
+    .min(0)
+    .default(0)
+    .describe("coefficient of variation of the nodes' speeds, drawn once from the seed"),
+};
+
 const compute = choice(
   [
     {
       name: "device",
       summary: "FLOPs of the traced step over a device's sustained rate",
       options: z.strictObject({
-        device: z.enum(Object.keys(deviceProfiles)).default("laptop").describe("device profile"),
+        device: deviceName.default("laptop").describe("device profile"),
+        devices: z.array(deviceName).optional().describe('each node\'s own instead, such as ["h100","a100"]'),
         utilization: z
           .number()
           .gt(0)
@@ -98,6 +114,7 @@ const compute = choice(
           .default(0.3)
           .describe("part of the device's peak that training reaches"),
         variability: z.number().min(0).default(0.05).describe("coefficient of variation of a step's time"),
+        ...nodeSpeeds,
       }),
     },
     {
@@ -109,6 +126,7 @@ const compute = choice(
           .min(1)
           .optional()
           .describe("recorded step durations in seconds"),
+        ...nodeSpeeds,
       }),
     },
   ],

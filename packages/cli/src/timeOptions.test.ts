@@ -60,3 +60,38 @@ describe("allReduce", () => {
     expect(report).toContain(`<p class="note">${sentence}</p>`);
   });
 });
+
+describe("compute", () => {
+  const computeOf = (events: readonly { type: string; nodes: readonly { compute: number }[] }[]) =>
+    events.find(({ type }) => type === "runFinished")!.nodes.map(({ compute }) => compute);
+
+  test("speeds of the nodes", async () => {
+    const options = ["nodes=3", "compute.variability=0", "compute.speeds=[1,0.5,2]"];
+    const { config, events, report, error } = await runWith(...options);
+    expect(config.resolved.compute).toMatchObject({ device: "laptop", speeds: [1, 0.5, 2] });
+    const [usual, slow, fast] = computeOf(events);
+    expect(slow! / usual!).toBeCloseTo(2, 9);
+    expect(fast! / usual!).toBeCloseTo(0.5, 9);
+    expect(report).toContain("<dt>Compute</dt><dd>laptop, speeds 0.5 to 2</dd>");
+    expect(error).toMatch(/^nodes differ {6}speeds 0\.5 to 2$/m);
+  });
+
+  test("devices of the nodes", async () => {
+    const { config, report, error } = await runWith("nodes=3", 'compute.devices=["h100","a100","h100"]');
+    expect(config.resolved.compute.devices).toEqual(["h100", "a100", "h100"]);
+    expect(report).toContain("<dt>Compute</dt><dd>2 × h100, a100</dd>");
+    expect(error).toMatch(/^nodes differ {6}2 × h100, a100$/m);
+  });
+
+  test("drawn speeds, of measured steps too", async () => {
+    const { config, events } = await runWith(
+      "nodes=3",
+      "compute=measured",
+      "compute.durations=[1]",
+      "compute.heterogeneity=0.4",
+    );
+    const { speeds, heterogeneity } = config.resolved.compute;
+    expect(heterogeneity).toBe(0.4);
+    expect(computeOf(events)).toEqual(speeds.map((speed: number) => expect.closeTo(4 / speed, 9)));
+  });
+});

@@ -1,6 +1,7 @@
 // The short table that a terminal shows at the end of a run: plain text, aligned, at most 80 columns wide.
 
 import { formatBytes, formatSeconds } from "@atoll/core";
+import { describeDifferences } from "./compute.ts";
 import { formatCount, formatLoss, formatPercent } from "./format.ts";
 import type { RunRecord } from "./record.ts";
 import {
@@ -73,6 +74,8 @@ function costRows(run: Run): readonly string[] {
   const most = mostBytesSent(run);
   if (sent !== null)
     rows.push(row("sent per node", formatBytes(sent), most !== null ? `at most ${formatBytes(most)}` : ""));
+  const differences = describeDifferences(run.settings.compute);
+  if (differences !== null) rows.push(row("nodes differ", singleLine(differences)));
   if (run.started) rows.push(row("parameters", formatCount(run.started.parameters)));
   // The clock on the wall starts anew with every part of a run.
   const resumedFrom = run.started?.resumedFrom ?? 0;

@@ -1,9 +1,18 @@
 // How long a training step takes on the virtual clock: from a device profile (FLOPs of the traced step over the
 // device's sustained rate), or from durations that were measured on a real machine and recorded.
+// Nodes may differ: by their devices, by given speeds, or by speeds drawn once from the seed.
 // Either way a step's time is a distribution, never a constant: ignoring compute variability alone puts the predicted
 // time of a distributed step off by a quarter (arXiv 2401.09877). Every draw depends on (seed, rank, step) only.
 
-import { ConfigError, type ConfigTree, type Random, type Rank, type Seconds, seconds } from "@atoll/core";
+import {
+  ConfigError,
+  type ConfigTree,
+  type Random,
+  type Rank,
+  type Seconds,
+  seconds,
+  unknownName,
+} from "@atoll/core";
 
 export interface DeviceProfile {
   readonly description: string;
@@ -21,21 +30,33 @@ export const deviceProfiles: Readonly<Record<string, DeviceProfile>> = {
   h200: { description: "NVIDIA H200 SXM, bf16", peakFlops: 989e12 },
 };
 
-export type ComputeOptions =
-  | {
-      readonly kind: "device";
-      /** A name from `deviceProfiles`. */
-      readonly device: string;
-      /** Part of the peak that training reaches (model FLOPs utilisation), in (0, 1]. */
-      readonly utilization: number;
-      /** Coefficient of variation of a step's time; 0 makes it constant. */
-      readonly variability: number;
-    }
-  | {
-      readonly kind: "measured";
-      /** Step durations in seconds; a step draws one of them. Left out: they are measured before the run. */
-      readonly durations?: readonly number[];
-    };
+/** How nodes differ from each other, whatever their steps' times come from. */
+export interface SpeedOptions {
+  /** Each node's speed relative to the model's, by rank; one for every node. A node of speed 0.5 takes twice the time. */
+  readonly speeds?: readonly number[] | undefined;
+  /** Coefficient of variation of the nodes' speeds, drawn once a node, log-normal with mean 1. Default 0: all alike. */
+  readonly heterogeneity?: number | undefined;
+}
+
+export interface DeviceOptions extends SpeedOptions {
+  readonly kind: "device";
+  /** A name from `deviceProfiles`. */
+  readonly device: string;
+  /** Each node's own device instead, by rank; one for every node. */
+  readonly devices?: readonly string[] | undefined;
+  /** Part of the peak that training reaches (model FLOPs utilisation), in (0, 1]. */
+  readonly utilization: number;
+  /** Coefficient of variation of a step's time; 0 makes it constant. */
+  readonly variability: number;
+}
+
+export interface MeasuredOptions extends SpeedOptions {
+  readonly kind: "measured";
+  /** Step durations in seconds; a step draws one of them. Left out: they are measured before the run. */
+  readonly durations?: readonly number[] | undefined;
+}
+
+export type ComputeOptions = DeviceOptions | MeasuredOptions;
 
 export const defaultCompute: ComputeOptions = {
   kind: "device",
@@ -52,18 +73,88 @@ export interface ComputeModel {
   readonly config: ConfigTree;
 }
 
+/** @throws ConfigError for an unknown device, a number out of its range, or lists that do not fit the nodes. */
+export function checkCompute(options: ComputeOptions, nodes: number): void {
+  checkSpeeds(options, nodes);
+  if (options.kind === "measured") return;
+  const { device, devices, utilization, variability } = options;
+  for (const name of devices ?? [device])
+    if (!Object.hasOwn(deviceProfiles, name)) throw unknownName("device", name, Object.keys(deviceProfiles));
+  if (devices !== undefined) checkLength("devices", devices, nodes);
+  if (!(utilization > 0 && utilization <= 1))
+    throw new ConfigError(`Option "compute.utilization": expected a number in (0, 1], got ${utilization}.`);
+  checkSpread("variability", variability);
+}
+
+function checkSpeeds({ speeds, heterogeneity = 0 }: SpeedOptions, nodes: number): void {
+  checkSpread("heterogeneity", heterogeneity);
+  if (speeds === undefined) return;
+  if (heterogeneity > 0)
+    throw new ConfigError(
+      `Options "compute.speeds" and "compute.heterogeneity" (${heterogeneity}): give one of them, not both.`,
+    );
+  checkLength("speeds", speeds, nodes);
+  const bad = speeds.find((speed) => !(speed > 0 && speed < Number.POSITIVE_INFINITY));
+  if (bad !== undefined)
+    throw new ConfigError(`Option "compute.speeds": expected speeds above 0, such as [1,0.5], got ${bad}.`);
+}
+
+function checkLength(name: string, list: readonly unknown[], nodes: number): void {
+  if (list.length === nodes) return;
+  throw new ConfigError(
+    `Option "compute.${name}": expected one for each of the ${nodes} nodes, got ${list.length}. Give as many as nodes, in the order of their ranks.`,
+  );
+}
+
+function checkSpread(name: string, value: number): void {
+  if (value >= 0 && value < Number.POSITIVE_INFINITY) return;
+  throw new ConfigError(
+    `Option "compute.${name}": expected a coefficient of variation of at least 0, got ${value}.`,
+  );
+}
+
+/**
+ * Log-normal with mean 1: positive, with a tail to the high side.
+ * @param spread coefficient of variation
+ */
+function logNormal(random: Random, spread: number): number {
+  const sigma = Math.sqrt(Math.log1p(spread ** 2));
+  return Math.exp(sigma * random.normal() - sigma ** 2 / 2);
+}
+
+/** Each node's speed; empty if all are 1. */
+function speedsOf(
+  { speeds, heterogeneity = 0 }: SpeedOptions,
+  nodes: number,
+  random: Random,
+): readonly number[] {
+  if (speeds !== undefined) return speeds;
+  if (heterogeneity === 0) return [];
+  return Array.from({ length: nodes }, (_, rank) => logNormal(random.derive("speed", rank), heterogeneity));
+}
+
+export interface ComputeContext {
+  readonly nodes: number;
+  /** Floating-point operations of one node's step, forward and backward, from the traced program. */
+  readonly flopsPerStep: number;
+  /** The run's stream for compute times. */
+  readonly random: Random;
+}
+
 /**
  * The time model of one run.
- * @param flopsPerStep floating-point operations of one node's step, forward and backward, from the traced program
- * @param random the run's stream for compute times
- * @throws ConfigError for an unknown device, a utilisation outside (0, 1], or an empty list of durations
+ * @throws ConfigError as `checkCompute`, and for an empty list of durations
  */
 export function createComputeModel(
   options: ComputeOptions,
-  flopsPerStep: number,
-  random: Random,
+  { nodes, flopsPerStep, random }: ComputeContext,
 ): ComputeModel {
+  checkCompute(options, nodes);
   const draw = (rank: Rank, step: number): Random => random.derive("step", rank, step);
+  const { heterogeneity = 0 } = options;
+  const speeds = speedsOf(options, nodes, random);
+  const speed = (rank: Rank): number => speeds[rank] ?? 1;
+  const spread = speeds.length === 0 ? {} : { heterogeneity, speeds };
   if (options.kind === "measured") {
     const { durations = [] } = options;
     if (durations.length === 0)
@@ -71,23 +162,32 @@ export function createComputeModel(
         "Compute model: expected at least one measured duration, got none. Measure again.",
       );
     return {
-      stepSeconds: (rank, step) => seconds(durations[draw(rank, step).integer(durations.length)]!),
+      stepSeconds: (rank, step) =>
+        seconds(durations[draw(rank, step).integer(durations.length)]! / speed(rank)),
       durations,
-      config: { kind: "measured", durations },
+      config: { kind: "measured", durations, ...spread },
     };
   }
-  const { device, utilization, variability } = options;
-  const profile = deviceProfiles[device];
-  if (!profile)
-    throw new ConfigError(`Unknown device "${device}". Known: ${Object.keys(deviceProfiles).join(", ")}.`);
-  if (!(utilization > 0 && utilization <= 1))
-    throw new ConfigError(`Option "compute.utilization": expected a number in (0, 1], got ${utilization}.`);
-  const mean = flopsPerStep / (profile.peakFlops * utilization);
-  // Log-normal with mean 1 and coefficient of variation `variability`: positive, with a tail to the slow side.
-  const sigma = Math.sqrt(Math.log1p(variability ** 2));
+  const { device, devices, utilization, variability } = options;
+  const onDevice = (name: string): number => flopsPerStep / (deviceProfiles[name]!.peakFlops * utilization);
+  const own = devices?.map(onDevice);
+  const usual = onDevice(device);
+  const mean = (rank: Rank): number => own?.[rank] ?? usual;
+  const ranks = Array.from({ length: nodes }, (_, rank) => rank);
   return {
-    stepSeconds: (rank, step) => seconds(mean * Math.exp(sigma * draw(rank, step).normal() - sigma ** 2 / 2)),
+    stepSeconds: (rank, step) =>
+      seconds((mean(rank) * logNormal(draw(rank, step), variability)) / speed(rank)),
     durations: null,
-    config: { kind: "device", device, utilization, variability, flopsPerStep, meanStepSeconds: mean },
+    config: {
+      kind: "device",
+      ...(devices === undefined ? { device } : { devices }),
+      utilization,
+      variability,
+      ...spread,
+      flopsPerStep,
+      ...(own === undefined && speeds.length === 0
+        ? { meanStepSeconds: usual }
+        : { meanStepSecondsByNode: ranks.map((rank) => mean(rank) / speed(rank)) }),
+    },
   };
 }

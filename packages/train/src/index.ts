@@ -1,6 +1,13 @@
 // Training on simulated machines; runs in browsers too. What needs Node is in @atoll/train/node.
 
-export type { ComputeModel, ComputeOptions, DeviceProfile } from "./compute.ts";
+export type {
+  ComputeModel,
+  ComputeOptions,
+  DeviceOptions,
+  DeviceProfile,
+  MeasuredOptions,
+  SpeedOptions,
+} from "./compute.ts";
 export { createComputeModel, defaultCompute, deviceProfiles } from "./compute.ts";
 export type { DataSource, Dataset, DatasetFactory, Partition, Subset } from "./data/index.ts";
 export { digits, holdOut, tableDataset, windowsDataset } from "./data/index.ts";

@@ -24,7 +24,7 @@ export async function measureSteps(
 ): Promise<ComputeOptions> {
   if (options.kind !== "measured" || options.durations !== undefined) return options;
   const { executor, prepared, wallClock, measured } = context;
-  if (measured !== undefined) return { kind: "measured", durations: measured };
+  if (measured !== undefined) return { ...options, durations: measured };
   const scratch = executor.allocate();
   const durations: number[] = [];
   for (let step = 0; step < WARM_UP_STEPS + MEASURED_STEPS; step++) {
@@ -33,5 +33,5 @@ export async function measureSteps(
     await executor.update(scratch, step);
     if (step >= WARM_UP_STEPS) durations.push((wallClock() - start) / 1000);
   }
-  return { kind: "measured", durations };
+  return { ...options, durations };
 }

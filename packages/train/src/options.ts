@@ -3,7 +3,7 @@
 import { ALL_REDUCE_CHOICES, type AllReduceChoice } from "@atoll/comm";
 import { ConfigError, type EventSink, unknownName } from "@atoll/core";
 import type { NetworkOptions } from "@atoll/network";
-import { type ComputeOptions, defaultCompute } from "./compute.ts";
+import { type ComputeOptions, checkCompute, defaultCompute } from "./compute.ts";
 import type { Partition } from "./data/index.ts";
 import type { RunSnapshot } from "./snapshot.ts";
 import type { Strategy } from "./strategies/index.ts";
@@ -128,8 +128,8 @@ const KNOWN_OF_NETWORK: Readonly<Record<keyof NetworkOptions, true>> = {
 
 /** The options of each kind of compute model. */
 const KNOWN_OF_COMPUTE: Readonly<Record<ComputeOptions["kind"], readonly string[]>> = {
-  device: ["device", "utilization", "variability"],
-  measured: ["durations"],
+  device: ["device", "devices", "utilization", "variability", "speeds", "heterogeneity"],
+  measured: ["durations", "speeds", "heterogeneity"],
 };
 
 /** The options of each kind of partition. */
@@ -174,6 +174,8 @@ export function resolveFitOptions(given: FitOptions): ResolvedFitOptions {
     );
   const nodes = atLeast("nodes", given.nodes ?? 1, 1);
   given.strategy.validate(nodes);
+  const { compute = defaultCompute } = given;
+  checkCompute(compute, nodes);
   return {
     strategy: given.strategy,
     nodes,
@@ -188,7 +190,7 @@ export function resolveFitOptions(given: FitOptions): ResolvedFitOptions {
     partition: given.partition ?? { kind: "contiguous" },
     network: given.network ?? {},
     allReduce: known("allReduce", given.allReduce ?? "topology", ALL_REDUCE_CHOICES),
-    compute: given.compute ?? defaultCompute,
+    compute,
     name: given.name ?? "run",
     emit: given.emit ?? (() => {}),
     checkpoints: given.checkpoints,

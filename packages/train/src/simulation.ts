@@ -44,7 +44,11 @@ export async function createSimulation(parts: SimulationOptions): Promise<Simula
   }
   const measured = options.resume?.durations ?? undefined;
   const computeOptions = await measureSteps(options.compute, { executor, prepared, wallClock, measured });
-  const compute = createComputeModel(computeOptions, executor.flopsPerStep, random.derive("compute"));
+  const compute = createComputeModel(computeOptions, {
+    nodes: options.nodes,
+    flopsPerStep: executor.flopsPerStep,
+    random: random.derive("compute"),
+  });
   return new Simulation(parts, replicas, compute);
 }
 

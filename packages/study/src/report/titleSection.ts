@@ -1,6 +1,7 @@
 // The head of the report: what was run, how it ended, and the figures that it is judged by.
 
 import { type ConfigValue, type Evaluated, formatBytes, formatSeconds } from "@atoll/core";
+import { describeCompute } from "../compute.ts";
 import { formatCount, formatLoss, formatPercent } from "../format.ts";
 import {
   describeChoice,
@@ -35,6 +36,7 @@ ${facts([
   ["Optimizer", describeChoice(settings.optimizer)],
   ["Nodes", started && formatCount(started.nodes)],
   ["Network", topology && `${topology.topology.replaceAll("_", " ")}, ${topology.profile}`],
+  ["Compute", describeCompute(settings.compute)],
   ["All-reduce", describeAllReduce(settings.allReduce)],
   ["Batch size", describeChoice(settings.batchSize)],
   ["Seed", started ? String(started.seed) : describeChoice(settings.seed)],
