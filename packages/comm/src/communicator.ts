@@ -62,7 +62,9 @@ export interface StartedCalls {
 /**
  * One rank's end of a group. All members make the same calls in the same order; a vector must not be touched between a
  * call and the end of its promise.
- * @throws RunError (every method's promise) if members' calls differ in operation, length, root, algorithm or codec
+ * @throws RunError (every method's promise) if members' calls differ in operation, length, root, algorithm or codec;
+ *   PeerLostError if a member is lost while the call goes on. What was started by `start` and overlaps with computing is
+ *   brought to its end by the members that are left.
  */
 export interface Communicator {
   /** This member's number within the group. */
@@ -101,10 +103,10 @@ export interface Communicator {
    */
   started(id: number): Handle<void>;
   /**
-   * The communicator of some of the ranks, this one among them. All of them give the same list, in the same order.
-   * @param ranks world ranks
+   * The communicator of some of the members, this one among them. All of them give the same list, in the same order.
+   * @param members their numbers in this communicator
    */
-  group(ranks: readonly Rank[]): Communicator;
+  group(members: readonly Rank[]): Communicator;
   /** Payload bytes that this rank has sent so far, in all groups; what a lossy network sends again is not counted. */
   readonly bytesSent: number;
 }

@@ -11,6 +11,8 @@ export interface Arrival {
   /** What the member brings: one vector, or for all-to-all one a member. In-place results are written here. */
   readonly vectors: readonly Float32Array[];
   readonly started: Started<readonly Float32Array[]>;
+  /** Whether the member goes on computing meanwhile. */
+  readonly overlaps: boolean;
 }
 
 export class Gathering {

@@ -12,6 +12,8 @@ export type {
   ReduceOptions,
   StartedCalls,
 } from "./communicator.ts";
+export type { Disruption, Disruptions, Undertaking } from "./disruptions.ts";
+export { PeerLostError } from "./disruptions.ts";
 export type { Trace } from "./interpret.ts";
 export { evaluate, trace } from "./interpret.ts";
 export type { Action, Members, Round, Schedule } from "./schedule.ts";

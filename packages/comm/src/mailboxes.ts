@@ -2,9 +2,10 @@
 // order sent. A receive from one source is matched as soon as the message is sent; one from "any" only when the clock has
 // come to the earliest arrival, since until then another rank may send something that arrives before.
 
-import { bytes, type ConfigValue, type Rank, type Seconds, seconds } from "@atoll/core";
+import { bytes, type ConfigValue, type Rank, RunError, type Seconds, seconds } from "@atoll/core";
 import type { Network, VirtualClock } from "@atoll/network";
-import type { Outcome, Started } from "./started.ts";
+import { type Disruptions, PeerLostError } from "./disruptions.ts";
+import type { Started } from "./started.ts";
 
 /** A message on its way, or arrived and not received. Ranks are world ranks. */
 export interface Parcel {
@@ -40,20 +41,28 @@ export interface MailboxSnapshot {
   readonly busyUntil: readonly number[];
 }
 
+export interface MailboxOptions {
+  readonly network: Network;
+  readonly clock: VirtualClock;
+  readonly disruptions?: Disruptions | undefined;
+}
+
 const ELEMENT = Float32Array.BYTES_PER_ELEMENT;
 
 export class Mailboxes {
   readonly #network: Network;
   readonly #clock: VirtualClock;
+  readonly #disruptions: Disruptions | undefined;
   /** By target: what was sent to it and not received, in the order sent, and what it waits for. */
   readonly #parcels: Parcel[][];
   readonly #receives: Receive[][];
   #busyUntil: Seconds[];
 
-  constructor(network: Network, clock: VirtualClock) {
+  constructor({ network, clock, disruptions }: MailboxOptions) {
     const { worldSize } = network.topology;
     this.#network = network;
     this.#clock = clock;
+    this.#disruptions = disruptions;
     this.#parcels = Array.from({ length: worldSize }, () => []);
     this.#receives = Array.from({ length: worldSize }, () => []);
     this.#busyUntil = Array.from({ length: worldSize }, () => seconds(0));
@@ -122,13 +131,25 @@ export class Mailboxes {
   #hand(target: Rank, receive: Receive, parcel: Parcel): void {
     remove(this.#receives[target]!, receive);
     remove(this.#parcels[target]!, parcel);
-    const outcome: Outcome<Parcel> = {
-      lastReady: parcel.sent,
-      end: seconds(Math.max(parcel.arrived, receive.started.ready)),
-      bytes: 0,
-      value: parcel,
-    };
-    receive.started.settle(outcome);
+    const { source, sent, arrived } = parcel;
+    const { started } = receive;
+    const end = seconds(Math.max(arrived, started.ready));
+    // What a sender has sent gets through even if the sender is lost then, as long as the network holds together.
+    const undertaking = { ranks: [target, source], ready: [started.ready, sent], end: [end, sent] };
+    const disruption = this.#disruptions?.find(undertaking);
+    if (disruption !== undefined)
+      started.breakOff(disruption.at, new PeerLostError(`recv from rank ${source}`, [target], disruption));
+    else if (end === Number.POSITIVE_INFINITY)
+      throw new RunError(
+        `A message from rank ${source} to rank ${target} can never arrive: the links between them stay down.`,
+      );
+    else started.settle({ lastReady: sent, end, bytes: 0, value: parcel });
+  }
+
+  /** Forgets what a rank waits for and what was sent to it. */
+  drop(rank: Rank): void {
+    this.#parcels[rank]!.length = 0;
+    this.#receives[rank]!.length = 0;
   }
 
   snapshot(): ConfigValue {

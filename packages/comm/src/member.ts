@@ -23,14 +23,18 @@ export interface Membership {
   readonly member: number;
 }
 
+export interface StartOptions {
+  /** Whether the member goes on computing meanwhile; otherwise it waits at once. */
+  readonly overlaps: boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** What a member needs of its world. */
 export interface MemberWorld {
-  start(membership: Membership, call: Call, vectors: Parts, signal?: AbortSignal): Handle<Parts>;
+  start(membership: Membership, call: Call, vectors: Parts, options: StartOptions): Handle<Parts>;
   send(membership: Membership, x: Float32Array, to: Rank, tag: number): Handle<void>;
   receive(membership: Membership, from: Rank | "any", tag: number): Handle<Parcel>;
   started(rank: Rank, id: number): Handle<void>;
-  /** @throws RunError if the list is none of different ranks of this world */
-  check(ranks: readonly Rank[]): void;
   bytesSent(rank: Rank): number;
 }
 
@@ -40,10 +44,12 @@ const nothing = (): void => undefined;
 class Calls implements StartedCalls {
   readonly #world: MemberWorld;
   readonly #membership: Membership;
+  readonly #overlaps: boolean;
 
-  constructor(world: MemberWorld, membership: Membership) {
+  constructor(world: MemberWorld, membership: Membership, overlaps: boolean) {
     this.#world = world;
     this.#membership = membership;
+    this.#overlaps = overlaps;
   }
 
   allReduce(x: Float32Array, { op = "sum", algorithm, codec, signal }: AllReduceOptions = {}): Handle<void> {
@@ -99,7 +105,7 @@ class Calls implements StartedCalls {
   }
 
   #start(call: Call, vectors: Parts, signal?: AbortSignal): Handle<Parts> {
-    return this.#world.start(this.#membership, call, vectors, signal);
+    return this.#world.start(this.#membership, call, vectors, { overlaps: this.#overlaps, signal });
   }
 
   #checkMember(operation: string, what: string, given: number): void {
@@ -124,6 +130,8 @@ export class Member implements Communicator {
   readonly rank: Rank;
   readonly worldSize: number;
   readonly start: StartedCalls;
+  /** The same calls, of a member that waits for them at once. */
+  readonly #calls: StartedCalls;
   readonly #world: MemberWorld;
   readonly #membership: Membership;
 
@@ -132,7 +140,8 @@ export class Member implements Communicator {
     this.#membership = membership;
     this.rank = membership.member;
     this.worldSize = membership.ranks.length;
-    this.start = new Calls(world, membership);
+    this.start = new Calls(world, membership, true);
+    this.#calls = new Calls(world, membership, false);
   }
 
   get #worldRank(): Rank {
@@ -144,51 +153,62 @@ export class Member implements Communicator {
   }
 
   async allReduce(x: Float32Array, options?: AllReduceOptions): Promise<void> {
-    return this.start.allReduce(x, options).wait();
+    return this.#calls.allReduce(x, options).wait();
   }
 
   async reduceScatter(x: Float32Array, options?: ReduceOptions): Promise<Float32Array> {
-    return this.start.reduceScatter(x, options).wait();
+    return this.#calls.reduceScatter(x, options).wait();
   }
 
   async broadcast(x: Float32Array, root?: number): Promise<void> {
-    return this.start.broadcast(x, root).wait();
+    return this.#calls.broadcast(x, root).wait();
   }
 
   async allGather(x: Float32Array): Promise<Parts> {
-    return this.start.allGather(x).wait();
+    return this.#calls.allGather(x).wait();
   }
 
   async allToAll(parts: Parts): Promise<Parts> {
-    return this.start.allToAll(parts).wait();
+    return this.#calls.allToAll(parts).wait();
   }
 
   async gather(x: Float32Array, root?: number): Promise<Parts> {
-    return this.start.gather(x, root).wait();
+    return this.#calls.gather(x, root).wait();
   }
 
   async barrier(): Promise<void> {
-    return this.start.barrier().wait();
+    return this.#calls.barrier().wait();
   }
 
   async send(x: Float32Array, to: Rank, tag?: number): Promise<void> {
-    return this.start.send(x, to, tag).wait();
+    return this.#calls.send(x, to, tag).wait();
   }
 
   async recv(from: Rank | "any", tag?: number): Promise<Message> {
-    return this.start.recv(from, tag).wait();
+    return this.#calls.recv(from, tag).wait();
   }
 
   started(id: number): Handle<void> {
     return this.#world.started(this.#worldRank, id);
   }
 
-  group(ranks: readonly Rank[]): Communicator {
-    const own = this.#worldRank;
-    const member = ranks.indexOf(own);
+  group(members: readonly Rank[]): Communicator {
+    const member = members.indexOf(this.rank);
     if (member === -1)
-      throw new RunError(`group([${ranks.join()}]) on rank ${own}: expected a list with this rank in it.`);
-    this.#world.check(ranks);
-    return new Member(this.#world, { ranks: [...ranks], key: ranks.join(), member });
+      throw new RunError(
+        `group([${members.join()}]) on member ${this.rank}: expected a list with this member in it.`,
+      );
+    for (const other of members) this.#checkKnown(members, other);
+    if (new Set(members).size !== members.length)
+      throw new RunError(`group([${members.join()}]): expected each member once.`);
+    const ranks = members.map((other) => this.#membership.ranks[other]!);
+    return new Member(this.#world, { ranks, key: ranks.join(), member });
+  }
+
+  #checkKnown(members: readonly Rank[], member: Rank): void {
+    if (Number.isInteger(member) && member >= 0 && member < this.worldSize) return;
+    throw new RunError(
+      `group([${members.join()}]): expected members from 0 to ${this.worldSize - 1}, got ${member}.`,
+    );
   }
 }

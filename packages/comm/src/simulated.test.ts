@@ -107,11 +107,11 @@ test.each([
     (c: Communicator) => c.broadcast(new Float32Array(5), 3),
     "broadcast: expected a root from 0 to 2, got 3.",
   ],
-  [(c: Communicator) => c.group([7, c.rank]).barrier(), "group([7,0]): expected ranks from 0 to 2, got 7."],
-  [(c: Communicator) => c.group([0, 1, 2, 2]).barrier(), "group([0,1,2,2]): expected each rank once."],
+  [(c: Communicator) => c.group([7, c.rank]).barrier(), "group([7,0]): expected members from 0 to 2, got 7."],
+  [(c: Communicator) => c.group([0, 1, 2, 2]).barrier(), "group([0,1,2,2]): expected each member once."],
   [
     (c: Communicator) => c.group([2]).barrier(),
-    "group([2]) on rank 0: expected a list with this rank in it.",
+    "group([2]) on member 0: expected a list with this member in it.",
   ],
 ])("calls that do not fit are refused: %#", async (call, message) => {
   const { run } = createFixture(3);

@@ -12,13 +12,14 @@ import {
   type Seconds,
   seconds,
 } from "@atoll/core";
-import type { Network, NetworkSnapshot, VirtualClock } from "@atoll/network";
-import type { Call } from "./collective.ts";
+import { listed, type Network, type NetworkSnapshot, type VirtualClock } from "@atoll/network";
+import { type Call, describeCall } from "./collective.ts";
 import type { Communicator, Handle } from "./communicator.ts";
+import { type Disruptions, PeerLostError } from "./disruptions.ts";
 import type { Arrival, Gathering } from "./gathering.ts";
 import { Group } from "./group.ts";
 import { Mailboxes, type MailboxSnapshot, type Parcel } from "./mailboxes.ts";
-import { Member, type Membership, type MemberWorld } from "./member.ts";
+import { Member, type Membership, type MemberWorld, type StartOptions } from "./member.ts";
 import { deliver } from "./results.ts";
 import type { AllReduceChoice } from "./schedules/allReduce.ts";
 import { type Outcome, Started } from "./started.ts";
@@ -33,6 +34,8 @@ export interface SimulatedWorldOptions {
   readonly emit?: EventSink | undefined;
   /** Gets a sentence, once, when a call cannot be carried out as asked and is carried out in another way. */
   readonly warn?: ((message: string) => void) | undefined;
+  /** What breaks calls off. Default: nothing does. */
+  readonly disruptions?: Disruptions | undefined;
 }
 
 /** Simulated seconds that a rank spent in communication. */
@@ -54,6 +57,10 @@ export interface SimulatedWorld {
   snapshot(): ConfigValue;
   /** Goes on from a snapshot: the same calls then take the same times. @throws RunError if it is of another world */
   restore(snapshot: ConfigValue): void;
+  /** Forgets what a rank has under way and what was sent to it: it has crashed. */
+  drop(rank: Rank): void;
+  /** Gives a rank that takes over another's state its own handles of the calls that the other has started. */
+  adopt(rank: Rank, from: Rank): void;
 }
 
 interface Counters {
@@ -112,7 +119,7 @@ class World implements SimulatedWorld, MemberWorld {
     this.#options = options;
     this.#ranks = Array.from({ length: options.worldSize }, (_, rank) => rank);
     this.#key = this.#ranks.join();
-    this.#mail = new Mailboxes(options.network, options.clock);
+    this.#mail = new Mailboxes(options);
     this.#open = this.#ranks.map(() => new Map());
     this.#counters = this.#ranks.map(() => ({ communication: 0, waiting: 0, bytesSent: 0, calls: 0 }));
   }
@@ -128,15 +135,6 @@ class World implements SimulatedWorld, MemberWorld {
 
   bytesSent(rank: Rank): number {
     return this.#counters[rank]!.bytesSent;
-  }
-
-  check(ranks: readonly Rank[]): void {
-    const { worldSize } = this.#options;
-    for (const rank of ranks)
-      if (!(Number.isInteger(rank) && rank >= 0 && rank < worldSize))
-        throw new RunError(`group([${ranks}]): expected ranks from 0 to ${worldSize - 1}, got ${rank}.`);
-    if (new Set(ranks).size !== ranks.length)
-      throw new RunError(`group([${ranks}]): expected each rank once.`);
   }
 
   /**
@@ -159,7 +157,7 @@ class World implements SimulatedWorld, MemberWorld {
     { ranks, key, member }: Membership,
     asked: Call,
     vectors: readonly Float32Array[],
-    signal?: AbortSignal,
+    { overlaps, signal }: StartOptions,
   ): Handle<readonly Float32Array[]> {
     signal?.throwIfAborted();
     const call = this.#withAlgorithm(asked);
@@ -173,7 +171,7 @@ class World implements SimulatedWorld, MemberWorld {
       () => gathering.describe(),
       signal,
     );
-    const arrivals = gathering.add(member, { call, vectors, started });
+    const arrivals = gathering.add(member, { call, vectors, started, overlaps });
     if (arrivals !== undefined) this.#finish(group, gathering, call, arrivals);
     return started;
   }
@@ -251,7 +249,8 @@ class World implements SimulatedWorld, MemberWorld {
       this.#open[rank]!.delete(id);
       this.#count(rank, outcome, from);
     };
-    const started = new Started<T>({ id, rank, clock, describe, signal, onEnd });
+    const onBroken = (): void => void this.#open[rank]!.delete(id);
+    const started = new Started<T>({ id, rank, clock, describe, signal, onEnd, onBroken });
     this.#open[rank]!.set(id, { operation, started, handle: started });
     return started;
   }
@@ -276,6 +275,7 @@ class World implements SimulatedWorld, MemberWorld {
     const ready = arrivals.map(({ started }) => started.ready);
     const lastReady = seconds(ready.reduce((latest, time) => Math.max(latest, time), 0));
     const end = network.time(schedule, ready).map((time) => seconds(Math.max(time, lastReady)));
+    if (this.#breaksOff(group, call, arrivals, end)) return;
     const results = deliver(call, plan, arrivals);
     arrivals.forEach(({ started }, member) => {
       started.settle({ lastReady, end: end[member]!, bytes: bytesSent[member]!, value: results[member]! });
@@ -289,6 +289,30 @@ class World implements SimulatedWorld, MemberWorld {
       end,
       bytes: Array.from(bytesSent),
     });
+  }
+
+  /**
+   * Whether a collective is lost, and tells its members. One that overlaps with computing is brought to its end by those
+   * that are left: what it sums is with them already.
+   * @throws RunError if its bytes can never get through
+   */
+  #breaksOff(group: Group, call: Call, arrivals: readonly Arrival[], end: readonly Seconds[]): boolean {
+    const { ranks } = group;
+    const ready = arrivals.map(({ started }) => started.ready);
+    const overlaps = arrivals.some((arrival) => arrival.overlaps);
+    const disruption = overlaps ? undefined : this.#options.disruptions?.find({ ranks, ready, end });
+    if (disruption !== undefined) {
+      const error = new PeerLostError(describeCall(call), ranks, disruption);
+      for (const { started } of arrivals) started.breakOff(disruption.at, error);
+      return true;
+    }
+    const stuck = ranks.filter((_, member) => end[member] === Number.POSITIVE_INFINITY);
+    if (stuck.length > 0)
+      throw new RunError(
+        `${describeCall(call)} of ${listed("rank", ranks)} can never end: the links that ${listed("rank", stuck)} need stay down. ` +
+          "End the outage, or let the nodes go on without those that are missing (faults.whenMissing).",
+      );
+    return false;
   }
 
   #warnOnce(message: string): void {
@@ -336,14 +360,31 @@ class World implements SimulatedWorld, MemberWorld {
     this.#mail.restore(mail);
     this.#warned.clear();
     for (const message of warned) this.#warned.add(message);
+    this.#groups.clear();
     for (const handles of this.#open) handles.clear();
-    for (const { rank, id, operation, lastReady, end, bytes } of open)
-      this.#opened<undefined>(rank, id, operation, () => `its call ${id}`).settle({
-        lastReady: seconds(lastReady),
-        end: seconds(end),
-        bytes,
-        value: undefined,
-      });
+    for (const call of open) this.#reopen(call);
+  }
+
+  drop(rank: Rank): void {
+    this.#open[rank]!.clear();
+    this.#mail.drop(rank);
+  }
+
+  adopt(rank: Rank, from: Rank): void {
+    this.#open[rank]!.clear();
+    const counters = this.#counters[rank]!;
+    counters.calls = Math.max(counters.calls, this.#counters[from]!.calls);
+    for (const [id, { operation, started }] of this.#open[from]!)
+      this.#reopen({ ...this.#savedCall(from, id, operation, started.outcome), rank, bytes: 0 });
+  }
+
+  #reopen({ rank, id, operation, lastReady, end, bytes }: OpenCall): void {
+    this.#opened<undefined>(rank, id, operation, () => `its call ${id}`).settle({
+      lastReady: seconds(lastReady),
+      end: seconds(end),
+      bytes,
+      value: undefined,
+    });
   }
 }
 

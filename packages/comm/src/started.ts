@@ -23,6 +23,14 @@ export interface StartedOptions<T> {
   readonly signal?: AbortSignal | undefined;
   /** The rank goes on, having waited since `from`. */
   readonly onEnd: (outcome: Outcome<T>, from: Seconds) => void;
+  /** The rank has learned that the call broke off. */
+  readonly onBroken: () => void;
+}
+
+/** A call that breaks off, and when its rank learns of that. */
+interface Breach {
+  readonly at: Seconds;
+  readonly error: unknown;
 }
 
 export class Started<T> implements Handle<T> {
@@ -30,6 +38,7 @@ export class Started<T> implements Handle<T> {
   readonly ready: Seconds;
   readonly #options: StartedOptions<T>;
   #outcome: Outcome<T> | undefined;
+  #breach: Breach | undefined;
   #waiting: { readonly from: Seconds; readonly wait: Wait<T> } | undefined;
   #waited = false;
 
@@ -48,6 +57,12 @@ export class Started<T> implements Handle<T> {
     if (this.#waiting !== undefined) this.#leave(outcome, this.#waiting.from, this.#waiting.wait);
   }
 
+  /** The call has no outcome: its rank gets the error at a time, or when it waits, if that is later. */
+  breakOff(at: Seconds, error: unknown): void {
+    this.#breach = { at, error };
+    if (this.#waiting !== undefined) this.#fail(this.#breach, this.#waiting.from, this.#waiting.wait);
+  }
+
   async wait(): Promise<T> {
     const { rank, clock, describe, signal } = this.#options;
     if (this.#waited) throw new RunError(`Rank ${rank} waits a second time for the same handle.`);
@@ -60,8 +75,9 @@ export class Started<T> implements Handle<T> {
       return outcome.value;
     }
     const wait = clock.wait<T>(rank, describe);
-    if (outcome === undefined) this.#waiting = { from, wait };
-    else this.#leave(outcome, from, wait);
+    if (outcome !== undefined) this.#leave(outcome, from, wait);
+    else if (this.#breach !== undefined) this.#fail(this.#breach, from, wait);
+    else this.#waiting = { from, wait };
     if (signal === undefined) return wait.promise;
     const abort = (): void => wait.reject(signal.reason);
     signal.addEventListener("abort", abort, { once: true });
@@ -75,6 +91,11 @@ export class Started<T> implements Handle<T> {
   #leave(outcome: Outcome<T>, from: Seconds, wait: Wait<T>): void {
     this.#options.onEnd(outcome, from);
     wait.resolveAt(seconds(Math.max(from, outcome.end)), outcome.value);
+  }
+
+  #fail({ at, error }: Breach, from: Seconds, wait: Wait<T>): void {
+    this.#options.onBroken();
+    wait.rejectAt(seconds(Math.max(from, at)), error);
   }
 }
 

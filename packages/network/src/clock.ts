@@ -31,6 +31,8 @@ export interface Wait<T> {
   resolveAt(time: Seconds, value: T): void;
   /** Ends the wait with an error, now. */
   reject(error: unknown): void;
+  /** Ends it with an error that the rank learns at a time. */
+  rejectAt(time: Seconds, error: unknown): void;
 }
 
 export interface RunOptions {
@@ -123,6 +125,8 @@ class EventClock implements VirtualClock {
       promise,
       resolveAt: (time, value) => this.#schedule(this.#settled, { time, rank, wake: () => resolve(value) }),
       reject: pending.reject,
+      rejectAt: (time, error) =>
+        this.#schedule(this.#settled, { time, rank, wake: () => pending.reject(error) }),
     };
   }
 

@@ -1,0 +1,28 @@
+// Which nodes reach each other while links are down.
+
+import type { Rank } from "@atoll/core";
+import type { Topology } from "../topology/topology.ts";
+import type { FaultSchedule } from "./schedule.ts";
+
+/**
+ * The largest set of running nodes that reach each other over links that are up at a moment; of two equally large ones
+ * the one with the lowest rank. Nodes outside it cannot know whether the others go on, so only these do: two halves of
+ * a run would never fit together again.
+ */
+export function primaryComponent(topology: Topology, faults: FaultSchedule, at: number): ReadonlySet<Rank> {
+  const unseen = new Set<Rank>();
+  for (let rank = 0; rank < topology.worldSize; rank++) if (faults.isRunning(rank, at)) unseen.add(rank);
+  let largest: ReadonlySet<Rank> = new Set();
+  for (const start of unseen) {
+    unseen.delete(start);
+    const component = new Set([start]);
+    for (const rank of component)
+      for (const other of unseen)
+        if (topology.link(rank, other) !== undefined && faults.isUp(rank, other, at)) {
+          unseen.delete(other);
+          component.add(other);
+        }
+    if (component.size > largest.size) largest = component;
+  }
+  return largest;
+}

@@ -1,0 +1,184 @@
+// The faults of a run as functions of simulated time: who is down when, which links carry nothing, how slow a node is.
+// Everything follows from the options and the seed, so a run meets the same faults however it is cut or resumed.
+
+import type { ConfigTree, Random, Rank } from "@atoll/core";
+import type { Outages } from "../outages.ts";
+import { checkFaults, type Fault, type FaultOptions, faultConfig } from "./options.ts";
+import { type Downtime, Renewal } from "./renewal.ts";
+
+export type { Downtime } from "./renewal.ts";
+
+/** A node that is down has no links, and no others are reached through it. */
+export interface FaultSchedule extends Outages {
+  /** How many times as long a step takes that a node begins at a moment; 1 where it is not slow. */
+  slowdown(rank: Rank, at: number): number;
+  /** The first time that a node is down and that ends after a moment; it may have begun before. */
+  nextDowntime(rank: Rank, at: number): Downtime | undefined;
+  /** Whether a node runs at a moment. */
+  isRunning(rank: Rank, at: number): boolean;
+  /** The faults that have no end, with the moment of their beginning. */
+  readonly permanent: readonly { readonly fault: Fault; readonly from: number }[];
+  readonly config: ConfigTree;
+}
+
+type Partition = Downtime & { readonly groupOf: (rank: Rank) => number };
+
+const beginOf = (fault: Fault): number => (fault.kind === "crash" ? fault.at : (fault.from ?? 0));
+const endOf = (fault: Fault): number =>
+  (fault.kind === "crash" ? fault.rejoin : fault.until) ?? Number.POSITIVE_INFINITY;
+const within = ({ from, until }: Downtime, at: number): boolean => from <= at && at < until;
+
+class Faults implements FaultSchedule {
+  readonly permanent: FaultSchedule["permanent"];
+  readonly config: ConfigTree;
+  readonly #options: FaultOptions;
+  readonly #worldSize: number;
+  readonly #random: Random;
+  /** By node. */
+  readonly #crashes: Downtime[][];
+  readonly #churn: readonly Renewal[];
+  readonly #disconnects: readonly Renewal[];
+  readonly #randomPartitions: Renewal | undefined;
+  readonly #partitions: readonly Partition[];
+  /** By "lower higher" of the two nodes. */
+  readonly #links = new Map<string, Downtime[]>();
+  /** All moments that the schedule names, ascending. */
+  readonly #scheduled: readonly number[];
+  /** Between these two moments nothing changes, as was found last. */
+  #steady = { from: Number.POSITIVE_INFINITY, until: Number.NEGATIVE_INFINITY };
+
+  constructor(options: FaultOptions, worldSize: number, random: Random) {
+    checkFaults(options, worldSize);
+    const { schedule = [], churn, disconnects, partitions } = options;
+    this.#options = options;
+    this.#worldSize = worldSize;
+    this.#random = random;
+    this.config = faultConfig(options);
+    this.permanent = schedule
+      .filter((fault) => endOf(fault) === Number.POSITIVE_INFINITY && fault.kind !== "straggler")
+      .map((fault) => ({ fault, from: beginOf(fault) }));
+    const each = (label: string, means: FaultOptions["churn"]): readonly Renewal[] =>
+      means === undefined
+        ? []
+        : Array.from({ length: worldSize }, (_, rank) => new Renewal(random.derive(label, rank), means));
+    this.#churn = each("churn", churn);
+    this.#disconnects = each("disconnect", disconnects);
+    this.#randomPartitions =
+      partitions === undefined ? undefined : new Renewal(random.derive("partitions"), partitions);
+    this.#crashes = Array.from({ length: worldSize }, () => []);
+    const split: Partition[] = [];
+    for (const fault of schedule) {
+      const downtime = { from: beginOf(fault), until: endOf(fault) };
+      if (fault.kind === "crash") this.#crashes[fault.node]!.push(downtime);
+      if (fault.kind === "linkDown") this.#addLink(linkKey(...fault.nodes), downtime);
+      if (fault.kind === "partition") split.push({ ...downtime, groupOf: grouping(fault.groups) });
+    }
+    this.#partitions = split;
+    const moments = schedule
+      .filter(({ kind }) => kind !== "straggler")
+      .flatMap((fault) => [beginOf(fault), endOf(fault)]);
+    this.#scheduled = moments.filter(Number.isFinite).sort((a, b) => a - b);
+  }
+
+  slowdown(rank: Rank, at: number): number {
+    const { schedule = [], stragglers } = this.#options;
+    let factor = 1;
+    for (const fault of schedule)
+      if (fault.kind === "straggler" && fault.node === rank)
+        if (within({ from: beginOf(fault), until: endOf(fault) }, at)) factor *= fault.slowdown;
+    if (stragglers === undefined) return factor;
+    const { probability, slowdown, interval = 1 } = stragglers;
+    const draw = this.#random.derive("straggler", rank, Math.floor(at / interval)).uniform();
+    return draw < probability ? factor * slowdown : factor;
+  }
+
+  nextDowntime(rank: Rank, at: number): Downtime | undefined {
+    const candidates = (moment: number): readonly Downtime[] => {
+      const crashes = this.#crashes[rank]!.filter(({ until }) => until > moment);
+      const churn = this.#churn[rank];
+      return churn === undefined ? crashes : [...crashes, churn.next(moment)];
+    };
+    const first = candidates(at).reduce<Downtime | undefined>(
+      (earliest, downtime) => (earliest === undefined || downtime.from < earliest.from ? downtime : earliest),
+      undefined,
+    );
+    if (first === undefined) return undefined;
+    // A node that goes down again before it is back is down all the while.
+    let { until } = first;
+    for (;;) {
+      if (until === Number.POSITIVE_INFINITY) break;
+      const next = candidates(until).find(({ from }) => from <= until);
+      if (next === undefined) break;
+      until = next.until;
+    }
+    return { from: first.from, until };
+  }
+
+  isRunning(rank: Rank, at: number): boolean {
+    const downtime = this.nextDowntime(rank, at);
+    return downtime === undefined || downtime.from > at;
+  }
+
+  isUp(a: Rank, b: Rank, at: number): boolean {
+    for (const rank of [a, b]) {
+      if (!this.isRunning(rank, at)) return false;
+      const disconnect = this.#disconnects[rank]?.next(at);
+      if (disconnect !== undefined && within(disconnect, at)) return false;
+    }
+    if (this.#links.get(linkKey(a, b))?.some((downtime) => within(downtime, at))) return false;
+    return this.#partitionsAt(at).every(({ groupOf }) => groupOf(a) === groupOf(b));
+  }
+
+  nextChange(at: number): number {
+    if (at >= this.#steady.from && at < this.#steady.until) return this.#steady.until;
+    const scheduled = this.#scheduled.find((moment) => moment > at) ?? Number.POSITIVE_INFINITY;
+    const renewals = [
+      ...this.#churn,
+      ...this.#disconnects,
+      ...(this.#randomPartitions ? [this.#randomPartitions] : []),
+    ];
+    const until = renewals.reduce((earliest, renewal) => {
+      const downtime = renewal.next(at);
+      return Math.min(earliest, downtime.from > at ? downtime.from : downtime.until);
+    }, scheduled);
+    this.#steady = { from: at, until };
+    return until;
+  }
+
+  #addLink(key: string, downtime: Downtime): void {
+    const downtimes = this.#links.get(key);
+    if (downtimes === undefined) this.#links.set(key, [downtime]);
+    else downtimes.push(downtime);
+  }
+
+  #partitionsAt(at: number): readonly Pick<Partition, "groupOf">[] {
+    const scheduled = this.#partitions.filter((partition) => within(partition, at));
+    const random = this.#randomPartitions?.next(at);
+    if (random === undefined || !within(random, at)) return scheduled;
+    const split = this.#random.derive("split", this.#randomPartitions!.numberOf(random));
+    // One node at least on each side.
+    const order = split.permutation(this.#worldSize);
+    const size = 1 + split.integer(Math.max(1, this.#worldSize - 1));
+    const side = new Set(order.subarray(0, size));
+    return [...scheduled, { groupOf: (rank) => (side.has(rank) ? 1 : 0) }];
+  }
+}
+
+const linkKey = (a: Rank, b: Rank): string => `${Math.min(a, b)} ${Math.max(a, b)}`;
+
+/** The number of a node's group; 0 for the rest. */
+function grouping(groups: readonly (readonly Rank[])[]): (rank: Rank) => number {
+  const numbers = new Map(groups.flatMap((group, i) => group.map((rank) => [rank, i + 1] as const)));
+  return (rank) => numbers.get(rank) ?? 0;
+}
+
+/**
+ * @param world.random the stream that random faults are drawn from
+ * @throws ConfigError that names the option if a node is unknown, a time negative or an interval empty
+ */
+export function createFaultSchedule(
+  options: FaultOptions,
+  { worldSize, random }: { readonly worldSize: number; readonly random: Random },
+): FaultSchedule {
+  return new Faults(options, worldSize, random);
+}
