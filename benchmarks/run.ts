@@ -8,6 +8,7 @@ const here = import.meta.dirname;
 const scripts = [
   "mainJob.ts",
   "smallCnn.ts",
+  "strategies.ts",
   "updateModes.ts",
   ...["engine", "network"].flatMap((folder) => {
     const path = join(here, folder);
