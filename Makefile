@@ -8,11 +8,11 @@ NPM := npm --loglevel=error
 INSTALLED := node_modules/.package-lock.json
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench
+.PHONY: help setup demo test lint bench validate
 
 help: ## show this text
 	sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r name text; do \
-		printf '  make %-7s %s\n' "$$name" "$$text"; done
+		printf '  make %-8s %s\n' "$$name" "$$text"; done
 
 setup: $(INSTALLED) ## install what package-lock.json states, if that has changed
 
@@ -34,3 +34,6 @@ lint: setup ## check style, imports and types
 
 bench: setup ## measure speed and memory; prints a table
 	$(NPM) run bench
+
+validate: setup ## hold the network model against formulas and brute force; prints a table
+	$(NPM) run validate
