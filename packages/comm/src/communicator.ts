@@ -44,7 +44,7 @@ export interface Handle<T> {
 /**
  * The calls of a Communicator in a form that does not wait, so that communication overlaps with computing. A collective is
  * timed from the moments at which its members started it; of its duration only what is left at `wait()` counts as
- * communication or waiting. Bytes count once `wait()` has ended. Vectors must not be touched in between.
+ * communication or waiting. The collectives of one rank move their bytes one after another. Bytes count once `wait()` has ended. Vectors must not be touched in between.
  * A message that is sent is copied, counts at once and need not be waited for.
  */
 export interface StartedCalls {

@@ -1,7 +1,8 @@
 // The simulated world: communicators of ranks that live in one process, on a virtual clock and a simulated network.
 // A collective is timed and computed when its last member arrives. A member leaves when its own transfers have ended, and
-// never before the last arrival, since until then its result does not exist. Two collectives that different groups have
-// under way at the same time do not slow each other, nor do collectives and messages.
+// never before the last arrival, since until then its result does not exist. The collectives of one rank run one after
+// another, as on a stream of NCCL: one that is started while an earlier one moves bytes begins, for that rank, when the
+// earlier one has ended. Two collectives without a common rank do not slow each other, nor do collectives and messages.
 
 import {
   type ConfigValue,
@@ -69,6 +70,8 @@ interface Counters {
   bytesSent: number;
   /** Calls so far, which number the handles. */
   calls: number;
+  /** When the latest collective that has begun to move bytes has ended for this rank. */
+  busyUntil: number;
 }
 
 /** A call that ended and was not waited for, as JSON. */
@@ -121,7 +124,13 @@ class World implements SimulatedWorld, MemberWorld {
     this.#key = this.#ranks.join();
     this.#mail = new Mailboxes(options);
     this.#open = this.#ranks.map(() => new Map());
-    this.#counters = this.#ranks.map(() => ({ communication: 0, waiting: 0, bytesSent: 0, calls: 0 }));
+    this.#counters = this.#ranks.map(() => ({
+      communication: 0,
+      waiting: 0,
+      bytesSent: 0,
+      calls: 0,
+      busyUntil: 0,
+    }));
   }
 
   communicator(rank: Rank): Communicator {
@@ -274,10 +283,13 @@ class World implements SimulatedWorld, MemberWorld {
     if (schedule.fallback !== undefined) this.#warnOnce(schedule.fallback);
     const ready = arrivals.map(({ started }) => started.ready);
     const lastReady = seconds(ready.reduce((latest, time) => Math.max(latest, time), 0));
-    const end = network.time(schedule, ready).map((time) => seconds(Math.max(time, lastReady)));
+    const counters = group.ranks.map((rank) => this.#counters[rank]!);
+    const begin = ready.map((time, member) => seconds(Math.max(time, counters[member]!.busyUntil)));
+    const end = network.time(schedule, begin).map((time) => seconds(Math.max(time, lastReady)));
     if (this.#breaksOff(group, call, arrivals, end)) return;
     const results = deliver(call, plan, arrivals);
     arrivals.forEach(({ started }, member) => {
+      counters[member]!.busyUntil = end[member]!;
       started.settle({ lastReady, end: end[member]!, bytes: bytesSent[member]!, value: results[member]! });
     });
     emit?.({
@@ -355,7 +367,8 @@ class World implements SimulatedWorld, MemberWorld {
         `The snapshot of the simulated world: expected counters of ${this.#counters.length} ranks and the network, ` +
           `got ${JSON.stringify(snapshot).slice(0, 80)}. It belongs to another run.`,
       );
-    this.#counters = ranks.map((counters) => ({ ...counters }));
+    // A snapshot of a version that did not keep `busyUntil` is of a world in which nothing was busy.
+    this.#counters = ranks.map((counters) => ({ ...counters, busyUntil: counters.busyUntil ?? 0 }));
     this.#options.network.restore(network);
     this.#mail.restore(mail);
     this.#warned.clear();
