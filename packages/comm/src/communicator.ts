@@ -97,6 +97,11 @@ export interface Communicator {
   /** The next message of a member with that tag, in the order sent; from "any" the one that arrives first. */
   recv(from: Rank | "any", tag?: number): Promise<Message>;
   /**
+   * The messages with that tag that have arrived by now and were not received, in order of arrival; those of one moment
+   * in order of their senders. They are received by this. It takes no time: for members that do not wait for each other.
+   */
+  arrived(tag?: number): Promise<readonly Message[]>;
+  /**
    * The handle of a collective by its id, after the world was restored from a snapshot that was taken between `start` and `wait()`: the
    * result is in the vector that was given to `start`, which is the caller's to save.
    * @throws RunError if there is none of that id

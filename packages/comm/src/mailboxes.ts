@@ -1,6 +1,7 @@
 // Messages between two ranks, in flight and waited for. A message is matched to a receive by group, source and tag, in the
 // order sent. A receive from one source is matched as soon as the message is sent; one from "any" only when the clock has
-// come to the earliest arrival, since until then another rank may send something that arrives before.
+// come to the earliest arrival, since until then another rank may send something that arrives before. In the same way a
+// rank that only looks what is there is answered when the clock has come to the moment at which it looks.
 
 import { bytes, type ConfigValue, type Rank, RunError, type Seconds, seconds } from "@atoll/core";
 import type { Network, VirtualClock } from "@atoll/network";
@@ -96,6 +97,21 @@ export class Mailboxes {
   receive(target: Rank, receive: Receive): void {
     this.#receives[target]!.push(receive);
     this.#match(target, receive);
+  }
+
+  /** Takes out what has arrived at `target` by its present time, in order of arrival, then of senders. */
+  arrived(target: Rank, { group, tag }: Pick<Parcel, "group" | "tag">): Promise<readonly Parcel[]> {
+    const now = this.#clock.forRank(target).now();
+    const wait = this.#clock.wait<readonly Parcel[]>(target, () => `what has arrived by ${now} s`);
+    this.#clock.at(now, target, () => {
+      const own = this.#parcels[target]!;
+      const here = own
+        .filter((parcel) => parcel.group === group && parcel.tag === tag && parcel.arrived <= now)
+        .sort((a, b) => a.arrived - b.arrived || a.source - b.source);
+      for (const parcel of here) remove(own, parcel);
+      wait.resolveAt(now, here);
+    });
+    return wait.promise;
   }
 
   /** Gives a receive its message if it is known which one that is; otherwise comes back when it will be. */

@@ -34,6 +34,7 @@ export interface MemberWorld {
   start(membership: Membership, call: Call, vectors: Parts, options: StartOptions): Handle<Parts>;
   send(membership: Membership, x: Float32Array, to: Rank, tag: number): Handle<void>;
   receive(membership: Membership, from: Rank | "any", tag: number): Handle<Parcel>;
+  arrived(membership: Membership, tag: number): Promise<readonly Parcel[]>;
   started(rank: Rank, id: number): Handle<void>;
   bytesSent(rank: Rank): number;
 }
@@ -100,8 +101,7 @@ class Calls implements StartedCalls {
     if (from !== "any") this.#checkPeer("recv", from);
     checkTag("recv", tag);
     const { ranks } = this.#membership;
-    const received = this.#world.receive(this.#membership, from, tag);
-    return mapped(received, ({ source, vector }) => ({ source: ranks.indexOf(source), tag, vector }));
+    return mapped(this.#world.receive(this.#membership, from, tag), (parcel) => messageOf(parcel, ranks));
   }
 
   #start(call: Call, vectors: Parts, signal?: AbortSignal): Handle<Parts> {
@@ -125,6 +125,12 @@ function checkTag(operation: string, tag: number): void {
   if (!Number.isSafeInteger(tag))
     throw new RunError(`${operation}: expected a tag that is a whole number, got ${tag}.`);
 }
+
+const messageOf = ({ source, tag, vector }: Parcel, ranks: readonly Rank[]): Message => ({
+  source: ranks.indexOf(source),
+  tag,
+  vector,
+});
 
 export class Member implements Communicator {
   readonly rank: Rank;
@@ -186,6 +192,12 @@ export class Member implements Communicator {
 
   async recv(from: Rank | "any", tag?: number): Promise<Message> {
     return this.#calls.recv(from, tag).wait();
+  }
+
+  async arrived(tag = 0): Promise<readonly Message[]> {
+    checkTag("arrived", tag);
+    const parcels = await this.#world.arrived(this.#membership, tag);
+    return parcels.map((parcel) => messageOf(parcel, this.#membership.ranks));
   }
 
   started(id: number): Handle<void> {

@@ -232,6 +232,10 @@ class World implements SimulatedWorld, MemberWorld {
     return started;
   }
 
+  arrived({ ranks, key, member }: Membership, tag: number): Promise<readonly Parcel[]> {
+    return this.#mail.arrived(ranks[member]!, { group: key === this.#key ? "" : key, tag });
+  }
+
   started(rank: Rank, id: number): Handle<void> {
     const open = this.#open[rank]!.get(id);
     if (open === undefined || !IN_PLACE.has(open.operation))
