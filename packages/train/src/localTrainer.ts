@@ -1,8 +1,9 @@
 // The main job: a run on N simulated machines in this process. Nodes are async functions on a virtual clock; their
 // arithmetic is done by an executor, their messages by a simulated network.
 // The run is cut into segments at evaluations and checkpoints. At a cut every node has done the same number of steps
-// and nothing is under way, so evaluating, saving and resuming need no locks and no copies, and each node goes on at
-// its own time: cuts do not show in the numbers.
+// and no step is under way, so evaluating, saving and resuming need no locks and no copies, and each node goes on at
+// its own time: cuts do not show in the numbers. An asynchronous strategy's nodes are cut at one moment instead of one
+// step: when the last has done its steps, the others end the step that they are in.
 
 import { type ConfigTree, createRandom, InterruptedError, messageOf, type NodeTime } from "@atoll/core";
 import { type HostTensor, type Tree, viewsOf } from "@atoll/tensor";

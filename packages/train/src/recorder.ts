@@ -21,9 +21,8 @@ export interface RecorderOptions {
 }
 
 interface OpenStep {
-  readonly losses: Float64Array;
-  readonly bytesSent: Float64Array;
-  time: number;
+  /** By rank. */
+  readonly reports: (StepReport | undefined)[];
   missing: number;
 }
 
@@ -35,34 +34,39 @@ export class StepRecorder {
     this.#options = options;
   }
 
-  report(rank: Rank, { step, loss, time, bytesSent }: StepReport): void {
+  report(rank: Rank, report: StepReport): void {
     const { nodes } = this.#options;
-    let open = this.#open.get(step);
+    let open = this.#open.get(report.step);
     if (!open) {
-      open = { losses: new Float64Array(nodes), bytesSent: new Float64Array(nodes), time: 0, missing: nodes };
-      this.#open.set(step, open);
+      open = { reports: new Array<StepReport | undefined>(nodes), missing: nodes };
+      this.#open.set(report.step, open);
     }
-    open.losses[rank] = loss;
-    open.bytesSent[rank] = bytesSent;
-    open.time = Math.max(open.time, time);
-    if (--open.missing === 0) this.#close(step, open);
+    open.reports[rank] = report;
+    if (--open.missing === 0) this.#close(report.step, open);
+  }
+
+  /** What a node has reported of steps that others have not done yet, in step order. */
+  ahead(rank: Rank): readonly StepReport[] {
+    return Array.from(this.#open.values(), ({ reports }) => reports[rank])
+      .filter((report) => report !== undefined)
+      .sort((a, b) => a.step - b.step);
   }
 
   /** A node does its steps in order, so the last node to report closes the steps in order. */
-  #close(step: number, { losses, bytesSent, time }: OpenStep): void {
+  #close(step: number, { reports }: OpenStep): void {
     const { nodes, examplesPerStep, learningRate, emit } = this.#options;
     this.#open.delete(step);
+    // Summed in rank order, so that the means do not depend on who reported last.
+    const sum = (of: (report: StepReport) => number): number =>
+      reports.reduce((total, report) => total + of(report!), 0);
     emit({
       type: "step",
       step,
-      loss: sum(losses) / nodes,
+      loss: sum(({ loss }) => loss) / nodes,
       learningRate: learningRate(step - 1),
       examples: step * examplesPerStep,
-      time,
-      bytesSent: sum(bytesSent) / nodes,
+      time: reports.reduce((latest, report) => Math.max(latest, report!.time), 0),
+      bytesSent: sum(({ bytesSent }) => bytesSent) / nodes,
     });
   }
 }
-
-/** In rank order, so that the mean does not depend on who reported last. */
-const sum = (values: Float64Array): number => values.reduce((total, value) => total + value, 0);

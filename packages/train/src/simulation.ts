@@ -21,7 +21,8 @@ import type { ResolvedFitOptions } from "./options.ts";
 import type { PreparedRun } from "./prepare.ts";
 import { StepRecorder } from "./recorder.ts";
 import type { Replica } from "./replica.ts";
-import { type NodeParts, type RunSnapshot, restoreNode, snapshotNode } from "./snapshot.ts";
+import { aheadOf, type NodeParts, type RunSnapshot, restoreNode, snapshotNode } from "./snapshot.ts";
+import { isAsynchronous } from "./strategies/index.ts";
 import { type Horizon, TrainNode } from "./trainNode.ts";
 
 export interface SimulationOptions {
@@ -63,7 +64,9 @@ export class Simulation {
   readonly #nodes: readonly TrainNode[];
   readonly #parts: readonly NodeParts[];
   readonly #compute: ComputeModel;
-  readonly #horizon: Horizon = { step: 0 };
+  readonly #recorder: StepRecorder;
+  readonly #horizon: Horizon;
+  readonly #isAsynchronous: boolean;
   /** Each node's own time: nodes differ in it at a cut. */
   readonly #times: Seconds[];
   #step: number;
@@ -76,6 +79,8 @@ export class Simulation {
     const { nodes: worldSize, resume, emit, strategy } = options;
     this.replicas = replicas;
     this.maxSteps = prepared.maxSteps;
+    this.#horizon = { step: 0, behind: 0, last: prepared.maxSteps };
+    this.#isAsynchronous = isAsynchronous(strategy);
     this.parameterCount = prepared.layout.size;
     this.#executor = executor;
     this.#compute = compute;
@@ -93,7 +98,7 @@ export class Simulation {
       emit,
       warn: (message) => emit({ type: "warning", message }),
     });
-    const recorder = new StepRecorder({
+    this.#recorder = new StepRecorder({
       nodes: worldSize,
       examplesPerStep: worldSize * options.batchSize,
       learningRate: (step) => strategy.optimizer.learningRate(step),
@@ -111,10 +116,10 @@ export class Simulation {
           strategy,
           compute,
           random,
-          recorder,
+          recorder: this.#recorder,
           horizon: this.#horizon,
         },
-        resume && { step: resume.step, computeSeconds: resume.nodes[rank]!.state.computeSeconds },
+        resume && resumedNode(resume, rank),
       );
       return node;
     });
@@ -125,7 +130,10 @@ export class Simulation {
       strategyState,
     }));
     if (resume) {
-      this.#parts.forEach((parts, rank) => void restoreNode(parts, resume.nodes[rank]!));
+      this.#parts.forEach((parts, rank) => {
+        restoreNode(parts, resume.nodes[rank]!);
+        for (const report of aheadOf(resume.nodes[rank]!)) this.#recorder.report(rank, report);
+      });
       this.#world.restore(resume.world);
     }
   }
@@ -160,12 +168,13 @@ export class Simulation {
     return this.#network.describe();
   }
 
-  /** Runs all nodes to `step`, or, once `signal` is aborted, to the nearest step at which all of them can stop. */
+  /**
+   * Runs all nodes to `step`, or, once `signal` is aborted, to the nearest step at which all of them can stop. Under an
+   * asynchronous strategy nodes that are ahead stop when the last one has come there, at steps of their own.
+   */
   async advance(step: number, signal: AbortSignal | undefined): Promise<void> {
-    this.#horizon.step = step;
-    const stopEarly = (): void => {
-      this.#horizon.step = Math.min(step, Math.max(...this.#nodes.map((node) => node.committed)));
-    };
+    this.#aimAt(step);
+    const stopEarly = (): void => this.#aimAt(Math.min(step, this.#nearestStop()));
     if (signal?.aborted) stopEarly();
     signal?.addEventListener("abort", stopEarly, { once: true });
     try {
@@ -177,6 +186,22 @@ export class Simulation {
       signal?.removeEventListener("abort", stopEarly);
     }
     this.#step = this.#horizon.step;
+  }
+
+  #aimAt(step: number): void {
+    this.#horizon.step = step;
+    this.#horizon.behind = this.#nodes.filter((node) => node.step < step).length;
+  }
+
+  /** The first step at which all nodes can stop; under an asynchronous strategy, at which the last of them can. */
+  #nearestStop(): number {
+    const committed = this.#nodes.map((node) => node.committed);
+    if (!this.#isAsynchronous) return Math.max(...committed);
+    let stop = Math.min(...committed);
+    // No node that has yet to come there may be under way to a later step.
+    for (const node of this.#nodes.toSorted((a, b) => a.committed - b.committed))
+      if (node.step < stop) stop = Math.max(stop, node.committed);
+    return stop;
   }
 
   async #runNode(node: TrainNode, rank: Rank): Promise<void> {
@@ -192,10 +217,24 @@ export class Simulation {
     return {
       step: this.#step,
       nodes: this.#nodes.map(({ computeSeconds, position: sampler }, rank) =>
-        snapshotNode(this.#parts[rank]!, { time: this.#times[rank]!, computeSeconds, sampler }),
+        snapshotNode(this.#parts[rank]!, {
+          time: this.#times[rank]!,
+          computeSeconds,
+          sampler,
+          ahead: this.#recorder.ahead(rank),
+        }),
       ),
       world: this.#world.snapshot(),
       durations: this.#compute.durations,
     };
   }
 }
+
+/** Where a node goes on: nodes of an asynchronous run are ahead of the step that all have done. */
+const resumedNode = (
+  { step, nodes }: RunSnapshot,
+  rank: Rank,
+): { readonly step: number; readonly computeSeconds: number } => ({
+  step: step + aheadOf(nodes[rank]!).length,
+  computeSeconds: nodes[rank]!.state.computeSeconds,
+});

@@ -4,6 +4,7 @@
 import { ConfigError, type ConfigValue, type Seconds } from "@atoll/core";
 import type { HostTensor, VectorLayout } from "@atoll/tensor";
 import type { SamplerPosition } from "./data/index.ts";
+import type { StepReport } from "./recorder.ts";
 import type { Replica } from "./replica.ts";
 import type { StrategyState } from "./strategies/index.ts";
 
@@ -15,7 +16,12 @@ export interface NodeState {
   readonly sampler: SamplerPosition;
   /** What the strategy remembers beside its vectors. */
   readonly strategy: Readonly<Record<string, number>>;
+  /** Under an asynchronous strategy: the steps that the node has done beyond those that all have done; left out if none. */
+  readonly ahead?: readonly StepAhead[];
 }
+
+/** A step's report; a loss that is no number is null, as JSON has it. */
+export type StepAhead = Omit<StepReport, "loss"> & { readonly loss: number | null };
 
 export interface NodeSnapshot {
   readonly state: NodeState;
@@ -27,6 +33,7 @@ export interface NodeSnapshot {
 }
 
 export interface RunSnapshot {
+  /** Steps that all nodes have done. */
   readonly step: number;
   readonly nodes: readonly NodeSnapshot[];
   /** Counters of the simulated world: draws per link, bytes sent, time split. */
@@ -47,15 +54,26 @@ export interface NodeProgress {
   readonly time: Seconds;
   readonly computeSeconds: number;
   readonly sampler: SamplerPosition;
+  /** The node's reports of steps that others have not done. */
+  readonly ahead: readonly StepReport[];
 }
 
-export function snapshotNode(parts: NodeParts, progress: NodeProgress): NodeSnapshot {
+export function snapshotNode(parts: NodeParts, { ahead, ...progress }: NodeProgress): NodeSnapshot {
+  const steps = ahead.map((report) => ({ ...report, loss: Number.isNaN(report.loss) ? null : report.loss }));
   return {
-    state: { ...progress, strategy: { ...parts.strategyState.values } },
+    state: {
+      ...progress,
+      strategy: { ...parts.strategyState.values },
+      ...(steps.length === 0 ? {} : { ahead: steps }),
+    },
     tensors: () =>
       Object.fromEntries([...vectorsOf(parts)].map(({ name, shape, data }) => [name, { shape, data }])),
   };
 }
+
+/** A node's reports of the steps that it has done beyond those that all have done. */
+export const aheadOf = ({ state }: NodeSnapshot): readonly StepReport[] =>
+  (state.ahead ?? []).map((report) => ({ ...report, loss: report.loss ?? Number.NaN }));
 
 /**
  * Writes a snapshot's vectors and numbers into a node that was made anew for the same run.

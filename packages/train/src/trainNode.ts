@@ -1,6 +1,9 @@
 // One node of a run: plain async code that takes batches, steps, and talks to the others through its communicator.
 // It is the same code on the virtual clock and as a process of its own; what differs are its arguments.
-// It stops at the horizon (the next evaluation, checkpoint or the end) and goes on from there when run again.
+// It stops at the horizon (the next evaluation, checkpoint or the end) and goes on from there when run again. Under an
+// asynchronous strategy, whose nodes never wait for each other, those that are ahead go on until the last has come to the
+// horizon, and stop after the step that they are in: at one moment of simulated time, with whatever steps done. If they
+// stopped at the same step, the others would miss what a faster node had sent by then.
 
 import type { Communicator } from "@atoll/comm";
 import { type Random, type Seconds, seconds } from "@atoll/core";
@@ -11,11 +14,16 @@ import type { Sampler, SamplerPosition } from "./data/index.ts";
 import type { Executor, StepBatch } from "./executor.ts";
 import type { StepRecorder } from "./recorder.ts";
 import type { Replica } from "./replica.ts";
-import type { Strategy, StrategyNode, StrategyState } from "./strategies/index.ts";
+import { isAsynchronous, type Strategy, type StrategyNode, type StrategyState } from "./strategies/index.ts";
 
-/** Where all nodes stop next, in steps done. Shared by them, so that an interrupt can draw it nearer. */
+/** Where all nodes stop next. Shared by them, so that an interrupt can draw it nearer. */
 export interface Horizon {
+  /** In steps done. */
   step: number;
+  /** Nodes that have not done them. */
+  behind: number;
+  /** Steps of the whole run. */
+  readonly last: number;
 }
 
 export interface TrainNodeOptions {
@@ -94,16 +102,33 @@ export class TrainNode {
   }
 
   async run(): Promise<void> {
-    const { strategy, horizon } = this.#options;
-    while (this.#step < horizon.step) {
+    const { strategy, horizon, clock } = this.#options;
+    // Whether a node that is ahead goes on is known when the clock has come to its time, not when the ranks are started.
+    if (isAsynchronous(strategy)) await clock.sleep(seconds(0));
+    while (this.#step < this.#limit) {
+      const before = this.#step;
       if (strategy.kind === "gradient") {
         await this.#gradientStep(strategy.exchange);
       } else {
+        if (strategy.begin !== undefined) {
+          // The step that follows has to be done, so that no interrupt comes between the two.
+          this.#committed = this.#step + 1;
+          await strategy.begin(this.#strategyNode, this.strategyState);
+        }
         const left = strategy.localSteps(this.#step);
-        const steps = Math.min(left, horizon.step - this.#step, LONGEST_RUN);
+        // At least the step that it has begun, if an interrupt has drawn the horizon nearer meanwhile.
+        const steps = Math.max(1, Math.min(left, this.#limit - this.#step, LONGEST_RUN));
         await this.#localSteps(steps, steps === left ? strategy.synchronise : undefined);
       }
+      if (before < horizon.step && this.#step >= horizon.step) horizon.behind--;
     }
+  }
+
+  /** How many steps the node may have done before it stops, as things are. */
+  get #limit(): number {
+    const { strategy, horizon } = this.#options;
+    if (this.#step < horizon.step || !isAsynchronous(strategy)) return horizon.step;
+    return horizon.behind > 0 ? horizon.last : this.#step;
   }
 
   async #gradientStep(exchange: (node: StrategyNode, state: StrategyState) => Promise<void>): Promise<void> {

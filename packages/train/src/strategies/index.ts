@@ -1,5 +1,6 @@
 // Every strategy that a config can name. A new one is a file beside this one and a line in each list below.
 
+import { adPsgdEntry } from "./adPsgd.ts";
 import { ddpEntry } from "./ddp.ts";
 import { deMoEntry } from "./deMo.ts";
 import { dgcEntry } from "./dgc.ts";
@@ -16,6 +17,7 @@ import { noLoCoEntry } from "./noLoCo.ts";
 import { oneBitAdamEntry } from "./oneBitAdam.ts";
 import { powerSgdEntry } from "./powerSgd.ts";
 import { qsgdEntry } from "./qsgd.ts";
+import { sgpEntry } from "./sgp.ts";
 import { sparseLoCoEntry } from "./sparseLoCo.ts";
 import { spartaEntry } from "./sparta.ts";
 import { spartaDiLoCoEntry } from "./spartaDiLoCo.ts";
@@ -29,6 +31,7 @@ export {
   adamOuter,
   yogiOuter,
 } from "./adaptiveOuter.ts";
+export { type AdPsgdOptions, adPsgd } from "./adPsgd.ts";
 export { type DdpOptions, ddp } from "./ddp.ts";
 export { type DeMoOptions, deMo } from "./deMo.ts";
 export { type DgcOptions, dgc } from "./dgc.ts";
@@ -45,17 +48,20 @@ export { type NoLoCoOptions, noLoCo } from "./noLoCo.ts";
 export { type OneBitAdamOptions, oneBitAdam } from "./oneBitAdam.ts";
 export { type NesterovOptions, nesterov, type OuterOptimizer } from "./outerOptimizer.ts";
 export { type PowerSgdOptions, powerSgd } from "./powerSgd.ts";
+export type { PushGraph } from "./pushGraph.ts";
 export { type QsgdOptions, qsgd } from "./qsgd.ts";
+export { type SgpOptions, sgp } from "./sgp.ts";
 export { type SparseLoCoOptions, sparseLoCo } from "./sparseLoCo.ts";
 export { type SpartaOptions, sparta } from "./sparta.ts";
 export { type SpartaDiLoCoOptions, spartaDiLoCo } from "./spartaDiLoCo.ts";
-export type {
-  GradientStrategy,
-  ParameterStrategy,
-  Strategy,
-  StrategyEntry,
-  StrategyNode,
-  StrategyState,
+export {
+  type GradientStrategy,
+  isAsynchronous,
+  type ParameterStrategy,
+  type Strategy,
+  type StrategyEntry,
+  type StrategyNode,
+  type StrategyState,
 } from "./strategy.ts";
 export { type StreamingDiLoCoOptions, streamingDiLoCo } from "./streamingDiLoCo.ts";
 
@@ -70,6 +76,8 @@ export const strategyEntries: readonly StrategyEntry[] = [
   spartaEntry,
   spartaDiLoCoEntry,
   noLoCoEntry,
+  sgpEntry,
+  adPsgdEntry,
   dgcEntry,
   qsgdEntry,
   deMoEntry,

@@ -55,11 +55,21 @@ export interface ParameterStrategy extends StrategyBase {
   readonly kind: "parameter";
   /** Steps from `step` (steps done) to the next synchronisation, at least 1. */
   localSteps(step: number): number;
+  /**
+   * Called before local steps begin. A strategy that has it is asynchronous: its nodes send, and look here what has
+   * arrived, and never wait for each other; `synchronise` may not either. An evaluation may cut a run of local steps in two,
+   * and this is called before each part: go by `node.step`.
+   */
+  begin?(node: StrategyNode, state: StrategyState): Promise<void>;
   /** Called when those steps are done; changes `node.parameters`. */
   synchronise(node: StrategyNode, state: StrategyState): Promise<void>;
 }
 
 export type Strategy = GradientStrategy | ParameterStrategy;
+
+/** Whether nodes go on without waiting for each other, so that they have done different numbers of steps at any time. */
+export const isAsynchronous = (strategy: Strategy): boolean =>
+  strategy.kind === "parameter" && strategy.begin !== undefined;
 
 /** A strategy by name, for configs: its options as a schema, and the strategy they make. */
 export interface StrategyEntry {

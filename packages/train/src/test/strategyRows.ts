@@ -2,6 +2,7 @@
 
 import { type Optimizer, sgd } from "@atoll/tensor";
 import {
+  adPsgd,
   ddp,
   deMo,
   dgc,
@@ -19,6 +20,7 @@ import {
   powerSgd,
   qsgd,
   type Strategy,
+  sgp,
   sparseLoCo,
   sparta,
   spartaDiLoCo,
@@ -40,7 +42,10 @@ export interface StrategyRow {
   bytes(exchange: Exchange): number;
   /** Bytes of what has been started by the end of the run, and is not waited for. */
   inFlight?(exchange: Exchange): number;
-  readonly smallestWorld?: number;
+  /** Default 1, 2, 3 and 8. */
+  readonly worldSizes?: readonly number[];
+  /** What a node learns depends on what has arrived: on how long messages and steps take. */
+  readonly asynchronous?: true;
 }
 
 const FLOAT_BYTES = 4;
@@ -50,6 +55,9 @@ const allReduced = (floats: number, M: number): number => 2 * (M - 1) * FLOAT_BY
 
 /** What each of M nodes gives to an all-gather goes to all others. */
 const allGathered = (bytesOfEach: number, M: number): number => M * (M - 1) * bytesOfEach;
+
+/** A numerator and its weight, to one node. */
+const pushed = (floats: number): number => FLOAT_BYTES * (floats + 1);
 
 /** Encoded messages are sent in whole words. */
 const words = (bytes: number): number => 4 * Math.ceil(bytes / 4);
@@ -99,7 +107,7 @@ export const strategyRows: readonly StrategyRow[] = [
     name: "fedAvg in islands",
     create: (o) => fedAvg({ H: 3, islandSize: 2, ...given(o) }),
     bytes: every(3, parametersReducedIn(2)),
-    smallestWorld: 2,
+    worldSizes: [2, 3, 8],
   },
   {
     name: "fedProx",
@@ -140,6 +148,25 @@ export const strategyRows: readonly StrategyRow[] = [
     create: (o) => noLoCo({ H: 3, ...given(o) }),
     // Two vectors of P floats each way between the nodes of a pair.
     bytes: every(3, ({ nodes, parameterCount }) => Math.floor(nodes / 2) * 2 * 8 * parameterCount),
+  },
+  {
+    name: "sgp",
+    create: (o) => sgp(given(o)),
+    bytes: ({ nodes, parameterCount }) => (nodes > 1 ? nodes * pushed(parameterCount) : 0),
+  },
+  {
+    name: "sgp overlapped, to two at random",
+    create: (o) => sgp({ peers: 2, graph: "random", overlap: 2, ...given(o) }),
+    bytes: ({ nodes, parameterCount }) => (nodes > 1 ? nodes * 2 * pushed(parameterCount) : 0),
+    worldSizes: [1, 3, 8],
+  },
+  {
+    name: "adPsgd",
+    create: (o) => adPsgd(given(o)),
+    asynchronous: true,
+    // Each active node asks in one step and is answered in the next.
+    bytes: ({ nodes, parameterCount }) =>
+      nodes > 1 ? Math.ceil(nodes / 2) * FLOAT_BYTES * parameterCount : 0,
   },
   {
     name: "dgc",

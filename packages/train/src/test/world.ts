@@ -2,7 +2,7 @@
 
 import { createSimulatedWorld } from "@atoll/comm";
 import { type CollectiveDone, createRandom } from "@atoll/core";
-import { createVirtualClock, resolveNetwork } from "@atoll/network";
+import { type Clock, createVirtualClock, resolveNetwork } from "@atoll/network";
 import type { VectorLayout } from "@atoll/tensor";
 import type { StrategyNode } from "../strategies/index.ts";
 
@@ -21,7 +21,7 @@ export interface WorldOptions {
 /** Runs `body` on every rank, with the node that a strategy would be handed; returns the collectives that there were. */
 export async function onRanks(
   { vectors, shares, slots = [], layout, seed = 0 }: WorldOptions,
-  body: (node: StrategyNode & { step: number }, rank: number) => Promise<void>,
+  body: (node: StrategyNode & { step: number }, rank: number, clock: Clock) => Promise<void>,
 ): Promise<readonly CollectiveDone[]> {
   const worldSize = vectors.length;
   const random = createRandom(seed);
@@ -48,7 +48,7 @@ export async function onRanks(
         share: shares?.[rank] ?? 1 / worldSize,
         sharedRandom: random.derive("strategy"),
       };
-      return body(node, rank);
+      return body(node, rank, clock.forRank(rank));
     }),
   );
   return collectives;

@@ -1,0 +1,90 @@
+// AD-PSGD: nodes train without ever waiting for another, and average their parameters pair by pair when they get to it.
+// Source: Lian et al., "Asynchronous decentralized parallel stochastic gradient descent" (arXiv 1710.06952), algorithm 1,
+// with the paper's split into active nodes, which ask, and passive ones, which answer.
+
+import { parseConfig } from "@atoll/core/config";
+import { adamW, type Optimizer } from "@atoll/tensor";
+import { z } from "zod";
+import { steps } from "./optionSchemas.ts";
+import type { ParameterStrategy, StrategyEntry, StrategyNode, StrategyState } from "./strategy.ts";
+
+const options = z.strictObject({
+  H: steps(1, "local steps between two looks at what has arrived"),
+});
+
+export interface AdPsgdOptions {
+  /** Local steps between two looks at what has arrived. Default 1. */
+  readonly H?: number;
+  /** The optimizer of the local steps. Default AdamW. */
+  readonly optimizer?: Optimizer;
+}
+
+/**
+ * Even ranks are active, odd ones passive. Before every H local steps a node looks what has arrived, which takes no time.
+ * An active node i that waits for no answer sends its θᵢ to a passive node j drawn at random; j, when it looks next, takes
+ * δ = (θᵢ − θⱼ)/2, θⱼ ← θⱼ + δ and sends δ back; i, when it looks next, takes θᵢ ← θᵢ − δ. State: whether an answer is due.
+ *
+ * The paper makes the average of a pair atomic by locks. Here it is a sum that is conserved: Σθ over the nodes, less the
+ * answers in flight, changes by local steps only. It comes to the same: since an active node takes part in one average at a
+ * time and a passive one answers in order, each average is one of algorithm 1, made when j answers, and the steps that i
+ * does until it hears are gradients at parameters that it has read before: algorithm 1's stale gradients. Were a node to
+ * ask and to answer at once, two that ask each other would swap their parameters instead of averaging them. What differs
+ * is when: the paper has a thread for messages, here they wait for the end of a run of local steps, so an average takes
+ * between one and two such runs beside the message's own time.
+ *
+ * Bytes a node sends: 4P a question or an answer. While messages take less time than H steps, and all nodes are equally
+ * fast, the active nodes ask and are answered in turn: 4P · ⌈N/2⌉ every H steps, all nodes together; none on one node.
+ * A run's final models are those that the nodes then have, without answers in flight.
+ * @throws ConfigError if H < 1.
+ */
+export function adPsgd({ optimizer = adamW(), ...given }: AdPsgdOptions = {}): ParameterStrategy {
+  const { H } = parseConfig(options, given, "strategy");
+  return {
+    kind: "parameter",
+    name: "adpsgd",
+    config: { kind: "adpsgd", H },
+    optimizer,
+    validate() {},
+    init: () => ({ tensors: {}, values: { asked: 0 } }),
+    localSteps: (step) => H - (step % H),
+    async begin(node, state) {
+      const { rank, worldSize } = node.communicator;
+      if (worldSize === 1 || node.step % H !== 0) return;
+      if (rank % 2 === 0) await ask(node, state);
+      else await answer(node);
+    },
+    synchronise: () => Promise.resolve(),
+  };
+}
+
+/** Takes the answer if it has come, and asks again. */
+async function ask(node: StrategyNode, { values }: StrategyState): Promise<void> {
+  const { communicator, parameters, sharedRandom, step } = node;
+  for (const { vector } of await communicator.arrived()) {
+    for (let i = 0; i < parameters.length; i++) parameters[i]! -= vector[i]!;
+    values.asked = 0;
+  }
+  if (values.asked === 1) return;
+  const passive = Math.floor(communicator.worldSize / 2);
+  const drawn = sharedRandom.derive("partner", communicator.rank, step).integer(passive);
+  communicator.start.send(parameters, 2 * drawn + 1);
+  values.asked = 1;
+}
+
+/** Averages with those who have asked, one after another. */
+async function answer({ communicator, parameters }: StrategyNode): Promise<void> {
+  for (const { source, vector: delta } of await communicator.arrived()) {
+    for (let i = 0; i < parameters.length; i++) {
+      delta[i] = (delta[i]! - parameters[i]!) / 2;
+      parameters[i]! += delta[i]!;
+    }
+    communicator.start.send(delta, source);
+  }
+}
+
+export const adPsgdEntry: StrategyEntry = {
+  name: "adpsgd",
+  summary: "average pairs of nodes while none waits for another (AD-PSGD, asynchronous)",
+  options,
+  create: (values, optimizer) => adPsgd({ ...values, optimizer }),
+};
