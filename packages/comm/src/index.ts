@@ -1,3 +1,4 @@
+export type { VectorArithmetic } from "./arithmetic.ts";
 export type { Codec } from "./codec.ts";
 export { transcode } from "./codec.ts";
 export type { Int8Options } from "./codecs/int8.ts";

@@ -4,6 +4,7 @@
 // all-reduce. So the bits are those that a transport would produce that moves every chunk and adds as it receives.
 
 import { invariant } from "@atoll/core";
+import { plainArithmetic, type VectorArithmetic } from "./arithmetic.ts";
 import { bytesSentBy, type Schedule } from "./schedule.ts";
 
 /**
@@ -204,31 +205,35 @@ function assignLanes(parts: {
 /**
  * Does the additions of a schedule of whole vectors.
  * @param inputs each member's vector, [length]; not changed
- * @returns the different results, [length] each; a result that is one member's own input is that very array
+ * @returns the different results, [length] each; a result that is one member's own input is that very array, and others
+ *   are the arithmetic's scratch
  */
-export function evaluate(traced: Trace, inputs: readonly Float32Array[]): readonly Float32Array[] {
+export function evaluate(
+  traced: Trace,
+  inputs: readonly Float32Array[],
+  arithmetic: VectorArithmetic = plainArithmetic,
+): readonly Float32Array[] {
   const { members, chunkStarts, left, right, chunk, lane } = traced;
   const length = chunkStarts.at(-1)!;
-  const lanes = Array.from({ length: traced.lanes }, () => new Float32Array(length));
+  const lanes = Array.from({ length: traced.lanes }, (_, number) =>
+    arithmetic.scratch(number, length, inputs[0]!),
+  );
   const vectorOf = (name: number): Float32Array =>
     name < members ? inputs[name]! : lanes[lane[name - members]!]!;
   for (let k = 0; k < left.length; k++) {
     const start = chunkStarts[chunk[k]!]!;
     const end = chunkStarts[chunk[k]! + 1]!;
-    add(lanes[lane[k]!]!, vectorOf(left[k]!), vectorOf(right[k]!), start, end);
+    const part = (vector: Float32Array): Float32Array => vector.subarray(start, end);
+    arithmetic.add(part(lanes[lane[k]!]!), part(vectorOf(left[k]!)), part(vectorOf(right[k]!)));
   }
-  return traced.results.map((names) => {
+  return traced.results.map((names, number) => {
     const whole = vectorOf(names[0]!);
     if (names.every((name) => vectorOf(name) === whole)) return whole;
-    const result = new Float32Array(length);
+    const result = arithmetic.scratch(traced.lanes + number, length, inputs[0]!);
     names.forEach((name, at) => {
       const start = chunkStarts[at]!;
       result.set(vectorOf(name).subarray(start, chunkStarts[at + 1]!), start);
     });
     return result;
   });
-}
-
-function add(out: Float32Array, a: Float32Array, b: Float32Array, start: number, end: number): void {
-  for (let i = start; i < end; i++) out[i] = a[i]! + b[i]!;
 }

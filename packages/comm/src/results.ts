@@ -1,6 +1,7 @@
 // Hands the members of a finished collective what its schedule left with them.
 
 import { invariant, unreachable } from "@atoll/core";
+import type { VectorArithmetic } from "./arithmetic.ts";
 import { transcode } from "./codec.ts";
 import type { Call } from "./collective.ts";
 import type { Arrival } from "./gathering.ts";
@@ -17,26 +18,31 @@ export function deliver(
   call: Call,
   plan: Plan,
   arrivals: readonly Arrival[],
+  arithmetic: VectorArithmetic,
 ): readonly (readonly Float32Array[])[] {
   const vectors = arrivals.map((arrival) => arrival.vectors[0]!);
   switch (call.operation) {
     case "allReduce": {
-      const sums = call.codec === undefined ? evaluate(traceOf(plan), vectors) : [codedSum(call, arrivals)];
-      if (call.op === "mean" && call.codec === undefined) for (const sum of sums) divide(sum, vectors.length);
-      if (call.codec === undefined) overwrite(traceOf(plan), vectors, sums);
-      else for (const vector of vectors) vector.set(sums[0]!);
+      if (call.codec !== undefined) {
+        const sum = codedSum(call, arrivals, arithmetic);
+        for (const vector of vectors) vector.set(sum);
+        return vectors.map(() => []);
+      }
+      const sums = evaluate(traceOf(plan), vectors, arithmetic);
+      if (call.op === "mean") for (const sum of sums) arithmetic.divide(sum, vectors.length);
+      overwrite(traceOf(plan), vectors, sums);
       return vectors.map(() => []);
     }
     case "reduceScatter": {
-      const [sum] = evaluate(traceOf(plan), vectors);
+      const [sum] = evaluate(traceOf(plan), vectors, arithmetic);
       const starts = plan.schedule.chunkStarts;
       const shards = vectors.map((_, member) => sum!.slice(starts[member], starts[member + 1]));
-      if (call.op === "mean") for (const shard of shards) divide(shard, vectors.length);
+      if (call.op === "mean") for (const shard of shards) arithmetic.divide(shard, vectors.length);
       return shards.map((shard) => [shard]);
     }
     case "broadcast": {
       const traced = traceOf(plan);
-      overwrite(traced, vectors, evaluate(traced, vectors));
+      overwrite(traced, vectors, evaluate(traced, vectors, arithmetic));
       return vectors.map(() => []);
     }
     case "allGather": {
@@ -68,6 +74,7 @@ function traceOf({ trace }: Plan): Trace {
 function codedSum(
   { length, op }: Call & { readonly operation: "allReduce" },
   arrivals: readonly Arrival[],
+  arithmetic: VectorArithmetic,
 ): Float32Array {
   const starts = evenChunks(length, arrivals.length);
   const result = new Float32Array(length);
@@ -77,9 +84,9 @@ function codedSum(
     const sum = new Float32Array(end - start);
     for (const arrival of arrivals) {
       const decoded = transcode(codecOf(arrival), arrival.vectors[0]!.subarray(start, end));
-      for (let i = 0; i < sum.length; i++) sum[i] = sum[i]! + decoded[i]!;
+      arithmetic.add(sum, sum, decoded);
     }
-    if (op === "mean") divide(sum, arrivals.length);
+    if (op === "mean") arithmetic.divide(sum, arrivals.length);
     result.set(transcode(codecOf(arrivals[shard]!), sum), start);
   }
   return result;
@@ -88,10 +95,6 @@ function codedSum(
 function codecOf({ call }: Arrival): NonNullable<(Call & { readonly operation: "allReduce" })["codec"]> {
   invariant(call.operation === "allReduce" && call.codec !== undefined, "a coded all-reduce without a codec");
   return call.codec;
-}
-
-function divide(vector: Float32Array, by: number): void {
-  for (let i = 0; i < vector.length; i++) vector[i] = vector[i]! / by;
 }
 
 /** Only a member that keeps its own vector lends it to the others, so no vector changes before it has been read. */

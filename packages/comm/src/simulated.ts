@@ -14,6 +14,7 @@ import {
   seconds,
 } from "@atoll/core";
 import { listed, type Network, type NetworkSnapshot, type VirtualClock } from "@atoll/network";
+import { plainArithmetic, type VectorArithmetic } from "./arithmetic.ts";
 import { type Call, describeCall } from "./collective.ts";
 import type { Communicator, Handle } from "./communicator.ts";
 import { type Disruptions, PeerLostError } from "./disruptions.ts";
@@ -31,6 +32,8 @@ export interface SimulatedWorldOptions {
   readonly clock: VirtualClock;
   /** The algorithm of every all-reduce that names none and has no codec. Default "topology". */
   readonly allReduce?: AllReduceChoice | undefined;
+  /** Adds up what members bring. Default: plain loops. */
+  readonly arithmetic?: VectorArithmetic | undefined;
   /** Gets a CollectiveDone for every collective, and for every message as operation "send". */
   readonly emit?: EventSink | undefined;
   /** Gets a sentence, once, when a call cannot be carried out as asked and is carried out in another way. */
@@ -278,7 +281,7 @@ class World implements SimulatedWorld, MemberWorld {
 
   #finish(group: Group, gathering: Gathering, call: Call, arrivals: readonly Arrival[]): void {
     group.close(gathering);
-    const { network, emit } = this.#options;
+    const { network, emit, arithmetic = plainArithmetic } = this.#options;
     const plan = group.plan(
       call,
       arrivals.flatMap(({ vectors }) => vectors.map((vector) => vector.length)),
@@ -291,7 +294,7 @@ class World implements SimulatedWorld, MemberWorld {
     const begin = ready.map((time, member) => seconds(Math.max(time, counters[member]!.busyUntil)));
     const end = network.time(schedule, begin).map((time) => seconds(Math.max(time, lastReady)));
     if (this.#breaksOff(group, call, arrivals, end)) return;
-    const results = deliver(call, plan, arrivals);
+    const results = deliver(call, plan, arrivals, arithmetic);
     arrivals.forEach(({ started }, member) => {
       counters[member]!.busyUntil = end[member]!;
       started.settle({ lastReady, end: end[member]!, bytes: bytesSent[member]!, value: results[member]! });

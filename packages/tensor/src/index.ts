@@ -12,9 +12,19 @@ export { grad, valueAndGrad, valueAndGradWithAux } from "./gradient.ts";
 export type { DType, HostArray, HostTensor, TensorSpec, TensorType } from "./host.ts";
 export { allocate, dtypeOf, elementCount, formatType, typeOf } from "./host.ts";
 export type { FusedUpdate, KernelName, Kernels, UpdatePlan, UpdateVectors } from "./kernels/index.ts";
-export { applyUpdate, createKernels, planUpdate } from "./kernels/index.ts";
+export {
+  accumulateMomentum,
+  adamDirection,
+  addVectors,
+  applyUpdate,
+  createKernels,
+  decayAndAdd,
+  divideVector,
+  planUpdate,
+  subtractVectors,
+} from "./kernels/index.ts";
 export type { Heap, HeapOptions, SharedVector, VectorAddress, VectorType } from "./memory.ts";
-export { createHeap, viewAt } from "./memory.ts";
+export { allocateBeside, createHeap, viewAt } from "./memory.ts";
 export type {
   Attention,
   AttentionOptions,

@@ -85,10 +85,11 @@ export function createHeap({ bytesPerMemory = MOST_PAGES * PAGE_BYTES }: HeapOpt
       );
     arenas.push(arena);
     memories.push(arena.memory);
+    heaps.set(arena.memory, heap);
     return { memory: arenas.length - 1, byteOffset };
   }
 
-  return {
+  const heap: Heap = {
     memories,
     alloc<D extends VectorType = "float32">(length: number, dtype = "float32" as D) {
       if (!Number.isInteger(length) || length < 0)
@@ -113,6 +114,22 @@ export function createHeap({ bytesPerMemory = MOST_PAGES * PAGE_BYTES }: HeapOpt
       return address as VectorAddress<VectorTypeOf<V>>;
     },
   };
+  return heap;
+}
+
+/** Memories by the buffers that views were made of: growing a memory gives it another buffer, and both are the same bytes. */
+const memoryOfBuffer = new WeakMap<ArrayBufferLike, WebAssembly.Memory>();
+const heaps = new WeakMap<WebAssembly.Memory, Heap>();
+
+/** The memory that a vector, or a part of one, lies in; undefined for arrays that no heap has made. */
+export const memoryOf = ({ buffer }: ArrayBufferView): WebAssembly.Memory | undefined =>
+  memoryOfBuffer.get(buffer);
+
+/** A float32 vector of zeros beside `vector`: in the heap that it lies in, or a plain array where it lies in none. */
+export function allocateBeside(vector: Float32Array, length: number): Float32Array {
+  const memory = memoryOf(vector);
+  const heap = memory && heaps.get(memory);
+  return heap === undefined ? new Float32Array(length) : heap.alloc(length);
 }
 
 /** The vector at an address, in whichever thread has the heap's memories. */
@@ -121,6 +138,7 @@ export function viewAt<D extends VectorType>(
   { memory, byteOffset, length, dtype }: VectorAddress<D>,
 ): SharedVector<D> {
   const buffer = memories[memory]!.buffer as ArrayBufferLike as SharedArrayBuffer;
+  memoryOfBuffer.set(buffer, memories[memory]!);
   return new VECTOR_CLASS[dtype](buffer, byteOffset, length);
 }
 

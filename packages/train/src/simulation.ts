@@ -13,6 +13,7 @@ import {
 } from "@atoll/core";
 import { createVirtualClock, type Network, resolveNetwork, type VirtualClock } from "@atoll/network";
 import { pack } from "@atoll/tensor";
+import { createArithmetic } from "./arithmetic.ts";
 import { type ComputeModel, createComputeModel } from "./compute.ts";
 import { evaluateRun, type RunEvaluation } from "./evaluation.ts";
 import type { Executor } from "./executor.ts";
@@ -94,6 +95,7 @@ export class Simulation {
       worldSize,
       network: this.#network,
       clock: this.#clock,
+      arithmetic: createArithmetic(),
       allReduce: options.allReduce,
       emit,
       warn: (message) => emit({ type: "warning", message }),

@@ -97,6 +97,70 @@ export const scale: ElementwiseKernel = {
   formula: (f) => f.store("a", f.multiply(f.load("a"), f.scalar("factor"))),
 };
 
+/** out ← a + b */
+export const add: ElementwiseKernel = {
+  name: "add",
+  vectors: ["out", "a", "b"],
+  scalars: [],
+  formula: (f) => f.store("out", f.add(f.load("a"), f.load("b"))),
+};
+
+/** out ← a − b */
+export const subtract: ElementwiseKernel = {
+  name: "subtract",
+  vectors: ["out", "a", "b"],
+  scalars: [],
+  formula: (f) => f.store("out", f.subtract(f.load("a"), f.load("b"))),
+};
+
+/** a ← a / by */
+export const divide: ElementwiseKernel = {
+  name: "divide",
+  vectors: ["a"],
+  scalars: ["by"],
+  formula: (f) => f.store("a", f.divide(f.load("a"), f.scalar("by"))),
+};
+
+/** a ← decay · a + factor · b, rounded once */
+export const decayAndAdd: ElementwiseKernel = {
+  name: "decayAndAdd",
+  vectors: ["a", "b"],
+  scalars: ["decay", "factor"],
+  precision: "float64",
+  formula: (f) =>
+    f.store(
+      "a",
+      f.add(f.multiply(f.load("a"), f.scalar("decay")), f.multiply(f.load("b"), f.scalar("factor"))),
+    ),
+};
+
+/** u ← momentum · u + g, v ← v + u */
+export const accumulateMomentum: ElementwiseKernel = {
+  name: "accumulateMomentum",
+  vectors: ["velocity", "total", "gradients"],
+  scalars: ["momentum"],
+  precision: "float64",
+  formula(f) {
+    const moved = f.add(f.multiply(f.load("velocity"), f.scalar("momentum")), f.load("gradients"));
+    const velocity = f.keep(f.rounded(moved));
+    f.store("velocity", velocity);
+    f.store("total", f.add(f.load("total"), velocity));
+  },
+};
+
+/** out ← mean · meanScale / (√square · rootScale + eps) */
+export const adamDirection: ElementwiseKernel = {
+  name: "adamDirection",
+  vectors: ["out", "mean", "square"],
+  scalars: ["meanScale", "rootScale", "eps"],
+  precision: "float64",
+  formula(f) {
+    const root = f.multiply(f.squareRoot(f.load("square")), f.scalar("rootScale"));
+    const mean = f.multiply(f.load("mean"), f.scalar("meanScale"));
+    f.store("out", f.divide(mean, f.add(root, f.scalar("eps"))));
+  },
+};
+
 /** `(byteOffset, length) => Σ a²`, added up in float64, in an order that depends on the length alone. */
 export const sumOfSquares: WasmFunction = {
   name: "sumOfSquares",

@@ -1,5 +1,7 @@
 // Kernels that do the same to every element of some vectors. A kernel states its formula once; it is emitted twice, for
-// four elements at a time in a SIMD register, and for the up to three that are left over at the end.
+// as many elements at a time as a SIMD register holds, and one by one for the up to three that are left over at the end.
+// Vectors are float32. Formulas are computed in float32, or in float64 with one rounding where they are stored: what a
+// loop over Float32Arrays in JavaScript does, to the bit.
 
 import {
   ADD_I32,
@@ -15,10 +17,10 @@ import {
   type WasmFunction,
 } from "./encode.ts";
 
-/** A value of the formula: one element, or four. */
+/** A value of the formula: one element, or several. */
 export type Lane = { readonly code: Code };
 
-/** Builds the formula for one element (or four at once). */
+/** Builds the formula for one element (or several at once). */
 export interface Formula {
   /** The element of a vector. */
   load(vector: string): Lane;
@@ -32,6 +34,8 @@ export interface Formula {
   squareRoot(a: Lane): Lane;
   /** Computes a value once that is used more than once. */
   keep(a: Lane): Lane;
+  /** The value as it would be stored: rounded to float32. */
+  rounded(a: Lane): Lane;
   /** Writes the element of a vector. */
   store(vector: string, value: Lane): void;
 }
@@ -40,67 +44,120 @@ export interface ElementwiseKernel {
   readonly name: string;
   /** float32 vectors; parameters of the function, as byte offsets, followed by their common length in elements … */
   readonly vectors: readonly string[];
-  /** … and then these numbers, as float32. */
+  /** … and then these numbers, in the formula's precision. */
   readonly scalars: readonly string[];
+  /** What the formula is computed in. Default float32. */
+  readonly precision?: "float32" | "float64";
   readonly formula: (f: Formula) => void;
 }
 
 /** How a formula is written for one width. */
 interface Width {
-  readonly type: "f32" | "v128";
-  readonly bytes: 4 | 16;
+  readonly type: "f32" | "f64" | "v128";
+  /** Bytes of a vector that one turn covers. */
+  readonly bytes: 4 | 8 | 16;
   readonly load: Code;
   readonly store: Code;
+  readonly rounded: Code;
   readonly constant: (value: number) => Code;
   readonly operations: Record<"add" | "subtract" | "multiply" | "divide" | "squareRoot", Code>;
 }
 
+/** A SIMD register and one element, of one precision. */
+interface Widths {
+  readonly scalar: "f32" | "f64";
+  readonly splat: Code;
+  readonly register: Width;
+  readonly single: Width;
+}
+
 const floatBytes = (value: number): Code => [...new Uint8Array(Float32Array.of(value).buffer)];
+const doubleBytes = (value: number): Code => [...new Uint8Array(Float64Array.of(value).buffer)];
 
 // The two immediates after load and store are the alignment hint (as a power of two) and the offset.
-const SINGLE: Width = {
-  type: "f32",
-  bytes: 4,
-  load: [0x2a, 2, 0],
-  store: [0x38, 2, 0],
-  constant: (value) => [0x43, ...floatBytes(value)],
-  operations: { add: [0x92], subtract: [0x93], multiply: [0x94], divide: [0x95], squareRoot: [0x91] },
-};
-const FOUR: Width = {
-  type: "v128",
-  bytes: 16,
-  load: [...simd(0x00), 4, 0],
-  store: [...simd(0x0b), 4, 0],
-  constant: (value) => [...simd(0x0c), ...[1, 2, 3, 4].flatMap(() => floatBytes(value))],
-  operations: {
-    add: simd(0xe4),
-    subtract: simd(0xe5),
-    multiply: simd(0xe6),
-    divide: simd(0xe7),
-    squareRoot: simd(0xe3),
+const FLOAT32: Widths = {
+  scalar: "f32",
+  splat: simd(0x13),
+  single: {
+    type: "f32",
+    bytes: 4,
+    load: [0x2a, 2, 0],
+    store: [0x38, 2, 0],
+    rounded: [],
+    constant: (value) => [0x43, ...floatBytes(value)],
+    operations: { add: [0x92], subtract: [0x93], multiply: [0x94], divide: [0x95], squareRoot: [0x91] },
+  },
+  register: {
+    type: "v128",
+    bytes: 16,
+    load: [...simd(0x00), 4, 0],
+    store: [...simd(0x0b), 4, 0],
+    rounded: [],
+    constant: (value) => [...simd(0x0c), ...[1, 2, 3, 4].flatMap(() => floatBytes(value))],
+    operations: {
+      add: simd(0xe4),
+      subtract: simd(0xe5),
+      multiply: simd(0xe6),
+      divide: simd(0xe7),
+      squareRoot: simd(0xe3),
+    },
   },
 };
-const SPLAT: Code = simd(0x13);
+const DEMOTE_ONE: Code = [0xb6];
+const PROMOTE_ONE: Code = [0xbb];
+const DEMOTE_PAIR: Code = simd(0x5e);
+const PROMOTE_PAIR: Code = simd(0x5f);
+const FLOAT64: Widths = {
+  scalar: "f64",
+  splat: simd(0x14),
+  single: {
+    type: "f64",
+    bytes: 4,
+    load: [0x2a, 2, 0, ...PROMOTE_ONE],
+    store: [...DEMOTE_ONE, 0x38, 2, 0],
+    rounded: [...DEMOTE_ONE, ...PROMOTE_ONE],
+    constant: (value) => [0x44, ...doubleBytes(value)],
+    operations: { add: [0xa0], subtract: [0xa1], multiply: [0xa2], divide: [0xa3], squareRoot: [0x9f] },
+  },
+  register: {
+    type: "v128",
+    bytes: 8,
+    load: [...simd(0x5d), 3, 0, ...PROMOTE_PAIR], // v128.load64_zero
+    store: [...DEMOTE_PAIR, ...simd(0x5b), 3, 0, 0], // v128.store64_lane of lane 0
+    rounded: [...DEMOTE_PAIR, ...PROMOTE_PAIR],
+    constant: (value) => [...simd(0x0c), ...doubleBytes(value), ...doubleBytes(value)],
+    operations: {
+      add: simd(0xf0),
+      subtract: simd(0xf1),
+      multiply: simd(0xf2),
+      divide: simd(0xf3),
+      squareRoot: simd(0xef),
+    },
+  },
+};
 
 /** The kernel as a function `(vector byte offsets …, length, scalars …) => void`. */
-export function emitElementwise({ name, vectors, scalars, formula }: ElementwiseKernel): WasmFunction {
+export function emitElementwise({
+  name,
+  vectors,
+  scalars,
+  formula,
+  precision = "float32",
+}: ElementwiseKernel): WasmFunction {
+  const { scalar, splat, register, single } = precision === "float32" ? FLOAT32 : FLOAT64;
   const length = vectors.length;
-  const parameters: ValueType[] = [
-    ...vectors.map(() => "i32" as const),
-    "i32",
-    ...scalars.map(() => "f32" as const),
-  ];
+  const parameters: ValueType[] = [...vectors.map(() => "i32" as const), "i32", ...scalars.map(() => scalar)];
   const locals: ValueType[] = ["i32", "i32"];
   const index = parameters.length;
   const end = index + 1;
   const newLocal = (type: ValueType): number => parameters.length + locals.push(type) - 1;
-  const singles = new Map(scalars.map((scalar, i) => [scalar, length + 1 + i]));
-  const splats = new Map(scalars.map((scalar) => [scalar, newLocal("v128")]));
+  const singles = new Map(scalars.map((name, i) => [name, length + 1 + i]));
+  const splats = new Map(scalars.map((name) => [name, newLocal("v128")]));
   const pointers = new Map(vectors.map((vector, i) => [vector, i]));
-  const spread = scalars.flatMap((scalar) => [
-    ...getLocal(singles.get(scalar)!),
-    ...SPLAT,
-    ...setLocal(splats.get(scalar)!),
+  const spread = scalars.flatMap((name) => [
+    ...getLocal(singles.get(name)!),
+    ...splat,
+    ...setLocal(splats.get(name)!),
   ]);
   const pass = (width: Width, scalarLocals: ReadonlyMap<string, number>): Code =>
     loop(
@@ -117,9 +174,9 @@ export function emitElementwise({ name, vectors, scalars, formula }: Elementwise
     body: [
       ...spread,
       ...wholeGroups(length, end),
-      ...pass(FOUR, splats),
+      ...pass(register, splats),
       ...bytesOf(length, end),
-      ...pass(SINGLE, singles),
+      ...pass(single, singles),
     ],
   };
 }
@@ -179,6 +236,7 @@ function emitFormula(
       statements.push([...code, ...setLocal(local)]);
       return { code: getLocal(local) };
     },
+    rounded: ({ code }) => ({ code: [...code, ...width.rounded] }),
     store(vector, { code }) {
       statements.push([...address(vector), ...code, ...width.store]);
     },

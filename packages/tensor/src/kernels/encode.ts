@@ -36,7 +36,7 @@ export const getLocal = (index: number): Code => [0x20, ...unsigned(index)];
 export const setLocal = (index: number): Code => [0x21, ...unsigned(index)];
 
 /** A small number that is not negative. */
-export const constantI32 = (value: 0 | 1 | 2 | 3 | 4 | 16): Code => [0x41, value];
+export const constantI32 = (value: 0 | 1 | 2 | 3 | 4 | 8 | 16): Code => [0x41, value];
 
 export const ADD_I32: Code = [0x6a];
 export const SHIFT_LEFT_I32: Code = [0x74];
@@ -44,7 +44,7 @@ export const SHIFT_RIGHT_I32: Code = [0x76];
 const GREATER_OR_EQUAL_I32: Code = [0x4f];
 
 /** Runs `body` while the local `index` is below the local `end` (both unsigned bytes), adding `step` each time. */
-export const loop = (index: number, end: number, step: 4 | 16, body: Code): Code => [
+export const loop = (index: number, end: number, step: 4 | 8 | 16, body: Code): Code => [
   ...[0x02, 0x40], // block
   ...[0x03, 0x40], // loop
   ...getLocal(index),

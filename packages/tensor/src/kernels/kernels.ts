@@ -1,19 +1,58 @@
 // The kernels as functions on vectors. They run over one shared memory; all vectors of a call must lie in it.
 
 import { invariant } from "@atoll/core";
-import { accumulate, adam, momentum, nesterov, scale, sgd, sumOfSquares } from "./definitions.ts";
+import {
+  accumulate,
+  accumulateMomentum,
+  adam,
+  adamDirection,
+  add,
+  decayAndAdd,
+  divide,
+  momentum,
+  nesterov,
+  scale,
+  sgd,
+  subtract,
+  sumOfSquares,
+} from "./definitions.ts";
 import { type ElementwiseKernel, emitElementwise } from "./elementwise.ts";
 import { encodeModule } from "./encode.ts";
 
-export type KernelName = "adam" | "sgd" | "momentum" | "nesterov" | "accumulate" | "scale";
+export type KernelName =
+  | "adam"
+  | "sgd"
+  | "momentum"
+  | "nesterov"
+  | "accumulate"
+  | "scale"
+  | "add"
+  | "subtract"
+  | "divide"
+  | "decayAndAdd"
+  | "accumulateMomentum"
+  | "adamDirection";
 
-const KERNELS: Record<KernelName, ElementwiseKernel> = { adam, sgd, momentum, nesterov, accumulate, scale };
+const KERNELS: Record<KernelName, ElementwiseKernel> = {
+  adam,
+  sgd,
+  momentum,
+  nesterov,
+  accumulate,
+  scale,
+  add,
+  subtract,
+  divide,
+  decayAndAdd,
+  accumulateMomentum,
+  adamDirection,
+};
 
 export interface Kernels {
   /**
    * Runs an elementwise kernel on elements [start, end) of its vectors, in place.
    * @param vectors float32 vectors of this memory, by the kernel's names
-   * @param scalars by the kernel's names; rounded to float32
+   * @param scalars by the kernel's names; rounded to float32 unless the kernel computes in float64
    */
   run(
     kernel: KernelName,

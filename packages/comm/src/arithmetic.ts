@@ -1,0 +1,21 @@
+// The arithmetic of collectives on float32 vectors, as an argument: plain loops here, and whatever is faster on the vectors
+// that a caller has. Implementations give the same bits.
+
+export interface VectorArithmetic {
+  /** out ← a + b, all [n]; `out` may be `a` or `b` */
+  add(out: Float32Array, a: Float32Array, b: Float32Array): void;
+  /** a ← a / by */
+  divide(a: Float32Array, by: number): void;
+  /** [length] where `vector` lies, for the time of one collective; its contents are whatever they were. @param number tells those of one collective apart */
+  scratch(number: number, length: number, vector: Float32Array): Float32Array;
+}
+
+export const plainArithmetic: VectorArithmetic = {
+  add(out, a, b) {
+    for (let i = 0; i < out.length; i++) out[i] = a[i]! + b[i]!;
+  },
+  divide(a, by) {
+    for (let i = 0; i < a.length; i++) a[i]! /= by;
+  },
+  scratch: (_, length) => new Float32Array(length),
+};

@@ -1,0 +1,56 @@
+import { createRandom } from "@atoll/core";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { allocateBeside, createHeap } from "../memory.ts";
+import {
+  accumulateMomentum,
+  adamDirection,
+  addVectors,
+  decayAndAdd,
+  divideVector,
+  subtractVectors,
+} from "./vectors.ts";
+
+type Vectors = readonly [Float32Array, Float32Array, Float32Array];
+
+/** Each operation on three vectors of one length, with three numbers. */
+const operations: Readonly<Record<string, (v: Vectors, n: readonly [number, number, number]) => void>> = {
+  addVectors: ([a, b, c]) => addVectors(a, b, c),
+  subtractVectors: ([a, b, c]) => subtractVectors(a, b, c),
+  divideVector: ([a], [by]) => divideVector(a, Math.fround(by)),
+  decayAndAdd: ([a, b], [decay, factor]) => decayAndAdd(a, b, { decay, factor }),
+  accumulateMomentum: ([a, b, c], [momentum]) => accumulateMomentum(a, b, c, momentum),
+  adamDirection([a, b, c], [meanScale, rootScale, eps]) {
+    for (let i = 0; i < c.length; i++) c[i] = Math.abs(c[i]!);
+    adamDirection(a, { mean: b, square: c }, { meanScale, rootScale, eps });
+  },
+};
+
+test.each(Object.keys(operations))("%s gives the same bits in shared memory as in plain arrays", (name) => {
+  const heap = createHeap();
+  const home = heap.alloc(1);
+  const number = fc.double({ min: 0.001, max: 3, noNaN: true });
+  fc.assert(
+    fc.property(fc.nat(40), fc.nat(), fc.tuple(number, number, number), (length, seed, numbers) => {
+      const random = createRandom(seed);
+      const plain = [0, 1, 2].map(() =>
+        Float32Array.from({ length }, () => random.normal() * 10 ** (random.normal() * 3)),
+      ) as unknown as Vectors;
+      const shared = plain.map((vector) => {
+        const copy = allocateBeside(home, length + 1).subarray(1);
+        copy.set(vector);
+        return copy;
+      }) as unknown as Vectors;
+      operations[name]!(plain, numbers);
+      operations[name]!(shared, numbers);
+      expect(shared.map((vector) => [...vector])).toEqual(plain.map((vector) => [...vector]));
+    }),
+  );
+});
+
+test("a vector beside one of a heap is of that heap; beside a plain array it is plain", () => {
+  const heap = createHeap();
+  const vector = heap.alloc(3);
+  expect(heap.addressOf(allocateBeside(vector.subarray(1), 5) as typeof vector).length).toBe(5);
+  expect(allocateBeside(new Float32Array(2), 4)).toEqual(new Float32Array(4));
+});
