@@ -46,6 +46,24 @@ test("a choice: its name, its options, or options of the usual one", () => {
   expect(resolve("optimizer.b2=0.95", nanogpt).run.optimizer).toMatchObject({ weightDecay: 0.1, b2: 0.95 });
 });
 
+test("a strategy's own optimizer holds where none is named, with the options that are given", () => {
+  const optimizer = (line: string, experiment = digits) => resolve(line, experiment).run.optimizer;
+  expect(optimizer("strategy=demo")).toMatchObject({ kind: "sgd", learningRate: 1e-3 });
+  expect(optimizer("strategy=powersgd optimizer.learningRate=0.05")).toMatchObject({
+    kind: "sgd",
+    learningRate: 0.05,
+    momentum: 0.9,
+  });
+  expect(optimizer("strategy=muloco strategy.H=5", nanogpt)).toMatchObject({
+    kind: "muon",
+    weightDecay: 0.01,
+  });
+  // Who names one takes it as it is.
+  expect(optimizer("strategy=powersgd optimizer=sgd")).toMatchObject({ kind: "sgd", momentum: 0 });
+  expect(optimizer("strategy=dgc optimizer=adamw", nanogpt)).toMatchObject({ kind: "adamw", b2: 0.99 });
+  expect(optimizer("strategy=fedavg", nanogpt)).toMatchObject({ kind: "adamw", b2: 0.99 });
+});
+
 test("resolving a resolved config changes nothing, through JSON too", () => {
   for (const line of [
     "",

@@ -27,12 +27,23 @@ export interface ResolvedConfig {
   readonly own: Record<string, unknown>;
 }
 
-/** An experiment's defaults under what was given. Steps and epochs are two ways to say one thing: the given one holds. */
+/**
+ * An experiment's defaults under what was given. Where no optimizer is named, one that the strategy brings goes before the
+ * experiment's. Steps and epochs are two ways to say one thing: the given one holds.
+ */
 export function withDefaults({ defaults = {} }: Experiment, given: ConfigTree): ConfigTree {
   const { maxSteps, numEpochs, ...others } = defaults;
   const lengthGiven = given.maxSteps !== undefined || given.numEpochs !== undefined;
-  return mergeConfig(lengthGiven ? others : defaults, given);
+  const base = lengthGiven ? others : defaults;
+  const strategy = nameOf(mergeConfig(base, given).strategy);
+  const optimizer = strategyEntries.find(({ name }) => name === strategy)?.optimizer;
+  const brought = optimizer === undefined || nameOf(given.optimizer) !== undefined ? {} : { optimizer };
+  return mergeConfig({ ...base, ...brought }, given);
 }
+
+/** What a choice is, if that is said: as plain text or as its `kind`. */
+const nameOf = (choice: ConfigValue | undefined): ConfigValue | undefined =>
+  typeof choice === "object" && choice !== null ? (choice as ConfigTree).kind : choice;
 
 /** @throws ConfigError that names the option. */
 export function resolveConfig(experiment: Experiment, given: ConfigTree): ResolvedConfig {

@@ -2,10 +2,11 @@
 // devices, profiles and topologies come from their packages' own lists.
 
 import { ALL_REDUCE_CHOICES } from "@atoll/comm";
+import type { ConfigTree } from "@atoll/core";
 import { CONGESTIONS, PROFILE_NAMES, TCP_MODES, TOPOLOGY_NAMES } from "@atoll/network";
-import { deviceProfiles, optimizerEntries, strategyEntries } from "@atoll/train";
+import { deviceProfiles, optimizerEntries, type StrategyEntry, strategyEntries } from "@atoll/train";
 import { z } from "zod";
-import { choice } from "./choice.ts";
+import { type ChoiceEntry, choice } from "./choice.ts";
 import { group } from "./group.ts";
 
 const range = z.union([z.number(), z.tuple([z.number(), z.number()])], {
@@ -153,6 +154,19 @@ const partition = choice(
   "contiguous",
 );
 
+/** Says in the help which optimizer a strategy has where none is named. */
+const withOptimizer = ({ name, summary, options, optimizer }: StrategyEntry): ChoiceEntry => ({
+  name,
+  options,
+  summary: optimizer === undefined ? summary : `${summary}; by default with ${optimizerText(optimizer)}`,
+});
+
+const optimizerText = ({ kind, ...values }: ConfigTree): string =>
+  [
+    `optimizer=${String(kind)}`,
+    ...Object.entries(values).map(([name, value]) => `optimizer.${name}=${String(value)}`),
+  ].join(" ");
+
 /** Each worker reserves address space of its own: thousands of them cannot start. */
 const MAX_WORKERS = 256;
 
@@ -173,8 +187,10 @@ export const runOptions = z.strictObject({
   checkpointInterval: z.int().min(0).default(0).describe("steps between two checkpoints; 0 for none"),
   shuffle: z.boolean().default(true).describe("draw a new order of examples every epoch"),
   partition: partition.describe("how the data is spread over the nodes"),
-  strategy: choice(strategyEntries, "ddp").describe("when nodes talk, and what they say"),
-  optimizer: choice(optimizerEntries, "adamw").describe("the optimizer of the local steps"),
+  strategy: choice(strategyEntries.map(withOptimizer), "ddp").describe("when nodes talk, and what they say"),
+  optimizer: choice(optimizerEntries, "adamw").describe(
+    "the optimizer of the local steps; some strategies have another default",
+  ),
   network: network.prefault({}).describe("the simulated network"),
   allReduce: z
     .enum(ALL_REDUCE_CHOICES)

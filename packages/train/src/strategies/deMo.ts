@@ -137,5 +137,6 @@ export const deMoEntry: StrategyEntry = {
   name: "demo",
   summary: "local momentum; share its largest cosine coefficients, step along the sign (DeMo)",
   options,
+  optimizer: { kind: "sgd", learningRate: 1e-3 },
   create: (values, optimizer) => deMo({ ...values, optimizer }),
 };

@@ -88,5 +88,6 @@ export const dgcEntry: StrategyEntry = {
   name: "dgc",
   summary: "send the largest gradients, let the others grow (deep gradient compression)",
   options,
+  optimizer: { kind: "sgd", learningRate: 0.1 },
   create: (values, optimizer) => dgc({ ...values, optimizer }),
 };

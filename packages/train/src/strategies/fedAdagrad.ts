@@ -19,7 +19,7 @@ const options = z.strictObject({
 export interface FedAdagradOptions extends AdaptiveOptions {
   /** Local steps between two outer steps. Default 10. */
   readonly H?: number;
-  /** The optimizer of the local steps. Default AdamW. */
+  /** The optimizer of the local steps. Default AdamW; configs take the paper's SGD, whose small changes bear η 0.1. */
   readonly optimizer?: Optimizer;
 }
 
@@ -40,5 +40,6 @@ export const fedAdagradEntry: StrategyEntry = {
   name: "fedadagrad",
   summary: "H local steps, then Adagrad on the mean change (FedAdagrad)",
   options,
+  optimizer: { kind: "sgd", learningRate: 0.1 },
   create: (values, optimizer) => fedAdagrad({ ...values, optimizer }),
 };

@@ -20,7 +20,7 @@ const options = z.strictObject({
 export interface FedAdamOptions extends AdaptiveDecayOptions {
   /** Local steps between two outer steps. Default 10. */
   readonly H?: number;
-  /** The optimizer of the local steps. Default AdamW. */
+  /** The optimizer of the local steps. Default AdamW; configs take the paper's SGD, whose small changes bear η 0.1. */
   readonly optimizer?: Optimizer;
 }
 
@@ -41,5 +41,6 @@ export const fedAdamEntry: StrategyEntry = {
   name: "fedadam",
   summary: "H local steps, then Adam on the mean change (FedAdam)",
   options,
+  optimizer: { kind: "sgd", learningRate: 0.1 },
   create: (values, optimizer) => fedAdam({ ...values, optimizer }),
 };

@@ -20,7 +20,7 @@ const options = z.strictObject({
 export interface FedYogiOptions extends AdaptiveDecayOptions {
   /** Local steps between two outer steps. Default 10. */
   readonly H?: number;
-  /** The optimizer of the local steps. Default AdamW. */
+  /** The optimizer of the local steps. Default AdamW; configs take the paper's SGD, whose small changes bear η 0.1. */
   readonly optimizer?: Optimizer;
 }
 
@@ -41,5 +41,6 @@ export const fedYogiEntry: StrategyEntry = {
   name: "fedyogi",
   summary: "H local steps, then Yogi on the mean change (FedYogi)",
   options,
+  optimizer: { kind: "sgd", learningRate: 0.1 },
   create: (values, optimizer) => fedYogi({ ...values, optimizer }),
 };

@@ -85,6 +85,7 @@ export const muLoCoEntry: StrategyEntry = {
   name: "muloco",
   summary: "DiLoCo with Muon inside and two-bit outer gradients (MuLoCo)",
   options: options.extend({ outer: outerOptions }),
+  optimizer: { kind: "muon", learningRate: 3e-3 },
   create: ({ outer, ...values }, optimizer) =>
     muLoCo({ ...values, optimizer, outer: nesterov(outer as NesterovOptions) }),
 };

@@ -88,5 +88,6 @@ export const oneBitAdamEntry: StrategyEntry = {
   name: "onebitadam",
   summary: "Adam that sends only signs once its second moments are frozen (1-bit Adam)",
   options,
+  optimizer: { kind: "sgd", learningRate: 1e-3 },
   create: (values, optimizer) => oneBitAdam({ ...values, optimizer }),
 };

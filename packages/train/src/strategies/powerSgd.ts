@@ -110,5 +110,6 @@ export const powerSgdEntry: StrategyEntry = {
   name: "powersgd",
   summary: "average low-rank approximations of the gradients, with error feedback (PowerSGD)",
   options,
+  optimizer: { kind: "sgd", learningRate: 0.1, momentum: 0.9 },
   create: (values, optimizer) => powerSgd({ ...values, optimizer }),
 };

@@ -78,6 +78,8 @@ export interface StrategyEntry {
   readonly summary: string;
   /** Options without `kind` and without the optimizer, which configs state apart. */
   readonly options: z.ZodObject;
+  /** The optimizer that its paper has, for configs that name none: what `optimizer` of a config takes. Default AdamW. */
+  readonly optimizer?: ConfigTree;
   /** @param options as the schema lets them pass */
   create(options: Readonly<Record<string, unknown>>, optimizer: Optimizer): Strategy;
 }
