@@ -24,6 +24,6 @@ export type {
   TopologyDrawn,
 } from "./events.ts";
 export type { Random, RandomKey, RandomState } from "./random.ts";
-export { createRandom, threefry2x32 } from "./random.ts";
+export { createRandom, threefry2x32, threefryBlocks } from "./random.ts";
 export type { Bytes, BytesPerSecond, Rank, Seconds } from "./units.ts";
 export { bytes, bytesPerSecond, formatBytes, formatSeconds, seconds } from "./units.ts";

@@ -29,24 +29,83 @@ export interface Random {
   state(): RandomState;
 }
 
-const ROTATIONS = [13, 15, 26, 6, 17, 29, 16, 24] as const;
-
 /** One block of Threefry-2x32-20: encrypts the counter (c0, c1) under the key (k0, k1) into two 32-bit words. */
 export function threefry2x32(k0: number, k1: number, c0: number, c1: number): [number, number] {
-  const key = [k0, k1, 0x1bd11bda ^ k0 ^ k1] as const;
-  let x0 = (c0 + k0) | 0;
-  let x1 = (c1 + k1) | 0;
-  for (let round = 0; round < 20; round++) {
-    const rotation = ROTATIONS[round % 8]!;
+  threefryBlocks(k0, k1, c0, c1, scratch, 1);
+  return [scratch[0]!, scratch[1]!];
+}
+
+const scratch = new Uint32Array(2);
+
+/**
+ * The blocks of the counters (c0, c1), (c0 + 1, c1) … one after another in `words` [count, 2]. For those who need millions:
+ * nothing is allocated, and the rounds are written out, so that rotations are by constants.
+ */
+export function threefryBlocks(
+  k0: number,
+  k1: number,
+  c0: number,
+  c1: number,
+  words: Uint32Array,
+  count: number,
+): void {
+  const k2 = 0x1bd11bda ^ k0 ^ k1;
+  for (let block = 0; block < count; block++) {
+    let x0 = (c0 + block + k0) | 0;
+    let x1 = (c1 + k1) | 0;
     x0 = (x0 + x1) | 0;
-    x1 = ((x1 << rotation) | (x1 >>> (32 - rotation))) ^ x0;
-    if (round % 4 === 3) {
-      const injection = (round + 1) / 4;
-      x0 = (x0 + key[injection % 3]!) | 0;
-      x1 = (x1 + key[(injection + 1) % 3]! + injection) | 0;
-    }
+    x1 = ((x1 << 13) | (x1 >>> 19)) ^ x0;
+    x0 = (x0 + x1) | 0;
+    x1 = ((x1 << 15) | (x1 >>> 17)) ^ x0;
+    x0 = (x0 + x1) | 0;
+    x1 = ((x1 << 26) | (x1 >>> 6)) ^ x0;
+    x0 = (x0 + x1) | 0;
+    x1 = ((x1 << 6) | (x1 >>> 26)) ^ x0;
+    x0 = (x0 + k1) | 0;
+    x1 = (x1 + k2 + 1) | 0;
+    x0 = (x0 + x1) | 0;
+    x1 = ((x1 << 17) | (x1 >>> 15)) ^ x0;
+    x0 = (x0 + x1) | 0;
+    x1 = ((x1 << 29) | (x1 >>> 3)) ^ x0;
+    x0 = (x0 + x1) | 0;
+    x1 = ((x1 << 16) | (x1 >>> 16)) ^ x0;
+    x0 = (x0 + x1) | 0;
+    x1 = ((x1 << 24) | (x1 >>> 8)) ^ x0;
+    x0 = (x0 + k2) | 0;
+    x1 = (x1 + k0 + 2) | 0;
+    x0 = (x0 + x1) | 0;
+    x1 = ((x1 << 13) | (x1 >>> 19)) ^ x0;
+    x0 = (x0 + x1) | 0;
+    x1 = ((x1 << 15) | (x1 >>> 17)) ^ x0;
+    x0 = (x0 + x1) | 0;
+    x1 = ((x1 << 26) | (x1 >>> 6)) ^ x0;
+    x0 = (x0 + x1) | 0;
+    x1 = ((x1 << 6) | (x1 >>> 26)) ^ x0;
+    x0 = (x0 + k0) | 0;
+    x1 = (x1 + k1 + 3) | 0;
+    x0 = (x0 + x1) | 0;
+    x1 = ((x1 << 17) | (x1 >>> 15)) ^ x0;
+    x0 = (x0 + x1) | 0;
+    x1 = ((x1 << 29) | (x1 >>> 3)) ^ x0;
+    x0 = (x0 + x1) | 0;
+    x1 = ((x1 << 16) | (x1 >>> 16)) ^ x0;
+    x0 = (x0 + x1) | 0;
+    x1 = ((x1 << 24) | (x1 >>> 8)) ^ x0;
+    x0 = (x0 + k1) | 0;
+    x1 = (x1 + k2 + 4) | 0;
+    x0 = (x0 + x1) | 0;
+    x1 = ((x1 << 13) | (x1 >>> 19)) ^ x0;
+    x0 = (x0 + x1) | 0;
+    x1 = ((x1 << 15) | (x1 >>> 17)) ^ x0;
+    x0 = (x0 + x1) | 0;
+    x1 = ((x1 << 26) | (x1 >>> 6)) ^ x0;
+    x0 = (x0 + x1) | 0;
+    x1 = ((x1 << 6) | (x1 >>> 26)) ^ x0;
+    x0 = (x0 + k2) | 0;
+    x1 = (x1 + k0 + 5) | 0;
+    words[2 * block] = x0;
+    words[2 * block + 1] = x1;
   }
-  return [x0 >>> 0, x1 >>> 0];
 }
 
 /** Folds a label into a key. Strings go in by their UTF-16 units, after their length; the tag keeps 1 and "1" apart. */

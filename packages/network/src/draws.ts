@@ -5,17 +5,23 @@
 // Transfer n of a path draws from blocks (n, 0), (n, 1) … of the path's key: its luck depends on nothing but the seed,
 // the two ends and how many transfers went before, and a path's whole state is that one number.
 
-import { type RandomKey, threefry2x32 } from "@atoll/core";
+import { type RandomKey, threefryBlocks } from "@atoll/core";
+
+/** Transfers whose first numbers are made at once at most. */
+export const MOST_AHEAD = 16;
 
 /** Uniform numbers on [0, 1) for one transfer after another. */
 export class TransferDraws {
-  readonly #key: RandomKey;
+  readonly #first: number;
+  readonly #second: number;
+  /** The words of the block last made: written in place, since a ring among 4,096 nodes makes 33 million of them. */
+  readonly #block = new Uint32Array(2);
   #transfer = 0;
   #word = 0;
-  #spare = 0;
 
-  constructor(key: RandomKey) {
-    this.#key = key;
+  constructor([first, second]: RandomKey) {
+    this.#first = first;
+    this.#second = second;
   }
 
   /** Goes to the first number of a transfer. */
@@ -26,12 +32,20 @@ export class TransferDraws {
 
   uniform(): number {
     const word = this.#word++;
-    if ((word & 1) === 1) return this.#spare / 2 ** 32;
-    const [first, second] = threefry2x32(this.#key[0], this.#key[1], this.#transfer, word >>> 1);
-    this.#spare = second;
-    return first / 2 ** 32;
+    if ((word & 1) === 0)
+      threefryBlocks(this.#first, this.#second, this.#transfer, word >>> 1, this.#block, 1);
+    return this.#block[word & 1]! / 2 ** 32;
+  }
+
+  /** The first two numbers of each transfer from one on, [at most 16, 2]: what `seek` and `uniform` would give. */
+  fillFirstTwo(transfer: number, numbers: Float64Array): void {
+    threefryBlocks(this.#first, this.#second, transfer, 0, ahead, numbers.length >> 1);
+    for (let i = 0; i < numbers.length; i++) numbers[i] = ahead[i]! / 2 ** 32;
   }
 }
+
+/** What `fillFirstTwo` has in hand while it works. */
+const ahead = new Uint32Array(2 * MOST_AHEAD);
 
 /** Above this many expected losses the normal distribution stands in for the binomial one. */
 const NORMAL_FROM = 64;

@@ -1,8 +1,9 @@
 // A path: the links from one node to another, reduced to what a transfer needs. It counts its transfers, because that
-// number names their random draws, and with slow start it knows how far its connection has come.
+// number names their random draws, and with slow start it knows how far its connection has come. Over a single link it draws
+// for several transfers ahead: a ring among 4,096 nodes makes 33 million, nearly all of which lose nothing.
 
 import { type Random, type Rank, seconds } from "@atoll/core";
-import { drawLosses, TransferDraws } from "./draws.ts";
+import { drawLosses, MOST_AHEAD, TransferDraws } from "./draws.ts";
 import type { Link } from "./link.ts";
 import { Connection, type ConnectionState } from "./slowStart.ts";
 import { flowRate, SEGMENT_SIZE, shareWeight, type TcpModel } from "./tcp.ts";
@@ -48,6 +49,13 @@ export class Path {
   readonly #loss: number;
   readonly #draws: TransferDraws;
   readonly #connection: Connection | undefined;
+  /** Whether nothing about a transfer is left to chance or to the connection. */
+  readonly #certain: boolean;
+  /** Whether what chance does to the next transfers is drawn before their sizes are known. */
+  readonly #foreseeable: boolean;
+  /** Of the transfers from `#aheadFrom` on: the delay in seconds and the bytes up to which nothing is lost (−1: ask). */
+  #ahead = new Float64Array(0);
+  #aheadFrom = 0;
 
   constructor({ source, target, links, resources, capacity, tcp, random }: PathOptions) {
     this.target = target;
@@ -61,6 +69,8 @@ export class Path {
     this.weight = shareWeight(tcp, seconds(this.#latency));
     this.#connection = tcp.slowStart ? new Connection(2 * this.#latency, this.rate, tcp.flows) : undefined;
     this.#jittery = links.some((link) => link.jitter > 0 && link.latency > 0);
+    this.#certain = !this.#jittery && this.#loss === 0 && !tcp.slowStart;
+    this.#foreseeable = links.length === 1 && !tcp.slowStart;
     this.#draws = new TransferDraws(random.derive("transfers", source, target).key);
   }
 
@@ -76,17 +86,25 @@ export class Path {
 
   /** The next transfer, of `size` bytes, begun at a moment of simulated time. */
   draw(size: number, at: number): Drawn {
-    const drawn = this.#drawLosses(size);
+    const transfer = this.transfers++;
+    if (this.#certain) return { delay: this.delay, size };
+    if (this.#foreseeable) {
+      let place = 2 * (transfer - this.#aheadFrom);
+      if (place < 0 || place >= this.#ahead.length) {
+        this.#lookAhead(transfer);
+        place = 0;
+      }
+      const delay = this.#ahead[place]!;
+      if (size <= this.#ahead[place + 1]!) return { delay, size };
+    }
+    const drawn = this.#drawLosses(transfer, size);
     return this.#connection === undefined ? drawn : this.#connection.transfer(drawn, at);
   }
 
-  #drawLosses(size: number): Drawn {
+  #drawLosses(transfer: number, size: number): Drawn {
     const draws = this.#draws;
-    draws.seek(this.transfers++);
-    let latency = this.#latency;
-    if (this.#jittery)
-      for (const link of this.links) latency += link.latency * link.jitter * (2 * draws.uniform() - 1);
-    const delay = latency * this.#latencyFactor;
+    draws.seek(transfer);
+    const delay = this.#drawDelay();
     if (this.#loss === 0) return { delay, size };
     const packets = Math.max(1, Math.ceil(size / SEGMENT_SIZE));
     let roundTrips = 0;
@@ -97,5 +115,42 @@ export class Path {
       again += lost;
     }
     return { delay: delay + roundTrips * 2 * this.#latency, size: size * (1 + again / packets) };
+  }
+
+  /** Seconds before the first byte takes bandwidth, by the next of the random numbers. */
+  #drawDelay(): number {
+    if (!this.#jittery) return this.delay;
+    let latency = this.#latency;
+    for (const link of this.links) latency += link.latency * link.jitter * (2 * this.#draws.uniform() - 1);
+    return latency * this.#latencyFactor;
+  }
+
+  /**
+   * Draws for the transfers from this one on, twice as many each time that the ones drawn before are used up, so that few
+   * are drawn in vain.
+   */
+  #lookAhead(transfer: number): void {
+    const before = this.#ahead.length / 2;
+    const follows = transfer === this.#aheadFrom + before;
+    const count = follows ? Math.min(Math.max(1, 2 * before), MOST_AHEAD) : 1;
+    if (count !== before) this.#ahead = new Float64Array(2 * count);
+    this.#aheadFrom = transfer;
+    // A transfer of n packets loses none if its number is at least −n log(1 − loss) (drawLosses). Where rounding could
+    // decide, the transfer is left to drawLosses itself.
+    const packets = (1 - 1e-9) / -Math.log1p(-this.#loss);
+    const { delay } = this;
+    const latency = this.#latency;
+    const factor = this.#latencyFactor;
+    const swing = this.links[0]!.latency * this.links[0]!.jitter;
+    const jittery = this.#jittery;
+    const place = jittery ? 1 : 0;
+    const lossy = this.#loss > 0;
+    const ahead = this.#ahead;
+    this.#draws.fillFirstTwo(transfer, ahead);
+    for (let i = 0; i < ahead.length; i += 2) {
+      const lossless = lossy ? Math.floor(packets * ahead[i + place]!) : Number.POSITIVE_INFINITY;
+      ahead[i] = jittery ? (latency + swing * (2 * ahead[i]! - 1)) * factor : delay;
+      ahead[i + 1] = lossless < 1 ? -1 : lossless * SEGMENT_SIZE;
+    }
   }
 }
