@@ -1,3 +1,4 @@
+export type { BackgroundOptions } from "./background.ts";
 export type { Clock, Duration, RunOptions, VirtualClock, Wait } from "./clock.ts";
 export { createVirtualClock } from "./clock.ts";
 export { primaryComponent } from "./faults/components.ts";
@@ -20,3 +21,5 @@ export type { TopologyOptions } from "./topology/index.ts";
 export { TOPOLOGY_NAMES } from "./topology/index.ts";
 export { STAR_HUB } from "./topology/star.ts";
 export type { Topology, TopologyName } from "./topology/topology.ts";
+export type { TraceOptions, TracePoint } from "./trace.ts";
+export { parseTrace } from "./traceText.ts";

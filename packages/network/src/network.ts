@@ -14,19 +14,27 @@ import {
   seconds,
   type TopologyDrawn,
 } from "@atoll/core";
+import { timeWhileChanging } from "./changingTimes.ts";
+import { Course } from "./course.ts";
+import { Detours } from "./detours.ts";
 import { estimateTime } from "./estimate.ts";
 import { createLinkTable, type Link } from "./link.ts";
+import { hasChangingLinks, type LinkCapacity, linkCapacity } from "./linkCapacity.ts";
 import {
   configOf,
+  horizonOf,
   linkSource,
   type NetworkOptions,
   type ResolvedNetwork,
   resolveOptions,
+  type TraceLookup,
 } from "./options.ts";
+import type { Outages } from "./outages.ts";
 import { Path, type PathSnapshot } from "./path.ts";
 import { isUncontended, timeByRecurrence } from "./recurrence.ts";
 import { timeByFlows } from "./replay.ts";
 import type { TransferSchedule } from "./schedule.ts";
+import { type Steps, scaled } from "./steps.ts";
 import { usableCapacity } from "./tcp.ts";
 import { createTopology } from "./topology/index.ts";
 import type { Topology } from "./topology/topology.ts";
@@ -38,6 +46,8 @@ export interface Network {
   readonly topology: Topology;
   /** Every option, resolved: for config.json. */
   readonly config: ConfigTree;
+  /** From when on no link has any bandwidth, since all follow traces that end; Infinity if some go on. */
+  readonly horizon: Seconds;
   /** When a message of `size` bytes sent at `at` has arrived whole. */
   transfer(source: Rank, target: Rank, size: Bytes, at: Seconds): Seconds;
   /** The same, and when its last byte has left, from when on the sender's line is free for the next message. */
@@ -66,20 +76,29 @@ const DESCRIBED_NODES = 64;
 class SimulatedNetwork implements Network {
   readonly topology: Topology;
   readonly config: ConfigTree;
+  readonly horizon: Seconds;
   readonly #resolved: ResolvedNetwork;
+  readonly #traceOf: TraceLookup;
   readonly #random: Random;
   /** By sender, then receiver. */
   readonly #paths: (Map<Rank, Path> | undefined)[] = [];
   /** Bytes per second by resource number: link directions and NIC directions, as far as paths use them. */
   readonly #capacities: number[] = [];
+  /** By resource number, for capacities that change over time, of which the number above is the mean. */
+  readonly #steps: (Steps | undefined)[] = [];
+  /** Undefined where nothing changes over time: then no time goes into asking. */
+  readonly #courses: Map<Path, Course> | undefined;
+  readonly #detours: Detours | undefined;
   readonly #resourceNumbers = new Map<string, number>();
   /** Whether a schedule is free of contention is found out once. */
   readonly #uncontended = new WeakMap<TransferSchedule, boolean>();
 
-  constructor(resolved: ResolvedNetwork, worldSize: number, random: Random) {
+  constructor(resolved: ResolvedNetwork, { worldSize, random, outages }: NetworkWorld) {
     this.#resolved = resolved;
     this.#random = random;
-    const table = createLinkTable(linkSource(resolved), worldSize, random);
+    const links = linkSource(resolved);
+    this.#traceOf = links.traceOf;
+    const table = createLinkTable(links, worldSize, random);
     this.topology = createTopology(resolved.topology, table);
     for (const { from, to } of resolved.given)
       if (this.topology.link(from, to) === undefined)
@@ -87,6 +106,9 @@ class SimulatedNetwork implements Network {
           `Option "network.links": nodes ${from} and ${to} share no link in the topology ${this.topology.name}.`,
         );
     this.config = configOf(resolved);
+    this.horizon = seconds(horizonOf(resolved));
+    this.#detours = outages && new Detours(this.topology, outages);
+    if (outages !== undefined || hasChangingLinks(resolved)) this.#courses = new Map();
   }
 
   transfer(source: Rank, target: Rank, size: Bytes, at: Seconds): Seconds {
@@ -94,6 +116,7 @@ class SimulatedNetwork implements Network {
   }
 
   send(source: Rank, target: Rank, size: Bytes, at: Seconds): Sending {
+    if (this.#courses !== undefined) return this.#course(source, target).send(size, at);
     const path = this.#path(source, target);
     const drawn = path.draw(size, at);
     const onWire = drawn.size / path.rate;
@@ -114,10 +137,21 @@ class SimulatedNetwork implements Network {
       uncontended = isUncontended(schedule, this.#path);
       this.#uncontended.set(schedule, uncontended);
     }
-    const times = uncontended
+    return Array.from(this.#times(schedule, ready, uncontended), seconds);
+  }
+
+  #times(schedule: TransferSchedule, ready: readonly Seconds[], uncontended: boolean): Float64Array {
+    if (this.#courses !== undefined)
+      return timeWhileChanging({
+        schedule,
+        ready,
+        uncontended,
+        course: this.#course,
+        detours: this.#detours,
+      });
+    return uncontended
       ? timeByRecurrence(schedule, ready, this.#path)
       : timeByFlows(schedule, ready, this.#path, this.#capacities);
-    return Array.from(times, seconds);
   }
 
   describe(): TopologyDrawn {
@@ -174,46 +208,70 @@ class SimulatedNetwork implements Network {
       throw new RunError(
         `A transfer needs two different ranks from 0 to ${worldSize - 1}, got ${source} and ${target}.`,
       );
-    const links = this.topology.route(source, target);
+    return this.#pathOver(source, target, this.topology.route(source, target));
+  }
+
+  readonly #course = (source: Rank, target: Rank): Course => {
+    const path = this.#path(source, target);
+    let course = this.#courses!.get(path);
+    if (course === undefined) {
+      course = new Course(path, {
+        capacities: this.#capacities,
+        steps: this.#steps,
+        detours: this.#detours,
+        createPath: (nodes) =>
+          this.#pathOver(
+            source,
+            target,
+            nodes.slice(1).map((node, i) => this.topology.link(nodes[i]!, node)!),
+          ),
+      });
+      this.#courses!.set(path, course);
+    }
+    return course;
+  };
+
+  #pathOver(source: Rank, target: Rank, links: readonly Link[]): Path {
+    const { nic, tcp } = this.#resolved;
+    const constant = (bandwidth: number) => (): LinkCapacity => ({ mean: bandwidth, steps: undefined });
     const resources = Int32Array.from(
       links.flatMap((link) => [
-        this.#resource(`up ${link.source}`, this.#resolved.nic.up),
-        this.#resource(`${link.source} to ${link.target}`, link.bandwidth),
-        this.#resource(`down ${link.target}`, this.#resolved.nic.down),
+        this.#resource(`up ${link.source}`, constant(nic.up)),
+        this.#resource(`${link.source} to ${link.target}`, () =>
+          linkCapacity(link, this.#traceOf, this.#resolved, this.#random),
+        ),
+        this.#resource(`down ${link.target}`, constant(nic.down)),
       ]),
     );
     const capacity = resources.reduce(
       (least, resource) => Math.min(least, this.#capacities[resource]!),
       Number.POSITIVE_INFINITY,
     );
-    return new Path({
-      source,
-      target,
-      links,
-      resources,
-      capacity,
-      tcp: this.#resolved.tcp,
-      random: this.#random,
-    });
+    return new Path({ source, target, links, resources, capacity, tcp, random: this.#random });
   }
 
-  #resource(name: string, bandwidth: number): number {
+  #resource(name: string, capacity: () => LinkCapacity): number {
     const number = this.#resourceNumbers.get(name) ?? this.#capacities.length;
     if (number === this.#capacities.length) {
+      const { mean, steps } = capacity();
       this.#resourceNumbers.set(name, number);
-      this.#capacities.push(usableCapacity(this.#resolved.tcp, bandwidth));
+      this.#capacities.push(usableCapacity(this.#resolved.tcp, mean));
+      this.#steps.push(steps && scaled(steps, usableCapacity(this.#resolved.tcp, 1)));
     }
     return number;
   }
 }
 
-/**
- * @param world.random the stream that links, jitter and loss are drawn from
- * @throws ConfigError for an unknown name or a value out of its limits
- */
-export function resolveNetwork(
-  options: NetworkOptions,
-  world: { readonly worldSize: number; readonly random: Random },
-): Network {
-  return new SimulatedNetwork(resolveOptions(options, world.worldSize), world.worldSize, world.random);
+/** What a network is made for. */
+export interface NetworkWorld {
+  readonly worldSize: number;
+  /** The stream that links, jitter, loss and background traffic are drawn from. */
+  readonly random: Random;
+  /** When links are down. Default: never. */
+  readonly outages?: Outages | undefined;
+}
+
+/** @throws ConfigError for an unknown name or a value out of its limits */
+export function resolveNetwork(options: NetworkOptions, world: NetworkWorld): Network {
+  return new SimulatedNetwork(resolveOptions(options, world.worldSize), world);
 }

@@ -32,11 +32,14 @@ export interface PathOptions {
 }
 
 export class Path {
+  readonly source: Rank;
   readonly target: Rank;
   readonly links: readonly Link[];
   readonly resources: Int32Array;
   /** The rate of a transfer that has the path to itself: its least capacity or its window's, in bytes per second. */
   readonly rate: number;
+  /** What window and loss leave of it, whatever the capacities. */
+  readonly ceiling: number;
   /** The path's part of a shared capacity is in proportion to this. */
   readonly weight: number;
   /** Transfers so far. */
@@ -58,6 +61,7 @@ export class Path {
   #aheadFrom = 0;
 
   constructor({ source, target, links, resources, capacity, tcp, random }: PathOptions) {
+    this.source = source;
     this.target = target;
     this.links = links;
     this.resources = resources;
@@ -65,7 +69,8 @@ export class Path {
     this.#latencyFactor = tcp.latencyFactor;
     this.delay = this.#latency * tcp.latencyFactor;
     this.#loss = 1 - links.reduce((kept, link) => kept * (1 - link.loss), 1);
-    this.rate = Math.min(capacity, flowRate(tcp, seconds(this.#latency), this.#loss));
+    this.ceiling = flowRate(tcp, seconds(this.#latency), this.#loss);
+    this.rate = Math.min(capacity, this.ceiling);
     this.weight = shareWeight(tcp, seconds(this.#latency));
     this.#connection = tcp.slowStart ? new Connection(2 * this.#latency, this.rate, tcp.flows) : undefined;
     this.#jittery = links.some((link) => link.jitter > 0 && link.latency > 0);
@@ -82,6 +87,11 @@ export class Path {
     const [transfers, ...connection] = typeof snapshot === "number" ? ([snapshot, 0, 0] as const) : snapshot;
     this.transfers = transfers;
     if (this.#connection !== undefined) this.#connection.state = connection;
+  }
+
+  /** Since when the connection is idle, where the rate was not what `draw` took it to be. */
+  set idleSince(time: number) {
+    if (this.#connection !== undefined) this.#connection.state = [this.#connection.state[0], time];
   }
 
   /** The next transfer, of `size` bytes, begun at a moment of simulated time. */

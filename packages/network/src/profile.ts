@@ -2,6 +2,7 @@
 // the seed, uniformly on a logarithmic scale. A user names a profile and may replace any of its four properties.
 
 import { ConfigError, unknownName } from "@atoll/core";
+import type { TraceOptions } from "./trace.ts";
 
 export type ProfileName = "local" | "datacenter" | "wan" | "cross-continental" | "mobile" | "poor";
 
@@ -48,6 +49,8 @@ export interface LinkOptions {
   readonly latency?: RangeOption | undefined;
   readonly jitter?: RangeOption | undefined;
   readonly loss?: RangeOption | undefined;
+  /** Bandwidth over time, in place of `bandwidth`. */
+  readonly trace?: TraceOptions | undefined;
 }
 
 const LIMITS: Readonly<

@@ -6,8 +6,16 @@ import { type Flow, FlowSimulation } from "./flows.ts";
 import type { PathLookup } from "./recurrence.ts";
 import { type TransferRound, type TransferSchedule, transferBytes } from "./schedule.ts";
 
+/** What moves the bytes of a schedule's transfers. */
+export interface Movement {
+  /** Members `source` and `target` begin a transfer at a moment. */
+  send(round: LiveRound, source: number, target: number, bytes: number, at: number): void;
+  /** The next moment at which transfers arrive; undefined if none is left that ever will. */
+  next(): { readonly time: number; readonly arrived: readonly Transfer[] } | undefined;
+}
+
 /** A round that some members have come to and not all have left. */
-interface LiveRound {
+export interface LiveRound {
   /** What each sender has to start. */
   readonly outgoing: ReadonlyMap<number, readonly { readonly target: number; readonly bytes: number }[]>;
   /** Transfers of each member that have not ended, in and out. */
@@ -16,7 +24,7 @@ interface LiveRound {
   inside: number;
 }
 
-interface Transfer extends Flow {
+export interface Transfer {
   readonly round: LiveRound;
   readonly source: number;
   readonly target: number;
@@ -25,8 +33,7 @@ interface Transfer extends Flow {
 class Replay {
   readonly times: Float64Array;
   readonly #schedule: TransferSchedule;
-  readonly #path: PathLookup;
-  readonly #simulation: FlowSimulation<Transfer>;
+  readonly #movement: Movement;
   readonly #unread: Iterator<TransferRound>;
   /** Rounds by number; those that all members have left are removed. */
   readonly #live = new Map<number, LiveRound>();
@@ -34,25 +41,21 @@ class Replay {
   readonly #position: Int32Array;
   #read = 0;
 
-  constructor(
-    schedule: TransferSchedule,
-    ready: readonly Seconds[],
-    path: PathLookup,
-    capacities: readonly number[],
-  ) {
+  constructor(schedule: TransferSchedule, ready: readonly Seconds[], movement: Movement) {
     this.times = Float64Array.from(ready);
     this.#schedule = schedule;
-    this.#path = path;
-    this.#simulation = new FlowSimulation(capacities);
+    this.#movement = movement;
     this.#unread = schedule.rounds()[Symbol.iterator]();
     this.#position = new Int32Array(ready.length).fill(-1);
   }
 
   run(): void {
     for (let member = 0; member < this.times.length; member++) this.#advance(member);
-    for (let event = this.#simulation.next(); event !== undefined; event = this.#simulation.next())
+    for (let event = this.#movement.next(); event !== undefined; event = this.#movement.next())
       for (const transfer of event.arrived) this.#arrive(transfer, event.time);
-    invariant(this.#live.size === 0, `${this.#live.size} rounds of a schedule that nobody can leave`);
+    if (this.#live.size === 0) return;
+    for (const [member, round] of this.#position.entries())
+      if (this.#live.has(round)) this.times[member] = Number.POSITIVE_INFINITY;
   }
 
   #arrive({ round, source, target }: Transfer, time: number): void {
@@ -75,17 +78,8 @@ class Replay {
       const next = this.#round(++this.#position[member]!);
       if (next === undefined) return;
       for (const { target, bytes } of next.outgoing.get(member) ?? [])
-        this.#send(next, member, target, bytes);
+        this.#movement.send(next, member, target, bytes, this.times[member]!);
     }
-  }
-
-  #send(round: LiveRound, source: number, target: number, bytes: number): void {
-    const { ranks } = this.#schedule;
-    const path = this.#path(ranks[source]!, ranks[target]!);
-    const { delay, size } = path.draw(bytes, this.times[source]!);
-    const begin = this.times[source]! + delay;
-    const { resources, rate: limit, weight } = path;
-    this.#simulation.start({ resources, limit, weight, size, begin, round, source, target });
   }
 
   /** The round of that number, read when the first member comes to it. */
@@ -117,6 +111,17 @@ class Replay {
   }
 }
 
+/** When each member is done, given when each is ready; Infinity for one that waits for what never arrives. */
+export function replay(
+  schedule: TransferSchedule,
+  ready: readonly Seconds[],
+  movement: Movement,
+): Float64Array {
+  const run = new Replay(schedule, ready, movement);
+  run.run();
+  return run.times;
+}
+
 /** When each member is done, given when each is ready; `capacities` are bytes per second by resource number. */
 export function timeByFlows(
   schedule: TransferSchedule,
@@ -124,7 +129,17 @@ export function timeByFlows(
   path: PathLookup,
   capacities: readonly number[],
 ): Float64Array {
-  const replay = new Replay(schedule, ready, path, capacities);
-  replay.run();
-  return replay.times;
+  const { ranks } = schedule;
+  const simulation = new FlowSimulation<Transfer & Flow>(capacities);
+  const times = replay(schedule, ready, {
+    send(round, source, target, bytes, at) {
+      const taken = path(ranks[source]!, ranks[target]!);
+      const { delay, size } = taken.draw(bytes, at);
+      const { resources, rate: limit, weight } = taken;
+      simulation.start({ resources, limit, weight, size, begin: at + delay, round, source, target });
+    },
+    next: () => simulation.next(),
+  });
+  invariant(times.every(Number.isFinite), "rounds of a schedule that nobody can leave");
+  return times;
 }

@@ -118,6 +118,8 @@ const KNOWN_OF_NETWORK: Readonly<Record<keyof NetworkOptions, true>> = {
   islandSize: true,
   edges: true,
   nic: true,
+  trace: true,
+  background: true,
   tcp: true,
   window: true,
   congestion: true,

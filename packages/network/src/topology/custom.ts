@@ -38,6 +38,7 @@ export function custom(table: LinkTable, edges: readonly Edge[]): Topology {
       while (nodes.at(-1) !== target) nodes.push(next[nodes.at(-1)!]!);
       return chain(table, nodes);
     },
+    neighbours: (rank) => neighbours[rank]!,
     *links() {
       for (const [source, others] of neighbours.entries())
         for (const target of others) if (source < target) yield table.link(source, target);

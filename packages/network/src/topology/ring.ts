@@ -26,6 +26,10 @@ export function ring(table: LinkTable): Topology {
         return table.link(from, (from + step + worldSize) % worldSize);
       });
     },
+    neighbours: (rank) =>
+      Array.from(new Set([(rank - 1 + worldSize) % worldSize, (rank + 1) % worldSize]))
+        .filter((other) => other !== rank)
+        .sort((a, b) => a - b),
     *links() {
       for (let rank = 0; rank + 1 < worldSize; rank++) yield table.link(rank, rank + 1);
       if (worldSize > 2) yield table.link(0, worldSize - 1);

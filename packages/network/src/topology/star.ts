@@ -21,6 +21,10 @@ export function star(table: LinkTable): Topology {
       if (adjacent(source, target)) return [table.link(source, target)];
       return [table.link(source, STAR_HUB), table.link(STAR_HUB, target)];
     },
+    *neighbours(rank) {
+      if (rank !== STAR_HUB) yield STAR_HUB;
+      else for (let other = 1; other < worldSize; other++) yield other;
+    },
     *links() {
       for (let rank = 1; rank < worldSize; rank++) yield table.link(STAR_HUB, rank);
     },

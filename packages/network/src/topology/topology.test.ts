@@ -45,6 +45,8 @@ test("a route is a shortest chain of links from source to target", () => {
           (target) => topology.link(source, target) !== undefined,
         ),
       );
+      for (const [rank, others] of neighbours.entries())
+        expect([...topology.neighbours(rank)]).toEqual(others);
       const links = Array.from(topology.links());
       expect(links.map(({ source, target }) => `${source}-${target}`)).toEqual([
         ...new Set(links.map(({ source, target }) => `${source}-${target}`)),

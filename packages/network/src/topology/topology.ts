@@ -12,6 +12,8 @@ export interface Topology {
   link(source: Rank, target: Rank): Link | undefined;
   /** The links of the shortest path, in order; of two equally short ones always the same. Empty from a node to itself. */
   route(source: Rank, target: Rank): readonly Link[];
+  /** The nodes that share a link with a node, ascending. */
+  neighbours(rank: Rank): Iterable<Rank>;
   /** The island of a node, where the topology has islands. */
   island?(rank: Rank): number;
   /** Every duplex link once, from its lower to its higher rank. */

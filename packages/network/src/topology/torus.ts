@@ -40,6 +40,12 @@ export function torus(table: LinkTable, dimensions: readonly number[]): Topology
     link: (source, target) =>
       nodesBetween(source, target).length === 2 ? table.link(source, target) : undefined,
     route: (source, target) => chain(table, nodesBetween(source, target)),
+    neighbours(rank) {
+      const others = dimensions.flatMap((size, axis) =>
+        [1, size - 1].map((step) => moved(rank, axis, (coordinate(rank, axis) + step) % size)),
+      );
+      return [...new Set(others)].filter((other) => other !== rank).sort((a, b) => a - b);
+    },
     *links(): Iterable<Link> {
       for (let rank = 0; rank < worldSize; rank++)
         for (const [axis, size] of dimensions.entries()) {

@@ -24,6 +24,10 @@ export function tree(table: LinkTable): Topology {
       }
       return chain(table, [...up, ...down.reverse().slice(1)]);
     },
+    neighbours: (rank) =>
+      [...(rank > 0 ? [parentOf(rank)] : []), 2 * rank + 1, 2 * rank + 2].filter(
+        (other) => other < worldSize,
+      ),
     *links() {
       for (let rank = 1; rank < worldSize; rank++) yield table.link(parentOf(rank), rank);
     },

@@ -1,0 +1,160 @@
+// A fluid simulation like flows.ts, for flows whose routes and capacities change over time. One more kind of event: the
+// moment at which the route of a flow or a capacity on it may change; then the flow is taken out of the sharing and put in
+// again with what it takes now, or set aside while it has no route or no capacity.
+
+import { MinHeap } from "./heap.ts";
+import { FairSharing } from "./sharing.ts";
+import { MOST_IDLE_CHANGES } from "./steps.ts";
+
+/** What a flow takes, as a function of time. */
+export interface FlowCourse {
+  /** Resources, weight and own highest rate of the route at a moment; undefined while there is none. */
+  wayAt(
+    time: number,
+  ): { readonly resources: Int32Array; readonly weight: number; readonly ceiling: number } | undefined;
+  /** The rate of a flow that meets no other, in bytes per second. */
+  at(time: number): number;
+  /** Bytes per second of a resource at a moment. */
+  capacity(resource: number, time: number): number;
+  /** The first moment after `time` at which any of this may be different; Infinity if there is none. */
+  nextChange(time: number): number;
+}
+
+export interface ChangingFlow {
+  readonly course: FlowCourse;
+  /** Bytes. */
+  readonly size: number;
+  /** When it begins to take bandwidth, in seconds; not before the present. */
+  readonly begin: number;
+}
+
+/** A flow between its beginning and its end. */
+interface Moving<F> {
+  readonly flow: F;
+  /** Bytes. */
+  left: number;
+  /** Its number in the sharing, or NONE while it is set aside. */
+  number: number;
+  /** When it ends at the present rate. */
+  end: number;
+  isDone: boolean;
+}
+
+interface Change<F> {
+  readonly time: number;
+  readonly moving: Moving<F>;
+}
+
+const NONE = -1;
+
+/** As in flows.ts: flows that arrive within this relative distance arrive together. */
+const SAME_MOMENT = 1e-12;
+
+/** `F` is what the caller knows its flows by. */
+export class ChangingFlowSimulation<F extends ChangingFlow> {
+  /** Bytes per second by resource number, as of now, for resources that flows take. */
+  readonly #capacities: number[] = [];
+  readonly #sharing = new FairSharing(this.#capacities);
+  readonly #waiting = new MinHeap<F>((a, b) => a.begin < b.begin);
+  readonly #changes = new MinHeap<Change<F>>((a, b) => a.time < b.time);
+  /** By the number that the sharing gives a flow. */
+  readonly #moving: Moving<F>[] = [];
+  #now = 0;
+  #earliestEnd = Number.POSITIVE_INFINITY;
+  /** Changes on end at which no flow was moving. */
+  #idleChanges = 0;
+
+  start(flow: F): void {
+    this.#waiting.push(flow);
+  }
+
+  /** Goes to the next moment at which flows arrive; undefined when none is left that ever will. */
+  next(): { readonly time: number; readonly arrived: readonly F[] } | undefined {
+    while (this.#idleChanges < MOST_IDLE_CHANGES) {
+      const begin = this.#waiting.peek()?.begin ?? Number.POSITIVE_INFINITY;
+      const change = this.#changes.peek()?.time ?? Number.POSITIVE_INFINITY;
+      const time = Math.min(this.#earliestEnd, begin, change);
+      if (time === Number.POSITIVE_INFINITY) return undefined;
+      const arrived = this.#advance(time);
+      if (arrived.length > 0) return { time, arrived };
+      const isIdle = this.#sharing.flows.length === 0 && this.#waiting.size === 0;
+      this.#idleChanges = isIdle ? this.#idleChanges + 1 : 0;
+    }
+    return undefined;
+  }
+
+  #advance(time: number): readonly F[] {
+    const limit = time + Math.abs(time) * SAME_MOMENT;
+    const arrived = this.#move(time - this.#now, limit);
+    this.#now = time;
+    for (
+      let change = this.#changes.peek();
+      change !== undefined && change.time <= time;
+      change = this.#changes.peek()
+    ) {
+      this.#changes.pop();
+      if (!change.moving.isDone) this.#route(change.moving, arrived);
+    }
+    for (
+      let flow = this.#waiting.peek();
+      flow !== undefined && flow.begin <= limit;
+      flow = this.#waiting.peek()
+    ) {
+      this.#waiting.pop();
+      this.#route(
+        { flow, left: flow.size, number: NONE, end: Number.POSITIVE_INFINITY, isDone: false },
+        arrived,
+      );
+    }
+    this.#sharing.allocate();
+    const { flows, rates } = this.#sharing;
+    let earliest = Number.POSITIVE_INFINITY;
+    for (const number of flows) {
+      const moving = this.#moving[number]!;
+      moving.end = time + moving.left / rates[number]!;
+      if (moving.end < earliest) earliest = moving.end;
+    }
+    this.#earliestEnd = earliest;
+    return arrived;
+  }
+
+  /** Moves all flows on for `elapsed` seconds and takes out those that end by `limit`. */
+  #move(elapsed: number, limit: number): F[] {
+    const { flows, rates } = this.#sharing;
+    const ended: Moving<F>[] = [];
+    for (const number of flows) {
+      const moving = this.#moving[number]!;
+      moving.left = Math.max(0, moving.left - rates[number]! * elapsed);
+      if (moving.end <= limit || moving.left === 0) ended.push(moving);
+    }
+    for (const moving of ended) this.#end(moving);
+    return ended.map(({ flow }) => flow);
+  }
+
+  #end(moving: Moving<F>): void {
+    if (moving.number !== NONE) this.#sharing.remove(moving.number);
+    moving.number = NONE;
+    moving.isDone = true;
+  }
+
+  /** Gives a flow what it takes now. An empty one arrives as soon as it has a route. */
+  #route(moving: Moving<F>, arrived: F[]): void {
+    const { course } = moving.flow;
+    if (moving.number !== NONE) this.#sharing.remove(moving.number);
+    moving.number = NONE;
+    const way = course.wayAt(this.#now);
+    if (way !== undefined && moving.left === 0) {
+      this.#end(moving);
+      arrived.push(moving.flow);
+      return;
+    }
+    const rate = way === undefined ? 0 : course.at(this.#now);
+    if (way !== undefined && rate > 0) {
+      for (const resource of way.resources) this.#capacities[resource] = course.capacity(resource, this.#now);
+      moving.number = this.#sharing.add(way.resources, rate, way.weight);
+      this.#moving[moving.number] = moving;
+    }
+    const time = course.nextChange(this.#now);
+    if (time < Number.POSITIVE_INFINITY) this.#changes.push({ time, moving });
+  }
+}
