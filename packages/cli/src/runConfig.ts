@@ -69,17 +69,24 @@ export function fitOptionsOf(run: RunConfig): FitOptions {
   };
 }
 
+const LONGEST_SHOWN = 120;
+
 /** A resumed run takes its options from its config.json. @throws ConfigError that names the first option that differs. */
 export function refuseChanges(saved: ConfigTree, given: ConfigTree): void {
   const before = flatOptions(saved);
   const after = flatOptions(given);
   for (const path of new Set([...before.keys(), ...after.keys()])) {
     if (before.get(path) === after.get(path)) continue;
+    const was = shortened(before.get(path) ?? "not set");
     throw new ConfigError(
-      `Option "${path}" of the run to resume is ${before.get(path) ?? "not set"}, got ${after.get(path) ?? "nothing"}. A resumed run keeps its options; start a new run to change them.`,
+      `Option "${path}" of the run to resume is ${was}, got ${shortened(after.get(path) ?? "nothing")}. A resumed run keeps its options; start a new run to change them.`,
     );
   }
 }
+
+/** A trace has thousands of points. */
+const shortened = (value: string): string =>
+  value.length <= LONGEST_SHOWN ? value : `${value.slice(0, LONGEST_SHOWN)}… (${value.length} characters)`;
 
 /** Options by dotted path, values as JSON. `workers` is left out: it changes no result. */
 export function flatOptions(tree: ConfigTree, prefix = ""): Map<string, string> {

@@ -13,12 +13,31 @@ const range = z.union([z.number(), z.tuple([z.number(), z.number()])], {
   error: "expected a number or [low,high]",
 });
 
+/** What a trace comes to once its file is read (traceFiles.ts). */
+const trace = z.strictObject(
+  {
+    name: z.string().optional().describe("what messages call it; the file's name"),
+    points: z
+      .array(z.tuple([z.number(), z.number()]), { error: "expected a CSV file, as network.trace=uplink.csv" })
+      .describe("what the file says: [seconds,bytes/s], the last one being the end"),
+    repeat: z.boolean().optional().describe("start over at the end"),
+    shift: z.boolean().optional().describe("begin each link elsewhere in it, drawn from the seed"),
+  },
+  {
+    error: ({ code }) =>
+      code === "invalid_type" ? "expected a CSV file, as network.trace=uplink.csv" : undefined,
+  },
+);
+
 /** Values of links instead of their profile's. */
 const linkValues = {
   bandwidth: range.optional().describe("bytes per second, exact or [low,high], instead of the profile's"),
   latency: range.optional().describe("seconds one way, instead of the profile's"),
   jitter: range.optional().describe("spread of the latency as a fraction, instead of the profile's"),
   loss: range.optional().describe("probability that a packet is lost, instead of the profile's"),
+  trace: trace
+    .optional()
+    .describe("bandwidth over time from a CSV file of seconds and bytes/s, such as trace=uplink.csv"),
 };
 
 const rank = z.int().min(0);
@@ -30,6 +49,7 @@ const exactLink = z.strictObject({
   latency: z.number().optional(),
   jitter: z.number().optional(),
   loss: z.number().optional(),
+  trace: trace.optional(),
 });
 
 const network = group("network.profile=wan", {
@@ -64,6 +84,12 @@ const network = group("network.profile=wan", {
     ])
     .optional()
     .describe("bytes per second of a node over all its links, each way; or nic.up and nic.down"),
+  background: group("network.background.load=0.3", {
+    load: z.number().min(0).max(0.99).describe("mean part of each link's direction"),
+    interval: z.number().positive().optional().describe("seconds until it is drawn anew; 1 if left out"),
+  })
+    .optional()
+    .describe("other people's traffic on every link"),
   tcp: z
     .enum(TCP_MODES)
     .default("cm02")

@@ -21,6 +21,7 @@ import {
 } from "../runConfig.ts";
 import { runSummary } from "../runSummary.ts";
 import type { Command, Terminal } from "../terminal.ts";
+import { withTraces } from "../traceFiles.ts";
 import { trainHelp } from "../trainHelp.ts";
 import { VERSION } from "../version.ts";
 
@@ -43,7 +44,8 @@ export const trainCommand: Command = {
     const parsed = readArguments(argv, terminal);
     const experiment = await loadExperiment(parsed.experiment, terminal.workingDirectory);
     await using run = parsed.resume ? openRun(parsed, terminal.workingDirectory) : undefined;
-    const config = configOf(experiment, parsed.given, run?.config.options as ConfigTree | undefined);
+    const given = await withTraces(parsed.given, terminal.workingDirectory);
+    const config = configOf(experiment, given, run?.config.options as ConfigTree | undefined);
     if (run) return await trainIn(run, experiment, config, parsed, terminal);
     const options = fitOptionsOf(config.run); // refuses bad combinations before a directory is made
     await using created = RunDirectory.create(

@@ -42,18 +42,23 @@ function optionGroup(title: string | null, rows: readonly OptionRow[]): Markup {
 
 type OptionRow = readonly [path: string, value: string];
 
-/** Every leaf with its dotted path; a list of plain values is one leaf. */
+/** Every leaf with its dotted path; a list of plain values, or of lists of them (points, edges), is one leaf. */
 function flatten(value: ConfigValue, path: string): readonly OptionRow[] {
   if (typeof value !== "object" || value === null) return [[path, plain(value)]];
   if (isList(value)) {
-    if (value.every((item) => typeof item !== "object" || item === null))
-      return [[path, `[${value.map(plain).join(", ")}]`]];
+    if (value.every(isPlain)) return [[path, `[${value.map(plain).join(", ")}]`]];
+    if (
+      value.every((item) => typeof item === "object" && item !== null && isList(item) && item.every(isPlain))
+    )
+      return [[path, JSON.stringify(value)]];
     return value.flatMap((item, i) => flatten(item, `${path}.${i}`));
   }
   const entries = Object.entries(value as ConfigTree);
   if (entries.length === 0 && path !== "") return [[path, "{}"]];
   return entries.flatMap(([name, inner]) => flatten(inner, path === "" ? name : `${path}.${name}`));
 }
+
+const isPlain = (value: ConfigValue): boolean => typeof value !== "object" || value === null;
 
 const plain = (value: ConfigValue): string => (typeof value === "string" ? value : JSON.stringify(value));
 

@@ -2,7 +2,8 @@
 
 import { formatSeconds, type TopologyDrawn } from "@atoll/core";
 import { formatCount, formatPercent, formatRate } from "../format.ts";
-import type { Run } from "../run.ts";
+import { type Run, treeOf } from "../run.ts";
+import { capacityNotes } from "./capacityNotes.ts";
 import { type Link, linkName, networkGraph } from "./figure/networkGraph.ts";
 import { type Content, html, type Markup } from "./html.ts";
 import { emptyState, table } from "./table.ts";
@@ -12,24 +13,27 @@ const MOST_DRAWN = 24;
 /** Longer tables of links are folded away. */
 const LONG_TABLE = 12;
 
-export function networkSection({ topology }: Run): Markup {
-  return html`<section id="network"><h2>Network</h2>${topology === null ? emptyState("The run recorded no network.") : bodyOf(topology)}</section>`;
+export function networkSection({ topology, settings }: Run): Markup {
+  return html`<section id="network"><h2>Network</h2>${topology === null ? emptyState("The run recorded no network.") : bodyOf(topology, capacityNotes(treeOf(settings.network)))}</section>`;
 }
 
-function bodyOf(topology: TopologyDrawn): Content {
+/** @param notes on what changes over time */
+function bodyOf(topology: TopologyDrawn, notes: Content): Content {
   const { nodes, links, topology: shape, profile } = topology;
   const title = html`<p>${capitalised(shape.replaceAll("_", " "))}, ${formatCount(nodes)} ${nodes === 1 ? "node" : "nodes"}, profile ${profile}.</p>`;
   if (nodes === 1) return [title, emptyState("A single node has nobody to send to.")];
   if (links.length === 0)
     return [
       title,
+      notes,
       emptyState(
         "The links are not listed: runs record them up to 64 nodes. The config and the seed determine them.",
       ),
     ];
-  if (nodes > MOST_DRAWN) return [title, quantileTable(links), linkTable(links)];
+  if (nodes > MOST_DRAWN) return [title, notes, quantileTable(links), linkTable(links)];
   return [
     title,
+    notes,
     html`<div class="beside"><figure>${networkGraph(topology)}<figcaption>Line width shows bandwidth on a logarithmic scale, from the slowest link to the fastest.</figcaption></figure>
 <div>${links.length > LONG_TABLE ? quantileTable(links) : linkTable(links)}</div></div>`,
     links.length > LONG_TABLE ? linkTable(links) : null,

@@ -1,4 +1,4 @@
-import type { RunEvent, TopologyDrawn } from "@atoll/core";
+import type { ConfigTree, RunEvent, TopologyDrawn } from "@atoll/core";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { RunRecord } from "../record.ts";
@@ -221,4 +221,49 @@ test("the command is quoted for a shell, the config is listed by dotted paths, l
   expect(page).toContain("npx atoll train digits &#39;name=it&#39;\\&#39;&#39;s me&#39;");
   expect(page).toContain('<th scope="row">strategy.H</th><td>20</td>');
   expect(page).toContain("config.json has it whole");
+});
+
+test("a network that changes says how: traces, background traffic; one that does not says nothing", () => {
+  const trace = {
+    name: "<up>.csv",
+    rows: 5,
+    length: 4,
+    least: 2e5,
+    mean: 1.5e6,
+    most: 3e6,
+    repeat: true,
+    shift: true,
+  };
+  const { events, ...record } = sampleRun();
+  const changing = (network: ConfigTree): string => {
+    const own = events.map((event) =>
+      event.type === "runStarted" ? { ...event, config: { ...event.config, network } } : event,
+    );
+    return renderReport({ ...record, events: own });
+  };
+  const page = changing({ trace, background: { load: 0.3, interval: 2 } });
+  expect(page).toContain(
+    "Links follow the bandwidth trace &lt;up&gt;.csv of 4 s in 5 rows (least 200 kB/s, mean 1.50 MB/s, most 3 MB/s), over and over, each from a moment of its own. Bandwidths listed here are means over the trace. Background traffic takes 30 % of each direction of a link on average, drawn anew every 2 s;",
+  );
+  const links = [{ from: 0, to: 1, trace: { ...trace, repeat: false, shift: false } }];
+  const islands = changing({ between: { trace }, links });
+  expect(islands).toContain("Links between islands follow the bandwidth trace");
+  expect(islands).toContain("The link from node 0 to node 1 follows the bandwidth trace");
+  expect(changing({})).not.toMatch(/bandwidth trace|Background traffic/);
+});
+
+test("points and edges are one row of the configuration, as on the command line", () => {
+  const config = {
+    options: {
+      network: {
+        edges: [
+          [0, 1],
+          [1, 2],
+        ],
+      },
+    },
+  };
+  expect(renderReport(sampleRun({ config }))).toContain(
+    '<tr><th scope="row">network.edges</th><td>[[0,1],[1,2]]</td></tr>',
+  );
 });
