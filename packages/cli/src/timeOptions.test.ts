@@ -95,3 +95,17 @@ describe("compute", () => {
     expect(computeOf(events)).toEqual(speeds.map((speed: number) => expect.closeTo(4 / speed, 9)));
   });
 });
+
+test("strategy.buckets is a what-if, which config, summary and report say", async () => {
+  const { config, report, error } = await runWith("nodes=2", "strategy.buckets=4");
+  expect(config.resolved.strategy).toEqual({ kind: "ddp", buckets: 4, overlap: "what-if" });
+  expect(report).toContain("<dd>ddp (buckets=4, overlap=what-if)</dd>");
+  expect(report).toContain('<p class="note">What-if: gradients are supposed');
+  expect(error).toMatch(/^what-if {11}gradients are sent while/m);
+});
+
+test("without buckets nothing speaks of a what-if", async () => {
+  const { config, report, error } = await runWith("nodes=2");
+  expect(config.options.strategy.buckets).toBe(0);
+  expect(`${report}${error}`).not.toMatch(/what-if/i);
+});

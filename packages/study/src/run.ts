@@ -117,6 +117,10 @@ export function describeChoice(value: ConfigValue | undefined): string | null {
 export const treeOf = (value: ConfigValue | undefined): ConfigTree =>
   typeof value !== "object" || value === null || isList(value) ? {} : (value as ConfigTree);
 
+/** Whether a strategy's times suppose what the program cannot do. */
+export const isWhatIf = (strategy: ConfigValue | undefined): boolean =>
+  treeOf(strategy).overlap === "what-if";
+
 export const isList = (value: ConfigValue): value is readonly ConfigValue[] => Array.isArray(value);
 
 /** The evaluation that the run is judged by: the last on the test set, or else the last on the validation set. */

@@ -7,6 +7,7 @@ import type { RunRecord } from "./record.ts";
 import {
   finalEvaluation,
   interpretRun,
+  isWhatIf,
   meanBytesSent,
   meanNodeTime,
   mostBytesSent,
@@ -75,6 +76,8 @@ function costRows(run: Run): readonly string[] {
   if (sent !== null)
     rows.push(row("sent per node", formatBytes(sent), most !== null ? `at most ${formatBytes(most)}` : ""));
   const differences = describeDifferences(run.settings.compute);
+  if (isWhatIf(run.settings.strategy))
+    rows.push(row("what-if", "gradients are sent while the backward pass still runs"));
   if (differences !== null) rows.push(row("nodes differ", singleLine(differences)));
   if (run.started) rows.push(row("parameters", formatCount(run.started.parameters)));
   // The clock on the wall starts anew with every part of a run.

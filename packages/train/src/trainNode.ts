@@ -14,7 +14,13 @@ import type { Sampler, SamplerPosition } from "./data/index.ts";
 import type { Executor, StepBatch } from "./executor.ts";
 import type { StepRecorder } from "./recorder.ts";
 import type { Replica } from "./replica.ts";
-import { isAsynchronous, type Strategy, type StrategyNode, type StrategyState } from "./strategies/index.ts";
+import {
+  type GradientStrategy,
+  isAsynchronous,
+  type Strategy,
+  type StrategyNode,
+  type StrategyState,
+} from "./strategies/index.ts";
 
 /** Where all nodes stop next. Shared by them, so that an interrupt can draw it nearer. */
 export interface Horizon {
@@ -55,6 +61,8 @@ export class TrainNode {
   #step = 0;
   #committed = 0;
   #computeSeconds = 0;
+  /** The gradient step under way: when it began, and how long it computes. */
+  #computing = { from: seconds(0), duration: seconds(0) };
 
   constructor(
     options: TrainNodeOptions,
@@ -76,6 +84,7 @@ export class TrainNode {
         return stepsDone();
       },
       share,
+      computed: (part) => this.#computed(part),
       sharedRandom: random.derive("strategy"),
     };
     this.strategyState = options.strategy.init(this.#strategyNode);
@@ -108,7 +117,7 @@ export class TrainNode {
     while (this.#step < this.#limit) {
       const before = this.#step;
       if (strategy.kind === "gradient") {
-        await this.#gradientStep(strategy.exchange);
+        await this.#gradientStep(strategy);
       } else {
         if (strategy.begin !== undefined) {
           // The step that follows has to be done, so that no interrupt comes between the two.
@@ -131,16 +140,27 @@ export class TrainNode {
     return horizon.behind > 0 ? horizon.last : this.#step;
   }
 
-  async #gradientStep(exchange: (node: StrategyNode, state: StrategyState) => Promise<void>): Promise<void> {
+  async #gradientStep({ exchange, exchangesFrom = 1 }: GradientStrategy): Promise<void> {
     const { clock, executor, replica } = this.#options;
     this.#committed = this.#step + 1;
     const [duration] = this.#durations(1);
-    const loss = await clock.work(duration!, executor.gradient(replica, this.#nextBatch(1)));
+    this.#computing = { from: clock.now(), duration: duration! };
+    const untilExchange = seconds(duration! * exchangesFrom);
+    const loss = await clock.work(untilExchange, executor.gradient(replica, this.#nextBatch(1)));
     await exchange(this.#strategyNode, this.strategyState);
+    await this.#computed(1);
     await clock.work(seconds(0), executor.update(replica, this.#step));
     this.#step++;
     this.#computeSeconds += duration!;
     this.#report(loss);
+  }
+
+  /** Lets the clock come to where this part of the step's compute time has passed. */
+  async #computed(part: number): Promise<void> {
+    const { clock } = this.#options;
+    const { from, duration } = this.#computing;
+    const left = from + duration * part - clock.now();
+    if (left > 0) await clock.sleep(seconds(left));
   }
 
   async #localSteps(

@@ -3,7 +3,7 @@
 import { formatSeconds, type NodeTime } from "@atoll/core";
 import { mean, quantile, sum } from "d3-array";
 import { formatCount, formatPercent } from "../format.ts";
-import type { Run } from "../run.ts";
+import { isWhatIf, type Run } from "../run.ts";
 import { legend } from "./figure/legend.ts";
 import { type TimeKind, timeBars, timeKinds, totalOf } from "./figure/timeBars.ts";
 import { timeProfile } from "./figure/timeProfile.ts";
@@ -21,8 +21,14 @@ export function timeSection(run: Run): Markup {
     nodes.length === 0 || nodes.every((node) => totalOf(node) === 0)
       ? emptyState("The run recorded no node times: they are written when a run ends.")
       : [figure(nodes), nodes.length <= MOST_BARS ? nodeTable(nodes) : spreadTable(nodes)];
-  return html`<section id="time"><h2>Time</h2>${body}</section>`;
+  return html`<section id="time"><h2>Time</h2>${whatIf(run)}${body}</section>`;
 }
+
+/** Times that rest on a supposition have to say so. */
+const whatIf = ({ settings }: Run): Content =>
+  isWhatIf(settings.strategy)
+    ? html`<p class="note">What-if: gradients are supposed to be sent in buckets while the backward pass, two thirds of a step’s compute time, still runs. The program makes them all at once, so do not compare these times with real processes.</p>`
+    : null;
 
 function figure(nodes: readonly NodeTime[]): Content {
   const key = legend(timeKinds.map((kind) => ({ mark: { kind: "area", className: kind }, label: kind })));

@@ -28,6 +28,11 @@ export interface StrategyNode {
   readonly step: number;
   /** This node's part of all training examples, between 0 and 1; the parts add up to 1. */
   readonly share: number;
+  /**
+   * Returns once this part, from 0 to 1, of the step's compute time has passed on the clock: at once, but for a gradient
+   * strategy whose exchange begins earlier.
+   */
+  computed(part: number): Promise<void>;
   /** A stream that is the same on every rank: draw from `sharedRandom.derive(label, round)`. */
   readonly sharedRandom: Random;
 }
@@ -46,6 +51,12 @@ interface StrategyBase {
 /** Acts on every step's gradients, before the optimizer sees them: DDP and its compressed relatives. */
 export interface GradientStrategy extends StrategyBase {
   readonly kind: "gradient";
+  /**
+   * The part of a step's compute time that has passed on the clock when `exchange` is called. The gradients are whole even
+   * if it is below 1, which a program that makes them all at once cannot do in earnest: a what-if of the time model, which
+   * `config` has to say. The step ends no earlier than its compute time. Default 1.
+   */
+  readonly exchangesFrom?: number | undefined;
   /** Replaces `node.gradients` by what the optimizer shall apply. */
   exchange(node: StrategyNode, state: StrategyState): Promise<void>;
 }

@@ -96,6 +96,7 @@ const given = (optimizer: Optimizer | undefined): { readonly optimizer?: Optimiz
 
 export const strategyRows: readonly StrategyRow[] = [
   { name: "ddp", create: (o) => ddp(given(o)), bytes: parametersReduced },
+  { name: "ddp in buckets", create: (o) => ddp({ buckets: 3, ...given(o) }), bytes: parametersReduced },
   { name: "fedAvg H=1", create: (o) => fedAvg({ ...given(o) }), bytes: parametersReduced },
   { name: "fedAvg H=4", create: (o) => fedAvg({ H: 4, ...given(o) }), bytes: every(4, parametersReduced) },
   {

@@ -46,6 +46,7 @@ export async function onRanks(
         slots: Object.fromEntries(slots.map((name) => [name, new Float32Array(size)])),
         step: 0,
         share: shares?.[rank] ?? 1 / worldSize,
+        computed: () => Promise.resolve(),
         sharedRandom: random.derive("strategy"),
       };
       return body(node, rank, clock.forRank(rank));
