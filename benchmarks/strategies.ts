@@ -46,10 +46,11 @@ await using workers = startWorkers();
 const trainer = new LocalTrainer({ model: mlp(), train: await loadTrain(), workers });
 
 /** The same run of steps, in which nothing is exchanged. */
-const silent = (strategy: Strategy): Strategy =>
-  strategy.kind === "gradient"
-    ? { ...strategy, exchange: async () => undefined }
-    : { ...strategy, synchronise: async () => undefined };
+function silent(strategy: Strategy): Strategy {
+  if (strategy.kind === "gradient") return { ...strategy, exchange: async () => undefined };
+  const { begin: _, ...parameter } = strategy;
+  return { ...parameter, synchronise: async () => undefined };
+}
 
 /** Wall-clock milliseconds a step, over whole rounds. */
 async function msPerStep(strategy: Strategy, round: number): Promise<number> {

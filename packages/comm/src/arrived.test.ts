@@ -119,3 +119,20 @@ test("is of one tag and one group, and takes nothing twice", async () => {
     await expect(communicator.arrived(0.5)).rejects.toThrow("arrived: expected a tag that is a whole number");
   });
 });
+
+test("a vector that is given is the receiver's own; another is copied", async () => {
+  const { run } = createFixture(2);
+  const vectors = [Float32Array.of(1), Float32Array.of(2)];
+  await run(async (communicator, rank) => {
+    if (rank === 0) {
+      communicator.start.send(vectors[0]!, 1, 0, { given: true });
+      await communicator.send(vectors[1]!, 1);
+      expect(communicator.bytesSent).toBe(8);
+      return;
+    }
+    expect((await communicator.recv(0)).vector).toBe(vectors[0]);
+    const { vector } = await communicator.recv(0);
+    expect(vector).toEqual(vectors[1]);
+    expect(vector).not.toBe(vectors[1]);
+  });
+});

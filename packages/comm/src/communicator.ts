@@ -30,7 +30,13 @@ export interface Message {
   /** The member that sent it. */
   readonly source: Rank;
   readonly tag: number;
+  /** The receiver's own, to change and to send on. */
   readonly vector: Float32Array;
+}
+
+export interface SendOptions {
+  /** The sender does not touch the vector again: it is not copied. Default false. */
+  readonly given?: boolean;
 }
 
 /** Something that has been started and goes on while its member computes. */
@@ -45,7 +51,7 @@ export interface Handle<T> {
  * The calls of a Communicator in a form that does not wait, so that communication overlaps with computing. A collective is
  * timed from the moments at which its members started it; of its duration only what is left at `wait()` counts as
  * communication or waiting. The collectives of one rank move their bytes one after another. Bytes count once `wait()` has ended. Vectors must not be touched in between.
- * A message that is sent is copied, counts at once and need not be waited for.
+ * A message that is sent is copied (unless it is given), counts at once and need not be waited for.
  */
 export interface StartedCalls {
   allReduce(x: Float32Array, options?: AllReduceOptions): Handle<void>;
@@ -55,7 +61,7 @@ export interface StartedCalls {
   allToAll(parts: readonly Float32Array[]): Handle<readonly Float32Array[]>;
   gather(x: Float32Array, root?: number): Handle<readonly Float32Array[]>;
   barrier(): Handle<void>;
-  send(x: Float32Array, to: Rank, tag?: number): Handle<void>;
+  send(x: Float32Array, to: Rank, tag?: number, options?: SendOptions): Handle<void>;
   recv(from: Rank | "any", tag?: number): Handle<Message>;
 }
 
@@ -93,7 +99,7 @@ export interface Communicator {
    * Sends `x` to one member, whether or not it receives already; ends when the message has arrived. Messages of one rank
    * leave it one after another. @param tag a whole number, default 0
    */
-  send(x: Float32Array, to: Rank, tag?: number): Promise<void>;
+  send(x: Float32Array, to: Rank, tag?: number, options?: SendOptions): Promise<void>;
   /** The next message of a member with that tag, in the order sent; from "any" the one that arrives first. */
   recv(from: Rank | "any", tag?: number): Promise<Message>;
   /**

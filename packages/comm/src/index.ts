@@ -11,6 +11,7 @@ export type {
   Handle,
   Message,
   ReduceOptions,
+  SendOptions,
   StartedCalls,
 } from "./communicator.ts";
 export type { Disruption, Disruptions, Undertaking } from "./disruptions.ts";

@@ -74,7 +74,7 @@ export class Mailboxes {
     return this.#receives.some((receives) => receives.length > 0);
   }
 
-  /** Sends a copy of a vector. A rank's messages leave one after another, and those of one pair arrive in that order. */
+  /** Sends a vector, which is the receiver's from now on. A rank's messages leave one after another, and those of one pair arrive in that order. */
   send(letter: Omit<Parcel, "arrived">): Parcel {
     const { source, target, sent, vector } = letter;
     const start = seconds(Math.max(sent, this.#busyUntil[source]!));
@@ -86,7 +86,6 @@ export class Mailboxes {
     const parcel: Parcel = {
       ...letter,
       arrived: seconds(Math.max(arrived, last?.arrived ?? 0)),
-      vector: vector.slice(),
     };
     own.push(parcel);
     const receive = this.#receives[target]!.find((waiting) => fits(parcel, waiting));

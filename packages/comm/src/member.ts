@@ -9,6 +9,7 @@ import type {
   Handle,
   Message,
   ReduceOptions,
+  SendOptions,
   StartedCalls,
 } from "./communicator.ts";
 import type { Parcel } from "./mailboxes.ts";
@@ -29,10 +30,18 @@ export interface StartOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What a member sends, to another member. */
+export interface Letter {
+  readonly vector: Float32Array;
+  readonly to: Rank;
+  readonly tag: number;
+  readonly given: boolean;
+}
+
 /** What a member needs of its world. */
 export interface MemberWorld {
   start(membership: Membership, call: Call, vectors: Parts, options: StartOptions): Handle<Parts>;
-  send(membership: Membership, x: Float32Array, to: Rank, tag: number): Handle<void>;
+  send(membership: Membership, letter: Letter): Handle<void>;
   receive(membership: Membership, from: Rank | "any", tag: number): Handle<Parcel>;
   arrived(membership: Membership, tag: number): Promise<readonly Parcel[]>;
   started(rank: Rank, id: number): Handle<void>;
@@ -91,10 +100,10 @@ class Calls implements StartedCalls {
     return mapped(this.#start({ operation: "barrier", length: 0 }, [EMPTY]), nothing);
   }
 
-  send(x: Float32Array, to: Rank, tag = 0): Handle<void> {
+  send(vector: Float32Array, to: Rank, tag = 0, { given = false }: SendOptions = {}): Handle<void> {
     this.#checkPeer("send", to);
     checkTag("send", tag);
-    return this.#world.send(this.#membership, x, to, tag);
+    return this.#world.send(this.#membership, { vector, to, tag, given });
   }
 
   recv(from: Rank | "any", tag = 0): Handle<Message> {
@@ -186,8 +195,8 @@ export class Member implements Communicator {
     return this.#calls.barrier().wait();
   }
 
-  async send(x: Float32Array, to: Rank, tag?: number): Promise<void> {
-    return this.#calls.send(x, to, tag).wait();
+  async send(x: Float32Array, to: Rank, tag?: number, options?: SendOptions): Promise<void> {
+    return this.#calls.send(x, to, tag, options).wait();
   }
 
   async recv(from: Rank | "any", tag?: number): Promise<Message> {

@@ -21,7 +21,7 @@ import { type Disruptions, PeerLostError } from "./disruptions.ts";
 import type { Arrival, Gathering } from "./gathering.ts";
 import { Group } from "./group.ts";
 import { Mailboxes, type MailboxSnapshot, type Parcel } from "./mailboxes.ts";
-import { Member, type Membership, type MemberWorld, type StartOptions } from "./member.ts";
+import { type Letter, Member, type Membership, type MemberWorld, type StartOptions } from "./member.ts";
 import { deliver } from "./results.ts";
 import type { AllReduceChoice } from "./schedules/allReduce.ts";
 import { type Outcome, Started } from "./started.ts";
@@ -203,16 +203,23 @@ class World implements SimulatedWorld, MemberWorld {
     return started;
   }
 
-  send({ ranks, key, member }: Membership, x: Float32Array, to: Rank, tag: number): Handle<void> {
+  send({ ranks, key, member }: Membership, { vector, to, tag, given }: Letter): Handle<void> {
     const rank = ranks[member]!;
     const target = ranks[to]!;
     const started = this.#begin<void>(rank, "send", () => `its message to rank ${target}`);
     const sent = started.ready;
     const group = key === this.#key ? "" : key;
-    const { arrived } = this.#mail.send({ source: rank, target, group, tag, sent, vector: x });
+    const { arrived } = this.#mail.send({
+      source: rank,
+      target,
+      group,
+      tag,
+      sent,
+      vector: given ? vector : vector.slice(),
+    });
     started.settle({ lastReady: sent, end: arrived, bytes: 0, value: undefined });
     // Nobody needs to wait for a message that was sent, so it counts at once and is not kept open.
-    this.#counters[rank]!.bytesSent += x.byteLength;
+    this.#counters[rank]!.bytesSent += vector.byteLength;
     this.#open[rank]!.delete(started.id);
     this.#options.emit?.({
       type: "collective",
@@ -221,7 +228,7 @@ class World implements SimulatedWorld, MemberWorld {
       ranks: [rank, target],
       ready: [sent, sent],
       end: [arrived, arrived],
-      bytes: [x.byteLength, 0],
+      bytes: [vector.byteLength, 0],
     });
     return started;
   }

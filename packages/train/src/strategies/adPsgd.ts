@@ -3,8 +3,9 @@
 // with the paper's split into active nodes, which ask, and passive ones, which answer.
 
 import { parseConfig } from "@atoll/core/config";
-import { adamW, type Optimizer } from "@atoll/tensor";
+import { adamW, addVectors, divideVector, type Optimizer, subtractVectors } from "@atoll/tensor";
 import { z } from "zod";
+import { type MessagePool, messagePool } from "./messagePool.ts";
 import { steps } from "./optionSchemas.ts";
 import type { ParameterStrategy, StrategyEntry, StrategyNode, StrategyState } from "./strategy.ts";
 
@@ -39,6 +40,7 @@ export interface AdPsgdOptions {
  */
 export function adPsgd({ optimizer = adamW(), ...given }: AdPsgdOptions = {}): ParameterStrategy {
   const { H } = parseConfig(options, given, "strategy");
+  const pool = messagePool(0);
   return {
     kind: "parameter",
     name: "adpsgd",
@@ -50,7 +52,7 @@ export function adPsgd({ optimizer = adamW(), ...given }: AdPsgdOptions = {}): P
     async begin(node, state) {
       const { rank, worldSize } = node.communicator;
       if (worldSize === 1 || node.step % H !== 0) return;
-      if (rank % 2 === 0) await ask(node, state);
+      if (rank % 2 === 0) await ask(node, state, pool);
       else await answer(node);
     },
     synchronise: () => Promise.resolve(),
@@ -58,27 +60,29 @@ export function adPsgd({ optimizer = adamW(), ...given }: AdPsgdOptions = {}): P
 }
 
 /** Takes the answer if it has come, and asks again. */
-async function ask(node: StrategyNode, { values }: StrategyState): Promise<void> {
+async function ask(node: StrategyNode, { values }: StrategyState, pool: MessagePool): Promise<void> {
   const { communicator, parameters, sharedRandom, step } = node;
   for (const { vector } of await communicator.arrived()) {
-    for (let i = 0; i < parameters.length; i++) parameters[i]! -= vector[i]!;
+    subtractVectors(parameters, parameters, vector);
+    pool.giveBack(node, vector);
     values.asked = 0;
   }
   if (values.asked === 1) return;
   const passive = Math.floor(communicator.worldSize / 2);
   const drawn = sharedRandom.derive("partner", communicator.rank, step).integer(passive);
-  communicator.start.send(parameters, 2 * drawn + 1);
+  const question = pool.take(node);
+  question.set(parameters);
+  communicator.start.send(question, 2 * drawn + 1, 0, { given: true });
   values.asked = 1;
 }
 
 /** Averages with those who have asked, one after another. */
 async function answer({ communicator, parameters }: StrategyNode): Promise<void> {
   for (const { source, vector: delta } of await communicator.arrived()) {
-    for (let i = 0; i < parameters.length; i++) {
-      delta[i] = (delta[i]! - parameters[i]!) / 2;
-      parameters[i]! += delta[i]!;
-    }
-    communicator.start.send(delta, source);
+    subtractVectors(delta, delta, parameters);
+    divideVector(delta, 2);
+    addVectors(parameters, parameters, delta);
+    communicator.start.send(delta, source, 0, { given: true });
   }
 }
 

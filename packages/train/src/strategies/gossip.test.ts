@@ -118,7 +118,7 @@ describe("sgp", () => {
             await strategy.synchronise(node, state);
           }
           weights[rank] = state.values.weight!;
-          numerators[rank] = state.tensors.numerator!;
+          numerators[rank] = node.parameters.map((z) => z * weights[rank]!);
         });
         let w = start.map(() => 1);
         for (let round = 0; round < rounds; round++) w = mixed(w, world, round);

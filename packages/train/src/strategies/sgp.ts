@@ -5,11 +5,12 @@
 
 import { ConfigError } from "@atoll/core";
 import { parseConfig } from "@atoll/core/config";
-import { adamW, type Optimizer } from "@atoll/tensor";
+import { adamW, addVectors, decayAndAdd, divideVector, type Optimizer } from "@atoll/tensor";
 import { z } from "zod";
+import { messagePool } from "./messagePool.ts";
 import { steps } from "./optionSchemas.ts";
 import { mostPeers, type Neighbours, neighboursOf, type PushGraph, pushGraphs } from "./pushGraph.ts";
-import type { ParameterStrategy, StrategyEntry, StrategyNode, StrategyState } from "./strategy.ts";
+import type { ParameterStrategy, StrategyEntry, StrategyNode } from "./strategy.ts";
 
 const options = z.strictObject({
   peers: steps(1, "nodes that each node sends to in a step"),
@@ -31,10 +32,13 @@ export interface SgpOptions {
 /**
  * Each node has a numerator x and a weight w, at first 1; its parameters are z = x/w. A step takes the gradient at z and adds
  * what the optimizer makes of it to x (what it adds beside the gradient, such as weight decay, it takes from z too); then x
- * and w are cut into peers + 1 equal parts: one is kept, one goes to each peer, and what the nodes before it in the graph
- * have sent is added, in a fixed order. Nodes wait for those messages: of this step, or of the step `overlap` earlier, so
- * that they travel while the next gradients are computed. Σx and Σw over nodes and messages in flight are conserved.
- * State: `numerator` (x), each node's own, and the weight.
+ * and w are cut into peers + 1 equal parts: one is kept, one goes to each peer, and the parts of the nodes before it in the
+ * graph are added, in a fixed order. (What is sent is x and w; the receiver takes the part, which is the same for all.)
+ * Nodes wait for those messages: of this step, or of the step `overlap` earlier, so that they travel while the next gradients
+ * are computed. Σx and Σw over nodes and messages in flight are conserved.
+ *
+ * State: w, each node's own. In the graphs `exponential` and `ring`, where each node hears from as many as it sends to, all
+ * weights stay 1 unless messages overlap; else `start` (z before the local step), from which with w comes x.
  *
  * Bytes a node sends: 4(P + 1) to each peer every step, the weight being one float. On one node it is the optimizer alone,
  * on two with one peer it averages both.
@@ -42,6 +46,7 @@ export interface SgpOptions {
  */
 export function sgp({ optimizer = adamW(), ...given }: SgpOptions = {}): ParameterStrategy {
   const { peers, graph, overlap } = parseConfig(options, given, "strategy");
+  const pool = messagePool(1);
   const neighbours = (node: StrategyNode, round: number): Neighbours => {
     const { rank, worldSize } = node.communicator;
     return neighboursOf(rank, { graph, peers, round, worldSize, random: node.sharedRandom });
@@ -59,57 +64,40 @@ export function sgp({ optimizer = adamW(), ...given }: SgpOptions = {}): Paramet
         );
     },
     init: ({ parameters }) => ({
-      tensors: { numerator: Float32Array.from(parameters) },
+      tensors: graph === "random" || overlap > 0 ? { start: Float32Array.from(parameters) } : {},
       values: { weight: 1 },
     }),
     localSteps: () => 1,
-    async synchronise(node, state) {
-      const round = node.step - 1;
-      addLocalStep(node.parameters, state);
-      push(node, state, neighbours(node, round).out);
-      if (round >= overlap) await collect(node, state, neighbours(node, round - overlap).in);
-      const { weight } = state.values;
-      const x = state.tensors.numerator!;
-      for (let i = 0; i < x.length; i++) node.parameters[i] = x[i]! / weight!;
+    async synchronise(node, { tensors, values }) {
+      const { parameters: z, communicator, step } = node;
+      if (communicator.worldSize === 1) return;
+      const { start } = tensors;
+      const weight = values.weight!;
+      // The local step has made z + u of z, and x + u is wz + u.
+      if (start !== undefined) for (let i = 0; i < z.length; i++) z[i]! += (weight - 1) * start[i]!;
+      const round = step - 1;
+      for (const target of neighbours(node, round).out) {
+        const message = pool.take(node);
+        message.set(z);
+        message[z.length] = weight;
+        communicator.start.send(message, target, 0, { given: true });
+      }
+      const sources = round < overlap ? [] : neighbours(node, round - overlap).in;
+      let total = weight;
+      for (const [i, source] of sources.entries()) {
+        const { vector } = await communicator.recv(source);
+        const x = vector.subarray(0, z.length);
+        total += vector[z.length]!;
+        // Both sums are of so many parts, and z is the ratio of the two.
+        if (i < sources.length - 1) addVectors(z, z, x);
+        else decayAndAdd(z, x, { decay: 1 / total, factor: 1 / total });
+        pool.giveBack(node, vector);
+      }
+      if (sources.length === 0) divideVector(z, Math.fround(total));
+      values.weight = Math.fround(total / (peers + 1));
+      start?.set(z);
     },
   };
-}
-
-/** x ← x + (what the local step has added to z). */
-function addLocalStep(parameters: Float32Array, { tensors, values }: StrategyState): void {
-  const x = tensors.numerator!;
-  const weight = values.weight!;
-  for (let i = 0; i < x.length; i++) x[i]! += parameters[i]! - Math.fround(x[i]! / weight);
-}
-
-/** Keeps one part of (x, w) and sends one to each of the others. */
-function push(
-  { communicator }: StrategyNode,
-  { tensors, values }: StrategyState,
-  out: Neighbours["out"],
-): void {
-  const x = tensors.numerator!;
-  const part = 1 / (out.length + 1);
-  for (let i = 0; i < x.length; i++) x[i]! *= part;
-  values.weight = Math.fround(values.weight! * part);
-  const message = new Float32Array(x.length + 1);
-  message.set(x);
-  message[x.length] = values.weight;
-  for (const target of out) communicator.start.send(message, target);
-}
-
-/** Adds what those have sent who are first to be heard of next. */
-async function collect(
-  { communicator }: StrategyNode,
-  { tensors, values }: StrategyState,
-  sources: Neighbours["in"],
-): Promise<void> {
-  const x = tensors.numerator!;
-  for (const source of sources) {
-    const { vector } = await communicator.recv(source);
-    for (let i = 0; i < x.length; i++) x[i]! += vector[i]!;
-    values.weight = Math.fround(values.weight! + vector[x.length]!);
-  }
 }
 
 export const sgpEntry: StrategyEntry = {
