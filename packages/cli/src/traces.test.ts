@@ -105,6 +105,11 @@ test.each<[string, number, RegExp]>([
     /"network\.trace\.shift" needs network\.trace\.repeat/,
   ],
   ["network.trace=up.csv network.bandwidth=1e6", 2, /give one of them, not both/],
+  [
+    "network.trace=up.csv maxSteps=200000",
+    2,
+    /Option "network\.trace": the bandwidth ends at 1\.50 s, but the nodes compute longer than that/,
+  ],
   ["network.background.load=1", 2, /Option "network\.background\.load": expected .*0\.99, got 1\./],
   ["network.background=0.3", 2, /as network\.background\.load=0\.3, got 0\.3/],
   [

@@ -21,6 +21,7 @@ import { measureSteps } from "./measure.ts";
 import type { ResolvedFitOptions } from "./options.ts";
 import type { PreparedRun } from "./prepare.ts";
 import { StepRecorder } from "./recorder.ts";
+import { refuseShortTrace } from "./refuseShortTrace.ts";
 import type { Replica } from "./replica.ts";
 import { aheadOf, type NodeParts, type RunSnapshot, restoreNode, snapshotNode } from "./snapshot.ts";
 import { isAsynchronous } from "./strategies/index.ts";
@@ -90,6 +91,13 @@ export class Simulation {
       seconds(resume === undefined ? 0 : resume.nodes[rank]!.state.time),
     );
     this.#network = resolveNetwork(options.network, { worldSize, random: random.derive("network") });
+    refuseShortTrace({
+      networkEnd: this.#network.horizon,
+      nodes: worldSize,
+      maxSteps: this.maxSteps,
+      strategy,
+      compute,
+    });
     this.#clock = createVirtualClock();
     this.#world = createSimulatedWorld({
       worldSize,
