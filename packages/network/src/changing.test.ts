@@ -3,10 +3,13 @@
 import { bytes, createRandom, type Rank, type Seconds, seconds } from "@atoll/core";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { Detours } from "./detours.ts";
+import { createLinkTable } from "./link.ts";
 import { type Network, resolveNetwork } from "./network.ts";
 import type { Outages } from "./outages.ts";
+import { PROFILES } from "./profile.ts";
 import type { TransferSchedule } from "./schedule.ts";
-import type { Edge } from "./topology/custom.ts";
+import { custom, type Edge } from "./topology/custom.ts";
 import type { TracePoint } from "./trace.ts";
 
 /** All that changes does so at multiples of this: the brute force stops at each. */
@@ -241,6 +244,49 @@ describe("links that follow traces and go down", () => {
         expect(arrived).toBeCloseTo(bruteForce(alone)[source]!, 7);
       }),
       { numRuns: 200 },
+    );
+  });
+
+  test("transfers over one link move what it carries, no more and no less: the last ends when the integral is their sum", () => {
+    fc.assert(
+      fc.property(
+        examples,
+        fc.array(fc.integer({ min: 1, max: 30 }), { minLength: 1, maxLength: 5 }),
+        (example, sizes) => {
+          const [from, to] = example.edges[0]!;
+          const transfers = sizes.map((size) => ({ source: from, target: to, size }));
+          const alone = { ...example, transfers, nic: 100, ready: example.ready.map(() => 0) };
+          const times = networkOf(alone, false).time(oneRound(alone), start(alone));
+          const row = example.bandwidths[0]!;
+          let moved = 0;
+          for (let time = 0; time < times[to]!; time += TICK)
+            moved += row[Math.round(time / TICK) % row.length]! * Math.min(TICK, times[to]! - time);
+          expect(moved).toBeCloseTo(
+            sizes.reduce((sum, size) => sum + size, 0),
+            7,
+          );
+        },
+      ),
+    );
+  });
+
+  test("no byte goes over a link that is down, and it goes its usual way whenever that is open", () => {
+    fc.assert(
+      fc.property(examples, fc.array(ticks(80), { minLength: 1 }), (example, times) => {
+        const outages = outagesOf(example);
+        const table = createLinkTable(PROFILES.wan, example.nodes, createRandom(1));
+        const topology = custom(table, example.edges);
+        const detours = new Detours(topology, outages);
+        const isUp = (a: Rank, b: Rank, at: number): boolean =>
+          topology.link(a, b) !== undefined && outages.isUp(a, b, at);
+        for (const at of times)
+          for (const { source, target } of example.transfers) {
+            const usual = topology.route(source, target);
+            expect(detours.isOpen(usual, at)).toBe(usual.every((link) => isUp(link.source, link.target, at)));
+            const way = detours.find(source, target, at);
+            expect(way).toEqual(shortest(source, target, example.nodes, (a, b) => isUp(a, b, at)));
+          }
+      }),
     );
   });
 });
