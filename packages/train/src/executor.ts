@@ -4,6 +4,7 @@
 
 import type { Optimizer, VectorLayout } from "@atoll/tensor";
 import type { DataSource } from "./data/index.ts";
+import type { LocalTask } from "./localOperations.ts";
 import type { Model } from "./models/index.ts";
 import type { Replica } from "./replica.ts";
 
@@ -54,6 +55,8 @@ export interface Executor extends AsyncDisposable {
   update(replica: Replica, count: number): Promise<void>;
   /** Steps of gradient and update; returns each step's loss. `count` is the number of updates done before. */
   localSteps(replica: Replica, batch: StepBatch, count: number): Promise<Float64Array>;
+  /** An operation on vectors of nodes, or on plain arrays. */
+  run(task: LocalTask): Promise<void>;
   /** Loss and accuracy over the given examples of the evaluation data, in evaluation mode; changes nothing. */
   evaluate(weights: Pick<Replica, "parameters" | "buffers">, indices: Uint32Array): Promise<Evaluation>;
 }

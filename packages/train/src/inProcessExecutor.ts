@@ -7,6 +7,7 @@ import { type Backend, compile, type HostTensor, lower, type Program, wasm } fro
 import { exampleShape, gather } from "./data/index.ts";
 import { evaluationBatches } from "./evaluation.ts";
 import type { Evaluation, Executor, ExecutorFactory, ExecutorOptions, StepBatch } from "./executor.ts";
+import { type LocalTask, runLocally } from "./localOperations.ts";
 import { evaluationFunction, gradientFunction, updateFunction } from "./programs.ts";
 import { type Replica, type ReplicaLayout, replicaLayout, replicaOver } from "./replica.ts";
 
@@ -108,6 +109,10 @@ class InProcessExecutor implements Executor {
       await this.update(replica, count + step);
     }
     return losses;
+  }
+
+  async run(task: LocalTask): Promise<void> {
+    runLocally(task);
   }
 
   async evaluate(

@@ -8,7 +8,7 @@
 import type { Communicator } from "@atoll/comm";
 import { type Random, type Seconds, seconds } from "@atoll/core";
 import type { Clock } from "@atoll/network";
-import type { VectorLayout } from "@atoll/tensor";
+import { allocateBeside, type VectorLayout } from "@atoll/tensor";
 import type { ComputeModel } from "./compute.ts";
 import type { Sampler, SamplerPosition } from "./data/index.ts";
 import type { Executor, StepBatch } from "./executor.ts";
@@ -63,6 +63,7 @@ export class TrainNode {
   #computeSeconds = 0;
   /** The gradient step under way: when it began, and how long it computes. */
   #computing = { from: seconds(0), duration: seconds(0) };
+  #preparing = false;
 
   constructor(
     options: TrainNodeOptions,
@@ -86,8 +87,13 @@ export class TrainNode {
       share,
       computed: (part) => this.#computed(part),
       sharedRandom: random.derive("strategy"),
+      local: {
+        run: (task) => options.executor.run(task),
+        // What is prepared is part of the gradient's own work, which is on the clock as a whole.
+        until: (work) => (this.#preparing ? work : options.clock.work(seconds(0), work)),
+      },
     };
-    this.strategyState = options.strategy.init(this.#strategyNode);
+    this.strategyState = beside(replica.parameters, options.strategy.init(this.#strategyNode));
   }
 
   /** Steps done. */
@@ -140,14 +146,15 @@ export class TrainNode {
     return horizon.behind > 0 ? horizon.last : this.#step;
   }
 
-  async #gradientStep({ exchange, exchangesFrom = 1 }: GradientStrategy): Promise<void> {
+  async #gradientStep(strategy: GradientStrategy): Promise<void> {
+    const { exchangesFrom = 1 } = strategy;
     const { clock, executor, replica } = this.#options;
     this.#committed = this.#step + 1;
     const [duration] = this.#durations(1);
     this.#computing = { from: clock.now(), duration: duration! };
     const untilExchange = seconds(duration! * exchangesFrom);
-    const loss = await clock.work(untilExchange, executor.gradient(replica, this.#nextBatch(1)));
-    await exchange(this.#strategyNode, this.strategyState);
+    const loss = await clock.work(untilExchange, this.#gradient(strategy, this.#nextBatch(1)));
+    await strategy.exchange(this.#strategyNode, this.strategyState);
     await this.#computed(1);
     await clock.work(seconds(0), executor.update(replica, this.#step));
     this.#step++;
@@ -161,6 +168,19 @@ export class TrainNode {
     const { from, duration } = this.#computing;
     const left = from + duration * part - clock.now();
     if (left > 0) await clock.sleep(seconds(left));
+  }
+
+  /** Gradients, and what the strategy makes of them before it needs the others. */
+  async #gradient(strategy: GradientStrategy, batch: StepBatch): Promise<number> {
+    const loss = await this.#options.executor.gradient(this.#options.replica, batch);
+    if (strategy.prepare === undefined) return loss;
+    this.#preparing = true;
+    try {
+      await strategy.prepare(this.#strategyNode, this.strategyState);
+    } finally {
+      this.#preparing = false;
+    }
+    return loss;
   }
 
   async #localSteps(
@@ -224,4 +244,14 @@ export class TrainNode {
     for (let i = 0; i < steps; i++) keys.set(own.derive(this.#step + i).key, 2 * i);
     return { source, indices: sampler.next(steps), keys };
   }
+}
+
+/** A strategy's state where the node's parameters lie, so that workers and kernels reach all of it. */
+function beside(parameters: Float32Array, { tensors, values }: StrategyState): StrategyState {
+  const moved = Object.entries(tensors).map(([name, tensor]) => {
+    const vector = allocateBeside(parameters, tensor.length);
+    vector.set(tensor);
+    return [name, vector];
+  });
+  return { tensors: Object.fromEntries(moved), values };
 }

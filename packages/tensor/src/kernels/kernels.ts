@@ -2,6 +2,13 @@
 
 import { invariant } from "@atoll/core";
 import {
+  collectAtLeast,
+  largestMagnitude,
+  roundToSteps,
+  signsTimes,
+  sumOfMagnitudes,
+} from "./codecFunctions.ts";
+import {
   accumulate,
   accumulateMomentum,
   adam,
@@ -62,18 +69,32 @@ export interface Kernels {
   ): void;
   /** Σ v², added up in float64. */
   sumOfSquares(vector: Float32Array): number;
+  /** Unchecked: the caller vouches for the offsets. */
+  readonly blocks: BlockFunctions;
 }
 
-type Exports = Record<KernelName, (...args: number[]) => void> & {
-  readonly sumOfSquares: (byteOffset: number, length: number) => number;
-};
+type Exports = Record<KernelName, (...args: number[]) => void> &
+  BlockFunctions & {
+    readonly sumOfSquares: (byteOffset: number, length: number) => number;
+  };
+
+/** Functions on byte offsets of the memory; what they do is told where they are defined (codecFunctions.ts). */
+export interface BlockFunctions {
+  largestMagnitude(x: number, length: number): number;
+  sumOfMagnitudes(x: number, length: number): number;
+  signsTimes(x: number, out: number, length: number, scale: number): void;
+  roundToSteps(x: number, out: number, length: number, scale: number, most: number): void;
+  collectAtLeast(x: number, length: number, threshold: number, out: number, capacity: number): number;
+}
+
+const BLOCK_FUNCTIONS = [largestMagnitude, sumOfMagnitudes, signsTimes, roundToSteps, collectAtLeast];
 
 let compiled: WebAssembly.Module | undefined;
 
 /** The module is the same for all memories, so it is compiled once a thread. */
 function kernelModule(): WebAssembly.Module {
   compiled ??= new WebAssembly.Module(
-    encodeModule([...Object.values(KERNELS).map(emitElementwise), sumOfSquares]),
+    encodeModule([...Object.values(KERNELS).map(emitElementwise), sumOfSquares, ...BLOCK_FUNCTIONS]),
   );
   return compiled;
 }
@@ -97,6 +118,7 @@ export function createKernels(memory: WebAssembly.Memory): Kernels {
       checkVector("sumOfSquares", vector, vector.length, memory);
       return functions.sumOfSquares(vector.byteOffset, vector.length);
     },
+    blocks: functions,
   };
 }
 

@@ -17,6 +17,12 @@ import {
 } from "@atoll/tensor/node/runtime";
 import { type DataSource, gather } from "../data/index.ts";
 import type { StepBatch } from "../executor.ts";
+import {
+  localOperations,
+  type OperationName,
+  type OperationNumbers,
+  type OperationVectors,
+} from "../localOperations.ts";
 import { type Replica, type ReplicaLayout, replicaOver } from "../replica.ts";
 
 /** Evaluation is traced for a full batch, and for what is left over. */
@@ -65,6 +71,12 @@ export type Task =
       readonly steps: UpdateSteps;
     }
   | {
+      readonly kind: "local";
+      readonly operation: OperationName;
+      readonly vectors: Readonly<Record<string, VectorAddress>>;
+      readonly numbers: OperationNumbers;
+    }
+  | {
       readonly kind: "evaluate";
       readonly parameters: Float32Array;
       readonly buffers: Float32Array;
@@ -101,11 +113,19 @@ export class TrainingSession {
         return this.#setup.update.kind === "loop"
           ? this.#loopedSteps(this.#setup.update.loop, task)
           : this.#separateSteps(task);
+      case "local":
+        localOperations[task.operation](this.#vectors(task.vectors), task.numbers);
+        return new Float64Array(0);
       case "evaluate":
         return this.#evaluate(task);
       default:
         return unreachable(task);
     }
+  }
+
+  #vectors(addresses: Readonly<Record<string, VectorAddress>>): OperationVectors {
+    const views = Object.entries(addresses).map(([name, address]) => [name, viewAt(this.#memories, address)]);
+    return Object.fromEntries(views) as OperationVectors;
   }
 
   #replica(address: VectorAddress): Replica {

@@ -14,9 +14,11 @@ import {
   type UpdatePlan,
   type VectorAddress,
 } from "@atoll/tensor";
+import { memoryOf } from "@atoll/tensor/vectors";
 import { share } from "../data/dataset.ts";
 import { evaluationBatches } from "../evaluation.ts";
 import type { Evaluation, Executor, ExecutorFactory, ExecutorOptions, StepBatch } from "../executor.ts";
+import { type LocalTask, runLocally } from "../localOperations.ts";
 import {
   evaluationFunction,
   gradientFunction,
@@ -108,6 +110,17 @@ class WorkerExecutor implements Executor {
     return this.#run({ kind: "localSteps", block: this.#addressOf(block), batch, steps });
   }
 
+  /** On a worker, unless a vector is a plain array, which a worker would not see. */
+  async run({ operation, vectors, numbers }: LocalTask): Promise<void> {
+    const addresses: Record<string, VectorAddress> = {};
+    for (const [name, vector] of Object.entries(vectors)) {
+      const address = this.#addressIn(vector);
+      if (address === undefined) return runLocally({ operation, vectors, numbers });
+      addresses[name] = address;
+    }
+    await this.#run({ kind: "local", operation, vectors: addresses, numbers });
+  }
+
   async evaluate(
     weights: Pick<Replica, "parameters" | "buffers">,
     indices: Uint32Array,
@@ -142,6 +155,14 @@ class WorkerExecutor implements Executor {
     const address = this.#addresses.get(block);
     invariant(address, "replicas are this executor's own");
     return address;
+  }
+
+  /** The address of a vector, or of a part of one, if it lies in this executor's memory. */
+  #addressIn(vector: Float32Array): VectorAddress | undefined {
+    const home = memoryOf(vector);
+    const memory = home === undefined ? -1 : this.#heap.memories.indexOf(home);
+    if (memory === -1) return undefined;
+    return { memory, byteOffset: vector.byteOffset, length: vector.length, dtype: "float32" };
   }
 
   /** The optimizer's numbers for `steps` steps from `count` updates on. */

@@ -4,11 +4,12 @@
 // and to the optimizer.
 
 import { parseConfig } from "@atoll/core/config";
-import { type Optimizer, sgd } from "@atoll/tensor";
+import { allocateBeside, type Optimizer, sgd } from "@atoll/tensor";
 import { z } from "zod";
-import { bitsOf, createTopK } from "../compressors/topK.ts";
-import { sharedResult } from "../compressors/wire.ts";
+import { candidateRoom } from "../compressors/sparse.ts";
+import { bitsOf } from "../compressors/topK.ts";
 import { decay } from "./optionSchemas.ts";
+import { preparation, scratchPerNode } from "./preparation.ts";
 import type { GradientStrategy, StrategyEntry } from "./strategy.ts";
 
 const options = z.strictObject({
@@ -34,7 +35,21 @@ export interface DgcOptions {
  */
 export function dgc({ optimizer = sgd({ learningRate: 0.1 }), ...given }: DgcOptions = {}): GradientStrategy {
   const { density, momentum } = parseConfig(options, given, "strategy");
-  const shared = sharedResult();
+  const scratch = scratchPerNode(({ parameters }) => {
+    const k = Math.max(1, Math.floor(density * parameters.length));
+    return {
+      message: allocateBeside(parameters, 2 * k), // indices, then values
+      candidates: allocateBeside(parameters, candidateRoom(k)),
+    };
+  });
+  const { prepare, take } = preparation(async (node, state) => {
+    const { velocity, residual } = state.tensors;
+    const { message, candidates } = scratch(node, state);
+    const { gradients, local } = node;
+    const vectors = { velocity: velocity!, residual: residual!, gradients, message, candidates };
+    await local.until(local.run({ operation: "dgcEncode", vectors, numbers: { momentum } }));
+    return message;
+  });
   return {
     kind: "gradient",
     name: "dgc",
@@ -45,43 +60,22 @@ export function dgc({ optimizer = sgd({ learningRate: 0.1 }), ...given }: DgcOpt
       tensors: { velocity: new Float32Array(length), residual: new Float32Array(length) },
       values: {},
     }),
-    async exchange({ communicator, gradients }, { tensors }) {
-      const velocity = tensors.velocity!;
-      const residual = tensors.residual!;
-      for (let i = 0; i < gradients.length; i++) {
-        velocity[i] = momentum * velocity[i]! + gradients[i]!;
-        residual[i]! += velocity[i]!;
-      }
-      const indices = largest(residual, Math.max(1, Math.floor(density * residual.length)));
-      const message = new Float32Array(2 * indices.length); // indices, then values
-      bitsOf(message).set(indices);
-      for (let j = 0; j < indices.length; j++) {
-        const index = indices[j]!;
-        message[indices.length + j] = residual[index]!;
-        residual[index] = 0;
-        velocity[index] = 0;
-      }
-      const parts = await communicator.allGather(message);
-      gradients.set(shared(parts, () => meanOf(parts, gradients.length)));
+    prepare,
+    async exchange(node, state) {
+      const parts = await node.communicator.allGather(await take(node, state));
+      writeMean(parts, node.gradients);
     },
   };
 }
 
-function largest(x: Float32Array, k: number): Uint32Array {
-  const indices = new Uint32Array(k);
-  createTopK(x.length)(bitsOf(x), { start: 0, end: x.length, k }, indices, 0);
-  return indices;
-}
-
 /** The mean of sparse vectors, in the order of their ranks. */
-function meanOf(messages: readonly Float32Array[], length: number): Float32Array {
-  const mean = new Float32Array(length);
+function writeMean(messages: readonly Float32Array[], mean: Float32Array): void {
+  mean.fill(0);
   for (const message of messages) {
     const k = message.length / 2;
     const indices = bitsOf(message).subarray(0, k);
     for (let j = 0; j < k; j++) mean[indices[j]!]! += message[k + j]! / messages.length;
   }
-  return mean;
 }
 
 export const dgcEntry: StrategyEntry = {

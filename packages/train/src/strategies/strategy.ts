@@ -6,11 +6,20 @@ import type { Communicator } from "@atoll/comm";
 import type { ConfigTree, Random } from "@atoll/core";
 import type { Optimizer, VectorLayout } from "@atoll/tensor";
 import type { z } from "zod";
+import type { LocalTask } from "../localOperations.ts";
 
 /** All that a strategy remembers: vectors by name, and numbers. Both are part of a checkpoint. */
 export interface StrategyState {
   readonly tensors: Readonly<Record<string, Float32Array>>;
   readonly values: Record<string, number>;
+}
+
+/** The node's own arithmetic, done on a worker thread where there is one. */
+export interface LocalWork {
+  /** Starts an operation; its vectors must not be touched until the promise has ended. */
+  run(task: LocalTask): Promise<void>;
+  /** Waits for such operations. It takes no simulated time. */
+  until<T>(work: Promise<T>): Promise<T>;
 }
 
 /** The node that a strategy acts on. */
@@ -35,6 +44,7 @@ export interface StrategyNode {
   computed(part: number): Promise<void>;
   /** A stream that is the same on every rank: draw from `sharedRandom.derive(label, round)`. */
   readonly sharedRandom: Random;
+  readonly local: LocalWork;
 }
 
 interface StrategyBase {
@@ -57,6 +67,11 @@ export interface GradientStrategy extends StrategyBase {
    * `config` has to say. The step ends no earlier than its compute time. Default 1.
    */
   readonly exchangesFrom?: number | undefined;
+  /**
+   * What the node does on its gradients before it needs the others, on the worker threads: called as soon as there are
+   * gradients, while other nodes still compute theirs. Nothing may be awaited in it but `node.local`.
+   */
+  prepare?(node: StrategyNode, state: StrategyState): Promise<void>;
   /** Replaces `node.gradients` by what the optimizer shall apply. */
   exchange(node: StrategyNode, state: StrategyState): Promise<void>;
 }

@@ -4,6 +4,7 @@ import { createSimulatedWorld } from "@atoll/comm";
 import { type CollectiveDone, createRandom } from "@atoll/core";
 import { type Clock, createVirtualClock, resolveNetwork } from "@atoll/network";
 import type { VectorLayout } from "@atoll/tensor";
+import { type LocalTask, runLocally } from "../localOperations.ts";
 import type { StrategyNode } from "../strategies/index.ts";
 
 export interface WorldOptions {
@@ -48,6 +49,7 @@ export async function onRanks(
         share: shares?.[rank] ?? 1 / worldSize,
         computed: () => Promise.resolve(),
         sharedRandom: random.derive("strategy"),
+        local: { run: async (task: LocalTask) => runLocally(task), until: <T>(work: Promise<T>) => work },
       };
       return body(node, rank, clock.forRank(rank));
     }),

@@ -1,0 +1,168 @@
+// Writes the functions of a kernel that is no formula for one element (see elementwise.ts): expressions over locals, loops,
+// and SIMD instructions by name. WebAssembly core specification 2.0, chapter 5.4; opcodes are those of its tables.
+
+import { type Code, getLocal, setLocal, simd, type ValueType, type WasmFunction } from "./encode.ts";
+
+/** Code that leaves a value on the stack. */
+export type Value = Code;
+
+/** Signed LEB128. */
+function signed(value: number): Code {
+  const bytes: number[] = [];
+  let rest = value | 0;
+  for (;;) {
+    const low = rest & 0x7f;
+    rest >>= 7;
+    const done = (rest === 0 && (low & 0x40) === 0) || (rest === -1 && (low & 0x40) !== 0);
+    bytes.push(done ? low : low | 0x80);
+    if (done) return bytes;
+  }
+}
+
+/** Takes its operands from the stack. */
+type Instruction = (...operands: readonly Value[]) => Value;
+
+const instruction =
+  (opcode: Code): Instruction =>
+  (...operands) => [...operands.flat(), ...opcode];
+
+const OFFSET = 0;
+
+export const i32 = {
+  constant: (value: number): Value => [0x41, ...signed(value)],
+  add: instruction([0x6a]) as Instruction,
+  subtract: instruction([0x6b]) as Instruction,
+  multiply: instruction([0x6c]) as Instruction,
+  and: instruction([0x71]) as Instruction,
+  shiftLeft: instruction([0x74]) as Instruction,
+  lessUnsigned: instruction([0x49]) as Instruction,
+  greaterOrEqualUnsigned: instruction([0x4f]) as Instruction,
+  store: (address: Value, value: Value): Code => [...address, ...value, 0x36, 2, OFFSET],
+} as const;
+
+export const f64 = {
+  constant: (value: number): Value => [0x44, ...new Uint8Array(Float64Array.of(value).buffer)],
+  add: instruction([0xa0]) as Instruction,
+} as const;
+
+export const v128 = {
+  load: (address: Value): Value => [...address, ...simd(0x00), 0, OFFSET],
+  /** One float32 in all lanes. */
+  loadSplat: (address: Value): Value => [...address, ...simd(0x09), 2, OFFSET],
+  store: (address: Value, value: Value): Code => [...address, ...value, ...simd(0x0b), 0, OFFSET],
+  zero: (): Value => [...simd(0x0c), ...new Array<number>(16).fill(0)],
+  /** Bytes of the first operand are 0 to 15, those of the second 16 to 31. */
+  shuffle: (a: Value, b: Value, bytes: readonly number[]): Value => [...a, ...b, ...simd(0x0d), ...bytes],
+  and: instruction(simd(0x4e)) as Instruction,
+  or: instruction(simd(0x50)) as Instruction,
+  xor: instruction(simd(0x51)) as Instruction,
+  anyTrue: instruction(simd(0x53)) as Instruction,
+} as const;
+
+export const f32x4 = {
+  splat: instruction(simd(0x13)) as Instruction,
+  lane: (value: Value, lane: number): Value => [...value, ...simd(0x1f), lane],
+  less: instruction(simd(0x43)) as Instruction,
+  absolute: instruction(simd(0xe0)) as Instruction,
+  add: instruction(simd(0xe4)) as Instruction,
+  multiply: instruction(simd(0xe6)) as Instruction,
+  /** Not a number if either is. */
+  maximum: instruction(simd(0xe9)) as Instruction,
+  ofIntegers: instruction(simd(0xfa)) as Instruction,
+  ofPair: instruction(simd(0x5e)) as Instruction,
+} as const;
+
+export const f64x2 = {
+  splat: instruction(simd(0x14)) as Instruction,
+  lane: (value: Value, lane: number): Value => [...value, ...simd(0x21), lane],
+  floor: instruction(simd(0x75)) as Instruction,
+  add: instruction(simd(0xf0)) as Instruction,
+  multiply: instruction(simd(0xf2)) as Instruction,
+  divide: instruction(simd(0xf3)) as Instruction,
+  /** Of lanes 0 and 1. */
+  ofFloats: instruction(simd(0x5f)) as Instruction,
+  ofUnsigned: instruction(simd(0xff)) as Instruction,
+} as const;
+
+export const i32x4 = {
+  splat: instruction(simd(0x11)) as Instruction,
+  constant: (...lanes: readonly number[]): Value => [
+    ...simd(0x0c),
+    ...new Uint8Array(Int32Array.from(lanes).buffer),
+  ],
+  lane: (value: Value, lane: number): Value => [...value, ...simd(0x1b), lane],
+  greaterOrEqual: instruction(simd(0x3f)) as Instruction,
+  bitmask: instruction(simd(0xa4)) as Instruction,
+  shiftLeft: instruction(simd(0xab)) as Instruction,
+  shiftRightUnsigned: instruction(simd(0xad)) as Instruction,
+  add: instruction(simd(0xae)) as Instruction,
+  minimum: instruction(simd(0xb6)) as Instruction,
+  maximum: instruction(simd(0xb8)) as Instruction,
+  extendLowUnsigned: instruction(simd(0xa9)) as Instruction,
+  extendHighUnsigned: instruction(simd(0xaa)) as Instruction,
+  /** Of the two lanes; 0 for what is not a number. Lanes 2 and 3 become 0. */
+  ofPair: instruction(simd(0xfc)) as Instruction,
+} as const;
+
+/** Lanes 2 and 3 of a vector, twice. */
+export const upper = (value: Value, again: Value): Value =>
+  v128.shuffle(value, again, [8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15]);
+
+/** Lanes 0 and 1 of two vectors. */
+export const joinLower = (a: Value, b: Value): Value =>
+  v128.shuffle(a, b, [0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23]);
+
+/** A local variable of a function under construction. */
+export interface Local {
+  readonly get: Value;
+  set(value: Value): Code;
+}
+
+export interface Frame<P extends string> {
+  readonly arguments: Readonly<Record<P, Local>>;
+  local(type: ValueType): Local;
+  /** `body` for index = 0, step, 2 · step … below `end`. */
+  count(end: Value, step: number, body: (index: Value) => Code): Code;
+}
+
+/** A function by its parameters and what it does; `body` leaves the result on the stack, if there is one. */
+export function assemble<P extends string>(
+  name: string,
+  parameters: Readonly<Record<P, ValueType>>,
+  result: ValueType | undefined,
+  body: (frame: Frame<P>) => readonly Code[],
+): WasmFunction {
+  const names = Object.keys(parameters) as P[];
+  const locals: ValueType[] = [];
+  const at = (index: number): Local => ({
+    get: getLocal(index),
+    set: (value) => [...value, ...setLocal(index)],
+  });
+  const local = (type: ValueType): Local => at(names.length + locals.push(type) - 1);
+  const code = body({
+    arguments: Object.fromEntries(names.map((parameter, i) => [parameter, at(i)])) as Record<P, Local>,
+    local,
+    count(end, step, each) {
+      const index = local("i32");
+      return [
+        ...index.set(i32.constant(0)),
+        ...[0x02, 0x40, 0x03, 0x40], // block, loop
+        ...i32.greaterOrEqualUnsigned(index.get, end),
+        ...[0x0d, 1], // br_if out of the block
+        ...each(index.get),
+        ...index.set(i32.add(index.get, i32.constant(step))),
+        ...[0x0c, 0, 0x0b, 0x0b], // br to the loop's start, end, end
+      ];
+    },
+  }).flat();
+  return {
+    name,
+    parameters: names.map((parameter) => parameters[parameter]),
+    results: result === undefined ? [] : [result],
+    locals,
+    body: code,
+  };
+}
+
+/** `then` where the condition is not zero. */
+export const when = (condition: Value, then: Code): Code => [...condition, 0x04, 0x40, ...then, 0x0b];

@@ -1,0 +1,62 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { allocateBeside, createHeap } from "../memory.ts";
+import { collectAtLeast, roundToIntegers, roundToSigns } from "./blocks.ts";
+
+/** Numbers of all sizes, ties of the rounding among them, and now and then what is no finite number. */
+const element = fc.oneof(
+  { weight: 8, arbitrary: fc.float({ noNaN: true, min: -300, max: 300 }) },
+  { weight: 4, arbitrary: fc.integer({ min: -254, max: 254 }).map((i) => i / 2) },
+  { weight: 1, arbitrary: fc.constantFrom(0, -0, 1e-42, -3e38, 127) },
+  { weight: 1, arbitrary: fc.float() },
+);
+const elements = fc.array(element, { maxLength: 70 });
+const blockSize = fc.constantFrom(1, 3, 4, 16, 30, 64);
+
+/** The same vectors in plain arrays and, off their beginnings, in one shared memory. */
+function both(
+  values: readonly number[],
+): readonly { readonly x: Float32Array; readonly out: Float32Array }[] {
+  const heap = createHeap();
+  const shared = [0, 1].map(() => heap.alloc(values.length + 1).subarray(1));
+  shared[0]!.set(values);
+  return [
+    { x: Float32Array.from(values), out: new Float32Array(values.length) },
+    { x: shared[0]!, out: shared[1]! },
+  ];
+}
+
+test("rounding to signs and to integers gives the same bits in shared memory as in plain arrays", () => {
+  fc.assert(
+    fc.property(elements, blockSize, (values, size) => {
+      for (const round of [
+        (x: Float32Array, out: Float32Array) => roundToSigns(x, out, size),
+        (x: Float32Array, out: Float32Array) => roundToIntegers(x, out, { blockSize: size, most: 127 }),
+      ]) {
+        const [plain, shared] = both(values).map(({ x, out }) => {
+          round(x, out);
+          return [...out];
+        });
+        expect(shared).toEqual(plain);
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test("elements from a magnitude on are found in their order, what is not a number among them", () => {
+  fc.assert(
+    fc.property(elements, fc.float({ min: 0, max: 200, noNaN: true }), fc.nat(80), (values, from, room) => {
+      const threshold = new Uint32Array(Float32Array.of(from).buffer)[0]!;
+      const expected = values.flatMap((value, i) =>
+        Number.isNaN(value) || Math.abs(Math.fround(value)) >= from ? [i] : [],
+      );
+      for (const { x } of both(values))
+        for (const out of [new Float32Array(room), allocateBeside(x, room)]) {
+          expect(collectAtLeast(x, threshold, out)).toBe(expected.length);
+          const found = new Uint32Array(out.buffer, out.byteOffset, Math.min(room, expected.length));
+          expect([...found]).toEqual(expected.slice(0, room));
+        }
+    }),
+  );
+});

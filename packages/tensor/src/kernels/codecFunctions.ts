@@ -1,0 +1,151 @@
+// What compressors do to a block of elements, as WebAssembly functions: they take byte offsets and lengths that are
+// multiples of four elements, and leave the rest of a block to the caller (see blocks.ts). Rounding is that of the loops
+// there, to the bit.
+
+import {
+  assemble,
+  f32x4,
+  f64,
+  f64x2,
+  i32,
+  i32x4,
+  joinLower,
+  upper,
+  type Value,
+  v128,
+  when,
+} from "./assembler.ts";
+import type { WasmFunction } from "./encode.ts";
+
+const FLOAT_BYTES = 4;
+const bytesOf = (length: Value): Value => i32.multiply(length, i32.constant(FLOAT_BYTES));
+
+/** `(x, length) => max |x|`, not a number if an element is none. */
+export const largestMagnitude: WasmFunction = assemble(
+  "largestMagnitude",
+  { x: "i32", length: "i32" },
+  "f32",
+  ({ arguments: { x, length }, local, count }) => {
+    const most = local("v128");
+    const swapped = (bytes: readonly number[]): Value =>
+      f32x4.maximum(most.get, v128.shuffle(most.get, most.get, bytes));
+    return [
+      count(bytesOf(length.get), 16, (index) =>
+        most.set(f32x4.maximum(most.get, f32x4.absolute(v128.load(i32.add(x.get, index))))),
+      ),
+      most.set(swapped([8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7])),
+      most.set(swapped([4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11])),
+      f32x4.lane(most.get, 0),
+    ];
+  },
+);
+
+/** `(x, length) => Σ |x|` in float64: four sums of every fourth element, then (0 + 2) + (1 + 3). */
+export const sumOfMagnitudes: WasmFunction = assemble(
+  "sumOfMagnitudes",
+  { x: "i32", length: "i32" },
+  "f64",
+  ({ arguments: { x, length }, local, count }) => {
+    const four = local("v128");
+    const low = local("v128");
+    const high = local("v128");
+    return [
+      count(bytesOf(length.get), 16, (index) => [
+        ...four.set(f32x4.absolute(v128.load(i32.add(x.get, index)))),
+        ...low.set(f64x2.add(low.get, f64x2.ofFloats(four.get))),
+        ...high.set(f64x2.add(high.get, f64x2.ofFloats(upper(four.get, four.get)))),
+      ]),
+      low.set(f64x2.add(low.get, high.get)),
+      f64.add(f64x2.lane(low.get, 0), f64x2.lane(low.get, 1)),
+    ];
+  },
+);
+
+/** `(x, out, length, scale)`: out ← −scale where x < 0, and scale elsewhere. */
+export const signsTimes: WasmFunction = assemble(
+  "signsTimes",
+  { x: "i32", out: "i32", length: "i32", scale: "f32" },
+  undefined,
+  ({ arguments: { x, out, length, scale }, local, count }) => {
+    const scales = local("v128");
+    const signBit = i32x4.splat(i32.constant(-0x80000000));
+    return [
+      scales.set(f32x4.splat(scale.get)),
+      count(bytesOf(length.get), 16, (index) => {
+        const negative = f32x4.less(v128.load(i32.add(x.get, index)), v128.zero());
+        return v128.store(i32.add(out.get, index), v128.xor(scales.get, v128.and(negative, signBit)));
+      }),
+    ];
+  },
+);
+
+/** `(x, out, length, scale, most)`: out ← q · scale, q the integer nearest to x / scale, at most `most` in magnitude. */
+export const roundToSteps: WasmFunction = assemble(
+  "roundToSteps",
+  { x: "i32", out: "i32", length: "i32", scale: "f32", most: "i32" },
+  undefined,
+  ({ arguments: { x, out, length, scale, most }, local, count }) => {
+    const four = local("v128");
+    const steps = local("v128");
+    const wide = local("v128");
+    const [least, greatest] = [local("v128"), local("v128")];
+    const nearest = (pair: Value): Value =>
+      i32x4.ofPair(f64x2.floor(f64x2.add(f64x2.divide(pair, wide.get), f64x2.splat(f64.constant(0.5)))));
+    return [
+      steps.set(f32x4.splat(scale.get)),
+      wide.set(f64x2.ofFloats(steps.get)),
+      greatest.set(i32x4.splat(most.get)),
+      least.set(i32x4.splat(i32.subtract(i32.constant(0), most.get))),
+      count(bytesOf(length.get), 16, (index) => {
+        const high = f64x2.ofFloats(upper(four.get, four.get));
+        const integers = joinLower(nearest(f64x2.ofFloats(four.get)), nearest(high));
+        const bounded = i32x4.maximum(i32x4.minimum(integers, greatest.get), least.get);
+        return [
+          ...four.set(v128.load(i32.add(x.get, index))),
+          ...v128.store(i32.add(out.get, index), f32x4.multiply(f32x4.ofIntegers(bounded), steps.get)),
+        ];
+      }),
+    ];
+  },
+);
+
+/**
+ * `(x, length, threshold, out, capacity) => count`: writes the indices of elements whose bits without the sign are at
+ * least the threshold, ascending, and none beyond the capacity; counts all of them.
+ */
+export const collectAtLeast: WasmFunction = assemble(
+  "collectAtLeast",
+  { x: "i32", length: "i32", threshold: "i32", out: "i32", capacity: "i32" },
+  "i32",
+  ({ arguments: { x, length, threshold, out, capacity }, local, count }) => {
+    const thresholds = local("v128");
+    const found = local("v128");
+    const total = local("i32");
+    const magnitude = i32x4.splat(i32.constant(0x7fffffff));
+    const take = (index: Value, lane: number): readonly number[] =>
+      when(i32x4.lane(found.get, lane), [
+        ...when(
+          i32.lessUnsigned(total.get, capacity.get),
+          i32.store(
+            i32.add(out.get, bytesOf(total.get)),
+            // A quarter of the byte offset, which is the element's number.
+            i32.add([...index, ...i32.constant(2), 0x76], i32.constant(lane)),
+          ),
+        ),
+        ...total.set(i32.add(total.get, i32.constant(1))),
+      ]);
+    return [
+      thresholds.set(i32x4.splat(threshold.get)),
+      count(bytesOf(length.get), 16, (index) => [
+        ...found.set(
+          i32x4.greaterOrEqual(v128.and(v128.load(i32.add(x.get, index)), magnitude), thresholds.get),
+        ),
+        ...when(
+          v128.anyTrue(found.get),
+          [0, 1, 2, 3].flatMap((lane) => take(index, lane)),
+        ),
+      ]),
+      total.get,
+    ];
+  },
+);

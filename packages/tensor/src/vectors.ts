@@ -1,0 +1,13 @@
+// Arithmetic on vectors, and no more: neither jax-js nor the compiler nor a runtime. An entry point of its own
+// (@atoll/tensor/vectors), since worker threads would load all that it imports.
+
+export { collectAtLeast, isShared, meanMagnitude, roundToIntegers, roundToSigns } from "./kernels/blocks.ts";
+export {
+  accumulateMomentum,
+  adamDirection,
+  addVectors,
+  decayAndAdd,
+  divideVector,
+  subtractVectors,
+} from "./kernels/vectors.ts";
+export { allocateBeside, memoryOf } from "./memory.ts";
