@@ -7,6 +7,7 @@ import { bytes, type ConfigValue, type Rank, RunError, type Seconds, seconds } f
 import type { Network, VirtualClock } from "@atoll/network";
 import { type Disruptions, PeerLostError } from "./disruptions.ts";
 import type { Started } from "./started.ts";
+import { textOfVector, vectorOfText } from "./vectorText.ts";
 
 /** A message on its way, or arrived and not received. Ranks are world ranks. */
 export interface Parcel {
@@ -28,7 +29,7 @@ interface Receive {
 }
 
 export interface MailboxSnapshot {
-  /** Messages in the order sent; their floats as unsigned 32-bit words, since JSON has no NaN. */
+  /** Messages in the order sent; their floats as text, see vectorText.ts. */
   readonly parcels: readonly {
     readonly source: number;
     readonly target: number;
@@ -36,7 +37,7 @@ export interface MailboxSnapshot {
     readonly tag: number;
     readonly sent: number;
     readonly arrived: number;
-    readonly words: readonly number[];
+    readonly vector: string;
   }[];
   /** Until when each rank's line is taken by the messages it has sent. */
   readonly busyUntil: readonly number[];
@@ -74,7 +75,10 @@ export class Mailboxes {
     return this.#receives.some((receives) => receives.length > 0);
   }
 
-  /** Sends a vector, which is the receiver's from now on. A rank's messages leave one after another, and those of one pair arrive in that order. */
+  /**
+   * Sends a vector, which is the receiver's from now on. A rank's messages leave one after another, and those of one pair
+   * arrive in that order.
+   */
   send(letter: Omit<Parcel, "arrived">): Parcel {
     const { source, target, sent, vector } = letter;
     const start = seconds(Math.max(sent, this.#busyUntil[source]!));
@@ -170,20 +174,19 @@ export class Mailboxes {
   snapshot(): ConfigValue {
     const parcels = this.#parcels.flat().map(({ vector, ...parcel }) => ({
       ...parcel,
-      words: Array.from(new Uint32Array(vector.buffer, vector.byteOffset, vector.length)),
+      vector: textOfVector(vector),
     }));
     return { parcels, busyUntil: [...this.#busyUntil] };
   }
 
   restore({ parcels, busyUntil }: MailboxSnapshot): void {
     for (const own of this.#parcels) own.length = 0;
-    for (const { words, sent, arrived, ...parcel } of parcels) {
-      const vector = new Float32Array(Uint32Array.from(words).buffer);
+    for (const { vector, sent, arrived, ...parcel } of parcels) {
       this.#parcels[parcel.target]!.push({
         ...parcel,
         sent: seconds(sent),
         arrived: seconds(arrived),
-        vector,
+        vector: vectorOfText(vector),
       });
     }
     this.#busyUntil = busyUntil.map(seconds);
