@@ -130,6 +130,56 @@ describe("options", () => {
       /Option "allReduce": unknown choice "rnig"\. Did you mean "ring"\?/,
     ],
     [
+      "more fragments than layers",
+      "train digits trainSize=200 nodes=2 strategy=streamingdiloco strategy.fragments=3",
+      /strategy\.fragments": expected at most the number of the model's layers \(2: hidden, output\), got 3/,
+    ],
+    [
+      "more fragments than inner steps",
+      "train digits nodes=2 strategy=streamingdiloco strategy.H=2 strategy.fragments=3",
+      /strategy\.fragments": expected at most H \(2\), got 3/,
+    ],
+    [
+      "more than all of a sparse change",
+      "train digits nodes=2 strategy=sparseloco strategy.density=1.5",
+      /strategy\.density": expected .*<=1, got 1\.5/,
+    ],
+    [
+      "more than all gradients",
+      "train digits nodes=2 strategy=dgc strategy.density=2",
+      /strategy\.density": expected .*<=1, got 2/,
+    ],
+    [
+      "more than all parameters",
+      "train digits nodes=2 strategy=sparta strategy.p=1.1",
+      /strategy\.p": expected .*<=1, got 1\.1/,
+    ],
+    [
+      "more coefficients than a chunk has",
+      "train digits nodes=2 strategy=demo strategy.topK=5000",
+      /strategy\.topK": expected at most the 4096 coefficients .* 64 × 64 has, got 5000/,
+    ],
+    [
+      "buckets of a strategy that has none",
+      "train digits nodes=2 strategy=fedavg strategy.buckets=2",
+      /strategy\.buckets": expected only with strategy=ddp, got strategy=fedavg/,
+    ],
+    [
+      "an optimizer that a strategy cannot use",
+      "train digits nodes=2 strategy=demo optimizer=adamw",
+      /"demo" computes the update itself and needs plain SGD .* Choose optimizer=sgd/,
+    ],
+    [
+      "a torus of another size",
+      "train digits trainSize=200 nodes=5 network.topology=torus network.dimensions=[2,2]",
+      /network\.dimensions": expected whole numbers whose product is the number of nodes, 5, got \[2,2\]/,
+    ],
+    [
+      "edges that leave a node out",
+      "train digits trainSize=200 nodes=3 network.topology=custom network.edges=[[0,1]]",
+      /network\.edges": no way from node 0 to node 2/,
+    ],
+    [
       "more nodes than examples",
       "train digits nodes=3 trainSize=2",
       /Cannot spread 2 examples .* over 3 nodes/,

@@ -191,8 +191,13 @@ class World implements SimulatedWorld, MemberWorld {
   /** A call that leaves the algorithm open takes the world's; the topology's own needs no name, in errors neither. */
   #withAlgorithm(call: Call): Call {
     const { allReduce: algorithm = "topology" } = this.#options;
-    const isOpen = call.operation === "allReduce" && call.algorithm === undefined && call.codec === undefined;
-    return isOpen && algorithm !== "topology" ? { ...call, algorithm } : call;
+    if (call.operation !== "allReduce" || call.algorithm !== undefined || algorithm === "topology")
+      return call;
+    if (call.codec === undefined) return { ...call, algorithm };
+    this.#warnOnce(
+      `All-reduces encoded as ${call.codec.name} do not go by ${algorithm}: every member sums one shard and sends it around a ring.`,
+    );
+    return call;
   }
 
   /** A call of a group of one: its own vectors are all there is. */

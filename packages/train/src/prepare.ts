@@ -2,6 +2,7 @@
 // Bad input is refused here, before a worker is started or a byte is written.
 
 import { ConfigError, type Random } from "@atoll/core";
+import { resolveNetwork } from "@atoll/network";
 import { type HostTensor, layoutOf, type Tree, type VectorLayout } from "@atoll/tensor";
 import {
   createSampler,
@@ -42,7 +43,7 @@ export interface PreparedRun {
   readonly bufferLayout: VectorLayout;
 }
 
-/** @throws ConfigError if data, model and options do not fit together. */
+/** @throws ConfigError if data, model, network, strategy and options do not fit together. */
 export async function prepareRun(
   model: Model,
   train: Dataset | DatasetFactory,
@@ -50,6 +51,8 @@ export async function prepareRun(
   random: Random,
 ): Promise<PreparedRun> {
   checkResume(options);
+  // The run makes its own network later; this one is made for its complaints, before a worker has started.
+  resolveNetwork(options.network, { worldSize: options.nodes, random: random.derive("network") });
   const shares = await sharesOf(train, options, random);
   checkShapes(model, shares[0]!.dataset);
   const datasets = [...new Set(shares.map(({ dataset }) => dataset))];
@@ -61,6 +64,8 @@ export async function prepareRun(
     return { source: datasets.indexOf(dataset), share: indices.length / total, sampler };
   });
   const initial = model.init(random.derive("init"));
+  const layout = layoutOf(initial.parameters);
+  options.strategy.validateModel?.(layout);
   return {
     maxSteps: stepCount(options, total),
     sources: datasets.map(({ source }) => source),
@@ -68,7 +73,7 @@ export async function prepareRun(
     data: { name: [...new Set(datasets.map(({ name }) => name))].join(", "), examples: total },
     trial: { source: 0, indices: shares[0]!.indices.slice(0, batchSize), keys: new Uint32Array(2) },
     initial,
-    layout: layoutOf(initial.parameters),
+    layout,
     bufferLayout: layoutOf(initial.buffers),
   };
 }

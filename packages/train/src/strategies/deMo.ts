@@ -1,6 +1,7 @@
 // DeMo: each node keeps its momentum to itself and shares only what changes fast: the largest coefficients of its cosine
 // transform. Source: Peng, Quesnelle and Kingma, "DeMo: decoupled momentum optimization" (arXiv 2411.19870), algorithm 1.
 
+import { ConfigError } from "@atoll/core";
 import { parseConfig } from "@atoll/core/config";
 import { type Optimizer, sgd, type VectorLayout } from "@atoll/tensor";
 import { z } from "zod";
@@ -43,13 +44,17 @@ const VALUE_BYTES = 4;
  *
  * Bytes a node sends each step: 6(N−1) for each coefficient (4 the value, 2 its index in the chunk), in whole words: with
  * chunks of c elements 6k/c · P(N−1).
- * @throws ConfigError if an option is out of its range, or if the optimizer is not plain SGD.
+ * @throws ConfigError if an option is out of its range, k above a chunk's size, or if the optimizer is not plain SGD.
  */
 export function deMo({
   optimizer = sgd({ learningRate: 1e-3 }),
   ...given
 }: DeMoOptions = {}): GradientStrategy {
   const { beta, chunkSize, topK } = parseConfig(options, given, "strategy");
+  if (topK > chunkSize ** 2)
+    throw new ConfigError(
+      `Option "strategy.topK": expected at most the ${chunkSize ** 2} coefficients that a chunk of ${chunkSize} × ${chunkSize} has, got ${topK}. Lower it, or raise strategy.chunkSize.`,
+    );
   requirePlainSgd(optimizer, "demo");
   // All nodes of a run have one layout, and a plan for it has tables and scratch that they can share.
   const plans = new WeakMap<VectorLayout, Plan>();

@@ -55,6 +55,8 @@ interface StrategyBase {
   readonly optimizer: Optimizer;
   /** @throws ConfigError if the strategy cannot run on that many nodes. */
   validate(worldSize: number): void;
+  /** @throws ConfigError if the strategy cannot run on a model of such parameters. Called before any work. */
+  validateModel?(layout: VectorLayout): void;
   init(node: StrategyNode): StrategyState;
 }
 

@@ -76,6 +76,7 @@ export function streamingDiLoCo({
     config: { kind: "streamingdiloco", ...resolved, outer: outer.config },
     optimizer,
     validate() {},
+    validateModel: (layout) => void fragmentsOf(layout, count),
     init: (node) => initialState(node, outer, count),
     localSteps: (step) =>
       Math.min(...offsets.flatMap((offset) => [offset, offset + delay].map((at) => stepsTo(step, at, H)))),
