@@ -15,16 +15,25 @@ export interface Codec {
   encode(x: Float32Array): Uint8Array;
   /** [bytes(length)] -> [length], into `out`. Any codec of the name can decode what another has encoded. */
   decode(encoded: Uint8Array, out: Float32Array): void;
+  /**
+   * What a receiver makes of `x`, to the bit what `encode` and `decode` give, for codecs that get there faster: left out by
+   * others. [length], in `scratch` [length] or somewhere else, to be read only.
+   */
+  transcode?(x: Float32Array, scratch: Float32Array): Float32Array;
 }
 
-/** What a receiver makes of `x`: encoded and decoded, [length]. */
-export function transcode(codec: Codec, x: Float32Array): Float32Array {
+/** What a receiver makes of `x`: encoded and decoded, [length]; to be read only. @param scratch [length] */
+export function transcode(
+  codec: Codec,
+  x: Float32Array,
+  scratch: Float32Array = new Float32Array(x.length),
+): Float32Array {
+  if (codec.transcode !== undefined) return codec.transcode(x, scratch);
   const encoded = codec.encode(x);
   invariant(
     encoded.length === codec.bytes(x.length),
     `codec ${codec.name} says ${codec.bytes(x.length)} bytes for ${x.length} elements and makes ${encoded.length}`,
   );
-  const out = new Float32Array(x.length);
-  codec.decode(encoded, out);
-  return out;
+  codec.decode(encoded, scratch);
+  return scratch;
 }

@@ -77,17 +77,20 @@ function codedSum(
   arithmetic: VectorArithmetic,
 ): Float32Array {
   const starts = evenChunks(length, arrivals.length);
-  const result = new Float32Array(length);
+  const [vector] = arrivals[0]!.vectors;
+  const result = arithmetic.scratch(0, length, vector!);
+  const scratch = arithmetic.scratch(1, Math.ceil(length / arrivals.length), vector!);
   for (let shard = 0; shard < arrivals.length; shard++) {
     const start = starts[shard]!;
     const end = starts[shard + 1]!;
-    const sum = new Float32Array(end - start);
+    const sum = result.subarray(start, end).fill(0);
+    const decoded = scratch.subarray(0, end - start);
     for (const arrival of arrivals) {
-      const decoded = transcode(codecOf(arrival), arrival.vectors[0]!.subarray(start, end));
-      arithmetic.add(sum, sum, decoded);
+      const part = arrival.vectors[0]!.subarray(start, end);
+      arithmetic.add(sum, sum, transcode(codecOf(arrival), part, decoded));
     }
     if (op === "mean") arithmetic.divide(sum, arrivals.length);
-    result.set(transcode(codecOf(arrivals[shard]!), sum), start);
+    sum.set(transcode(codecOf(arrivals[shard]!), sum, decoded));
   }
   return result;
 }

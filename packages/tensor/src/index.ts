@@ -12,19 +12,9 @@ export { grad, valueAndGrad, valueAndGradWithAux } from "./gradient.ts";
 export type { DType, HostArray, HostTensor, TensorSpec, TensorType } from "./host.ts";
 export { allocate, dtypeOf, elementCount, formatType, typeOf } from "./host.ts";
 export type { FusedUpdate, KernelName, Kernels, UpdatePlan, UpdateVectors } from "./kernels/index.ts";
-export {
-  accumulateMomentum,
-  adamDirection,
-  addVectors,
-  applyUpdate,
-  createKernels,
-  decayAndAdd,
-  divideVector,
-  planUpdate,
-  subtractVectors,
-} from "./kernels/index.ts";
+export { applyUpdate, createKernels, planUpdate } from "./kernels/index.ts";
 export type { Heap, HeapOptions, SharedVector, VectorAddress, VectorType } from "./memory.ts";
-export { allocateBeside, createHeap, viewAt } from "./memory.ts";
+export { createHeap, viewAt } from "./memory.ts";
 export type {
   Attention,
   AttentionOptions,
@@ -148,3 +138,12 @@ export type { Tree, TreeEntry } from "./tree.ts";
 export { flattenTree, leafAt, mapTree, unflattenTree } from "./tree.ts";
 export type { VectorEntry, VectorLayout } from "./vector.ts";
 export { layoutOf, pack, packTraced, unpack, viewsOf } from "./vector.ts";
+export {
+  accumulateMomentum,
+  adamDirection,
+  addVectors,
+  allocateBeside,
+  decayAndAdd,
+  divideVector,
+  subtractVectors,
+} from "./vectors.ts";

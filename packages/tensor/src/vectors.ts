@@ -7,6 +7,7 @@ export {
   adamDirection,
   addVectors,
   decayAndAdd,
+  decayAndAddSquare,
   divideVector,
   subtractVectors,
 } from "./kernels/vectors.ts";

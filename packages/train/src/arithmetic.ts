@@ -2,7 +2,7 @@
 // scratch that is kept from one collective to the next, since each would otherwise clear as much memory as a model has.
 
 import type { VectorArithmetic } from "@atoll/comm";
-import { addVectors, allocateBeside, divideVector } from "@atoll/tensor";
+import { addVectors, allocateBeside, divideVector } from "@atoll/tensor/vectors";
 
 /** For one simulated world at a time, since its collectives share the scratch. */
 export function createArithmetic(): VectorArithmetic {

@@ -2,16 +2,37 @@
 // worker threads, which would stand idle while the nodes exchange. An operation is plain arithmetic; it is given all it
 // reads and writes, and knows neither ranks nor time. A strategy of one's own needs none: it may compute where it is.
 
+import { adamDirection, decayAndAdd, decayAndAddSquare } from "@atoll/tensor/vectors";
 import { dgcEncode } from "./compressors/sparse.ts";
+import { integersOfShards, oneBitEncode } from "./compressors/transcoded.ts";
 
 /** Float32 vectors by name; integers lie in them bit by bit. */
 export type OperationVectors = Readonly<Record<string, Float32Array>>;
 export type OperationNumbers = Readonly<Record<string, number>>;
 export type LocalOperation = (vectors: OperationVectors, numbers: OperationNumbers) => void;
 
-export type OperationName = "dgcEncode";
+export type OperationName =
+  | "dgcEncode"
+  | "integersOfShards"
+  | "oneBitEncode"
+  | "adamMoments"
+  | "adamDirection";
 
-export const localOperations: Readonly<Record<OperationName, LocalOperation>> = { dgcEncode };
+export const localOperations: Readonly<Record<OperationName, LocalOperation>> = {
+  dgcEncode,
+  integersOfShards,
+  oneBitEncode,
+  /** m ← b1 m + (1 − b1) g, v ← b2 v + (1 − b2) g². mean (m), square (v), gradients (g) [P] */
+  adamMoments({ mean, square, gradients }, { b1, b2 }) {
+    decayAndAdd(mean!, gradients!, { decay: b1!, factor: 1 - b1! });
+    decayAndAddSquare(square!, gradients!, { decay: b2!, factor: 1 - b2! });
+  },
+  /** g ← mean · meanScale / (√square · rootScale + eps). gradients (g), mean, square [P] */
+  adamDirection({ mean, square, gradients }, { meanScale, rootScale, eps }) {
+    const scalars = { meanScale: meanScale!, rootScale: rootScale!, eps: eps! };
+    adamDirection(gradients!, { mean: mean!, square: square! }, scalars);
+  },
+};
 
 /** One operation to be done. */
 export interface LocalTask {

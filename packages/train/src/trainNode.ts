@@ -8,7 +8,8 @@
 import type { Communicator } from "@atoll/comm";
 import { type Random, type Seconds, seconds } from "@atoll/core";
 import type { Clock } from "@atoll/network";
-import { allocateBeside, type VectorLayout } from "@atoll/tensor";
+import type { VectorLayout } from "@atoll/tensor";
+import { allocateBeside } from "@atoll/tensor/vectors";
 import type { ComputeModel } from "./compute.ts";
 import type { Sampler, SamplerPosition } from "./data/index.ts";
 import type { Executor, StepBatch } from "./executor.ts";

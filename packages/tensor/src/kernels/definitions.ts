@@ -134,6 +134,19 @@ export const decayAndAdd: ElementwiseKernel = {
     ),
 };
 
+/** a ← decay · a + factor · b², rounded once */
+export const decayAndAddSquare: ElementwiseKernel = {
+  name: "decayAndAddSquare",
+  vectors: ["a", "b"],
+  scalars: ["decay", "factor"],
+  precision: "float64",
+  formula(f) {
+    const b = f.keep(f.load("b"));
+    const added = f.multiply(f.multiply(f.scalar("factor"), b), b);
+    f.store("a", f.add(f.multiply(f.load("a"), f.scalar("decay")), added));
+  },
+};
+
 /** u ← momentum · u + g, v ← v + u */
 export const accumulateMomentum: ElementwiseKernel = {
   name: "accumulateMomentum",

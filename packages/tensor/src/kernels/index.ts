@@ -4,12 +4,3 @@ export type { KernelName, Kernels } from "./kernels.ts";
 export { createKernels } from "./kernels.ts";
 export type { UpdatePlan } from "./plan.ts";
 export { planUpdate } from "./plan.ts";
-export {
-  accumulateMomentum,
-  adamDirection,
-  addVectors,
-  decayAndAdd,
-  divideVector,
-  kernelsFor,
-  subtractVectors,
-} from "./vectors.ts";

@@ -15,6 +15,7 @@ import {
   adamDirection,
   add,
   decayAndAdd,
+  decayAndAddSquare,
   divide,
   momentum,
   nesterov,
@@ -37,6 +38,7 @@ export type KernelName =
   | "subtract"
   | "divide"
   | "decayAndAdd"
+  | "decayAndAddSquare"
   | "accumulateMomentum"
   | "adamDirection";
 
@@ -51,6 +53,7 @@ const KERNELS: Record<KernelName, ElementwiseKernel> = {
   subtract,
   divide,
   decayAndAdd,
+  decayAndAddSquare,
   accumulateMomentum,
   adamDirection,
 };

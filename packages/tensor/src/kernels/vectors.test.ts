@@ -7,6 +7,7 @@ import {
   adamDirection,
   addVectors,
   decayAndAdd,
+  decayAndAddSquare,
   divideVector,
   subtractVectors,
 } from "./vectors.ts";
@@ -19,6 +20,7 @@ const operations: Readonly<Record<string, (v: Vectors, n: readonly [number, numb
   subtractVectors: ([a, b, c]) => subtractVectors(a, b, c),
   divideVector: ([a], [by]) => divideVector(a, Math.fround(by)),
   decayAndAdd: ([a, b], [decay, factor]) => decayAndAdd(a, b, { decay, factor }),
+  decayAndAddSquare: ([a, b], [decay, factor]) => decayAndAddSquare(a, b, { decay, factor }),
   accumulateMomentum: ([a, b, c], [momentum]) => accumulateMomentum(a, b, c, momentum),
   adamDirection([a, b, c], [meanScale, rootScale, eps]) {
     for (let i = 0; i < c.length; i++) c[i] = Math.abs(c[i]!);

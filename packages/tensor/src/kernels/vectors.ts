@@ -58,6 +58,16 @@ export function decayAndAdd(
   for (let i = 0; i < a.length; i++) a[i] = decay * a[i]! + factor * b[i]!;
 }
 
+/** a ← decay · a + factor · b², in float64 and rounded once; both [n] */
+export function decayAndAddSquare(
+  a: Float32Array,
+  b: Float32Array,
+  { decay, factor }: { readonly decay: number; readonly factor: number },
+): void {
+  if (accelerated("decayAndAddSquare", { a, b }, { decay, factor })) return;
+  for (let i = 0; i < a.length; i++) a[i] = decay * a[i]! + factor * b[i]! * b[i]!;
+}
+
 /** velocity ← momentum · velocity + gradients; total ← total + velocity; all [n] */
 export function accumulateMomentum(
   velocity: Float32Array,

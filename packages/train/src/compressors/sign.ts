@@ -3,6 +3,7 @@
 // SignSGD" (arXiv 1901.09847), §4, for the scale.
 
 import type { Codec } from "@atoll/comm";
+import { meanMagnitude } from "@atoll/tensor/vectors";
 import { blockCodec } from "./blocks.ts";
 
 /** x ← sign(x) · mean|x| by blocks, zero counting as positive. Bytes for n elements: ⌈n/8⌉ + 4⌈n / blockSize⌉. */
@@ -13,12 +14,8 @@ export const sign = ({ blockSize = 4096 }: { readonly blockSize?: number } = {})
     blockSize,
     scaleCount: 1,
     quantise(block, scales, codes) {
-      let total = 0;
-      for (let i = 0; i < block.length; i++) {
-        total += Math.abs(block[i]!);
-        codes[i] = block[i]! < 0 ? 1 : 0;
-      }
-      scales[0] = total / block.length;
+      for (let i = 0; i < block.length; i++) codes[i] = block[i]! < 0 ? 1 : 0;
+      scales[0] = meanMagnitude(block);
     },
     restore(codes, scales, block) {
       const scale = scales[0]!;

@@ -4,7 +4,8 @@
 // and to the optimizer.
 
 import { parseConfig } from "@atoll/core/config";
-import { allocateBeside, type Optimizer, sgd } from "@atoll/tensor";
+import { type Optimizer, sgd } from "@atoll/tensor";
+import { allocateBeside } from "@atoll/tensor/vectors";
 import { z } from "zod";
 import { candidateRoom } from "../compressors/sparse.ts";
 import { bitsOf } from "../compressors/topK.ts";
@@ -44,7 +45,7 @@ export function dgc({ optimizer = sgd({ learningRate: 0.1 }), ...given }: DgcOpt
   });
   const { prepare, take } = preparation(async (node, state) => {
     const { velocity, residual } = state.tensors;
-    const { message, candidates } = scratch(node, state);
+    const { message, candidates } = scratch(node);
     const { gradients, local } = node;
     const vectors = { velocity: velocity!, residual: residual!, gradients, message, candidates };
     await local.until(local.run({ operation: "dgcEncode", vectors, numbers: { momentum } }));

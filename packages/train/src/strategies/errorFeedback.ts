@@ -2,7 +2,9 @@
 // and added to what it sends next time. Source: Karimireddy et al., "Error feedback fixes SignSGD and other gradient
 // compression schemes" (arXiv 1901.09847). What the second encoding of the sums leaves out is not kept.
 
-import { type Codec, type Communicator, transcode } from "@atoll/comm";
+import type { Codec, Communicator } from "@atoll/comm";
+import { addVectors, subtractVectors } from "@atoll/tensor/vectors";
+import { remembering, transcodeShards } from "../compressors/transcoded.ts";
 
 /**
  * x ← mean over the members of Q(xᵢ + rᵢ), encoded once more; rᵢ ← xᵢ + rᵢ − Q(xᵢ + rᵢ). A member alone sends nothing, so
@@ -18,13 +20,10 @@ export async function allReduceWithFeedback(
 ): Promise<void> {
   const { worldSize } = communicator;
   if (worldSize === 1) return;
-  for (let i = 0; i < x.length; i++) x[i]! += residual[i]!;
-  for (let member = 0; member < worldSize; member++) {
-    // The collective encodes one such shard for each member.
-    const start = Math.floor((member * x.length) / worldSize);
-    const end = Math.floor(((member + 1) * x.length) / worldSize);
-    const sent = transcode(codec, x.subarray(start, end));
-    for (let i = start; i < end; i++) residual[i] = x[i]! - sent[i - start]!;
-  }
-  await communicator.allReduce(x, { op: "mean", codec });
+  addVectors(x, x, residual);
+  const transcoded = new Float32Array(x.length);
+  transcodeShards(codec, x, transcoded, worldSize);
+  subtractVectors(residual, x, transcoded);
+  const remembered = remembering(codec, { vector: x, transcoded, members: worldSize });
+  await communicator.allReduce(x, { op: "mean", codec: remembered });
 }

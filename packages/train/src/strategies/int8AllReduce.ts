@@ -2,11 +2,13 @@
 // Source of the collective (quantised shards, summed in float32, quantised again): Dettmers, "8-bit approximations for
 // parallelism in deep learning" (arXiv 1511.04561).
 
-import { int8 } from "@atoll/comm";
 import { parseConfig } from "@atoll/core/config";
 import { adamW, type Optimizer } from "@atoll/tensor";
+import { allocateBeside } from "@atoll/tensor/vectors";
 import { z } from "zod";
+import { integers, remembering } from "../compressors/transcoded.ts";
 import { steps } from "./optionSchemas.ts";
+import { preparation, scratchPerNode } from "./preparation.ts";
 import { type GradientStrategy, NO_STATE, type StrategyEntry } from "./strategy.ts";
 
 const options = z.strictObject({ blockSize: steps(256, "elements that share a scale") });
@@ -29,7 +31,17 @@ export function int8AllReduce({
   ...given
 }: Int8AllReduceOptions = {}): GradientStrategy {
   const { blockSize } = parseConfig(options, given, "strategy");
-  const codec = int8({ blockSize });
+  const codec = integers(blockSize);
+  const scratch = scratchPerNode(({ gradients }) => allocateBeside(gradients, gradients.length));
+  const { prepare, take } = preparation(async (node) => {
+    const { gradients, communicator, local } = node;
+    const transcoded = scratch(node);
+    const members = communicator.worldSize;
+    const vectors = { gradients, transcoded };
+    const task = { operation: "integersOfShards", vectors, numbers: { blockSize, members } } as const;
+    if (members > 1) await local.until(local.run(task));
+    return remembering(codec, { vector: gradients, transcoded, members });
+  });
   return {
     kind: "gradient",
     name: "int8allreduce",
@@ -37,7 +49,9 @@ export function int8AllReduce({
     optimizer,
     validate() {},
     init: () => NO_STATE,
-    exchange: ({ communicator, gradients }) => communicator.allReduce(gradients, { op: "mean", codec }),
+    prepare,
+    exchange: async (node, state) =>
+      node.communicator.allReduce(node.gradients, { op: "mean", codec: await take(node, state) }),
   };
 }
 

@@ -3,14 +3,16 @@
 // (arXiv 2102.02888), algorithm 1, with Adam's corrections for starting at zero. Errors are fed back on the nodes, not on
 // the owners of shards.
 
+import type { Codec } from "@atoll/comm";
 import { parseConfig } from "@atoll/core/config";
 import { type Optimizer, sgd } from "@atoll/tensor";
+import { allocateBeside, decayAndAdd } from "@atoll/tensor/vectors";
 import { z } from "zod";
-import { sign } from "../compressors/sign.ts";
-import { allReduceWithFeedback } from "./errorFeedback.ts";
+import { remembering, signs } from "../compressors/transcoded.ts";
 import { decay, positive, steps } from "./optionSchemas.ts";
 import { requirePlainSgd } from "./plainSgd.ts";
-import type { GradientStrategy, StrategyEntry } from "./strategy.ts";
+import { preparation, scratchPerNode } from "./preparation.ts";
+import type { GradientStrategy, StrategyEntry, StrategyState } from "./strategy.ts";
 
 const options = z.strictObject({
   warmupSteps: z.int().min(1).default(100).describe("steps of Adam before second moments are frozen"),
@@ -50,7 +52,23 @@ export function oneBitAdam({
   const resolved = parseConfig(options, given, "strategy");
   const { warmupSteps, b1, b2, eps, blockSize } = resolved;
   requirePlainSgd(optimizer, "onebitadam");
-  const codec = sign({ blockSize });
+  const plain = signs(blockSize);
+  const scratch = scratchPerNode(({ gradients }) => allocateBeside(gradients, gradients.length));
+  // A node alone sends nothing, so there is nothing to round either; nor is there in the first steps.
+  const { prepare, take } = preparation(async (node, state): Promise<Codec> => {
+    const { communicator, gradients, local, step } = node;
+    if (step < warmupSteps) return plain;
+    const { mean, residual } = momentsOf(state);
+    const members = communicator.worldSize;
+    if (members === 1) {
+      decayAndAdd(mean, gradients, { decay: b1, factor: 1 - b1 });
+      return plain;
+    }
+    const transcoded = scratch(node);
+    const vectors = { mean, residual, gradients, transcoded };
+    await local.until(local.run({ operation: "oneBitEncode", vectors, numbers: { b1, blockSize, members } }));
+    return remembering(plain, { vector: mean, transcoded, members });
+  });
   return {
     kind: "gradient",
     name: "onebitadam",
@@ -65,24 +83,32 @@ export function oneBitAdam({
       },
       values: {},
     }),
-    async exchange({ communicator, gradients, step }, { tensors }) {
-      const mean = tensors.mean!;
-      const square = tensors.square!;
-      const warm = step < warmupSteps;
-      if (warm) await communicator.allReduce(gradients, { op: "mean" });
-      for (let i = 0; i < mean.length; i++) {
-        const g = gradients[i]!;
-        mean[i] = b1 * mean[i]! + (1 - b1) * g;
-        if (warm) square[i] = b2 * square[i]! + (1 - b2) * g * g;
-      }
-      if (!warm) await allReduceWithFeedback(communicator, mean, tensors.residual!, codec);
+    prepare,
+    async exchange(node, state) {
+      const { communicator, gradients, local, step } = node;
+      const codec = await take(node, state);
+      const { mean, square } = momentsOf(state);
+      if (step < warmupSteps) {
+        await communicator.allReduce(gradients, { op: "mean" });
+        const vectors = { mean, square, gradients };
+        await local.until(local.run({ operation: "adamMoments", vectors, numbers: { b1, b2 } }));
+      } else await communicator.allReduce(mean, { op: "mean", codec });
       const meanScale = 1 / (1 - b1 ** (step + 1));
       const rootScale = 1 / Math.sqrt(1 - b2 ** Math.min(step + 1, warmupSteps));
-      for (let i = 0; i < mean.length; i++)
-        gradients[i] = (mean[i]! * meanScale) / (Math.sqrt(square[i]!) * rootScale + eps);
+      const vectors = { gradients, mean, square };
+      await local.until(
+        local.run({ operation: "adamDirection", vectors, numbers: { meanScale, rootScale, eps } }),
+      );
     },
   };
 }
+
+/** m, v and each node's own error. */
+const momentsOf = ({ tensors }: StrategyState) => ({
+  mean: tensors.mean!,
+  square: tensors.square!,
+  residual: tensors.residual!,
+});
 
 export const oneBitAdamEntry: StrategyEntry = {
   name: "onebitadam",

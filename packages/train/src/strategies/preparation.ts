@@ -13,27 +13,25 @@ export interface Preparation<T> {
 export function preparation<T>(
   make: (node: StrategyNode, state: StrategyState) => Promise<T>,
 ): Preparation<T> {
-  const prepared = new WeakMap<StrategyState, T>();
+  const prepared = new WeakMap<StrategyNode, T>();
   return {
     async prepare(node, state) {
-      prepared.set(state, await make(node, state));
+      prepared.set(node, await make(node, state));
     },
     async take(node, state) {
-      const present = prepared.get(state) ?? (await make(node, state));
-      prepared.delete(state);
+      const present = prepared.get(node) ?? (await make(node, state));
+      prepared.delete(node);
       return present;
     },
   };
 }
 
-/** Vectors that a node uses again in every exchange, made once for each state and where its parameters lie. */
-export function scratchPerNode<T>(
-  make: (node: StrategyNode) => T,
-): (node: StrategyNode, state: StrategyState) => T {
-  const kept = new WeakMap<StrategyState, T>();
-  return (node, state) => {
-    const present = kept.get(state) ?? make(node);
-    kept.set(state, present);
+/** What a node uses again in every exchange, made once for each. */
+export function scratchPerNode<T>(make: (node: StrategyNode) => T): (node: StrategyNode) => T {
+  const kept = new WeakMap<StrategyNode, T>();
+  return (node) => {
+    const present = kept.get(node) ?? make(node);
+    kept.set(node, present);
     return present;
   };
 }
