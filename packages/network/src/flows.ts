@@ -1,8 +1,9 @@
 // A fluid simulation of transfers that share capacities: between two events every flow moves at its max-min fair rate.
 // An event is the end of a flow's delay (it pays latency before it takes bandwidth) or the arrival of its last byte.
+// A flow whose rate an event does not change is not touched by it: its bytes are counted when its rate changes.
 // Packets, queues and the ramp-up of congestion windows are below this model's resolution.
 
-import { MinHeap } from "./heap.ts";
+import { MinHeap, NumberHeap } from "./heap.ts";
 import { FairSharing } from "./sharing.ts";
 
 export interface Flow {
@@ -25,12 +26,13 @@ const SAME_MOMENT = 1e-12;
 export class FlowSimulation<F extends Flow> {
   readonly #sharing: FairSharing;
   readonly #waiting = new MinHeap<F>((a, b) => a.begin < b.begin);
-  /** By the number that the sharing gives a flow: the flow, its bytes left, and when it ends at the present rate. */
+  /** By the number that the sharing gives a flow: the flow, the bytes that were left at a moment, and its rate since. */
   readonly #flows: F[] = [];
   readonly #left: number[] = [];
-  readonly #ends: number[] = [];
-  #earliestEnd = Number.POSITIVE_INFINITY;
-  #now = 0;
+  readonly #since: number[] = [];
+  readonly #rates: number[] = [];
+  /** When each flow ends at its rate. */
+  readonly #ends = new NumberHeap();
 
   /** @param capacities bytes per second by resource number; may grow */
   constructor(capacities: readonly number[]) {
@@ -44,7 +46,7 @@ export class FlowSimulation<F extends Flow> {
   /** Goes to the next moment at which flows arrive; undefined when none is left. */
   next(): { readonly time: number; readonly arrived: readonly F[] } | undefined {
     for (;;) {
-      const time = Math.min(this.#earliestEnd, this.#waiting.peek()?.begin ?? Number.POSITIVE_INFINITY);
+      const time = Math.min(this.#ends.least, this.#waiting.peek()?.begin ?? Number.POSITIVE_INFINITY);
       if (time === Number.POSITIVE_INFINITY) return undefined;
       const arrived = this.#advance(time);
       if (arrived.length > 0) return { time, arrived };
@@ -53,8 +55,12 @@ export class FlowSimulation<F extends Flow> {
 
   #advance(time: number): readonly F[] {
     const limit = time + Math.abs(time) * SAME_MOMENT;
-    const arrived = this.#move(time - this.#now, limit);
-    this.#now = time;
+    const arrived: F[] = [];
+    while (this.#ends.least <= limit) {
+      const number = this.#ends.pop();
+      arrived.push(this.#flows[number]!);
+      this.#sharing.remove(number);
+    }
     for (
       let flow = this.#waiting.peek();
       flow !== undefined && flow.begin <= limit;
@@ -62,36 +68,35 @@ export class FlowSimulation<F extends Flow> {
     ) {
       this.#waiting.pop();
       if (flow.size === 0) arrived.push(flow);
-      else this.#add(flow);
+      else this.#add(flow, time);
     }
-    this.#sharing.allocate();
-    const { flows, rates } = this.#sharing;
-    let earliest = Number.POSITIVE_INFINITY;
-    for (const number of flows) {
-      const end = time + Math.max(0, this.#left[number]!) / rates[number]!;
-      this.#ends[number] = end;
-      if (end < earliest) earliest = end;
-    }
-    this.#earliestEnd = earliest;
+    this.#setRates(time);
     return arrived;
   }
 
-  /** Moves all flows on for `elapsed` seconds and takes out those that end by `limit`. */
-  #move(elapsed: number, limit: number): F[] {
-    const { flows, rates } = this.#sharing;
-    const ended: number[] = [];
-    for (const number of flows) {
-      this.#left[number]! -= rates[number]! * elapsed;
-      if (this.#ends[number]! <= limit) ended.push(number);
+  #setRates(time: number): void {
+    const changed = this.#sharing.allocate();
+    const now = this.#sharing.rates;
+    const rates = this.#rates;
+    const left = this.#left;
+    const since = this.#since;
+    for (const number of changed) {
+      const rate = now[number]!;
+      const before = rates[number]!;
+      if (rate === before) continue;
+      const bytes = Math.max(0, left[number]! - before * (time - since[number]!));
+      left[number] = bytes;
+      since[number] = time;
+      rates[number] = rate;
+      this.#ends.set(number, time + bytes / rate);
     }
-    for (const number of ended) this.#sharing.remove(number);
-    return ended.map((number) => this.#flows[number]!);
   }
 
-  #add(flow: F): void {
+  #add(flow: F, time: number): void {
     const number = this.#sharing.add(flow.resources, flow.limit, flow.weight);
     this.#flows[number] = flow;
     this.#left[number] = flow.size;
-    this.#ends[number] = Number.POSITIVE_INFINITY;
+    this.#since[number] = time;
+    this.#rates[number] = 0;
   }
 }

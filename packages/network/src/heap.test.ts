@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { MinHeap } from "./heap.ts";
+import { MinHeap, NumberHeap } from "./heap.ts";
 
 test("elements come out in order, whether they were there at first or pushed later", () => {
   fc.assert(
@@ -10,6 +10,32 @@ test("elements come out in order, whether they were there at first or pushed lat
       const out: number[] = [];
       for (let item = heap.pop(); item !== undefined; item = heap.pop()) out.push(item);
       expect(out).toEqual([...first, ...later].sort((a, b) => a - b));
+    }),
+  );
+});
+
+test("numbers come out by their last keys", () => {
+  fc.assert(
+    fc.property(fc.array(fc.tuple(fc.nat(20), fc.option(fc.nat(50)))), (steps) => {
+      const heap = new NumberHeap();
+      const keys = new Map<number, number>();
+      const pop = (): void => {
+        const least = Math.min(...keys.values());
+        expect(heap.least).toBe(least);
+        if (keys.size === 0) return;
+        const number = heap.pop();
+        expect(keys.get(number)).toBe(least);
+        keys.delete(number);
+      };
+      for (const [number, key] of steps) {
+        if (key === null) pop();
+        else {
+          heap.set(number, key);
+          keys.set(number, key);
+        }
+      }
+      while (keys.size > 0) pop();
+      pop();
     }),
   );
 });

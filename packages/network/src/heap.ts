@@ -1,4 +1,4 @@
-// A binary min-heap: the queue of the clock's events, of flows that start and end, and of shares that fill up.
+// Binary min-heaps: the queue of the clock's events, of flows that start and end, and of shares that fill up.
 // Source: Cormen et al., "Introduction to Algorithms", chapter 6. Elements that compare equal come out in any order,
 // so an order that must be total belongs in `before`.
 
@@ -61,5 +61,69 @@ export class MinHeap<T> {
       at = child;
     }
     items[at] = item;
+  }
+}
+
+/** Small whole numbers ordered by keys that may change. */
+export class NumberHeap {
+  readonly #items: number[] = [];
+  /** By number: its key, and its place among the items (−1: none). */
+  readonly #keys: number[] = [];
+  readonly #places: number[] = [];
+
+  /** The least key, infinite if there is none. */
+  get least(): number {
+    return this.#items.length === 0 ? Number.POSITIVE_INFINITY : this.#keys[this.#items[0]!]!;
+  }
+
+  /** Puts a number in, or gives one that is in another key. */
+  set(number: number, key: number): void {
+    const place = this.#places[number] ?? -1;
+    const before = this.#keys[number] ?? 0;
+    this.#keys[number] = key;
+    if (place === -1) this.#rise(this.#items.push(number) - 1, number);
+    else if (key < before) this.#rise(place, number);
+    else this.#sink(place, number);
+  }
+
+  /** Takes out a number that has the least key; there has to be one. */
+  pop(): number {
+    const top = this.#items[0]!;
+    const last = this.#items.pop()!;
+    this.#places[top] = -1;
+    if (this.#items.length > 0) this.#sink(0, last);
+    return top;
+  }
+
+  #rise(start: number, number: number): void {
+    const key = this.#keys[number]!;
+    let at = start;
+    while (at > 0) {
+      const parent = this.#items[(at - 1) >> 1]!;
+      if (this.#keys[parent]! <= key) break;
+      this.#put(at, parent);
+      at = (at - 1) >> 1;
+    }
+    this.#put(at, number);
+  }
+
+  #sink(start: number, number: number): void {
+    const items = this.#items;
+    const keys = this.#keys;
+    let at = start;
+    for (;;) {
+      let child = 2 * at + 1;
+      if (child >= items.length) break;
+      if (child + 1 < items.length && keys[items[child + 1]!]! < keys[items[child]!]!) child++;
+      if (keys[items[child]!]! >= keys[number]!) break;
+      this.#put(at, items[child]!);
+      at = child;
+    }
+    this.#put(at, number);
+  }
+
+  #put(place: number, number: number): void {
+    this.#items[place] = number;
+    this.#places[number] = place;
   }
 }

@@ -109,3 +109,41 @@ test("no capacity is overdrawn, and every flow is at its limit or has a bottlene
     { numRuns: 1000 },
   );
 });
+
+test("rates are those of brute force after each of any arrivals and departures, and only flows that were given back differ", () => {
+  fc.assert(
+    fc.property(
+      cases,
+      fc.array(fc.array(fc.nat(7), { minLength: 1, maxLength: 3 }), { maxLength: 12 }),
+      ({ capacities, flows }, events) => {
+        const sharing = new FairSharing(capacities);
+        const present = new Map<Case["flows"][number], number>();
+        let before = new Map<Case["flows"][number], number>();
+        for (const toggled of events) {
+          for (const place of toggled) {
+            const flow = flows[place];
+            if (flow === undefined) continue;
+            const number = present.get(flow);
+            if (number === undefined) {
+              const limit = Math.min(flow.own, ...flow.resources.map((at) => capacities[at]!));
+              present.set(flow, sharing.add(Int32Array.from(flow.resources), limit, flow.weight));
+            } else {
+              sharing.remove(number);
+              present.delete(flow);
+            }
+          }
+          const given = new Set(sharing.allocate());
+          const inside = [...present.keys()];
+          const expected = bruteForce({ capacities, flows: inside });
+          const after = new Map(inside.map((flow) => [flow, sharing.rates[present.get(flow)!]!]));
+          for (const [i, flow] of inside.entries()) {
+            expect(after.get(flow)).toBeCloseTo(expected[i]!, 8);
+            if (!given.has(present.get(flow)!)) expect(after.get(flow)).toBe(before.get(flow));
+          }
+          before = after;
+        }
+      },
+    ),
+    { numRuns: 1000 },
+  );
+});
