@@ -30,6 +30,8 @@ export function timeWhileChanging(given: ChangingSchedule): Float64Array {
 /** Undefined if a link goes down or comes up meanwhile, or is down that a route goes over; then nothing has been drawn. */
 function timeAlone({ schedule, ready, course, detours }: ChangingSchedule): Float64Array | undefined {
   const start = ready.reduce((earliest, time) => Math.min(earliest, time), Number.POSITIVE_INFINITY);
+  // Nobody comes, so nothing is to be asked about that moment.
+  if (start === Number.POSITIVE_INFINITY) return Float64Array.from(ready);
   const until = detours?.era(start).until ?? Number.POSITIVE_INFINITY;
   const before = new Map<Course, PathSnapshot>();
   const undo = (): undefined => {

@@ -306,6 +306,9 @@ describe("a link that is down", () => {
     const infinite = Number.POSITIVE_INFINITY;
     const times = network({ ...options, topology: "star" }, 4, forGood).time(ring(4, 1e6, 1), zeros(4));
     expect(times.map((time) => time === infinite)).toEqual([true, true, true, false]);
+    const never = zeros(4).map(() => seconds(infinite));
+    expect(network(options, 4, forGood).time(ring(4, 1e6, 1), never)).toEqual(never);
+    expect(arrival(network(options, 4, forGood), 1, infinite)).toBe(infinite);
     const flapping: Outages = { isUp: () => false, nextChange: (at) => at + 1 };
     expect(arrival(network(options, 4, flapping), 1)).toBe(infinite);
   });

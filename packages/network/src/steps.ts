@@ -10,11 +10,12 @@ export interface Steps {
   nextChange(time: number): number;
 }
 
-/** The product of two such functions. */
+/** The product of two such functions; while the first is 0, changes of the second are none. */
 export function product(a: Steps, b: Steps): Steps {
   return {
     at: (time) => a.at(time) * b.at(time),
-    nextChange: (time) => Math.min(a.nextChange(time), b.nextChange(time)),
+    nextChange: (time) =>
+      a.at(time) === 0 ? a.nextChange(time) : Math.min(a.nextChange(time), b.nextChange(time)),
   };
 }
 
@@ -24,8 +25,11 @@ export const scaled = (steps: Steps, factor: number): Steps => ({
   nextChange: (time) => steps.nextChange(time),
 });
 
-/** A rate that is 0 for so many changes on end counts as one that stays 0: links may go down and come up for ever. */
-export const MOST_IDLE_CHANGES = 1_000_000;
+/**
+ * A rate that is 0 for so many changes on end counts as one that stays 0: other links may go down and come up for ever, and
+ * nobody can tell from a schedule drawn by chance that two nodes will never reach each other again.
+ */
+export const MOST_IDLE_CHANGES = 100_000;
 
 /**
  * When the last of `size` bytes has moved that begin to at `begin`, at a rate in bytes per second: the least t for which

@@ -34,6 +34,24 @@ describe("a trace", () => {
     });
   });
 
+  test("rows of equal bandwidth are one: nothing changes between them", () => {
+    const points = [
+      [0, 5],
+      [1, 5],
+      [2, 7],
+      [3, 7],
+      [4, 7],
+    ] as const;
+    const link = bandwidth({ points, repeat: true });
+    expect([0, 1.5, 2, 3.5].map((time) => [link.at(time), link.nextChange(time)])).toEqual([
+      [5, 2],
+      [5, 2],
+      [7, 4],
+      [7, 4],
+    ]);
+    expect(resolveTrace({ points }, "trace")).toMatchObject({ rows: 5, length: 4, mean: 6 });
+  });
+
   test("after the end: an error that says what to do, or the beginning again", () => {
     expect(() => bandwidth(options, 3, 4).at(31)).toThrow(
       'The bandwidth trace "uplink.csv" of the link from node 3 to node 4 ends at 30 s, but at simulated time 31 s a transfer still has bytes to move. Give a longer trace, or let it start over with repeat=true.',

@@ -25,7 +25,10 @@ export interface TraceOptions {
 
 export interface TraceModel {
   readonly name: string;
+  /** Those at which the bandwidth changes, and the end. */
   readonly points: readonly TracePoint[];
+  /** Of the points that were given. */
+  readonly rows: number;
   readonly repeat: boolean;
   readonly shift: boolean;
   /** Seconds from its beginning to its end. */
@@ -62,9 +65,11 @@ export function resolveTrace(options: TraceOptions, where: string): TraceModel {
       `Option "${where}": expected a bandwidth above 0 at some time, got 0 from beginning to end.`,
     );
   const moved = values.reduce((sum, value, i) => sum + value * (points[i + 1]![0] - points[i]![0]), 0);
+  const last = points.length - 1;
   return {
     name,
-    points,
+    points: points.filter(([, value], i) => i === 0 || i === last || value !== points[i - 1]![1]),
+    rows: points.length,
     repeat,
     shift,
     length,
@@ -90,10 +95,7 @@ export function problemOf(point: TracePoint, before: number | undefined): string
 }
 
 /** What config.json and a report say of a trace; the points are among the options it was given by. */
-export const traceConfig = ({ points, ...summary }: TraceModel): ConfigTree => ({
-  ...summary,
-  rows: points.length,
-});
+export const traceConfig = ({ points: _, ...summary }: TraceModel): ConfigTree => summary;
 
 /** The bandwidth of one link. */
 export class TraceBandwidth implements Steps {
