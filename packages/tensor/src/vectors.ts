@@ -2,6 +2,7 @@
 // (@atoll/tensor/vectors), since worker threads would load all that it imports.
 
 export { collectAtLeast, isShared, meanMagnitude, roundToIntegers, roundToSigns } from "./kernels/blocks.ts";
+export { expand, type MatrixShape, project, projectBack } from "./kernels/matrices.ts";
 export {
   accumulateMomentum,
   adamDirection,

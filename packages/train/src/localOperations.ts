@@ -3,6 +3,7 @@
 // reads and writes, and knows neither ranks nor time. A strategy of one's own needs none: it may compute where it is.
 
 import { adamDirection, decayAndAdd, decayAndAddSquare } from "@atoll/tensor/vectors";
+import { lowRankExpand, lowRankProject, lowRankProjectBack } from "./compressors/lowRank.ts";
 import { dgcEncode } from "./compressors/sparse.ts";
 import { integersOfShards, oneBitEncode } from "./compressors/transcoded.ts";
 
@@ -16,12 +17,18 @@ export type OperationName =
   | "integersOfShards"
   | "oneBitEncode"
   | "adamMoments"
-  | "adamDirection";
+  | "adamDirection"
+  | "lowRankProject"
+  | "lowRankProjectBack"
+  | "lowRankExpand";
 
 export const localOperations: Readonly<Record<OperationName, LocalOperation>> = {
   dgcEncode,
   integersOfShards,
   oneBitEncode,
+  lowRankProject,
+  lowRankProjectBack,
+  lowRankExpand,
   /** m ← b1 m + (1 − b1) g, v ← b2 v + (1 − b2) g². mean (m), square (v), gradients (g) [P] */
   adamMoments({ mean, square, gradients }, { b1, b2 }) {
     decayAndAdd(mean!, gradients!, { decay: b1!, factor: 1 - b1! });

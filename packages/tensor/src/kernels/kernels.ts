@@ -26,6 +26,7 @@ import {
 } from "./definitions.ts";
 import { type ElementwiseKernel, emitElementwise } from "./elementwise.ts";
 import { encodeModule } from "./encode.ts";
+import { expandFour, projectBackFour, projectFour } from "./matrixFunctions.ts";
 
 export type KernelName =
   | "adam"
@@ -81,16 +82,28 @@ type Exports = Record<KernelName, (...args: number[]) => void> &
     readonly sumOfSquares: (byteOffset: number, length: number) => number;
   };
 
-/** Functions on byte offsets of the memory; what they do is told where they are defined (codecFunctions.ts). */
+/** Functions on byte offsets of the memory; what they do is told where they are defined (codecFunctions.ts, matrixFunctions.ts). */
 export interface BlockFunctions {
   largestMagnitude(x: number, length: number): number;
   sumOfMagnitudes(x: number, length: number): number;
   signsTimes(x: number, out: number, length: number, scale: number): void;
   roundToSteps(x: number, out: number, length: number, scale: number, most: number): void;
   collectAtLeast(x: number, length: number, threshold: number, out: number, capacity: number): number;
+  projectFour(m: number, rows: number, columns: number, p: number, q: number): void;
+  projectBackFour(m: number, rows: number, columns: number, p: number, q: number): void;
+  expandFour(m: number, rows: number, columns: number, p: number, q: number, stride: number): void;
 }
 
-const BLOCK_FUNCTIONS = [largestMagnitude, sumOfMagnitudes, signsTimes, roundToSteps, collectAtLeast];
+const BLOCK_FUNCTIONS = [
+  largestMagnitude,
+  sumOfMagnitudes,
+  signsTimes,
+  roundToSteps,
+  collectAtLeast,
+  projectFour,
+  projectBackFour,
+  expandFour,
+];
 
 let compiled: WebAssembly.Module | undefined;
 

@@ -3,6 +3,7 @@
 import { type Codec, transcode } from "@atoll/comm";
 import { createRandom } from "@atoll/core";
 import { layoutOf } from "@atoll/tensor";
+import { expand, project, projectBack } from "@atoll/tensor/vectors";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { packBits, packedBytes, unpackBits } from "./bits.ts";
@@ -10,7 +11,7 @@ import { chunkedDct, largestDivisor } from "./chunkedDct.ts";
 import { cosineTransform } from "./dct.ts";
 import { e3m0 } from "./e3m0.ts";
 import { float32 } from "./float32.ts";
-import { expand, orthogonalise, project, projectBack } from "./lowRank.ts";
+import { orthogonalise } from "./lowRank.ts";
 import { stochastic } from "./qsgd.ts";
 import { sign } from "./sign.ts";
 import { bitsOf, createTopK } from "./topK.ts";
@@ -253,7 +254,7 @@ describe("low rank", () => {
           orthogonalise(p, rank);
           projectBack(m, shape, p, q);
           const product = new Float32Array(m.length);
-          expand(p, q, shape, product);
+          expand(p, q, shape, product, new Float32Array(q.length));
           for (const [i, value] of m.entries()) expect(product[i]).toBeCloseTo(value, 3);
         },
       ),

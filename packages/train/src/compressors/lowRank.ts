@@ -1,59 +1,15 @@
-// Products and orthogonalisation of thin matrices, row by row in flat arrays: what low-rank compression is made of.
+// Low-rank compression of a model's matrices: each is approximated by the product of two thin ones, which one step of power
+// iteration improves. Matrices lie row by row in flat arrays; their products are @atoll/tensor's.
 // Source: Vogels, Karimireddy and Jaggi, "PowerSGD" (arXiv 1905.13727), algorithm 1.
 
-/** A matrix that lies in a vector. */
-export interface MatrixShape {
-  readonly rows: number;
-  readonly columns: number;
-}
-
-/** M Q. m [rows, columns], q [columns, rank] -> p [rows, rank] */
-export function project(
-  m: Float32Array,
-  { rows, columns }: MatrixShape,
-  q: Float32Array,
-  p: Float32Array,
-): void {
-  const rank = q.length / columns;
-  p.fill(0);
-  for (let i = 0; i < rows; i++)
-    for (let j = 0; j < columns; j++) {
-      const value = m[i * columns + j]!;
-      for (let r = 0; r < rank; r++) p[i * rank + r]! += value * q[j * rank + r]!;
-    }
-}
-
-/** Mᵀ P. m [rows, columns], p [rows, rank] -> q [columns, rank] */
-export function projectBack(
-  m: Float32Array,
-  { rows, columns }: MatrixShape,
-  p: Float32Array,
-  q: Float32Array,
-): void {
-  const rank = p.length / rows;
-  q.fill(0);
-  for (let i = 0; i < rows; i++)
-    for (let j = 0; j < columns; j++) {
-      const value = m[i * columns + j]!;
-      for (let r = 0; r < rank; r++) q[j * rank + r]! += value * p[i * rank + r]!;
-    }
-}
-
-/** P Qᵀ. p [rows, rank], q [columns, rank] -> m [rows, columns] */
-export function expand(
-  p: Float32Array,
-  q: Float32Array,
-  { rows, columns }: MatrixShape,
-  m: Float32Array,
-): void {
-  const rank = p.length / rows;
-  for (let i = 0; i < rows; i++)
-    for (let j = 0; j < columns; j++) {
-      let value = 0;
-      for (let r = 0; r < rank; r++) value += p[i * rank + r]! * q[j * rank + r]!;
-      m[i * columns + j] = value;
-    }
-}
+import {
+  addVectors,
+  expand,
+  type MatrixShape,
+  project,
+  projectBack,
+  subtractVectors,
+} from "@atoll/tensor/vectors";
 
 /**
  * Makes the columns of p orthonormal, in place (Gram–Schmidt, applied twice to each column, since once loses orthogonality
@@ -79,4 +35,62 @@ function norm(p: Float32Array, rank: number, column: number): number {
   let total = 0;
   for (let i = column; i < p.length; i += rank) total += p[i]! ** 2;
   return Math.sqrt(total);
+}
+
+type Vectors = Readonly<Record<string, Float32Array>>;
+type Numbers = Readonly<Record<string, number>>;
+
+/** One matrix with its gradient g and error e [rows, columns], and its thin factors p [rows, r] and q [columns, r]. */
+export interface LowRankMatrix {
+  readonly shape: MatrixShape;
+  readonly g: Float32Array;
+  readonly e: Float32Array;
+  readonly p: Float32Array;
+  readonly q: Float32Array;
+}
+
+/** Matrices as an operation's vectors and numbers. @param turned scratch as long as the longest q */
+export function packMatrices(
+  matrices: readonly LowRankMatrix[],
+  turned: Float32Array,
+): { readonly vectors: Vectors; readonly numbers: Numbers } {
+  const vectors: Record<string, Float32Array> = { turned };
+  const numbers: Record<string, number> = { count: matrices.length };
+  for (const [i, { shape, g, e, p, q }] of matrices.entries()) {
+    Object.assign(vectors, { [`g${i}`]: g, [`e${i}`]: e, [`p${i}`]: p, [`q${i}`]: q });
+    Object.assign(numbers, { [`rows${i}`]: shape.rows, [`columns${i}`]: shape.columns });
+  }
+  return { vectors, numbers };
+}
+
+const unpackMatrices = (vectors: Vectors, numbers: Numbers): readonly LowRankMatrix[] =>
+  Array.from({ length: numbers.count! }, (_, i) => ({
+    shape: { rows: numbers[`rows${i}`]!, columns: numbers[`columns${i}`]! },
+    g: vectors[`g${i}`]!,
+    e: vectors[`e${i}`]!,
+    p: vectors[`p${i}`]!,
+    q: vectors[`q${i}`]!,
+  }));
+
+/** e ← e + g, which is M; p ← M q. */
+export function lowRankProject(vectors: Vectors, numbers: Numbers): void {
+  for (const { shape, g, e, p, q } of unpackMatrices(vectors, numbers)) {
+    addVectors(e, e, g);
+    project(e, shape, q, p);
+  }
+}
+
+/** With the nodes' mean p: made orthonormal; q ← Mᵀ p; e ← M − p qᵀ. */
+export function lowRankProjectBack(vectors: Vectors, numbers: Numbers): void {
+  for (const { shape, g, e, p, q } of unpackMatrices(vectors, numbers)) {
+    orthogonalise(p, p.length / shape.rows);
+    projectBack(e, shape, p, q);
+    expand(p, q, shape, g, vectors.turned!);
+    subtractVectors(e, e, g);
+  }
+}
+
+/** With the nodes' mean q: g ← p qᵀ. */
+export function lowRankExpand(vectors: Vectors, numbers: Numbers): void {
+  for (const { shape, g, p, q } of unpackMatrices(vectors, numbers)) expand(p, q, shape, g, vectors.turned!);
 }

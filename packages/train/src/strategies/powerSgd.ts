@@ -4,9 +4,11 @@
 
 import { parseConfig } from "@atoll/core/config";
 import { type Optimizer, sgd, type VectorLayout } from "@atoll/tensor";
+import { allocateBeside, type MatrixShape } from "@atoll/tensor/vectors";
 import { z } from "zod";
-import { expand, type MatrixShape, orthogonalise, project, projectBack } from "../compressors/lowRank.ts";
+import { packMatrices } from "../compressors/lowRank.ts";
 import { steps } from "./optionSchemas.ts";
+import { preparation, scratchPerNode } from "./preparation.ts";
 import type { GradientStrategy, StrategyEntry } from "./strategy.ts";
 
 const options = z.strictObject({ rank: steps(4, "columns of the thin matrices") });
@@ -31,6 +33,30 @@ export function powerSgd({
   ...given
 }: PowerSgdOptions = {}): GradientStrategy {
   const { rank } = parseConfig(options, given, "strategy");
+  const scratch = scratchPerNode(({ parameters, layout }) => {
+    const { pSize, qSize } = factorsOf(layout, rank);
+    return {
+      first: allocateBeside(parameters, pSize + layout.size - layout.matrixSize), // all P, then the vectors
+      turned: allocateBeside(parameters, qSize),
+    };
+  });
+  const { prepare, take } = preparation(async (node, { tensors }) => {
+    const { gradients, layout, local } = node;
+    const { first, turned } = scratch(node);
+    const { matrices: factored, pSize } = factorsOf(layout, rank);
+    const matrices = packMatrices(
+      factored.map(({ shape, at, p, q }) => ({
+        shape,
+        g: part(gradients, at),
+        e: part(tensors.error!, at),
+        p: part(first, p),
+        q: part(tensors.q!, q),
+      })),
+      turned,
+    );
+    await local.until(local.run({ operation: "lowRankProject", ...matrices }));
+    return { matrices, first, pSize };
+  });
   return {
     kind: "gradient",
     name: "powersgd",
@@ -43,25 +69,15 @@ export function powerSgd({
       for (let i = 0; i < q.length; i++) q[i] = random.normal();
       return { tensors: { error: new Float32Array(layout.matrixSize), q }, values: {} };
     },
-    async exchange({ communicator, gradients, layout }, { tensors }) {
-      const { matrices, pSize } = factorsOf(layout, rank);
-      const error = tensors.error!;
-      const q = tensors.q!;
-      for (let i = 0; i < error.length; i++) error[i]! += gradients[i]!; // now M
-      const first = new Float32Array(pSize + layout.size - layout.matrixSize); // all P, then the vectors
+    prepare,
+    async exchange(node, state) {
+      const { communicator, gradients, layout, local } = node;
+      const { matrices, first, pSize } = await take(node, state);
       first.set(gradients.subarray(layout.matrixSize), pSize);
-      for (const { shape, at, p, q: own } of matrices)
-        project(part(error, at), shape, part(q, own), part(first, p));
       await communicator.allReduce(first, { op: "mean" });
-      for (const { shape, at, p, q: own, r } of matrices) {
-        orthogonalise(part(first, p), r);
-        projectBack(part(error, at), shape, part(first, p), part(q, own));
-        expand(part(first, p), part(q, own), shape, part(gradients, at));
-      }
-      for (let i = 0; i < error.length; i++) error[i]! -= gradients[i]!;
-      await communicator.allReduce(q, { op: "mean" });
-      for (const { shape, at, p, q: own } of matrices)
-        expand(part(first, p), part(q, own), shape, part(gradients, at));
+      await local.until(local.run({ operation: "lowRankProjectBack", ...matrices }));
+      await communicator.allReduce(state.tensors.q!, { op: "mean" });
+      await local.until(local.run({ operation: "lowRankExpand", ...matrices }));
       gradients.set(first.subarray(pSize), layout.matrixSize);
     },
   };
@@ -75,7 +91,6 @@ interface Range {
 /** A matrix of the layout: where it and its thin factors lie. */
 interface Factored {
   readonly shape: MatrixShape;
-  readonly r: number;
   readonly at: Range;
   readonly p: Range;
   readonly q: Range;
@@ -101,7 +116,7 @@ function factorsOf({ entries }: VectorLayout, rank: number): Factors {
       const q = { start: qSize, end: qSize + r * shape.columns };
       pSize = p.end;
       qSize = q.end;
-      return { shape, r, at: { start: offset, end: offset + size }, p, q };
+      return { shape, at: { start: offset, end: offset + size }, p, q };
     });
   return { matrices, pSize, qSize };
 }

@@ -1,0 +1,52 @@
+import { createRandom } from "@atoll/core";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { createHeap } from "../memory.ts";
+import { expand, project, projectBack } from "./matrices.ts";
+
+const size = fc.integer({ min: 1, max: 30 });
+
+test("products with thin matrices are right, and have the same bits in shared memory as in plain arrays", () => {
+  fc.assert(
+    fc.property(size, size, fc.integer({ min: 1, max: 5 }), fc.nat(), (rows, columns, rank, seed) => {
+      const random = createRandom(seed);
+      const vector = (length: number): Float32Array => Float32Array.from({ length }, () => random.normal());
+      const m = vector(rows * columns);
+      const p = vector(rows * rank);
+      const q = vector(columns * rank);
+      const heap = createHeap();
+      const inPlain = (x: Float32Array): Float32Array => x.slice();
+      const inHeap = (x: Float32Array): Float32Array => {
+        const copy = heap.alloc(x.length);
+        copy.set(x);
+        return copy;
+      };
+      const [plain, shared] = [inPlain, inHeap].map((place) => {
+        const [mp, mtp, pq] = [place(p).fill(9), place(q).fill(9), place(m).fill(9)];
+        project(place(m), { rows, columns }, place(q), mp);
+        projectBack(place(m), { rows, columns }, place(p), mtp);
+        expand(place(p), place(q), { rows, columns }, pq, place(q));
+        return { mp: [...mp], mtp: [...mtp], pq: [...pq] };
+      });
+      expect(shared).toEqual(plain);
+      for (let i = 0; i < rows; i++)
+        for (let j = 0; j < columns; j++) {
+          let product = 0;
+          for (let r = 0; r < rank; r++) product += p[i * rank + r]! * q[j * rank + r]!;
+          expect(plain!.pq[i * columns + j]).toBeCloseTo(product, 4);
+        }
+      for (let r = 0; r < rank; r++) {
+        for (let i = 0; i < rows; i++) {
+          let product = 0;
+          for (let j = 0; j < columns; j++) product += m[i * columns + j]! * q[j * rank + r]!;
+          expect(plain!.mp[i * rank + r]).toBeCloseTo(product, 4);
+        }
+        for (let j = 0; j < columns; j++) {
+          let product = 0;
+          for (let i = 0; i < rows; i++) product += m[i * columns + j]! * p[i * rank + r]!;
+          expect(plain!.mtp[j * rank + r]).toBeCloseTo(product, 4);
+        }
+      }
+    }),
+  );
+});
