@@ -2,7 +2,7 @@
 // moment at which the route of a flow or a capacity on it may change; then the flow is taken out of the sharing and put in
 // again with what it takes now, or set aside while it has no route or no capacity.
 
-import { MinHeap } from "./heap.ts";
+import { MinHeap, NumberHeap } from "./heap.ts";
 import { FairSharing } from "./sharing.ts";
 import { MOST_IDLE_CHANGES } from "./steps.ts";
 
@@ -31,12 +31,12 @@ export interface ChangingFlow {
 /** A flow between its beginning and its end. */
 interface Moving<F> {
   readonly flow: F;
-  /** Bytes. */
+  /** Bytes that were left at a moment, and bytes per second since. */
   left: number;
+  since: number;
+  rate: number;
   /** Its number in the sharing, or NONE while it is set aside. */
   number: number;
-  /** When it ends at the present rate. */
-  end: number;
   isDone: boolean;
 }
 
@@ -59,8 +59,9 @@ export class ChangingFlowSimulation<F extends ChangingFlow> {
   readonly #changes = new MinHeap<Change<F>>((a, b) => a.time < b.time);
   /** By the number that the sharing gives a flow. */
   readonly #moving: Moving<F>[] = [];
+  /** When each flow ends at its rate, by its number. */
+  readonly #ends = new NumberHeap();
   #now = 0;
-  #earliestEnd = Number.POSITIVE_INFINITY;
   /** Changes on end at which no flow was moving. */
   #idleChanges = 0;
 
@@ -73,7 +74,7 @@ export class ChangingFlowSimulation<F extends ChangingFlow> {
     while (this.#idleChanges < MOST_IDLE_CHANGES) {
       const begin = this.#waiting.peek()?.begin ?? Number.POSITIVE_INFINITY;
       const change = this.#changes.peek()?.time ?? Number.POSITIVE_INFINITY;
-      const time = Math.min(this.#earliestEnd, begin, change);
+      const time = Math.min(this.#ends.least, begin, change);
       if (time === Number.POSITIVE_INFINITY) return undefined;
       const arrived = this.#advance(time);
       if (arrived.length > 0) return { time, arrived };
@@ -85,8 +86,15 @@ export class ChangingFlowSimulation<F extends ChangingFlow> {
 
   #advance(time: number): readonly F[] {
     const limit = time + Math.abs(time) * SAME_MOMENT;
-    const arrived = this.#move(time - this.#now, limit);
+    const arrived: F[] = [];
     this.#now = time;
+    while (this.#ends.least <= limit) {
+      const number = this.#ends.pop();
+      const moving = this.#moving[number]!;
+      this.#sharing.remove(number);
+      moving.isDone = true;
+      arrived.push(moving.flow);
+    }
     for (
       let change = this.#changes.peek();
       change !== undefined && change.time <= time;
@@ -101,50 +109,42 @@ export class ChangingFlowSimulation<F extends ChangingFlow> {
       flow = this.#waiting.peek()
     ) {
       this.#waiting.pop();
-      this.#route(
-        { flow, left: flow.size, number: NONE, end: Number.POSITIVE_INFINITY, isDone: false },
-        arrived,
-      );
+      this.#route({ flow, left: flow.size, since: time, rate: 0, number: NONE, isDone: false }, arrived);
     }
-    this.#sharing.allocate();
-    const { flows, rates } = this.#sharing;
-    let earliest = Number.POSITIVE_INFINITY;
-    for (const number of flows) {
-      const moving = this.#moving[number]!;
-      moving.end = time + moving.left / rates[number]!;
-      if (moving.end < earliest) earliest = moving.end;
-    }
-    this.#earliestEnd = earliest;
+    this.#setRates();
     return arrived;
   }
 
-  /** Moves all flows on for `elapsed` seconds and takes out those that end by `limit`. */
-  #move(elapsed: number, limit: number): F[] {
-    const { flows, rates } = this.#sharing;
-    const ended: Moving<F>[] = [];
-    for (const number of flows) {
+  #setRates(): void {
+    const changed = this.#sharing.allocate();
+    for (const number of changed) {
       const moving = this.#moving[number]!;
-      moving.left = Math.max(0, moving.left - rates[number]! * elapsed);
-      if (moving.end <= limit || moving.left === 0) ended.push(moving);
+      const rate = this.#sharing.rates[number]!;
+      if (rate === moving.rate) continue;
+      this.#settle(moving, rate);
+      this.#ends.set(number, this.#now + moving.left / rate);
     }
-    for (const moving of ended) this.#end(moving);
-    return ended.map(({ flow }) => flow);
   }
 
-  #end(moving: Moving<F>): void {
-    if (moving.number !== NONE) this.#sharing.remove(moving.number);
-    moving.number = NONE;
-    moving.isDone = true;
+  /** Counts what a flow has moved at its rate so far; from now on it has another. */
+  #settle(moving: Moving<F>, rate: number): void {
+    moving.left = Math.max(0, moving.left - moving.rate * (this.#now - moving.since));
+    moving.since = this.#now;
+    moving.rate = rate;
   }
 
   /** Gives a flow what it takes now. An empty one arrives as soon as it has a route. */
   #route(moving: Moving<F>, arrived: F[]): void {
     const { course } = moving.flow;
-    if (moving.number !== NONE) this.#sharing.remove(moving.number);
-    moving.number = NONE;
+    this.#settle(moving, 0);
+    if (moving.number !== NONE) {
+      this.#sharing.remove(moving.number);
+      this.#ends.set(moving.number, Number.POSITIVE_INFINITY);
+      moving.number = NONE;
+    }
     const way = course.wayAt(this.#now);
     if (way !== undefined && moving.left === 0) {
-      this.#end(moving);
+      moving.isDone = true;
       arrived.push(moving.flow);
       return;
     }
