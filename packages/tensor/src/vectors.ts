@@ -1,8 +1,16 @@
 // Arithmetic on vectors, and no more: neither jax-js nor the compiler nor a runtime. An entry point of its own
 // (@atoll/tensor/vectors), since worker threads would load all that it imports.
 
-export { collectAtLeast, isShared, meanMagnitude, roundToIntegers, roundToSigns } from "./kernels/blocks.ts";
+export {
+  collectAtLeast,
+  isShared,
+  maxMagnitude,
+  meanMagnitude,
+  roundToIntegers,
+  roundToSigns,
+} from "./kernels/blocks.ts";
 export { expand, type MatrixShape, project, projectBack } from "./kernels/matrices.ts";
+export { addRounded, type RandomRounding, roundAtRandom } from "./kernels/stochastic.ts";
 export {
   accumulateMomentum,
   adamDirection,

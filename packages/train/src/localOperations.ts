@@ -4,6 +4,7 @@
 
 import { adamDirection, decayAndAdd, decayAndAddSquare } from "@atoll/tensor/vectors";
 import { lowRankExpand, lowRankProject, lowRankProjectBack } from "./compressors/lowRank.ts";
+import { qsgdEncode, qsgdMean } from "./compressors/qsgd.ts";
 import { dgcEncode } from "./compressors/sparse.ts";
 import { integersOfShards, oneBitEncode } from "./compressors/transcoded.ts";
 
@@ -20,7 +21,9 @@ export type OperationName =
   | "adamDirection"
   | "lowRankProject"
   | "lowRankProjectBack"
-  | "lowRankExpand";
+  | "lowRankExpand"
+  | "qsgdEncode"
+  | "qsgdMean";
 
 export const localOperations: Readonly<Record<OperationName, LocalOperation>> = {
   dgcEncode,
@@ -29,6 +32,8 @@ export const localOperations: Readonly<Record<OperationName, LocalOperation>> = 
   lowRankProject,
   lowRankProjectBack,
   lowRankExpand,
+  qsgdEncode,
+  qsgdMean,
   /** m ← b1 m + (1 − b1) g, v ← b2 v + (1 − b2) g². mean (m), square (v), gradients (g) [P] */
   adamMoments({ mean, square, gradients }, { b1, b2 }) {
     decayAndAdd(mean!, gradients!, { decay: b1!, factor: 1 - b1! });

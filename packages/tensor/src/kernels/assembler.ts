@@ -100,6 +100,13 @@ export const i32x4 = {
   maximum: instruction(simd(0xb8)) as Instruction,
   extendLowUnsigned: instruction(simd(0xa9)) as Instruction,
   extendHighUnsigned: instruction(simd(0xaa)) as Instruction,
+  /** Integers below 2¹⁶ of two vectors as eight 16-bit ones. */
+  toShorts: instruction(simd(0x86)) as Instruction,
+  /** Eight 16-bit integers each of two vectors, below 256, as bytes. */
+  toBytes: instruction(simd(0x66)) as Instruction,
+  /** The first eight bytes, and the others, as 16-bit integers. */
+  lowShorts: instruction(simd(0x89)) as Instruction,
+  highShorts: instruction(simd(0x8a)) as Instruction,
   /** Of the two lanes; 0 for what is not a number. Lanes 2 and 3 become 0. */
   ofPair: instruction(simd(0xfc)) as Instruction,
 } as const;

@@ -46,6 +46,10 @@ function forBlocks(
     each(x.subarray(start, start + blockSize), out.subarray(start, start + blockSize));
 }
 
+/** The largest magnitude of a block; not a number if an element is none. */
+export const maxMagnitude = (block: Float32Array): number =>
+  largestMagnitude(block, kernelsFor(block)?.blocks);
+
 /** The mean magnitude of a block, rounded to float32: the scale of its signs. */
 export const meanMagnitude = (block: Float32Array): number =>
   Math.fround(sumOfMagnitudes(block, kernelsFor(block)?.blocks) / block.length);

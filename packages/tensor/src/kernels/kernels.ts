@@ -27,6 +27,7 @@ import {
 import { type ElementwiseKernel, emitElementwise } from "./elementwise.ts";
 import { encodeModule } from "./encode.ts";
 import { expandFour, projectBackFour, projectFour } from "./matrixFunctions.ts";
+import { addRounded, roundAtRandom } from "./stochasticFunctions.ts";
 
 export type KernelName =
   | "adam"
@@ -82,13 +83,24 @@ type Exports = Record<KernelName, (...args: number[]) => void> &
     readonly sumOfSquares: (byteOffset: number, length: number) => number;
   };
 
-/** Functions on byte offsets of the memory; what they do is told where they are defined (codecFunctions.ts, matrixFunctions.ts). */
+/** Functions on byte offsets of the memory; what they do is told where they are defined (codecFunctions.ts and the like). */
 export interface BlockFunctions {
   largestMagnitude(x: number, length: number): number;
   sumOfMagnitudes(x: number, length: number): number;
   signsTimes(x: number, out: number, length: number, scale: number): void;
   roundToSteps(x: number, out: number, length: number, scale: number, most: number): void;
   collectAtLeast(x: number, length: number, threshold: number, out: number, capacity: number): number;
+  roundAtRandom(
+    x: number,
+    codes: number,
+    length: number,
+    most: number,
+    steps: number,
+    key0: number,
+    key1: number,
+    counter: number,
+  ): void;
+  addRounded(codes: number, mean: number, length: number, step: number, members: number): void;
   projectFour(m: number, rows: number, columns: number, p: number, q: number): void;
   projectBackFour(m: number, rows: number, columns: number, p: number, q: number): void;
   expandFour(m: number, rows: number, columns: number, p: number, q: number, stride: number): void;
@@ -100,6 +112,8 @@ const BLOCK_FUNCTIONS = [
   signsTimes,
   roundToSteps,
   collectAtLeast,
+  roundAtRandom,
+  addRounded,
   projectFour,
   projectBackFour,
   expandFour,

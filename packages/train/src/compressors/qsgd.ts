@@ -4,6 +4,7 @@
 
 import type { Codec } from "@atoll/comm";
 import { ConfigError, type Random, threefry2x32 } from "@atoll/core";
+import { addRounded, maxMagnitude, type RandomRounding, roundAtRandom } from "@atoll/tensor/vectors";
 import { blockCodec } from "./blocks.ts";
 
 export interface QuantiserOptions {
@@ -66,4 +67,90 @@ function sixteenBits({ key }: Random): () => number {
     const half = (words[left >> 1]! >>> ((left & 1) * 16)) & 0xffff;
     return (half + 0.5) / 2 ** 16;
   };
+}
+
+/** Levels whose codes are bytes. */
+const BYTE_LEVELS = 128;
+const STEPS = BYTE_LEVELS - 1;
+/** Elements that kernels take at a time; buckets of a multiple of it begin with a Threefry block of their own. */
+const AT_ONCE = 16;
+
+/** Whether the operations below serve these options. */
+export const codesAreBytes = (levels: number, blockSize: number): boolean =>
+  levels === BYTE_LEVELS && blockSize % AT_ONCE === 0;
+
+type Vectors = Readonly<Record<string, Float32Array>>;
+type Numbers = Readonly<Record<string, number>>;
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array =>
+  new Uint8Array(buffer, byteOffset, byteLength);
+
+/**
+ * What `stochastic` encodes with 128 levels, as words. gradients [P] -> message [⌈(P + 4⌈P / blockSize⌉) / 4⌉]. Numbers:
+ * blockSize, key0 and key1 of the random stream
+ */
+export function qsgdEncode(vectors: Vectors, { blockSize, key0, key1 }: Numbers): void {
+  const gradients = vectors.gradients!;
+  const bytes = bytesOf(vectors.message!);
+  const scales = new Float32Array(Math.ceil(gradients.length / blockSize!));
+  let drawn = 0;
+  for (const block of scales.keys()) {
+    const start = block * blockSize!;
+    const x = gradients.subarray(start, start + blockSize!);
+    const codes = bytes.subarray(start, start + x.length);
+    const most = maxMagnitude(x);
+    scales[block] = Number.isFinite(most) ? most : Number.NaN;
+    if (most === 0) codes.fill(0);
+    else encodeBlock(x, codes, { most, steps: STEPS, key: [key0!, key1!], counter: drawn / 4 });
+    if (most !== 0) drawn += x.length;
+  }
+  bytes.set(bytesOf(scales), gradients.length);
+}
+
+function encodeBlock(x: Float32Array, codes: Uint8Array, rounding: RandomRounding): void {
+  const { most, key, counter } = rounding;
+  const done = Number.isFinite(most) ? roundAtRandom(x, codes, rounding) : 0;
+  for (let i = done; i < x.length; i++) {
+    const words = threefry2x32(key[0], key[1], counter + (i >>> 2), 0);
+    const left = 3 - (i & 3);
+    const half = (words[left >> 1]! >>> ((left & 1) * 16)) & 0xffff;
+    const position = (Math.abs(x[i]!) / most) * STEPS;
+    const level = Math.min(STEPS, Math.floor(position + (half + 0.5) / 2 ** 16));
+    codes[i] = 2 * level + (x[i]! < 0 ? 1 : 0);
+  }
+}
+
+/**
+ * The mean of what was encoded, for some whole buckets. messages: one after another, from each member `words` words; mean:
+ * the elements from `first` on. Numbers: words, members, length (P), first, blockSize
+ */
+export function qsgdMean(vectors: Vectors, numbers: Numbers): void {
+  const { words, members, length, first, blockSize } = numbers as Readonly<
+    Record<"words" | "members" | "length" | "first" | "blockSize", number>
+  >;
+  const mean = vectors.mean!;
+  const scale = new Float32Array(1);
+  mean.fill(0);
+  for (let member = 0; member < members; member++) {
+    const bytes = bytesOf(vectors.messages!.subarray(member * words, (member + 1) * words));
+    for (let start = 0; start < mean.length; start += blockSize) {
+      const at = length + 4 * ((first + start) / blockSize);
+      bytesOf(scale).set(bytes.subarray(at, at + 4));
+      const part = mean.subarray(start, start + blockSize);
+      const codes = bytes.subarray(first + start, first + start + part.length);
+      addBlock(codes, part, { step: scale[0]! / STEPS, members });
+    }
+  }
+}
+
+function addBlock(
+  codes: Uint8Array,
+  mean: Float32Array,
+  restoring: { readonly step: number; readonly members: number },
+): void {
+  const { step, members } = restoring;
+  for (let i = addRounded(codes, mean, restoring); i < mean.length; i++) {
+    const magnitude = Math.fround((codes[i]! >>> 1) * step);
+    mean[i]! += ((codes[i]! & 1) === 1 ? -magnitude : magnitude) / members;
+  }
 }

@@ -32,11 +32,11 @@ export async function gatherBytes(
  * What all members make of the same gathered messages, computed once where they share the arrays, as simulated ones do.
  * @returns gives the result for messages that it has seen, and else what `compute` makes; only read it
  */
-export function sharedResult(): (
+export function sharedResult<T extends object = Float32Array>(): (
   messages: readonly (Float32Array | Uint8Array)[],
-  compute: () => Float32Array,
-) => Float32Array {
-  const results = new WeakMap<ArrayBufferLike, Float32Array>();
+  compute: () => T,
+) => T {
+  const results = new WeakMap<ArrayBufferLike, T>();
   return (messages, compute) => {
     const key = messages[0]!.buffer;
     const result = results.get(key) ?? compute();

@@ -5,12 +5,13 @@
 import type { Codec } from "@atoll/comm";
 import { parseConfig } from "@atoll/core/config";
 import { adamW, type Optimizer } from "@atoll/tensor";
+import { allocateBeside } from "@atoll/tensor/vectors";
 import { z } from "zod";
-import { stochastic } from "../compressors/qsgd.ts";
-import { gatherBytes, sharedResult } from "../compressors/wire.ts";
+import { codesAreBytes, stochastic } from "../compressors/qsgd.ts";
+import { fromWords, sharedResult, toWords } from "../compressors/wire.ts";
 import { steps } from "./optionSchemas.ts";
-import type { GradientStrategy, StrategyEntry } from "./strategy.ts";
-import { NO_STATE } from "./strategy.ts";
+import { preparation, scratchPerNode } from "./preparation.ts";
+import { type GradientStrategy, NO_STATE, type StrategyEntry, type StrategyNode } from "./strategy.ts";
 
 const options = z.strictObject({
   levels: z
@@ -41,7 +42,43 @@ export interface QsgdOptions {
  */
 export function qsgd({ optimizer = adamW(), ...given }: QsgdOptions = {}): GradientStrategy {
   const { levels, bucketSize: blockSize } = parseConfig(options, given, "strategy");
-  const shared = sharedResult();
+  const shared = sharedResult<Promise<Float32Array>>();
+  const inBytes = codesAreBytes(levels, blockSize);
+  const wordsFor = (length: number): number => Math.ceil((length + 4 * Math.ceil(length / blockSize)) / 4);
+  const message = scratchPerNode(({ parameters }) => allocateBeside(parameters, wordsFor(parameters.length)));
+  const gathered = scratchPerNode(({ parameters, communicator }) => ({
+    messages: allocateBeside(parameters, communicator.worldSize * wordsFor(parameters.length)),
+    mean: allocateBeside(parameters, parameters.length),
+  }));
+  const { prepare, take } = preparation(async (node) => {
+    const { gradients, communicator, sharedRandom, step, local } = node;
+    const random = sharedRandom.derive("rounding", communicator.rank, step);
+    if (!inBytes) return toWords(stochastic({ levels, blockSize, random }).encode(gradients));
+    const vectors = { gradients, message: message(node) };
+    const numbers = { blockSize, key0: random.key[0], key1: random.key[1] };
+    await local.until(local.run({ operation: "qsgdEncode", vectors, numbers }));
+    return vectors.message;
+  });
+  /** The mean of byte codes: a part of it on each worker that is free. */
+  async function meanInParts(parts: readonly Float32Array[], node: StrategyNode): Promise<Float32Array> {
+    const { messages, mean } = gathered(node);
+    const { length } = mean;
+    const words = parts[0]!.length;
+    const members = parts.length;
+    for (const [m, part] of parts.entries()) messages.set(part, m * words);
+    const size = blockSize * Math.ceil(length / blockSize / members);
+    const starts = Array.from({ length: Math.ceil(length / size) }, (_, i) => i * size);
+    await Promise.all(
+      starts.map((first) =>
+        node.local.run({
+          operation: "qsgdMean",
+          vectors: { messages, mean: mean.subarray(first, first + size) },
+          numbers: { words, members, length, first, blockSize },
+        }),
+      ),
+    );
+    return mean;
+  }
   return {
     kind: "gradient",
     name: "qsgd",
@@ -49,21 +86,26 @@ export function qsgd({ optimizer = adamW(), ...given }: QsgdOptions = {}): Gradi
     optimizer,
     validate() {},
     init: () => NO_STATE,
-    async exchange({ communicator, gradients, sharedRandom, step }) {
-      const random = sharedRandom.derive("rounding", communicator.rank, step);
-      const codec = stochastic({ levels, blockSize, random });
-      const parts = await gatherBytes(communicator, codec.encode(gradients));
-      gradients.set(shared(parts, () => meanOf(parts, codec, gradients.length)));
+    prepare,
+    async exchange(node, state) {
+      const { communicator, gradients, local, sharedRandom: random } = node;
+      const parts = await communicator.allGather(await take(node, state));
+      const mean = shared(parts, async () =>
+        inBytes
+          ? meanInParts(parts, node)
+          : meanOf(parts, stochastic({ levels, blockSize, random }), gradients.length),
+      );
+      gradients.set(await local.until(mean));
     },
   };
 }
 
 /** The mean of encoded vectors, in the order of their ranks. */
-function meanOf(parts: readonly Uint8Array[], codec: Codec, length: number): Float32Array {
+function meanOf(parts: readonly Float32Array[], codec: Codec, length: number): Float32Array {
   const mean = new Float32Array(length);
   const decoded = new Float32Array(length);
   for (const part of parts) {
-    codec.decode(part, decoded);
+    codec.decode(fromWords(part, codec.bytes(length)), decoded);
     for (let i = 0; i < length; i++) mean[i]! += decoded[i]! / parts.length;
   }
   return mean;
