@@ -5,7 +5,7 @@
 import { parentPort } from "node:worker_threads";
 import { invariant } from "@atoll/core";
 import { type Memories, type Setup, type Task, type TaskResult, TrainingSession } from "./trainingSession.ts";
-import type { PoolMessage, Reply } from "./workerPool.ts";
+import { type PoolMessage, READY, type Reply } from "./workerPool.ts";
 
 const port = parentPort;
 invariant(port, "trainingWorker.ts runs as a worker thread");
@@ -18,6 +18,8 @@ port.on("message", async (message: PoolMessage<Task, Setup | Memories>) => {
   else if (message.content.kind === "setup") session = new TrainingSession(message.content, memories);
   else memories.splice(0, memories.length, ...message.content.memories);
 });
+
+port.postMessage(READY);
 
 async function answerAll(tasks: readonly Task[]): Promise<readonly Reply<TaskResult>[]> {
   const replies: Reply<TaskResult>[] = [];

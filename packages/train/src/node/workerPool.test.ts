@@ -82,3 +82,7 @@ test("workers that are disposed of under a run end it with an error", async () =
   });
   await expect(run).rejects.toThrow("disposed of before their work was done");
 });
+
+test("workers that are still loading can be disposed of", async () => {
+  for (let i = 0; i < 4; i++) await startWorkers(3)[Symbol.asyncDispose]();
+});

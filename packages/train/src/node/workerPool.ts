@@ -13,6 +13,9 @@ export type PoolMessage<T, B> =
   | { readonly kind: "tasks"; readonly tasks: readonly T[] }
   | { readonly kind: "broadcast"; readonly content: B };
 
+/** What a worker says once, when all that it imports has been loaded. */
+export const READY = "ready";
+
 export type Reply<R> = { readonly result: R } | { readonly error: Error };
 
 /**
@@ -31,6 +34,8 @@ interface Job<T, R> {
 }
 
 export class WorkerPool<T, R, B> implements AsyncDisposable {
+  /** Settle once each worker has been loaded, or has ended. */
+  readonly #loaded: Promise<void>[] = [];
   readonly #workers: readonly Worker[];
   readonly #idle: Worker[];
   readonly #queue: Job<T, R>[] = [];
@@ -63,8 +68,11 @@ export class WorkerPool<T, R, B> implements AsyncDisposable {
     for (const worker of this.#workers) worker.postMessage(message);
   }
 
+  /** A thread that is ended while it loads ONNX Runtime takes the whole process with it (Napi::Error), so it may load first. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
+    for (const worker of this.#workers) worker.ref();
+    await Promise.all(this.#loaded);
     await Promise.all(this.#workers.map((worker) => worker.terminate()));
     this.#fail(new RunError("The worker threads were disposed of before their work was done."));
   }
@@ -72,11 +80,17 @@ export class WorkerPool<T, R, B> implements AsyncDisposable {
   #start(module: URL): Worker {
     const worker = new Worker(module, { resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB } });
     worker.unref();
-    worker.on("message", (replies: readonly Reply<R>[]) => this.#finish(worker, replies));
+    const { promise, resolve: loaded } = Promise.withResolvers<void>();
+    this.#loaded.push(promise);
+    worker.on("message", (message: typeof READY | readonly Reply<R>[]) => {
+      if (message === READY) loaded();
+      else this.#finish(worker, message);
+    });
     worker.on("error", (cause) =>
       this.#fail(new RunError(`A worker thread failed: ${cause.message}`, cause)),
     );
     worker.on("exit", (code) => {
+      loaded();
       if (!this.#closed) this.#fail(new RunError(`A worker thread ended unexpectedly (exit code ${code}).`));
     });
     return worker;

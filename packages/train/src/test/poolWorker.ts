@@ -1,7 +1,7 @@
 // A worker for tests of the pool: it does what its task says.
 
 import { parentPort, threadId } from "node:worker_threads";
-import type { PoolMessage, Reply } from "../node/workerPool.ts";
+import { type PoolMessage, READY, type Reply } from "../node/workerPool.ts";
 
 export type PoolTask =
   | { readonly kind: "report"; readonly number: number }
@@ -27,6 +27,8 @@ parentPort!.on("message", async (message: PoolMessage<PoolTask, string>) => {
   for (const task of message.tasks) replies.push(await answer(task));
   parentPort!.postMessage(replies);
 });
+
+parentPort!.postMessage(READY);
 
 async function answer(task: PoolTask): Promise<Reply<PoolReport>> {
   switch (task.kind) {
