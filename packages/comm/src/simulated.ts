@@ -22,9 +22,10 @@ import type { Arrival, Gathering } from "./gathering.ts";
 import { Group } from "./group.ts";
 import { Mailboxes, type MailboxSnapshot, type Parcel } from "./mailboxes.ts";
 import { type Letter, Member, type Membership, type MemberWorld, type StartOptions } from "./member.ts";
+import { type OpenCall, OpenCalls } from "./openCalls.ts";
 import { deliver } from "./results.ts";
 import type { AllReduceChoice } from "./schedules/allReduce.ts";
-import { type Outcome, Started } from "./started.ts";
+import type { Outcome, Started } from "./started.ts";
 
 export interface SimulatedWorldOptions {
   readonly worldSize: number;
@@ -60,11 +61,25 @@ export interface SimulatedWorld {
    */
   snapshot(): ConfigValue;
   /** Goes on from a snapshot: the same calls then take the same times. @throws RunError if it is of another world */
-  restore(snapshot: ConfigValue): void;
+  restore(snapshot: ConfigValue, options?: RestoreOptions): void;
   /** Forgets what a rank has under way and what was sent to it: it has crashed. */
   drop(rank: Rank): void;
-  /** Gives a rank that takes over another's state its own handles of the calls that the other has started. */
-  adopt(rank: Rank, from: Rank): void;
+  /**
+   * A rank takes over another's state, sent to it in so many bytes: it gets handles of its own of the calls that the
+   * other has started.
+   */
+  adopt(rank: Rank, from: Rank, bytes: number): void;
+  /** Whether another rank can take over this one's state: all calls that it has started have come about. */
+  isSettled(rank: Rank): boolean;
+  /** How many calls a rank has made: names a moment for `withdraw`. */
+  callsOf(rank: Rank): number;
+  /** Forgets the calls that a rank has made since: what they were for has broken off. */
+  withdraw(rank: Rank, since: number): void;
+}
+
+export interface RestoreOptions {
+  /** Leaves the ranks' counters of bytes and times as they are: what was sent has been sent. Default false. */
+  readonly keepCounters?: boolean;
 }
 
 interface Counters {
@@ -77,16 +92,6 @@ interface Counters {
   busyUntil: number;
 }
 
-/** A call that ended and was not waited for, as JSON. */
-interface OpenCall {
-  readonly rank: number;
-  readonly id: number;
-  readonly operation: string;
-  readonly lastReady: number;
-  readonly end: number;
-  readonly bytes: number;
-}
-
 interface WorldSnapshot {
   readonly ranks: readonly Counters[];
   readonly network: NetworkSnapshot;
@@ -96,18 +101,8 @@ interface WorldSnapshot {
   readonly warned: readonly string[];
 }
 
-/** Operations whose results are in the vector that the caller gave, or who have none. */
-const IN_PLACE: ReadonlySet<string> = new Set(["allReduce", "broadcast", "barrier"]);
-
 /** Groups that are kept though nobody is in a collective of theirs: a run that draws new ones all the time would fill up. */
 const KEPT_GROUPS = 64;
-
-/** What a rank has started and not waited for; only the outcome of a handle made from it matters to others. */
-interface OpenHandle {
-  readonly operation: string;
-  readonly started: { readonly outcome: Outcome<unknown> | undefined };
-  readonly handle: Handle<unknown>;
-}
 
 class World implements SimulatedWorld, MemberWorld {
   readonly #options: SimulatedWorldOptions;
@@ -117,8 +112,7 @@ class World implements SimulatedWorld, MemberWorld {
   readonly #key: string;
   readonly #mail: Mailboxes;
   readonly #warned = new Set<string>();
-  /** By rank, then id. */
-  readonly #open: readonly Map<number, OpenHandle>[];
+  readonly #calls: OpenCalls;
   #counters: Counters[];
 
   constructor(options: SimulatedWorldOptions) {
@@ -126,7 +120,7 @@ class World implements SimulatedWorld, MemberWorld {
     this.#ranks = Array.from({ length: options.worldSize }, (_, rank) => rank);
     this.#key = this.#ranks.join();
     this.#mail = new Mailboxes(options);
-    this.#open = this.#ranks.map(() => new Map());
+    this.#calls = new OpenCalls(options.worldSize, options.clock, (...ended) => this.#count(...ended));
     this.#counters = this.#ranks.map(() => ({
       communication: 0,
       waiting: 0,
@@ -225,7 +219,7 @@ class World implements SimulatedWorld, MemberWorld {
     started.settle({ lastReady: sent, end: arrived, bytes: 0, value: undefined });
     // Nobody needs to wait for a message that was sent, so it counts at once and is not kept open.
     this.#counters[rank]!.bytesSent += vector.byteLength;
-    this.#open[rank]!.delete(started.id);
+    this.#calls.close(rank, started.id);
     this.#options.emit?.({
       type: "collective",
       operation: "send",
@@ -252,35 +246,13 @@ class World implements SimulatedWorld, MemberWorld {
   }
 
   started(rank: Rank, id: number): Handle<void> {
-    const open = this.#open[rank]!.get(id);
-    if (open === undefined || !IN_PLACE.has(open.operation))
-      throw new RunError(
-        `Rank ${rank} asks for the handle ${id}, but ${open === undefined ? "has none of that number open" : `the result of ${open.operation} is only with its first owner`}.`,
-      );
-    return { id, wait: async () => void (await open.handle.wait()) };
+    return this.#calls.handle(rank, id);
   }
 
   /** A numbered call of a rank, which is open until the rank has waited for it. */
   #begin<T>(rank: Rank, operation: string, describe: () => string, signal?: AbortSignal): Started<T> {
-    return this.#opened(rank, ++this.#counters[rank]!.calls, operation, describe, signal);
-  }
-
-  #opened<T>(
-    rank: Rank,
-    id: number,
-    operation: string,
-    describe: () => string,
-    signal?: AbortSignal,
-  ): Started<T> {
-    const { clock } = this.#options;
-    const onEnd = (outcome: Outcome<T>, from: Seconds): void => {
-      this.#open[rank]!.delete(id);
-      this.#count(rank, outcome, from);
-    };
-    const onBroken = (): void => void this.#open[rank]!.delete(id);
-    const started = new Started<T>({ id, rank, clock, describe, signal, onEnd, onBroken });
-    this.#open[rank]!.set(id, { operation, started, handle: started });
-    return started;
+    const id = ++this.#counters[rank]!.calls;
+    return this.#calls.begin<T>(rank, { id, operation, describe, signal });
   }
 
   /** What a rank that waited from a moment on has spent. */
@@ -335,6 +307,8 @@ class World implements SimulatedWorld, MemberWorld {
     if (disruption !== undefined) {
       const error = new PeerLostError(describeCall(call), ranks, disruption);
       for (const { started } of arrivals) started.breakOff(disruption.at, error);
+      // The members need not have made equally many calls by the time they meet again.
+      this.#groups.delete(ranks.join());
       return true;
     }
     const stuck = ranks.filter((_, member) => end[member] === Number.POSITIVE_INFINITY);
@@ -355,31 +329,16 @@ class World implements SimulatedWorld, MemberWorld {
   snapshot(): ConfigValue {
     for (const group of this.#groups.values())
       invariant(!group.isGathering, "a snapshot of the simulated world while a collective is under way");
-    const open = this.#open.flatMap((handles, rank) =>
-      [...handles].map(([id, { operation, started }]) =>
-        this.#savedCall(rank, id, operation, started.outcome),
-      ),
-    );
     return {
       ranks: this.#counters.map((counters) => ({ ...counters })),
       network: this.#options.network.snapshot(),
       mail: this.#mail.snapshot(),
-      open,
+      open: this.#calls.snapshot().map((call) => ({ ...call })),
       warned: [...this.#warned],
     };
   }
 
-  #savedCall(rank: Rank, id: number, operation: string, outcome: Outcome<unknown> | undefined) {
-    if (outcome === undefined || !IN_PLACE.has(operation))
-      throw new RunError(
-        `Cannot save the state of rank ${rank}: it has started ${operation} and not waited for it. ` +
-          "Wait for it before the step ends, or start an operation whose result is in the caller's own vector.",
-      );
-    const { lastReady, end, bytes } = outcome;
-    return { rank, id, operation, lastReady, end, bytes };
-  }
-
-  restore(snapshot: ConfigValue): void {
+  restore(snapshot: ConfigValue, { keepCounters = false }: RestoreOptions = {}): void {
     const { ranks, network, mail, open, warned = [] } = snapshot as unknown as Partial<WorldSnapshot>;
     if (ranks?.length !== this.#counters.length || !network || !mail || !open)
       throw new RunError(
@@ -387,36 +346,38 @@ class World implements SimulatedWorld, MemberWorld {
           `got ${JSON.stringify(snapshot).slice(0, 80)}. It belongs to another run.`,
       );
     // A snapshot of a version that did not keep `busyUntil` is of a world in which nothing was busy.
-    this.#counters = ranks.map((counters) => ({ ...counters, busyUntil: counters.busyUntil ?? 0 }));
+    if (!keepCounters)
+      this.#counters = ranks.map((counters) => ({ ...counters, busyUntil: counters.busyUntil ?? 0 }));
     this.#options.network.restore(network);
     this.#mail.restore(mail);
     this.#warned.clear();
     for (const message of warned) this.#warned.add(message);
     this.#groups.clear();
-    for (const handles of this.#open) handles.clear();
-    for (const call of open) this.#reopen(call);
+    this.#calls.restore(open);
   }
 
   drop(rank: Rank): void {
-    this.#open[rank]!.clear();
+    this.#calls.clear(rank);
     this.#mail.drop(rank);
   }
 
-  adopt(rank: Rank, from: Rank): void {
-    this.#open[rank]!.clear();
+  adopt(rank: Rank, from: Rank, bytes: number): void {
+    this.#counters[from]!.bytesSent += bytes;
     const counters = this.#counters[rank]!;
     counters.calls = Math.max(counters.calls, this.#counters[from]!.calls);
-    for (const [id, { operation, started }] of this.#open[from]!)
-      this.#reopen({ ...this.#savedCall(from, id, operation, started.outcome), rank, bytes: 0 });
+    this.#calls.adopt(rank, from);
   }
 
-  #reopen({ rank, id, operation, lastReady, end, bytes }: OpenCall): void {
-    this.#opened<undefined>(rank, id, operation, () => `its call ${id}`).settle({
-      lastReady: seconds(lastReady),
-      end: seconds(end),
-      bytes,
-      value: undefined,
-    });
+  isSettled(rank: Rank): boolean {
+    return this.#calls.areSettled(rank);
+  }
+
+  callsOf(rank: Rank): number {
+    return this.#counters[rank]!.calls;
+  }
+
+  withdraw(rank: Rank, since: number): void {
+    this.#calls.clear(rank, since);
   }
 }
 

@@ -96,6 +96,19 @@ export interface WarningGiven {
   readonly message: string;
 }
 
+/** Something that went wrong on the simulated machines, or was put right. */
+export interface FaultHappened {
+  readonly type: "fault";
+  /**
+   * `crash`: a node is down. `recovered`: one goes on with another's state. `goneOn`: exchanges go on without these nodes,
+   * with all again if there are none. `rolledBack`: all nodes go back to a checkpoint.
+   */
+  readonly kind: "crash" | "recovered" | "goneOn" | "rolledBack";
+  readonly time: number;
+  readonly ranks: readonly number[];
+  readonly message: string;
+}
+
 export interface CheckpointSaved {
   readonly type: "checkpoint";
   readonly step: number;
@@ -119,6 +132,7 @@ export type RunEvent =
   | StepDone
   | CollectiveDone
   | Evaluated
+  | FaultHappened
   | WarningGiven
   | CheckpointSaved
   | RunFinished;

@@ -16,6 +16,7 @@ export type {
   CollectiveDone,
   Evaluated,
   EventSink,
+  FaultHappened,
   NodeTime,
   RunEvent,
   RunFinished,

@@ -69,6 +69,13 @@ const eventSchema = z.discriminatedUnion("type", [
     accuracy: localAndGlobal.nullable(),
   }),
   z.object({ type: z.literal("warning"), message: z.string() }),
+  z.object({
+    type: z.literal("fault"),
+    kind: z.enum(["crash", "recovered", "goneOn", "rolledBack"]),
+    time: count,
+    ranks: z.array(count),
+    message: z.string(),
+  }),
   z.object({ type: z.literal("checkpoint"), step: count, path: z.string() }),
   z.object({
     type: z.literal("runFinished"),

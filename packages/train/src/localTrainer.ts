@@ -95,7 +95,7 @@ export class LocalTrainer {
     try {
       await run.train(options.signal);
       const evaluation = await run.finalEvaluation(options.signal);
-      const { parameters, buffers } = averageWeights(simulation.replicas);
+      const { parameters, buffers } = averageWeights(simulation.currentReplicas);
       run.finish("completed", null);
       return {
         parameters: viewsOf(parameters, prepared.layout),
@@ -186,7 +186,10 @@ class FitRun {
       const { step } = simulation;
       const isDue = (interval: number): boolean => step > before && step % interval === 0;
       if (this.#validates && isDue(valInterval)) await this.#validate();
-      if (checkpointInterval > 0 && isDue(checkpointInterval)) await this.#save();
+      if (checkpointInterval > 0 && isDue(checkpointInterval)) {
+        simulation.keepCheckpoint();
+        await this.#save();
+      }
       if (signal?.aborted && step < simulation.maxSteps) await this.#interrupt();
     }
   }
@@ -279,7 +282,10 @@ async function unlessAborted<T>(result: Promise<T>, signal: AbortSignal | undefi
 const nextMultiple = (step: number, interval: number): number => (Math.floor(step / interval) + 1) * interval;
 
 /** The run's options with every default, and what they came to. */
-function configOf(options: ResolvedFitOptions, { maxSteps, network, compute }: Simulation): ConfigTree {
+function configOf(
+  options: ResolvedFitOptions,
+  { maxSteps, network, compute, faults }: Simulation,
+): ConfigTree {
   const { nodes, batchSize, minibatchSize, seed, valSize, valInterval, shuffle, checkpointInterval } =
     options;
   return {
@@ -298,5 +304,6 @@ function configOf(options: ResolvedFitOptions, { maxSteps, network, compute }: S
     network,
     allReduce: options.allReduce,
     compute,
+    ...(faults === null ? {} : { faults }),
   };
 }

@@ -5,6 +5,7 @@ import { ConfigError, type EventSink, unknownName } from "@atoll/core";
 import type { NetworkOptions } from "@atoll/network";
 import { type ComputeOptions, checkCompute, defaultCompute } from "./compute.ts";
 import type { Partition } from "./data/index.ts";
+import type { FaultyRunOptions } from "./faults/policy.ts";
 import type { RunSnapshot } from "./snapshot.ts";
 import type { Strategy } from "./strategies/index.ts";
 
@@ -47,6 +48,8 @@ export interface FitOptions {
    */
   readonly allReduce?: AllReduceChoice;
   readonly compute?: ComputeOptions;
+  /** What goes wrong, and what the nodes do about it. Default: nothing does. */
+  readonly faults?: FaultyRunOptions;
   /** The run's name in events. */
   readonly name?: string;
   readonly emit?: EventSink;
@@ -75,6 +78,7 @@ export interface ResolvedFitOptions {
   readonly network: NetworkOptions;
   readonly allReduce: AllReduceChoice;
   readonly compute: ComputeOptions;
+  readonly faults: FaultyRunOptions | undefined;
   readonly name: string;
   readonly emit: EventSink;
   readonly checkpoints: CheckpointStore | undefined;
@@ -98,6 +102,7 @@ const KNOWN: Readonly<Record<keyof FitOptions, true>> = {
   network: true,
   allReduce: true,
   compute: true,
+  faults: true,
   name: true,
   emit: true,
   checkpoints: true,
@@ -128,6 +133,16 @@ const KNOWN_OF_NETWORK: Readonly<Record<keyof NetworkOptions, true>> = {
   rttWeights: true,
 };
 
+const KNOWN_OF_FAULTS: Readonly<Record<keyof FaultyRunOptions, true>> = {
+  schedule: true,
+  churn: true,
+  disconnects: true,
+  partitions: true,
+  stragglers: true,
+  whenMissing: true,
+  recovery: true,
+};
+
 /** The options of each kind of compute model. */
 const KNOWN_OF_COMPUTE: Readonly<Record<ComputeOptions["kind"], readonly string[]>> = {
   device: ["device", "devices", "utilization", "variability", "speeds", "heterogeneity"],
@@ -146,6 +161,7 @@ const KNOWN_OF_PARTITION: Readonly<Record<Partition["kind"], readonly string[]>>
 function refuseUnknown({ compute, partition, ...given }: FitOptions): void {
   refuseOthers("option", given, Object.keys(KNOWN));
   refuseOthers("option of network", given.network ?? {}, Object.keys(KNOWN_OF_NETWORK));
+  refuseOthers("option of faults", given.faults ?? {}, Object.keys(KNOWN_OF_FAULTS));
   if (compute !== undefined) refuseOthersOfKind("compute", compute, KNOWN_OF_COMPUTE);
   if (partition !== undefined) refuseOthersOfKind("partition", partition, KNOWN_OF_PARTITION);
 }
@@ -193,6 +209,7 @@ export function resolveFitOptions(given: FitOptions): ResolvedFitOptions {
     network: given.network ?? {},
     allReduce: known("allReduce", given.allReduce ?? "topology", ALL_REDUCE_CHOICES),
     compute,
+    faults: given.faults,
     name: given.name ?? "run",
     emit: given.emit ?? (() => {}),
     checkpoints: given.checkpoints,

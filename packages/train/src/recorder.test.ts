@@ -17,7 +17,7 @@ test("whatever the order in which nodes report, steps come in order with the sam
       const events: StepDone[] = [];
       const recorder = new StepRecorder({
         nodes: NODES,
-        examplesPerStep: 10 * NODES,
+        batchSize: 10,
         learningRate: (count) => count / 10,
         emit: (event) => events.push(event as StepDone),
       });

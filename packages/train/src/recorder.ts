@@ -1,5 +1,5 @@
-// Gathers what the nodes report of their steps and emits one event a step, once every node has done it, in step order.
-// Nodes run ahead of each other on the virtual clock, so several steps may be open at a time.
+// Gathers what the nodes report of their steps and emits one event a step, once every node that takes part in it has done
+// it, in step order. Nodes run ahead of each other on the virtual clock, so several steps may be open at a time.
 
 import type { EventSink, Rank } from "@atoll/core";
 
@@ -15,9 +15,18 @@ export interface StepReport {
 
 export interface RecorderOptions {
   readonly nodes: number;
-  readonly examplesPerStep: number;
+  /** Examples of one step of one node. */
+  readonly batchSize: number;
   readonly learningRate: (step: number) => number;
   readonly emit: EventSink;
+}
+
+/** Where a resumed run's recorder was. JSON, but for a node that takes part in no step, which is null. */
+export interface RecorderState {
+  readonly step: number;
+  readonly examples: number;
+  /** By rank: the node takes part in the steps after this one. */
+  readonly after: readonly (number | null)[];
 }
 
 interface OpenStep {
@@ -26,47 +35,98 @@ interface OpenStep {
   missing: number;
 }
 
+const NEVER = Number.POSITIVE_INFINITY;
+
 export class StepRecorder {
   readonly #options: RecorderOptions;
   readonly #open: Map<number, OpenStep> = new Map();
+  /** By rank: the node takes part in the steps after this one. */
+  #after: number[];
+  /** By rank: the last step that the node has reported. */
+  #reported: number[];
+  /** The last step that was emitted. */
+  #closed = 0;
+  #examples = 0;
 
   constructor(options: RecorderOptions) {
     this.#options = options;
+    this.#after = new Array<number>(options.nodes).fill(0);
+    this.#reported = [...this.#after];
+  }
+
+  get state(): RecorderState {
+    const after = this.#after.map((step) => (step === NEVER ? null : step));
+    return { step: this.#closed, examples: this.#examples, after };
+  }
+
+  /** Goes on from a state, without the steps that were open then. */
+  restore({ step, examples, after }: RecorderState): void {
+    this.#open.clear();
+    this.#closed = step;
+    this.#examples = examples;
+    this.#after = after.map((from) => from ?? NEVER);
+    this.#reported = this.#after.map(() => step);
   }
 
   report(rank: Rank, report: StepReport): void {
-    const { nodes } = this.#options;
-    let open = this.#open.get(report.step);
+    const { step } = report;
+    // A node that has taken over the state of one that is behind does some steps again.
+    if (step <= this.#closed || step <= this.#reported[rank]!) return;
+    this.#reported[rank] = step;
+    let open = this.#open.get(step);
     if (!open) {
-      open = { reports: new Array<StepReport | undefined>(nodes), missing: nodes };
-      this.#open.set(report.step, open);
+      const missing = this.#after.filter((from) => from < step).length;
+      open = { reports: new Array<StepReport | undefined>(this.#options.nodes), missing };
+      this.#open.set(step, open);
     }
     open.reports[rank] = report;
-    if (--open.missing === 0) this.#close(report.step, open);
+    if (this.#after[rank]! < step) open.missing--;
+    if (open.missing === 0) this.#close(step, open);
+  }
+
+  /** A node takes part in no further step than those that it has reported. */
+  leave(rank: Rank): void {
+    const from = this.#after[rank]!;
+    this.#after[rank] = NEVER;
+    for (const [step, open] of this.#inOrder())
+      if (from < step && open.reports[rank] === undefined && --open.missing === 0) this.#close(step, open);
+  }
+
+  /** A node takes part again, in the steps after this one. */
+  join(rank: Rank, after: number): void {
+    this.#after[rank] = Math.max(after, this.#reported[rank]!);
+    for (const [step, open] of this.#open) if (step > this.#after[rank]!) open.missing++;
   }
 
   /** What a node has reported of steps that others have not done yet, in step order. */
   ahead(rank: Rank): readonly StepReport[] {
-    return Array.from(this.#open.values(), ({ reports }) => reports[rank])
-      .filter((report) => report !== undefined)
-      .sort((a, b) => a.step - b.step);
+    return this.#inOrder()
+      .map(([, { reports }]) => reports[rank])
+      .filter((report) => report !== undefined);
+  }
+
+  #inOrder(): readonly (readonly [number, OpenStep])[] {
+    return [...this.#open].sort(([a], [b]) => a - b);
   }
 
   /** A node does its steps in order, so the last node to report closes the steps in order. */
   #close(step: number, { reports }: OpenStep): void {
-    const { nodes, examplesPerStep, learningRate, emit } = this.#options;
+    const { batchSize, learningRate, emit } = this.#options;
     this.#open.delete(step);
+    this.#closed = step;
+    const given = reports.filter((report) => report !== undefined);
+    this.#examples += given.length * batchSize;
     // Summed in rank order, so that the means do not depend on who reported last.
     const sum = (of: (report: StepReport) => number): number =>
-      reports.reduce((total, report) => total + of(report!), 0);
+      given.reduce((total, report) => total + of(report), 0);
     emit({
       type: "step",
       step,
-      loss: sum(({ loss }) => loss) / nodes,
+      loss: sum(({ loss }) => loss) / given.length,
       learningRate: learningRate(step - 1),
-      examples: step * examplesPerStep,
-      time: reports.reduce((latest, report) => Math.max(latest, report!.time), 0),
-      bytesSent: sum(({ bytesSent }) => bytesSent) / nodes,
+      examples: this.#examples,
+      time: given.reduce((latest, report) => Math.max(latest, report.time), 0),
+      bytesSent: sum(({ bytesSent }) => bytesSent) / given.length,
     });
   }
 }

@@ -4,9 +4,11 @@
 import { createSimulatedWorld, type SimulatedWorld } from "@atoll/comm";
 import {
   type ConfigTree,
+  type EventSink,
   type NodeTime,
   type Random,
   type Rank,
+  RunError,
   type Seconds,
   seconds,
   type TopologyDrawn,
@@ -17,13 +19,25 @@ import { createArithmetic } from "./arithmetic.ts";
 import { type ComputeModel, createComputeModel } from "./compute.ts";
 import { evaluateRun, type RunEvaluation } from "./evaluation.ts";
 import type { Executor } from "./executor.ts";
+import { Membership } from "./faults/membership.ts";
+import { copyMemory, memoryBytes } from "./faults/nodeMemory.ts";
+import { Outlook } from "./faults/outlook.ts";
+import { type FaultPlan, planFaults, scheduleFaults } from "./faults/policy.ts";
+import { RollBack } from "./faults/signals.ts";
 import { measureSteps } from "./measure.ts";
 import type { ResolvedFitOptions } from "./options.ts";
 import type { PreparedRun } from "./prepare.ts";
 import { StepRecorder } from "./recorder.ts";
 import { refuseShortTrace } from "./refuseShortTrace.ts";
 import type { Replica } from "./replica.ts";
-import { aheadOf, type NodeParts, type RunSnapshot, restoreNode, snapshotNode } from "./snapshot.ts";
+import {
+  aheadOf,
+  copySnapshot,
+  type NodeParts,
+  type RunSnapshot,
+  restoreNode,
+  snapshotNode,
+} from "./snapshot.ts";
 import { isAsynchronous } from "./strategies/index.ts";
 import { type Horizon, TrainNode } from "./trainNode.ts";
 
@@ -68,6 +82,13 @@ export class Simulation {
   readonly #compute: ComputeModel;
   readonly #recorder: StepRecorder;
   readonly #horizon: Horizon;
+  readonly #emit: EventSink;
+  readonly #faults: FaultPlan | undefined;
+  readonly #membership: Membership | undefined;
+  /** The last scheduled checkpoint of a run whose nodes may all have to go back to it. */
+  #kept: RunSnapshot | undefined;
+  /** Where all nodes are to stop next, in steps. */
+  #target = 0;
   readonly #isAsynchronous: boolean;
   /** Each node's own time: nodes differ in it at a cut. */
   readonly #times: Seconds[];
@@ -81,16 +102,23 @@ export class Simulation {
     const { nodes: worldSize, resume, emit, strategy } = options;
     this.replicas = replicas;
     this.maxSteps = prepared.maxSteps;
-    this.#horizon = { step: 0, behind: 0, last: prepared.maxSteps };
+    this.#horizon = this.#createHorizon(prepared.maxSteps);
     this.#isAsynchronous = isAsynchronous(strategy);
     this.parameterCount = prepared.layout.size;
+    this.#emit = emit;
     this.#executor = executor;
     this.#compute = compute;
     this.#step = resume?.step ?? 0;
     this.#times = prepared.nodes.map((_, rank) =>
       seconds(resume === undefined ? 0 : resume.nodes[rank]!.state.time),
     );
-    this.#network = resolveNetwork(options.network, { worldSize, random: random.derive("network") });
+    const schedule =
+      options.faults && scheduleFaults(options.faults, { worldSize, random: random.derive("faults") });
+    this.#network = resolveNetwork(options.network, {
+      worldSize,
+      random: random.derive("network"),
+      ...(schedule?.affectsLinks ? { outages: schedule } : {}),
+    });
     refuseShortTrace({
       networkEnd: this.#network.horizon,
       nodes: worldSize,
@@ -98,6 +126,9 @@ export class Simulation {
       strategy,
       compute,
     });
+    const { topology } = this.#network;
+    this.#faults = schedule && planFaults(options.faults!, strategy, { schedule, topology });
+    const outlook = this.#faults && new Outlook(this.#faults, topology);
     this.#clock = createVirtualClock();
     this.#world = createSimulatedWorld({
       worldSize,
@@ -107,13 +138,21 @@ export class Simulation {
       allReduce: options.allReduce,
       emit,
       warn: (message) => emit({ type: "warning", message }),
+      disruptions: outlook,
     });
     this.#recorder = new StepRecorder({
       nodes: worldSize,
-      examplesPerStep: worldSize * options.batchSize,
+      batchSize: options.batchSize,
       learningRate: (step) => strategy.optimizer.learningRate(step),
       emit,
     });
+    const adversity = outlook && {
+      outlook,
+      policy: this.#faults!.policy,
+      world: this.#world,
+      membership: this.#createMembership(outlook, emit),
+    };
+    this.#membership = adversity?.membership;
     this.#nodes = prepared.nodes.map((data, rank) => {
       const node = new TrainNode(
         {
@@ -128,6 +167,7 @@ export class Simulation {
           random,
           recorder: this.#recorder,
           horizon: this.#horizon,
+          adversity,
         },
         resume && resumedNode(resume, rank),
       );
@@ -139,13 +179,64 @@ export class Simulation {
       bufferLayout: prepared.bufferLayout,
       strategyState,
     }));
-    if (resume) {
-      this.#parts.forEach((parts, rank) => {
-        restoreNode(parts, resume.nodes[rank]!);
-        for (const report of aheadOf(resume.nodes[rank]!)) this.#recorder.report(rank, report);
-      });
-      this.#world.restore(resume.world);
-    }
+    if (resume) this.#restore(resume, options.batchSize);
+    this.keepCheckpoint();
+  }
+
+  #restore(resume: RunSnapshot, batchSize: number): void {
+    const { step, nodes, world, faults } = resume;
+    const after = nodes.map(() => step);
+    this.#recorder.restore(faults?.recorder ?? { step, examples: step * nodes.length * batchSize, after });
+    this.#parts.forEach((parts, rank) => {
+      restoreNode(parts, nodes[rank]!);
+      for (const report of aheadOf(nodes[rank]!)) this.#recorder.report(rank, report);
+    });
+    this.#world.restore(world);
+    if (faults) this.#membership?.restore(faults.membership);
+  }
+
+  #createHorizon(last: number): Horizon {
+    const step = (): number => this.#target;
+    const isBehind = (node: TrainNode, rank: Rank): boolean =>
+      node.step < this.#target && this.#isCurrent(rank);
+    const behind = (): number => this.#nodes.filter(isBehind).length;
+    return {
+      last,
+      get step() {
+        return step();
+      },
+      get behind() {
+        return behind();
+      },
+    };
+  }
+
+  #createMembership(outlook: Outlook, emit: EventSink): Membership {
+    return new Membership({
+      plan: this.#faults!,
+      outlook,
+      world: this.#world,
+      worldSize: this.#times.length,
+      clock: this.#clock,
+      network: this.#network,
+      emit,
+      memory: {
+        bytes: () => memoryBytes(this.#parts[0]!),
+        copy: (from, to) => copyMemory(this.#parts[from]!, this.#parts[to]!),
+      },
+      onJoin: (rank, step) => this.#recorder.join(rank, step),
+      onLeave: (rank) => this.#recorder.leave(rank),
+    });
+  }
+
+  /** Whether a node is with the others: not crashed, not left behind. */
+  #isCurrent(rank: Rank): boolean {
+    return this.#membership === undefined || this.#membership.status(rank) === "current";
+  }
+
+  /** Nodes may have to go back to the present step later on. */
+  keepCheckpoint(): void {
+    if (this.#faults?.schedule.affectsLinks) this.#kept = copySnapshot(this.snapshot());
   }
 
   /** Steps that all nodes have done. */
@@ -159,7 +250,15 @@ export class Simulation {
   }
 
   get nodeTimes(): readonly NodeTime[] {
-    return this.#nodes.map((node, rank) => ({ compute: node.computeSeconds, ...this.#world.times(rank) }));
+    return this.#nodes.map((node, rank) => {
+      const compute = node.computeSeconds;
+      const { communication, waiting } = this.#world.times(rank);
+      if (this.#membership === undefined) return { compute, communication, waiting };
+      // What was done in vain, and what a node was down, is time in which it waited.
+      const left = Math.max(0, this.#times[rank]! - compute);
+      const moving = Math.min(communication, left);
+      return { compute, communication: moving, waiting: left - moving };
+    });
   }
 
   get bytesSent(): readonly number[] {
@@ -168,6 +267,11 @@ export class Simulation {
 
   get network(): ConfigTree {
     return this.#network.config;
+  }
+
+  /** What goes wrong, and what the nodes do about it; null if nothing does. */
+  get faults(): ConfigTree | null {
+    return this.#faults?.config ?? null;
   }
 
   get compute(): ConfigTree {
@@ -183,24 +287,52 @@ export class Simulation {
    * asynchronous strategy nodes that are ahead stop when the last one has come there, at steps of their own.
    */
   async advance(step: number, signal: AbortSignal | undefined): Promise<void> {
-    this.#aimAt(step);
-    const stopEarly = (): void => this.#aimAt(Math.min(step, this.#nearestStop()));
+    this.#target = step;
+    const stopEarly = (): void => {
+      this.#target = Math.min(step, this.#nearestStop());
+    };
     if (signal?.aborted) stopEarly();
     signal?.addEventListener("abort", stopEarly, { once: true });
+    const startAt = this.#times.slice();
+    this.#membership?.begin(startAt);
     try {
       await this.#clock.run(
         this.#nodes.map((node, rank) => () => this.#runNode(node, rank)),
-        { startAt: this.#times.slice() },
+        { startAt },
       );
+    } catch (error) {
+      if (!(error instanceof RollBack)) throw error;
+      this.#rollBack(error);
+      return;
     } finally {
       signal?.removeEventListener("abort", stopEarly);
     }
-    this.#step = this.#horizon.step;
+    if (!this.#nodes.some((_, rank) => this.#isCurrent(rank)))
+      throw new RunError(
+        `The run cannot go on after step ${this.#step}: all ${this.#nodes.length} nodes have crashed, and none rejoins.`,
+      );
+    this.#step = this.#target;
   }
 
-  #aimAt(step: number): void {
-    this.#horizon.step = step;
-    this.#horizon.behind = this.#nodes.filter((node) => node.step < step).length;
+  /** All nodes go back to the last scheduled checkpoint. What has been sent and computed since then has been in vain. */
+  #rollBack({ at, message }: RollBack): void {
+    const kept = this.#kept!;
+    const membership = this.#membership!;
+    const { examples } = this.#recorder.state;
+    this.#step = kept.step;
+    this.#world.restore(kept.world, { keepCounters: true });
+    membership.rolledBack(at);
+    const after = this.#nodes.map((_, rank) => (this.#isCurrent(rank) ? kept.step : null));
+    this.#recorder.restore({ step: kept.step, examples, after });
+    this.#nodes.forEach((node, rank) => {
+      const saved = kept.nodes[rank]!;
+      restoreNode(this.#parts[rank]!, saved);
+      node.rollBack(kept.step, saved.state.sampler);
+      this.#times[rank] = seconds(at);
+    });
+    const ranks = this.#nodes.map((_, rank) => rank);
+    const text = `${message} They go on from step ${kept.step}.`;
+    this.#emit({ type: "fault", kind: "rolledBack", time: at, ranks, message: text });
   }
 
   /** The first step at which all nodes can stop; under an asynchronous strategy, at which the last of them can. */
@@ -216,11 +348,16 @@ export class Simulation {
 
   async #runNode(node: TrainNode, rank: Rank): Promise<void> {
     await node.run();
-    this.#times[rank] = this.#clock.now();
+    this.#times[rank] = this.#clock.forRank(rank).now();
+  }
+
+  /** Those of the nodes that are with the others. */
+  get currentReplicas(): readonly Replica[] {
+    return this.replicas.filter((_, rank) => this.#isCurrent(rank));
   }
 
   evaluate(indices: Uint32Array): Promise<RunEvaluation> {
-    return evaluateRun(this.#executor, this.replicas, indices);
+    return evaluateRun(this.#executor, this.currentReplicas, indices);
   }
 
   snapshot(): RunSnapshot {
@@ -236,15 +373,22 @@ export class Simulation {
       ),
       world: this.#world.snapshot(),
       durations: this.#compute.durations,
+      faults: this.#membership
+        ? {
+            membership: this.#membership.snapshot(),
+            recorder: this.#recorder.state,
+            steps: this.#nodes.map(({ step }) => step),
+          }
+        : null,
     };
   }
 }
 
 /** Where a node goes on: nodes of an asynchronous run are ahead of the step that all have done. */
 const resumedNode = (
-  { step, nodes }: RunSnapshot,
+  { step, nodes, faults }: RunSnapshot,
   rank: Rank,
 ): { readonly step: number; readonly computeSeconds: number } => ({
-  step: step + aheadOf(nodes[rank]!).length,
+  step: faults?.steps[rank] ?? step + aheadOf(nodes[rank]!).length,
   computeSeconds: nodes[rank]!.state.computeSeconds,
 });

@@ -4,7 +4,8 @@
 import { ConfigError, type ConfigValue, type Seconds } from "@atoll/core";
 import type { HostTensor, VectorLayout } from "@atoll/tensor";
 import type { SamplerPosition } from "./data/index.ts";
-import type { StepReport } from "./recorder.ts";
+import type { MembershipSnapshot } from "./faults/membership.ts";
+import type { RecorderState, StepReport } from "./recorder.ts";
 import type { Replica } from "./replica.ts";
 import type { StrategyState } from "./strategies/index.ts";
 
@@ -40,6 +41,26 @@ export interface RunSnapshot {
   readonly world: ConfigValue;
   /** Measured step durations in seconds, which the rest of the run draws from too; null under a device's model. */
   readonly durations: readonly number[] | null;
+  /** Of a run that meets faults: who is with the others, and what each node has done. */
+  readonly faults?: FaultsSnapshot | null;
+}
+
+export interface FaultsSnapshot {
+  readonly membership: MembershipSnapshot;
+  readonly recorder: RecorderState;
+  /** Steps that each node has done. */
+  readonly steps: readonly number[];
+}
+
+/** A snapshot that does not change when the run goes on. */
+export function copySnapshot({ nodes, ...rest }: RunSnapshot): RunSnapshot {
+  const copied = nodes.map(({ state, tensors }): NodeSnapshot => {
+    const copies = Object.fromEntries(
+      Object.entries(tensors()).map(([name, { shape, data }]) => [name, { shape, data: data.slice() }]),
+    );
+    return { state, tensors: () => copies };
+  });
+  return { ...rest, nodes: copied };
 }
 
 /** The parts of a node that a snapshot is made of, and restored into. */

@@ -13,6 +13,7 @@ import { allocateBeside } from "@atoll/tensor/vectors";
 import type { ComputeModel } from "./compute.ts";
 import type { Sampler, SamplerPosition } from "./data/index.ts";
 import type { Executor, StepBatch } from "./executor.ts";
+import { type Adversity, FaultyNode } from "./faults/faultyNode.ts";
 import type { StepRecorder } from "./recorder.ts";
 import type { Replica } from "./replica.ts";
 import {
@@ -23,12 +24,12 @@ import {
   type StrategyState,
 } from "./strategies/index.ts";
 
-/** Where all nodes stop next. Shared by them, so that an interrupt can draw it nearer. */
+/** Where all nodes stop next. Shared by them; an interrupt draws it nearer. */
 export interface Horizon {
   /** In steps done. */
-  step: number;
+  readonly step: number;
   /** Nodes that have not done them. */
-  behind: number;
+  readonly behind: number;
   /** Steps of the whole run. */
   readonly last: number;
 }
@@ -50,6 +51,8 @@ export interface TrainNodeOptions {
   readonly random: Random;
   readonly recorder: StepRecorder;
   readonly horizon: Horizon;
+  /** Set where the run meets faults. */
+  readonly adversity?: Adversity | undefined;
 }
 
 /** Longest run of local steps that is asked of the executor at once: bounds its memory and how long an interrupt waits. */
@@ -58,6 +61,7 @@ const LONGEST_RUN = 32;
 export class TrainNode {
   readonly #options: TrainNodeOptions;
   readonly #strategyNode: StrategyNode;
+  readonly #faulty: FaultyNode | undefined;
   readonly strategyState: StrategyState;
   #step = 0;
   #committed = 0;
@@ -74,10 +78,13 @@ export class TrainNode {
     this.#step = resumed?.step ?? 0;
     this.#committed = this.#step;
     this.#computeSeconds = resumed?.computeSeconds ?? 0;
-    const { communicator, layout, replica, share, random } = options;
+    const { communicator, layout, replica, share, random, adversity, clock } = options;
     const stepsDone = (): number => this.#step;
+    const participants = (): Communicator => this.#faulty?.communicator ?? communicator;
     this.#strategyNode = {
-      communicator,
+      get communicator() {
+        return participants();
+      },
       layout,
       parameters: replica.parameters,
       gradients: replica.gradients,
@@ -95,6 +102,8 @@ export class TrainNode {
       },
     };
     this.strategyState = beside(replica.parameters, options.strategy.init(this.#strategyNode));
+    const memory = { replica, strategyState: this.strategyState };
+    this.#faulty = adversity && new FaultyNode({ ...adversity, rank: communicator.rank, clock, memory });
   }
 
   /** Steps done. */
@@ -117,12 +126,30 @@ export class TrainNode {
     return this.#options.sampler.position;
   }
 
-  async run(): Promise<void> {
-    const { strategy, horizon, clock } = this.#options;
+  /** Goes on to the horizon, or as far as faults let it come. */
+  run(): Promise<void> {
+    if (this.#faulty === undefined) return this.#rounds();
+    return this.#faulty.live({ run: () => this.#rounds(), goOnFrom: (step) => this.#goOnFrom(step) });
+  }
+
+  /** Goes back to a step that was saved. What it has computed since then has taken its time all the same. */
+  rollBack(step: number, position: SamplerPosition): void {
+    this.#goOnFrom(step);
+    this.#options.sampler.position = position;
+  }
+
+  #goOnFrom(step: number): void {
+    this.#step = step;
+    this.#committed = step;
+  }
+
+  async #rounds(): Promise<void> {
+    const { strategy, clock } = this.#options;
     // Whether a node that is ahead goes on is known when the clock has come to its time, not when the ranks are started.
     if (isAsynchronous(strategy)) await clock.sleep(seconds(0));
-    while (this.#step < this.#limit) {
-      const before = this.#step;
+    for (;;) {
+      this.#faulty?.boundary(this.#step);
+      if (this.#step >= this.#limit) break;
       if (strategy.kind === "gradient") {
         await this.#gradientStep(strategy);
       } else {
@@ -136,7 +163,6 @@ export class TrainNode {
         const steps = Math.max(1, Math.min(left, this.#limit - this.#step, LONGEST_RUN));
         await this.#localSteps(steps, steps === left ? strategy.synchronise : undefined);
       }
-      if (before < horizon.step && this.#step >= horizon.step) horizon.behind--;
     }
   }
 
@@ -151,11 +177,11 @@ export class TrainNode {
     const { exchangesFrom = 1 } = strategy;
     const { clock, executor, replica } = this.#options;
     this.#committed = this.#step + 1;
-    const [duration] = this.#durations(1);
+    const [duration] = await this.#durations(1);
     this.#computing = { from: clock.now(), duration: duration! };
     const untilExchange = seconds(duration! * exchangesFrom);
     const loss = await clock.work(untilExchange, this.#gradient(strategy, this.#nextBatch(1)));
-    await strategy.exchange(this.#strategyNode, this.strategyState);
+    await this.#exchange(strategy.exchange);
     await this.#computed(1);
     await clock.work(seconds(0), executor.update(replica, this.#step));
     this.#step++;
@@ -175,6 +201,7 @@ export class TrainNode {
   async #gradient(strategy: GradientStrategy, batch: StepBatch): Promise<number> {
     const loss = await this.#options.executor.gradient(this.#options.replica, batch);
     if (strategy.prepare === undefined) return loss;
+    this.#faulty?.remember();
     this.#preparing = true;
     try {
       await strategy.prepare(this.#strategyNode, this.strategyState);
@@ -190,7 +217,7 @@ export class TrainNode {
   ): Promise<void> {
     const { clock, executor, replica, recorder, communicator } = this.#options;
     this.#committed = this.#step + steps;
-    const durations = this.#durations(steps);
+    const durations = await this.#durations(steps);
     let time: number = clock.now();
     const losses = await this.#pass(
       durations,
@@ -203,7 +230,7 @@ export class TrainNode {
       if (i < steps - 1) recorder.report(communicator.rank, report);
     }
     this.#step += steps;
-    await synchronise?.(this.#strategyNode, this.strategyState);
+    if (synchronise !== undefined) await this.#exchange(synchronise);
     this.#report(losses[steps - 1]!);
   }
 
@@ -233,9 +260,19 @@ export class TrainNode {
     });
   }
 
-  #durations(steps: number): readonly Seconds[] {
+  /** Does what the strategy says, with the nodes that are there. */
+  #exchange(run: (node: StrategyNode, state: StrategyState) => Promise<void>): Promise<void> {
+    const once = (): Promise<void> => run(this.#strategyNode, this.strategyState);
+    return this.#faulty === undefined ? once() : this.#faulty.exchange(this.#step, once);
+  }
+
+  /** How long the next steps take; none that the node does not live to see the end of. */
+  async #durations(steps: number): Promise<readonly Seconds[]> {
     const { compute, communicator } = this.#options;
-    return Array.from({ length: steps }, (_, i) => compute.stepSeconds(communicator.rank, this.#step + i));
+    const undisturbed = Array.from({ length: steps }, (_, i) =>
+      compute.stepSeconds(communicator.rank, this.#step + i),
+    );
+    return this.#faulty === undefined ? undisturbed : this.#faulty.durations(undisturbed);
   }
 
   #nextBatch(steps: number): StepBatch {

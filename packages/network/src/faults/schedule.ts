@@ -16,6 +16,8 @@ export interface FaultSchedule extends Outages {
   nextDowntime(rank: Rank, at: number): Downtime | undefined;
   /** Whether a node runs at a moment. */
   isRunning(rank: Rank, at: number): boolean;
+  /** Whether any fault takes links away; a crash does. */
+  readonly affectsLinks: boolean;
   /** The faults that have no end, with the moment of their beginning. */
   readonly permanent: readonly { readonly fault: Fault; readonly from: number }[];
   readonly config: ConfigTree;
@@ -29,6 +31,7 @@ const endOf = (fault: Fault): number =>
 const within = ({ from, until }: Downtime, at: number): boolean => from <= at && at < until;
 
 class Faults implements FaultSchedule {
+  readonly affectsLinks: boolean;
   readonly permanent: FaultSchedule["permanent"];
   readonly config: ConfigTree;
   readonly #options: FaultOptions;
@@ -44,6 +47,8 @@ class Faults implements FaultSchedule {
   readonly #links = new Map<string, Downtime[]>();
   /** All moments that the schedule names, ascending. */
   readonly #scheduled: readonly number[];
+  /** The random partition that was looked at last. */
+  #split: { readonly number: number; readonly side: ReadonlySet<Rank> } = { number: -1, side: new Set() };
   /** Between these two moments nothing changes, as was found last. */
   #steady = { from: Number.POSITIVE_INFINITY, until: Number.NEGATIVE_INFINITY };
 
@@ -57,6 +62,8 @@ class Faults implements FaultSchedule {
     this.permanent = schedule
       .filter((fault) => endOf(fault) === Number.POSITIVE_INFINITY && fault.kind !== "straggler")
       .map((fault) => ({ fault, from: beginOf(fault) }));
+    this.affectsLinks =
+      schedule.some(({ kind }) => kind !== "straggler") || [churn, disconnects, partitions].some(Boolean);
     const each = (label: string, means: FaultOptions["churn"]): readonly Renewal[] =>
       means === undefined
         ? []
@@ -151,15 +158,21 @@ class Faults implements FaultSchedule {
     else downtimes.push(downtime);
   }
 
+  /** The nodes on one side of a random partition; one at least is on each. */
+  #drawSide(number: number): ReadonlySet<Rank> {
+    const split = this.#random.derive("split", number);
+    const order = split.permutation(this.#worldSize);
+    const size = 1 + split.integer(Math.max(1, this.#worldSize - 1));
+    return new Set(order.subarray(0, size));
+  }
+
   #partitionsAt(at: number): readonly Pick<Partition, "groupOf">[] {
     const scheduled = this.#partitions.filter((partition) => within(partition, at));
     const random = this.#randomPartitions?.next(at);
     if (random === undefined || !within(random, at)) return scheduled;
-    const split = this.#random.derive("split", this.#randomPartitions!.numberOf(random));
-    // One node at least on each side.
-    const order = split.permutation(this.#worldSize);
-    const size = 1 + split.integer(Math.max(1, this.#worldSize - 1));
-    const side = new Set(order.subarray(0, size));
+    const number = this.#randomPartitions!.numberOf(random);
+    if (this.#split.number !== number) this.#split = { number, side: this.#drawSide(number) };
+    const { side } = this.#split;
     return [...scheduled, { groupOf: (rank) => (side.has(rank) ? 1 : 0) }];
   }
 }

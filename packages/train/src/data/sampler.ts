@@ -15,7 +15,8 @@ export interface SamplerPosition {
 }
 
 export interface Sampler {
-  readonly position: SamplerPosition;
+  /** May be set, to go on from there. */
+  position: SamplerPosition;
   readonly batchesPerEpoch: number;
   /** The dataset indices of the next `steps` batches, one after the other: [steps, batchSize]. */
   next(steps: number): Uint32Array;
@@ -59,6 +60,10 @@ class EpochSampler implements Sampler {
     this.#order = options.indices;
     this.#random = options.random;
     this.#start(options.position ?? { epoch: 0, offset: 0 });
+  }
+
+  set position(position: SamplerPosition) {
+    this.#start(position);
   }
 
   get position(): SamplerPosition {

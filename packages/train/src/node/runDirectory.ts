@@ -45,6 +45,7 @@ interface SavedState {
   readonly nodes: readonly NodeState[];
   readonly world: ConfigValue;
   readonly durations: readonly number[] | null;
+  readonly faults?: RunSnapshot["faults"];
 }
 
 export class RunDirectory implements CheckpointStore, AsyncDisposable {
@@ -116,13 +117,14 @@ export class RunDirectory implements CheckpointStore, AsyncDisposable {
   resumeSnapshot(): RunSnapshot | undefined {
     if (this.#checkpoint === undefined) return undefined;
     const { step, state, files, read } = loadCheckpoint(this.#checkpoint);
-    const { nodes, world, durations } = state as unknown as SavedState;
+    const { nodes, world, durations, faults = null } = state as unknown as SavedState;
     this.#cutLog(step);
     return {
       step,
       nodes: nodes.map((node, rank) => ({ state: node, tensors: () => read(files[rank]!) })),
       world,
       durations,
+      faults,
     };
   }
 
@@ -145,9 +147,9 @@ export class RunDirectory implements CheckpointStore, AsyncDisposable {
   }
 
   /** Saves a checkpoint: a safetensors file a node, and state.json. */
-  async save({ step, nodes, world, durations }: RunSnapshot): Promise<string> {
+  async save({ step, nodes, world, durations, faults = null }: RunSnapshot): Promise<string> {
     this.flush();
-    const state: SavedState = { nodes: nodes.map((node) => node.state), world, durations };
+    const state: SavedState = { nodes: nodes.map((node) => node.state), world, durations, faults };
     return saveCheckpoint(this.path, step, {
       tensors: Object.fromEntries(
         nodes.map((node, rank) => [`node-${String(rank).padStart(4, "0")}`, node.tensors()]),

@@ -5,17 +5,22 @@
 import { parseConfig } from "@atoll/core/config";
 import { adamW, addVectors, divideVector, type Optimizer, subtractVectors } from "@atoll/tensor";
 import { z } from "zod";
+
+import { NEVER_WAIT } from "../faults/policy.ts";
 import { type MessagePool, messagePool } from "./messagePool.ts";
 import { steps } from "./optionSchemas.ts";
 import type { ParameterStrategy, StrategyEntry, StrategyNode, StrategyState } from "./strategy.ts";
 
 const options = z.strictObject({
   H: steps(1, "local steps between two looks at what has arrived"),
+  patience: steps(1000, "steps after which a node that got no answer asks another"),
 });
 
 export interface AdPsgdOptions {
   /** Local steps between two looks at what has arrived. Default 1. */
   readonly H?: number;
+  /** Steps after which a node that got no answer, since the other has crashed, asks another. Default 1000. */
+  readonly patience?: number;
   /** The optimizer of the local steps. Default AdamW. */
   readonly optimizer?: Optimizer;
 }
@@ -23,7 +28,9 @@ export interface AdPsgdOptions {
 /**
  * Even ranks are active, odd ones passive. Before every H local steps a node looks what has arrived, which takes no time.
  * An active node i that waits for no answer sends its θᵢ to a passive node j drawn at random; j, when it looks next, takes
- * δ = (θᵢ − θⱼ)/2, θⱼ ← θⱼ + δ and sends δ back; i, when it looks next, takes θᵢ ← θᵢ − δ. State: whether an answer is due.
+ * δ = (θᵢ − θⱼ)/2, θⱼ ← θⱼ + δ and sends δ back; i, when it looks next, takes θᵢ ← θᵢ − δ. State: whether an answer is due,
+ * and the step of the question. An answer that does not come, since a node has crashed, is given up after `patience` steps;
+ * what the other had added by then is lost to the sum.
  *
  * The paper makes the average of a pair atomic by locks. Here it is a sum that is conserved: Σθ over the nodes, less the
  * answers in flight, changes by local steps only. It comes to the same: since an active node takes part in one average at a
@@ -36,23 +43,24 @@ export interface AdPsgdOptions {
  * Bytes a node sends: 4P a question or an answer. While messages take less time than H steps, and all nodes are equally
  * fast, the active nodes ask and are answered in turn: 4P · ⌈N/2⌉ every H steps, all nodes together; none on one node.
  * A run's final models are those that the nodes then have, without answers in flight.
- * @throws ConfigError if H < 1.
+ * @throws ConfigError if H or patience is less than 1.
  */
 export function adPsgd({ optimizer = adamW(), ...given }: AdPsgdOptions = {}): ParameterStrategy {
-  const { H } = parseConfig(options, given, "strategy");
+  const { H, patience } = parseConfig(options, given, "strategy");
   const pool = messagePool(0);
   return {
     kind: "parameter",
     name: "adpsgd",
-    config: { kind: "adpsgd", H },
+    config: { kind: "adpsgd", H, patience },
     optimizer,
+    whenMissing: NEVER_WAIT,
     validate() {},
-    init: () => ({ tensors: {}, values: { asked: 0 } }),
+    init: () => ({ tensors: {}, values: { asked: 0, askedAt: 0 } }),
     localSteps: (step) => H - (step % H),
     async begin(node, state) {
       const { rank, worldSize } = node.communicator;
       if (worldSize === 1 || node.step % H !== 0) return;
-      if (rank % 2 === 0) await ask(node, state, pool);
+      if (rank % 2 === 0) await ask(node, state, { pool, patience });
       else await answer(node);
     },
     synchronise: () => Promise.resolve(),
@@ -60,20 +68,25 @@ export function adPsgd({ optimizer = adamW(), ...given }: AdPsgdOptions = {}): P
 }
 
 /** Takes the answer if it has come, and asks again. */
-async function ask(node: StrategyNode, { values }: StrategyState, pool: MessagePool): Promise<void> {
+async function ask(
+  node: StrategyNode,
+  { values }: StrategyState,
+  { pool, patience }: { readonly pool: MessagePool; readonly patience: number },
+): Promise<void> {
   const { communicator, parameters, sharedRandom, step } = node;
   for (const { vector } of await communicator.arrived()) {
     subtractVectors(parameters, parameters, vector);
     pool.giveBack(node, vector);
     values.asked = 0;
   }
-  if (values.asked === 1) return;
+  if (values.asked === 1 && step - values.askedAt! < patience) return;
   const passive = Math.floor(communicator.worldSize / 2);
   const drawn = sharedRandom.derive("partner", communicator.rank, step).integer(passive);
   const question = pool.take(node);
   question.set(parameters);
   communicator.start.send(question, 2 * drawn + 1, 0, { given: true });
   values.asked = 1;
+  values.askedAt = step;
 }
 
 /** Averages with those who have asked, one after another. */

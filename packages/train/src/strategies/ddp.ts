@@ -7,6 +7,7 @@
 import { parseConfig } from "@atoll/core/config";
 import { adamW, type Optimizer } from "@atoll/tensor";
 import { z } from "zod";
+import { WAIT } from "../faults/policy.ts";
 import { type GradientStrategy, NO_STATE, type StrategyEntry, type StrategyNode } from "./strategy.ts";
 
 const options = z.strictObject({
@@ -49,6 +50,7 @@ export function ddp({ optimizer = adamW(), ...given }: DdpOptions = {}): Gradien
     name: "ddp",
     config: { kind: "ddp", ...(buckets === 0 ? {} : { buckets, overlap: "what-if" }) },
     optimizer,
+    whenMissing: WAIT,
     validate() {},
     init: () => NO_STATE,
     exchangesFrom: buckets === 0 ? 1 : partComputed(0, buckets),

@@ -8,6 +8,7 @@ import { z } from "zod";
 import { type ChunkedDct, chunkedDct } from "../compressors/chunkedDct.ts";
 import { bitsOf, createTopK } from "../compressors/topK.ts";
 import { gatherBytes, sharedResult } from "../compressors/wire.ts";
+import { WAIT } from "../faults/policy.ts";
 import { decay, steps } from "./optionSchemas.ts";
 import { requirePlainSgd } from "./plainSgd.ts";
 import type { GradientStrategy, StrategyEntry } from "./strategy.ts";
@@ -69,6 +70,7 @@ export function deMo({
     name: "demo",
     config: { kind: "demo", beta, chunkSize, topK },
     optimizer,
+    whenMissing: WAIT,
     validate() {},
     init: ({ parameters }) => ({ tensors: { momentum: new Float32Array(parameters.length) }, values: {} }),
     async exchange({ communicator, gradients, layout, step }, { tensors }) {

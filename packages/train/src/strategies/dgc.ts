@@ -9,6 +9,7 @@ import { allocateBeside } from "@atoll/tensor/vectors";
 import { z } from "zod";
 import { candidateRoom } from "../compressors/sparse.ts";
 import { bitsOf } from "../compressors/topK.ts";
+import { WAIT } from "../faults/policy.ts";
 import { decay } from "./optionSchemas.ts";
 import { preparation, scratchPerNode } from "./preparation.ts";
 import type { GradientStrategy, StrategyEntry } from "./strategy.ts";
@@ -56,6 +57,7 @@ export function dgc({ optimizer = sgd({ learningRate: 0.1 }), ...given }: DgcOpt
     name: "dgc",
     config: { kind: "dgc", density, momentum },
     optimizer,
+    whenMissing: WAIT,
     validate() {},
     init: ({ parameters: { length } }) => ({
       tensors: { velocity: new Float32Array(length), residual: new Float32Array(length) },

@@ -5,6 +5,7 @@
 import { parseConfig } from "@atoll/core/config";
 import { adamW, type Optimizer } from "@atoll/tensor";
 import { z } from "zod";
+import { GO_ON } from "../faults/policy.ts";
 import { type NesterovOptions, nesterov, nesterovOptions, type OuterOptimizer } from "./outerOptimizer.ts";
 import { outerStrategy } from "./outerStep.ts";
 import type { ParameterStrategy, StrategyEntry } from "./strategy.ts";
@@ -39,7 +40,7 @@ export function diLoCo({
   ...given
 }: DiLoCoOptions = {}): ParameterStrategy {
   const { H } = parseConfig(options, given, "strategy");
-  return outerStrategy("diloco", { H, optimizer, outer });
+  return outerStrategy("diloco", { H, optimizer, outer, whenMissing: GO_ON });
 }
 
 export const diLoCoEntry: StrategyEntry = {

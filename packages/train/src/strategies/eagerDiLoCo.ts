@@ -5,6 +5,7 @@
 import { parseConfig } from "@atoll/core/config";
 import { adamW, type Optimizer } from "@atoll/tensor";
 import { z } from "zod";
+import { GO_ON } from "../faults/policy.ts";
 import { decay, positive, steps } from "./optionSchemas.ts";
 import { type NesterovOptions, nesterov, type OuterOptimizer } from "./outerOptimizer.ts";
 import { outerState, outerStep, stepsUntil } from "./outerStep.ts";
@@ -52,6 +53,7 @@ export function eagerDiLoCo({
     name: "eagerdiloco",
     config: { kind: "eagerdiloco", H, delay, outer: outer.config },
     optimizer,
+    whenMissing: GO_ON,
     validate() {},
     init: ({ parameters }) => ({
       tensors: {

@@ -4,6 +4,7 @@
 import { parseConfig } from "@atoll/core/config";
 import { adamW, type Optimizer } from "@atoll/tensor";
 import { z } from "zod";
+import { QUORUM } from "../faults/policy.ts";
 import { type AdaptiveOptions, adagradOuter } from "./adaptiveOuter.ts";
 import { decay, positive, steps } from "./optionSchemas.ts";
 import { outerStrategy } from "./outerStep.ts";
@@ -33,7 +34,7 @@ export interface FedAdagradOptions extends AdaptiveOptions {
  */
 export function fedAdagrad({ optimizer = adamW(), ...given }: FedAdagradOptions = {}): ParameterStrategy {
   const { H, ...outer } = parseConfig(options, given, "strategy");
-  return outerStrategy("fedadagrad", { H, optimizer, outer: adagradOuter(outer) });
+  return outerStrategy("fedadagrad", { H, optimizer, outer: adagradOuter(outer), whenMissing: QUORUM });
 }
 
 export const fedAdagradEntry: StrategyEntry = {

@@ -4,6 +4,7 @@
 import { parseConfig } from "@atoll/core/config";
 import { adamW, type Optimizer } from "@atoll/tensor";
 import { z } from "zod";
+import { QUORUM } from "../faults/policy.ts";
 import { type AdaptiveDecayOptions, adamOuter } from "./adaptiveOuter.ts";
 import { decay, positive, steps } from "./optionSchemas.ts";
 import { outerStrategy } from "./outerStep.ts";
@@ -34,7 +35,7 @@ export interface FedAdamOptions extends AdaptiveDecayOptions {
  */
 export function fedAdam({ optimizer = adamW(), ...given }: FedAdamOptions = {}): ParameterStrategy {
   const { H, ...outer } = parseConfig(options, given, "strategy");
-  return outerStrategy("fedadam", { H, optimizer, outer: adamOuter(outer) });
+  return outerStrategy("fedadam", { H, optimizer, outer: adamOuter(outer), whenMissing: QUORUM });
 }
 
 export const fedAdamEntry: StrategyEntry = {

@@ -6,6 +6,7 @@ import { ConfigError } from "@atoll/core";
 import { parseConfig } from "@atoll/core/config";
 import { adamW, type Optimizer } from "@atoll/tensor";
 import { z } from "zod";
+import { QUORUM } from "../faults/policy.ts";
 import { islandOf } from "./islands.ts";
 import { steps } from "./optionSchemas.ts";
 import { stepsUntil } from "./outerStep.ts";
@@ -60,6 +61,7 @@ export function fedAvg({ optimizer = adamW(), ...given }: FedAvgOptions = {}): P
     name: "fedavg",
     config: { kind: "fedavg", H, weighting, ...(islandSize === undefined ? {} : { islandSize }) },
     optimizer,
+    whenMissing: QUORUM,
     validate(worldSize) {
       if (islandSize !== undefined && islandSize > worldSize)
         throw new ConfigError(

@@ -4,6 +4,7 @@
 import { parseConfig } from "@atoll/core/config";
 import { adamW, type Optimizer } from "@atoll/tensor";
 import { z } from "zod";
+import { QUORUM } from "../faults/policy.ts";
 import { type AdaptiveDecayOptions, yogiOuter } from "./adaptiveOuter.ts";
 import { decay, positive, steps } from "./optionSchemas.ts";
 import { outerStrategy } from "./outerStep.ts";
@@ -34,7 +35,7 @@ export interface FedYogiOptions extends AdaptiveDecayOptions {
  */
 export function fedYogi({ optimizer = adamW(), ...given }: FedYogiOptions = {}): ParameterStrategy {
   const { H, ...outer } = parseConfig(options, given, "strategy");
-  return outerStrategy("fedyogi", { H, optimizer, outer: yogiOuter(outer) });
+  return outerStrategy("fedyogi", { H, optimizer, outer: yogiOuter(outer), whenMissing: QUORUM });
 }
 
 export const fedYogiEntry: StrategyEntry = {

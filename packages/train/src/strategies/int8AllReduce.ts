@@ -7,6 +7,7 @@ import { adamW, type Optimizer } from "@atoll/tensor";
 import { allocateBeside } from "@atoll/tensor/vectors";
 import { z } from "zod";
 import { integers, remembering } from "../compressors/transcoded.ts";
+import { WAIT } from "../faults/policy.ts";
 import { steps } from "./optionSchemas.ts";
 import { preparation, scratchPerNode } from "./preparation.ts";
 import { type GradientStrategy, NO_STATE, type StrategyEntry } from "./strategy.ts";
@@ -47,6 +48,7 @@ export function int8AllReduce({
     name: "int8allreduce",
     config: { kind: "int8allreduce", blockSize },
     optimizer,
+    whenMissing: WAIT,
     validate() {},
     init: () => NO_STATE,
     prepare,

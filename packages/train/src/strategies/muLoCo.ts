@@ -6,6 +6,7 @@ import { parseConfig } from "@atoll/core/config";
 import { muon, type Optimizer } from "@atoll/tensor";
 import { z } from "zod";
 import { twoBit } from "../compressors/twoBit.ts";
+import { GO_ON } from "../faults/policy.ts";
 import { allReduceWithFeedback } from "./errorFeedback.ts";
 import { decay, positive, steps } from "./optionSchemas.ts";
 import { type NesterovOptions, nesterov, type OuterOptimizer } from "./outerOptimizer.ts";
@@ -61,6 +62,7 @@ export function muLoCo({
     name: "muloco",
     config: { kind: "muloco", H, quantise, outer: outer.config },
     optimizer,
+    whenMissing: GO_ON,
     validate() {},
     init: ({ parameters }) => ({
       tensors: {

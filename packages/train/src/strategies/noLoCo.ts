@@ -6,6 +6,7 @@
 import { parseConfig } from "@atoll/core/config";
 import { adamW, type Optimizer } from "@atoll/tensor";
 import { z } from "zod";
+import { GO_ON } from "../faults/policy.ts";
 import { islandOf } from "./islands.ts";
 import { decay, positive, steps } from "./optionSchemas.ts";
 import { stepsUntil } from "./outerStep.ts";
@@ -43,6 +44,7 @@ export function noLoCo({ optimizer = adamW(), ...given }: NoLoCoOptions = {}): P
     name: "noloco",
     config: { kind: "noloco", H, learningRate, momentum },
     optimizer,
+    whenMissing: GO_ON,
     validate() {},
     init: ({ parameters }) => ({
       tensors: { anchor: Float32Array.from(parameters), momentum: new Float32Array(parameters.length) },

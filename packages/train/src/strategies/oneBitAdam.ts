@@ -9,6 +9,7 @@ import { type Optimizer, sgd } from "@atoll/tensor";
 import { allocateBeside, decayAndAdd } from "@atoll/tensor/vectors";
 import { z } from "zod";
 import { remembering, signs } from "../compressors/transcoded.ts";
+import { WAIT } from "../faults/policy.ts";
 import { decay, positive, steps } from "./optionSchemas.ts";
 import { requirePlainSgd } from "./plainSgd.ts";
 import { preparation, scratchPerNode } from "./preparation.ts";
@@ -74,6 +75,7 @@ export function oneBitAdam({
     name: "onebitadam",
     config: { kind: "onebitadam", ...resolved },
     optimizer,
+    whenMissing: WAIT,
     validate() {},
     init: ({ parameters: { length } }) => ({
       tensors: {

@@ -2,6 +2,7 @@
 // handed to an outer optimizer that every rank runs alike.
 
 import type { Optimizer } from "@atoll/tensor";
+import type { MissingPolicy } from "../faults/policy.ts";
 import type { OuterOptimizer } from "./outerOptimizer.ts";
 import type { ParameterStrategy, StrategyNode, StrategyState } from "./strategy.ts";
 
@@ -37,18 +38,20 @@ export interface OuterStrategyOptions {
   readonly H: number;
   readonly optimizer: Optimizer;
   readonly outer: OuterOptimizer;
+  readonly whenMissing: MissingPolicy;
 }
 
 /** H local steps, then an outer step, and so on. */
 export function outerStrategy(
   name: string,
-  { H, optimizer, outer }: OuterStrategyOptions,
+  { H, optimizer, outer, whenMissing }: OuterStrategyOptions,
 ): ParameterStrategy {
   return {
     kind: "parameter",
     name,
     config: { kind: name, H, outer: outer.config },
     optimizer,
+    whenMissing,
     validate() {},
     init: ({ parameters }) => ({ tensors: outerState(outer, parameters), values: {} }),
     localSteps: (step) => stepsUntil(step, H),

@@ -7,6 +7,7 @@ import { type Optimizer, sgd, type VectorLayout } from "@atoll/tensor";
 import { allocateBeside, type MatrixShape } from "@atoll/tensor/vectors";
 import { z } from "zod";
 import { packMatrices } from "../compressors/lowRank.ts";
+import { WAIT } from "../faults/policy.ts";
 import { steps } from "./optionSchemas.ts";
 import { preparation, scratchPerNode } from "./preparation.ts";
 import type { GradientStrategy, StrategyEntry } from "./strategy.ts";
@@ -62,6 +63,7 @@ export function powerSgd({
     name: "powersgd",
     config: { kind: "powersgd", rank },
     optimizer,
+    whenMissing: WAIT,
     validate() {},
     init({ layout, sharedRandom }) {
       const random = sharedRandom.derive("powerSgd");

@@ -9,6 +9,7 @@ import { allocateBeside } from "@atoll/tensor/vectors";
 import { z } from "zod";
 import { codesAreBytes, stochastic } from "../compressors/qsgd.ts";
 import { fromWords, sharedResult, toWords } from "../compressors/wire.ts";
+import { WAIT } from "../faults/policy.ts";
 import { steps } from "./optionSchemas.ts";
 import { preparation, scratchPerNode } from "./preparation.ts";
 import { type GradientStrategy, NO_STATE, type StrategyEntry, type StrategyNode } from "./strategy.ts";
@@ -84,6 +85,7 @@ export function qsgd({ optimizer = adamW(), ...given }: QsgdOptions = {}): Gradi
     name: "qsgd",
     config: { kind: "qsgd", levels, bucketSize: blockSize },
     optimizer,
+    whenMissing: WAIT,
     validate() {},
     init: () => NO_STATE,
     prepare,

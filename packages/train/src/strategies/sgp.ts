@@ -7,6 +7,7 @@ import { ConfigError } from "@atoll/core";
 import { parseConfig } from "@atoll/core/config";
 import { adamW, addVectors, decayAndAdd, divideVector, type Optimizer } from "@atoll/tensor";
 import { z } from "zod";
+import { GO_ON, type MissingPolicy } from "../faults/policy.ts";
 import { messagePool } from "./messagePool.ts";
 import { steps } from "./optionSchemas.ts";
 import { mostPeers, type Neighbours, neighboursOf, type PushGraph, pushGraphs } from "./pushGraph.ts";
@@ -17,6 +18,11 @@ const options = z.strictObject({
   graph: z.enum(pushGraphs).default("exponential").describe("whom a node sends to"),
   overlap: z.int().min(0).default(0).describe("steps after which a message is awaited (τ)"),
 });
+
+const STOP_OVERLAPPED: MissingPolicy = {
+  kind: "stop",
+  reason: "with overlap above 0 they wait for messages of rounds in which others took part",
+};
 
 export interface SgpOptions {
   /** Nodes that each node sends to in a step. Default 1. */
@@ -56,6 +62,7 @@ export function sgp({ optimizer = adamW(), ...given }: SgpOptions = {}): Paramet
     name: "sgp",
     config: { kind: "sgp", peers, graph, overlap },
     optimizer,
+    whenMissing: overlap === 0 ? GO_ON : STOP_OVERLAPPED,
     validate(worldSize) {
       const most = mostPeers(graph, worldSize);
       if (worldSize > 1 && peers > most)

@@ -11,6 +11,7 @@ import { float32 } from "../compressors/float32.ts";
 import { bitsOf, createTopK } from "../compressors/topK.ts";
 import { twoBit } from "../compressors/twoBit.ts";
 import { gatherBytes } from "../compressors/wire.ts";
+import { GO_ON } from "../faults/policy.ts";
 import { decay, positive, steps } from "./optionSchemas.ts";
 import { stepsUntil } from "./outerStep.ts";
 import type { ParameterStrategy, StrategyEntry } from "./strategy.ts";
@@ -68,6 +69,7 @@ export function sparseLoCo({ optimizer = adamW(), ...given }: SparseLoCoOptions 
     name: "sparseloco",
     config: { kind: "sparseloco", ...resolved },
     optimizer,
+    whenMissing: GO_ON,
     validate() {},
     init: ({ parameters }) => ({
       tensors: { anchor: Float32Array.from(parameters), residual: new Float32Array(parameters.length) },

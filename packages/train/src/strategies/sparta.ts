@@ -5,6 +5,7 @@
 import { parseConfig } from "@atoll/core/config";
 import { adamW, type Optimizer } from "@atoll/tensor";
 import { z } from "zod";
+import { GO_ON } from "../faults/policy.ts";
 import { stepsUntil } from "./outerStep.ts";
 import { type SparseAveragingOptions, sparseAveraging, sparseAveragingOptions } from "./sparseAveraging.ts";
 import type { ParameterStrategy, StrategyEntry } from "./strategy.ts";
@@ -32,6 +33,7 @@ export function sparta({ optimizer = adamW(), ...given }: SpartaOptions = {}): P
     name: "sparta",
     config: { kind: "sparta", ...resolved },
     optimizer,
+    whenMissing: GO_ON,
     validate() {},
     init: ({ parameters }) => ({ tensors: averaging.state(parameters.length), values: {} }),
     localSteps: (step) => stepsUntil(step, resolved.interval),

@@ -4,6 +4,7 @@
 import { parseConfig } from "@atoll/core/config";
 import { adamW, type Optimizer } from "@atoll/tensor";
 import { z } from "zod";
+import { GO_ON } from "../faults/policy.ts";
 import { decay, positive, steps } from "./optionSchemas.ts";
 import { type NesterovOptions, nesterov, type OuterOptimizer } from "./outerOptimizer.ts";
 import { outerState, outerStep, stepsUntil } from "./outerStep.ts";
@@ -50,6 +51,7 @@ export function spartaDiLoCo({
     name: "spartadiloco",
     config: { kind: "spartadiloco", H, ...sparse, outer: outer.config },
     optimizer,
+    whenMissing: GO_ON,
     validate() {},
     init: ({ parameters }) => ({
       tensors: { ...outerState(outer, parameters), ...averaging.state(parameters.length) },

@@ -6,6 +6,7 @@ import type { Communicator } from "@atoll/comm";
 import type { ConfigTree, Random } from "@atoll/core";
 import type { Optimizer, VectorLayout } from "@atoll/tensor";
 import type { z } from "zod";
+import type { MissingPolicy } from "../faults/policy.ts";
 import type { LocalTask } from "../localOperations.ts";
 
 /** All that a strategy remembers: vectors by name, and numbers. Both are part of a checkpoint. */
@@ -53,6 +54,8 @@ interface StrategyBase {
   readonly config: ConfigTree;
   /** The optimizer of the local steps. */
   readonly optimizer: Optimizer;
+  /** What the nodes do when some of them are missing, unless the run says otherwise. Default: wait for them. */
+  readonly whenMissing?: MissingPolicy;
   /** @throws ConfigError if the strategy cannot run on that many nodes. */
   validate(worldSize: number): void;
   /** @throws ConfigError if the strategy cannot run on a model of such parameters. Called before any work. */

@@ -7,6 +7,7 @@ import { parseConfig } from "@atoll/core/config";
 import { adamW, type Optimizer } from "@atoll/tensor";
 import { z } from "zod";
 import { e3m0 } from "../compressors/e3m0.ts";
+import { GO_ON } from "../faults/policy.ts";
 import { type Fragment, fragmentsOf } from "./fragments.ts";
 import { decay, fraction, positive, steps } from "./optionSchemas.ts";
 import { type NesterovOptions, nesterov, type OuterOptimizer } from "./outerOptimizer.ts";
@@ -75,6 +76,7 @@ export function streamingDiLoCo({
     name: "streamingdiloco",
     config: { kind: "streamingdiloco", ...resolved, outer: outer.config },
     optimizer,
+    whenMissing: GO_ON,
     validate() {},
     validateModel: (layout) => void fragmentsOf(layout, count),
     init: (node) => initialState(node, outer, count),

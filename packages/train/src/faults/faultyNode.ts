@@ -1,0 +1,162 @@
+// One node of a run that meets faults: it computes what it lives to see the end of, exchanges with those that are there,
+// and comes back after it was lost. What it computes and says is the business of its TrainNode and strategy.
+
+import { type Communicator, PeerLostError, type SimulatedWorld } from "@atoll/comm";
+import { type Rank, RunError, type Seconds, seconds } from "@atoll/core";
+import type { Clock } from "@atoll/network";
+import type { Membership } from "./membership.ts";
+import { MemoryCopy, type NodeMemory } from "./nodeMemory.ts";
+import type { Outlook } from "./outlook.ts";
+import type { MissingPolicy } from "./policy.ts";
+import { LeftBehind, NodeCrashed } from "./signals.ts";
+
+/** What all nodes of a run share. */
+export interface Adversity {
+  readonly membership: Membership;
+  readonly outlook: Outlook;
+  readonly world: SimulatedWorld;
+  readonly policy: MissingPolicy;
+}
+
+export interface FaultyNodeOptions extends Adversity {
+  readonly rank: Rank;
+  readonly clock: Clock;
+  readonly memory: NodeMemory;
+}
+
+/** What the life of a node is made of. */
+export interface Rounds {
+  /** Goes on to the end of the segment. */
+  run(): Promise<void>;
+  /** The node remembers what another did after so many steps. */
+  goOnFrom(step: number): void;
+}
+
+export class FaultyNode {
+  readonly #options: FaultyNodeOptions;
+  readonly #everyone: Communicator;
+  /** Made when it is first needed: it is as large as the node. */
+  #copy: MemoryCopy | undefined;
+  /** Whether the copy is of the exchange that comes next. */
+  #remembers = false;
+  #communicator: Communicator;
+
+  constructor(options: FaultyNodeOptions) {
+    this.#options = options;
+    this.#everyone = options.world.communicator(options.rank);
+    this.#communicator = this.#everyone;
+  }
+
+  /** Of the nodes that take part in the present exchange. */
+  get communicator(): Communicator {
+    return this.#communicator;
+  }
+
+  /** Exchanges without a meeting; a node may crash while it waits for a message. */
+  async #exchangeUnmet(run: () => Promise<void>): Promise<void> {
+    try {
+      await run();
+    } catch (error) {
+      if (!(error instanceof PeerLostError)) throw error;
+      this.#throwIfDown();
+      throw error;
+    }
+  }
+
+  #throwIfDown(): void {
+    const { rank, clock, outlook } = this.#options;
+    const now = clock.now();
+    const downtime = outlook.crashBefore(rank, now, now);
+    if (downtime !== undefined) throw new NodeCrashed(rank, downtime);
+  }
+
+  /** Takes the node through a segment: to its end, or as far as faults let it come. */
+  async live(rounds: Rounds): Promise<void> {
+    const { rank, membership } = this.#options;
+    for (;;) {
+      if (membership.status(rank) !== "current") {
+        const step = await membership.recover(rank);
+        if (step === undefined) break;
+        rounds.goOnFrom(step);
+      }
+      try {
+        await rounds.run();
+        break;
+      } catch (error) {
+        this.#remembers = false;
+        if (error instanceof NodeCrashed) this.#crash(error);
+        else if (error instanceof LeftBehind) membership.leftBehind(rank);
+        else throw error;
+      }
+    }
+    membership.ended(rank);
+  }
+
+  #crash({ downtime }: NodeCrashed): void {
+    const { rank, clock, membership, policy } = this.#options;
+    if (policy.kind === "stop")
+      throw new RunError(
+        `Node ${rank} crashed at ${downtime.from} s, and the other nodes cannot go on without it: ${policy.reason}.`,
+      );
+    membership.crashed(rank, downtime, clock.now());
+  }
+
+  /** The node is between two steps. */
+  boundary(step: number): void {
+    this.#options.membership.boundary(this.#options.rank, step);
+  }
+
+  /**
+   * How long steps take that begin now, one after the other; if the node does not live to see their end, it crashes.
+   * @param undisturbed seconds of each step if nothing happens
+   */
+  async durations(undisturbed: readonly Seconds[]): Promise<readonly Seconds[]> {
+    const { rank, clock, outlook } = this.#options;
+    const begin = clock.now();
+    let now: number = begin;
+    const taken = undisturbed.map((duration) => {
+      const slowed = duration * outlook.slowdown(rank, now);
+      now += slowed;
+      return seconds(slowed);
+    });
+    const downtime = outlook.crashBefore(rank, begin, now);
+    if (downtime === undefined) return taken;
+    await clock.sleep(seconds(Math.max(0, downtime.from - begin)));
+    throw new NodeCrashed(rank, downtime);
+  }
+
+  /** Keeps what the node remembers, in case the exchange that it prepares breaks off. */
+  remember(): void {
+    this.#copy ??= new MemoryCopy(this.#options.memory);
+    this.#copy.take();
+    this.#remembers = true;
+  }
+
+  /** Exchanges with the nodes that are there; if some are lost meanwhile, begins again with those that are left. */
+  async exchange(step: number, run: () => Promise<void>): Promise<void> {
+    const { rank, membership, world, policy } = this.#options;
+    if (policy.kind === "none" || policy.kind === "stop") return this.#exchangeUnmet(run);
+    if (!this.#remembers) this.remember();
+    this.#remembers = false;
+    let among: readonly Rank[] | undefined;
+    for (;;) {
+      const participants = await membership.attend(rank, step, among);
+      const everyone = this.#everyone;
+      this.#communicator =
+        participants.length === everyone.worldSize ? everyone : everyone.group(participants);
+      const calls = world.callsOf(rank);
+      try {
+        await run();
+        return;
+      } catch (error) {
+        if (!(error instanceof PeerLostError)) throw error;
+        this.#copy?.putBack();
+        world.withdraw(rank, calls);
+        this.#throwIfDown();
+        if (error.lost.includes(rank)) throw new LeftBehind(rank);
+        membership.lose(error.lost);
+        among = error.ranks;
+      }
+    }
+  }
+}

@@ -1,0 +1,83 @@
+// One meeting of the nodes before an exchange: who has come, and by the policy when those that are there go on. It knows
+// neither clocks nor networks: it is told who can be reached, and answers with a decision or when to ask again.
+
+import type { Rank, Seconds } from "@atoll/core";
+import type { Wait } from "@atoll/network";
+import { type MissingPolicy, quorumOf } from "./policy.ts";
+
+export interface Attendance {
+  readonly at: Seconds;
+  /** Ends with the ranks that take part. */
+  readonly wait: Wait<readonly Rank[]>;
+}
+
+/** Those that take part go on at `at`, or each when it came if nobody was waited for in vain. */
+export type Decision =
+  | { readonly kind: "begin"; readonly participants: readonly Rank[]; readonly at: number | undefined }
+  | { readonly kind: "askAgain"; readonly at: number };
+
+export interface Circumstances {
+  readonly now: number;
+  readonly worldSize: number;
+  /** Nodes that the others still count on. */
+  readonly expected: ReadonlySet<Rank>;
+  /** Nodes that are back and wait to be given their state, which they are after the exchange. */
+  readonly returned: ReadonlySet<Rank>;
+  /** Nodes that reach each other, as far as the policy cares. */
+  readonly reachable: (rank: Rank) => boolean;
+  /** When the nodes that were given their state have it all. */
+  readonly latestReturn: number;
+}
+
+export class Meeting {
+  readonly step: number;
+  /** Of an exchange that broke off: its members. */
+  readonly among: readonly Rank[] | undefined;
+  /** Whether those are only some of the nodes that had met; all of them had their quorum. */
+  readonly isPart: boolean;
+  readonly arrivals: Map<Rank, Attendance> = new Map();
+  /** The moments at which it will be looked at again. */
+  readonly alarms: Set<number> = new Set();
+
+  constructor(step: number, among: readonly Rank[] | undefined, isPart: boolean) {
+    this.step = step;
+    this.among = among;
+    this.isPart = isPart;
+  }
+
+  /** @returns what is known; undefined while only a node's coming or a link's can decide */
+  decide(policy: MissingPolicy, circumstances: Circumstances): Decision | undefined {
+    const { expected, returned, reachable, now, latestReturn } = circumstances;
+    const come = [...this.arrivals.keys()].filter(reachable).sort((a, b) => a - b);
+    if (come.length === 0) return undefined;
+    const isThere = (rank: Rank): boolean => come.includes(rank) || returned.has(rank);
+    const needed = this.#needed(policy, circumstances);
+    const back = [...returned].filter((rank) => reachable(rank) && !come.includes(rank)).length;
+    if (come.length + back < needed) return undefined;
+    const awaited =
+      policy.kind === "wait"
+        ? this.#all(circumstances)
+        : this.#all(circumstances).filter((r) => expected.has(r));
+    if (awaited.every(isThere)) {
+      const last = Math.max(...come.map((rank) => this.arrivals.get(rank)!.at));
+      return { kind: "begin", participants: come, at: now <= last ? undefined : now };
+    }
+    if (policy.kind !== "timeout" && policy.kind !== "quorum") return undefined;
+    const times = come.map((rank) => this.arrivals.get(rank)!.at as number).sort((a, b) => a - b);
+    const enough = times[Math.max(0, needed - back - 1)]!;
+    const deadline = Math.max(enough, latestReturn) + policy.seconds;
+    if (deadline > now) return { kind: "askAgain", at: deadline };
+    // Who comes after the deadline is too late, even if it is known already.
+    const inTime = come.filter((rank) => this.arrivals.get(rank)!.at <= now);
+    return { kind: "begin", participants: inTime, at: now };
+  }
+
+  #all({ worldSize }: Circumstances): readonly Rank[] {
+    return this.among ?? Array.from({ length: worldSize }, (_, rank) => rank);
+  }
+
+  /** Nodes without which nothing begins. */
+  #needed(policy: MissingPolicy, { worldSize }: Circumstances): number {
+    return policy.kind === "quorum" && !this.isPart ? quorumOf(policy.fraction, worldSize) : 1;
+  }
+}

@@ -1,0 +1,416 @@
+// Who of a run's nodes is with the others: nodes come to each exchange through `attend`, and the policy decides who takes
+// part; a node that was lost gets its state from one that was not, and is with the others again from the next round on.
+// Faults are known beforehand as functions of simulated time, so that a node computes only what it will live to see the end
+// of, and a call of the communicator that would break off is found when it is timed.
+// It is not in the way of runs without faults: those have none.
+
+import type { SimulatedWorld } from "@atoll/comm";
+import {
+  bytes,
+  type EventSink,
+  type FaultHappened,
+  type Rank,
+  RunError,
+  type Seconds,
+  seconds,
+} from "@atoll/core";
+import { type Downtime, listed, type Network, type VirtualClock, type Wait } from "@atoll/network";
+import { Meeting } from "./meeting.ts";
+import type { Outlook } from "./outlook.ts";
+import { type FaultPlan, quorumOf } from "./policy.ts";
+import { LeftBehind, NodeCrashed, RollBack } from "./signals.ts";
+
+/**
+ * `current`: with the others. `behind`: it runs, but the others went on without it. `down`: crashed, and not back.
+ */
+export type NodeStatus = "current" | "behind" | "down";
+
+export interface MembershipOptions {
+  readonly plan: FaultPlan;
+  readonly outlook: Outlook;
+  readonly world: SimulatedWorld;
+  readonly worldSize: number;
+  readonly clock: VirtualClock;
+  readonly network: Network;
+  readonly emit: EventSink;
+  /** What a node remembers: how much that is, and how another comes to remember it. */
+  readonly memory: { bytes(): number; copy(from: Rank, to: Rank): void };
+  /** A node takes part in the steps after this one. */
+  readonly onJoin: (rank: Rank, step: number) => void;
+  readonly onLeave: (rank: Rank) => void;
+}
+
+/** What a checkpoint says of it. JSON. */
+export interface MembershipSnapshot {
+  readonly statuses: readonly NodeStatus[];
+  readonly expected: readonly Rank[];
+  readonly decided: number;
+  /** When the nodes that were given their state have it all; 0 if none was. */
+  readonly latestReturn: number;
+  readonly missing: readonly Rank[];
+}
+
+/** Faults without any progress, by node, after which a run is given up. */
+const FUTILE_FAULTS = 40;
+
+export class Membership {
+  readonly #options: MembershipOptions;
+  readonly #outlook: Outlook;
+  #statuses: NodeStatus[];
+  /** Nodes that the others wait for. */
+  #expected: Set<Rank>;
+  /** Steps of the last meeting that was decided. */
+  #decided = -1;
+  readonly #meetings = new Map<string, Meeting>();
+  /** Nodes that are back and wait for their state: the step that it is of, or nothing if the segment is over. */
+  readonly #returned = new Map<Rank, Wait<number | undefined>>();
+  /** Nodes that have come to the end of the segment, or for good to theirs. */
+  readonly #ended = new Set<Rank>();
+  #latestReturn = 0;
+  #faultsSinceProgress = 0;
+  #progress = -1;
+  /** How many nodes the last exchange began with. */
+  #participants = 0;
+  /** Nodes that the last exchange went without. */
+  #missing: readonly Rank[] = [];
+
+  constructor(options: MembershipOptions) {
+    this.#options = options;
+    this.#outlook = options.outlook;
+    const ranks = Array.from({ length: options.worldSize }, (_, rank) => rank);
+    this.#statuses = ranks.map(() => "current");
+    this.#expected = new Set(ranks);
+  }
+
+  status(rank: Rank): NodeStatus {
+    return this.#statuses[rank]!;
+  }
+
+  /** A segment begins: the crashes that nodes may meet while they wait are entered on the clock. */
+  begin(times: readonly Seconds[]): void {
+    this.#ended.clear();
+    this.#meetings.clear();
+    this.#returned.clear();
+    times.forEach((time, rank) => {
+      if (this.#statuses[rank] === "current") this.#watch(rank, time);
+    });
+  }
+
+  /**
+   * A node comes to the exchange after a number of steps.
+   * @param among the members of the same exchange that broke off, if it is begun again
+   * @returns who takes part, this node among them
+   * @throws NodeCrashed if it crashes while it waits, LeftBehind if the others went on without it
+   */
+  attend(rank: Rank, step: number, among?: readonly Rank[]): Promise<readonly Rank[]> {
+    const { clock } = this.#options;
+    if (among === undefined && step <= this.#decided) throw new LeftBehind(rank);
+    const key = keyOf(step, among);
+    const meeting = this.#meetings.get(key) ?? this.#meet(step, among);
+    this.#meetings.set(key, meeting);
+    const at = clock.forRank(rank).now();
+    const wait = clock.wait<readonly Rank[]>(rank, () => this.#describe(meeting));
+    meeting.arrivals.set(rank, { at, wait });
+    this.#consider(meeting, at);
+    this.#watchLinks(meeting, at);
+    return wait.promise;
+  }
+
+  #meet(step: number, among: readonly Rank[] | undefined): Meeting {
+    return new Meeting(step, among, among !== undefined && among.length < this.#participants);
+  }
+
+  /** What an exchange that broke off has lost; the others do not count on it any more, unless they wait for all. */
+  lose(ranks: readonly Rank[]): void {
+    if (this.#options.plan.policy.kind !== "wait") for (const rank of ranks) this.#expected.delete(rank);
+  }
+
+  /** A node is between two steps, which is when it can give its state to others. */
+  boundary(rank: Rank, step: number): void {
+    if (step > this.#progress) {
+      this.#progress = step;
+      this.#faultsSinceProgress = 0;
+    }
+    const { clock } = this.#options;
+    for (const to of [...this.#returned.keys()].sort((a, b) => a - b))
+      this.#give(rank, to, step, clock.forRank(rank).now());
+  }
+
+  /** A node has crashed; it calls this when its time has come. */
+  crashed(rank: Rank, downtime: Downtime, at: Seconds): void {
+    this.#leave(rank, "down");
+    this.#options.world.drop(rank);
+    const back =
+      downtime.until === Number.POSITIVE_INFINITY ? "for good" : `until ${short(downtime.until)} s`;
+    this.#tell("crash", at, [rank], `Node ${rank} crashed, and is down ${back}.`);
+    this.#checkSurvivors(at);
+  }
+
+  leftBehind(rank: Rank): void {
+    this.#leave(rank, "behind");
+    this.#options.world.drop(rank);
+    this.#checkSurvivors(this.#options.clock.forRank(rank).now());
+  }
+
+  /**
+   * A node that is not with the others waits until it is again.
+   * @returns the steps that it has done then; undefined if it is not before the segment ends
+   * @throws RollBack if all nodes have to go back to the last checkpoint
+   */
+  async recover(rank: Rank): Promise<number | undefined> {
+    const { clock, plan } = this.#options;
+    const own = clock.forRank(rank);
+    for (;;) {
+      const downtime = this.#outlook.crashBefore(rank, own.now(), own.now());
+      if (downtime !== undefined) {
+        if (downtime.until === Number.POSITIVE_INFINITY) return undefined;
+        await own.sleep(seconds(downtime.until - own.now()));
+        if (plan.recovery === "checkpoint")
+          throw new RollBack(own.now(), `Node ${rank} is back: all nodes go back to the last checkpoint.`);
+        continue;
+      }
+      if (this.#isOver()) return undefined;
+      this.#statuses[rank] = "behind";
+      const wait = clock.wait<number | undefined>(rank, () => "a node that gives it its state");
+      this.#returned.set(rank, wait);
+      this.#watch(rank, own.now());
+      this.#checkSurvivors(own.now());
+      for (const meeting of [...this.#meetings.values()]) this.#consider(meeting, own.now());
+      try {
+        return await wait.promise;
+      } catch (error) {
+        if (!(error instanceof NodeCrashed)) throw error;
+        this.crashed(rank, error.downtime, own.now());
+      }
+    }
+  }
+
+  /** A node has nothing more to do in this segment. */
+  ended(rank: Rank): void {
+    this.#ended.add(rank);
+    if (!this.#isOver()) return;
+    const { clock } = this.#options;
+    for (const [returned, wait] of this.#returned) wait.resolveAt(clock.forRank(returned).now(), undefined);
+    this.#returned.clear();
+    for (const { arrivals } of this.#meetings.values())
+      for (const [late, { wait }] of arrivals) wait.reject(new LeftBehind(late));
+    this.#meetings.clear();
+  }
+
+  snapshot(): MembershipSnapshot {
+    return {
+      statuses: [...this.#statuses],
+      expected: [...this.#expected],
+      decided: this.#decided,
+      latestReturn: this.#latestReturn,
+      missing: this.#missing,
+    };
+  }
+
+  restore({ statuses, expected, decided, latestReturn, missing }: MembershipSnapshot): void {
+    this.#statuses = [...statuses];
+    this.#expected = new Set(expected);
+    this.#decided = decided;
+    this.#latestReturn = latestReturn;
+    this.#missing = missing;
+    this.#progress = -1;
+  }
+
+  /** All nodes begin anew at a moment: those that run then are together. Counts what went wrong since the last step. */
+  rolledBack(at: number): void {
+    const { worldSize, plan } = this.#options;
+    this.#statuses = this.#statuses.map((_, rank) =>
+      plan.schedule.isRunning(rank, at) ? "current" : "down",
+    );
+    this.#expected = new Set(Array.from({ length: worldSize }, (_, rank) => rank));
+    this.#decided = -1;
+    this.#latestReturn = 0;
+  }
+
+  #consider(meeting: Meeting, now: number): void {
+    const { plan, worldSize } = this.#options;
+    const decision = meeting.decide(plan.policy, {
+      now,
+      worldSize,
+      expected: this.#expected,
+      returned: new Set(this.#returned.keys()),
+      reachable: this.#outlook.reachable(now),
+      latestReturn: this.#latestReturn,
+    });
+    if (decision === undefined) this.#checkPossible(meeting, now);
+    else if (decision.kind === "begin") this.#hold(meeting, decision.participants, decision.at);
+    else this.#alarm(meeting, decision.at, () => this.#consider(meeting, decision.at));
+  }
+
+  #hold(meeting: Meeting, participants: readonly Rank[], at: number | undefined): void {
+    const { among, step, arrivals } = meeting;
+    const isWaiting = this.#options.plan.policy.kind === "wait";
+    this.#meetings.delete(keyOf(step, among));
+    if (among === undefined) this.#decided = step;
+    if (!meeting.isPart) this.#participants = participants.length;
+    if (!isWaiting) {
+      const dropped = among ?? [...this.#expected];
+      for (const rank of dropped) if (!participants.includes(rank)) this.#expected.delete(rank);
+    }
+    this.#tellOfMissing(meeting, participants, at ?? Math.max(...[...arrivals.values()].map((a) => a.at)));
+    for (const [rank, { at: came, wait }] of arrivals) {
+      const time = seconds(Math.max(came, at ?? came));
+      if (participants.includes(rank)) wait.resolveAt(time, participants);
+      else wait.rejectAt(time, new LeftBehind(rank));
+    }
+  }
+
+  /** Says with whom the exchange begins, when that has changed. */
+  #tellOfMissing({ step, among }: Meeting, participants: readonly Rank[], at: number): void {
+    if (among !== undefined && among.length < this.#expected.size) return;
+    const { worldSize } = this.#options;
+    const missing = Array.from({ length: worldSize }, (_, rank) => rank).filter(
+      (rank) => !participants.includes(rank),
+    );
+    if (missing.join() === this.#missing.join()) return;
+    this.#missing = missing;
+    this.#tell(
+      "goneOn",
+      at,
+      missing,
+      missing.length === 0
+        ? `All ${worldSize} nodes exchange again after step ${step}.`
+        : `${participants.length} of ${worldSize} nodes exchange after step ${step}, without ${listed("node", missing)}.`,
+    );
+  }
+
+  /** Ends the run if too few nodes are left for the exchange ever to begin. */
+  #checkPossible({ step, arrivals }: Meeting, now: number): void {
+    const { plan, worldSize } = this.#options;
+    if (plan.policy.kind !== "quorum") return;
+    const needed = quorumOf(plan.policy.fraction, worldSize);
+    const left = this.#statuses.filter(
+      (_, rank) => this.#outlook.crashBefore(rank, now, now)?.until !== Number.POSITIVE_INFINITY,
+    );
+    if (left.length >= needed) return;
+    const error = new RunError(
+      `The run cannot go on after step ${step}, at ${short(now)} s: ${left.length} of ${worldSize} nodes are left, and a quorum needs ${needed}. ` +
+        "Lower faults.whenMissing.fraction, or let crashed nodes rejoin.",
+    );
+    for (const { wait } of arrivals.values()) wait.reject(error);
+  }
+
+  /** Looks at a meeting again whenever links change, as long as it is not decided. */
+  #watchLinks(meeting: Meeting, at: number): void {
+    const { plan } = this.#options;
+    if (plan.policy.kind === "wait" || this.#meetings.get(keyOf(meeting.step, meeting.among)) !== meeting)
+      return;
+    const next = plan.schedule.nextChange(at);
+    if (next === Number.POSITIVE_INFINITY) return;
+    this.#alarm(meeting, next, () => {
+      this.#countFault(next);
+      this.#consider(meeting, next);
+      this.#watchLinks(meeting, next);
+    });
+  }
+
+  /** Calls back at a moment unless the meeting is over by then; once a moment. */
+  #alarm(meeting: Meeting, at: number, action: () => void): void {
+    if (meeting.alarms.has(at)) return;
+    meeting.alarms.add(at);
+    const [rank] = meeting.arrivals.keys();
+    this.#options.clock.at(seconds(at), rank!, () => {
+      meeting.alarms.delete(at);
+      if (this.#meetings.get(keyOf(meeting.step, meeting.among)) === meeting) action();
+    });
+  }
+
+  /** Enters a node's next crash on the clock: if it waits then, it does no more. */
+  #watch(rank: Rank, from: number): void {
+    const downtime = this.#options.plan.schedule.nextDowntime(rank, from);
+    if (downtime === undefined || downtime.from <= from) return;
+    this.#options.clock.at(seconds(downtime.from), rank, () => {
+      const error = new NodeCrashed(rank, downtime);
+      const returned = this.#returned.get(rank);
+      this.#returned.delete(rank);
+      returned?.rejectAt(seconds(downtime.from), error);
+      for (const { arrivals } of this.#meetings.values()) {
+        const attendance = arrivals.get(rank);
+        arrivals.delete(rank);
+        attendance?.wait.rejectAt(seconds(downtime.from), error);
+      }
+    });
+  }
+
+  /** A node hands its state to one that has lost its own, if the two are there until it has arrived. */
+  #give(from: Rank, to: Rank, step: number, now: Seconds): void {
+    const { network, memory, plan, onJoin, world } = this.#options;
+    if (!world.isSettled(from)) return;
+    const reachable = this.#outlook.reachable(now);
+    if (!reachable(from) || !reachable(to)) return;
+    const size = memory.bytes();
+    const { arrived } = network.send(from, to, bytes(size), now);
+    if (arrived === Number.POSITIVE_INFINITY) return;
+    for (const rank of [from, to]) if (this.#outlook.crashBefore(rank, now, arrived) !== undefined) return;
+    const wait = this.#returned.get(to)!;
+    this.#returned.delete(to);
+    memory.copy(from, to);
+    world.adopt(to, from, size);
+    this.#statuses[to] = "current";
+    if (plan.policy.kind !== "none") this.#expected.add(to);
+    this.#latestReturn = Math.max(this.#latestReturn, arrived);
+    onJoin(to, step);
+    this.#tell(
+      "recovered",
+      arrived,
+      [to],
+      `Node ${to} goes on from step ${step} with the state of node ${from} (${size} bytes).`,
+    );
+    wait.resolveAt(arrived, step);
+  }
+
+  #leave(rank: Rank, status: NodeStatus): void {
+    this.#statuses[rank] = status;
+    this.#options.onLeave(rank);
+  }
+
+  /** If no node is left that remembers the run, those that are back begin again at the last checkpoint. */
+  #checkSurvivors(at: Seconds): void {
+    this.#countFault(at);
+    if (this.#statuses.includes("current")) return;
+    const [first] = this.#returned.values();
+    first?.rejectAt(
+      at,
+      new RollBack(at, "No node is left that has the model: all go back to the last checkpoint."),
+    );
+  }
+
+  /** Every node that is with the others has come to the end of the segment. */
+  #isOver(): boolean {
+    const current = this.#statuses.flatMap((status, rank) => (status === "current" ? [rank] : []));
+    return current.length > 0 && current.every((rank) => this.#ended.has(rank));
+  }
+
+  /** Faults that come faster than the run goes on would keep it going for ever. */
+  #countFault(at: number): void {
+    const { worldSize } = this.#options;
+    if (++this.#faultsSinceProgress <= FUTILE_FAULTS * (worldSize + 5)) return;
+    throw new RunError(
+      `The run cannot go on: ${this.#faultsSinceProgress} faults have happened since step ${Math.max(0, this.#progress)} was done, by ${short(at)} s. ` +
+        "Let faults be rarer, save more often (checkpointInterval), or choose another faults.whenMissing.",
+    );
+  }
+
+  #tell(kind: FaultHappened["kind"], time: number, ranks: readonly Rank[], message: string): void {
+    this.#options.emit({ type: "fault", kind, time, ranks, message });
+  }
+
+  #describe({ step, arrivals }: Meeting): string {
+    const { worldSize } = this.#options;
+    const there = [...arrivals.keys()].sort((a, b) => a - b);
+    const missing = Array.from({ length: worldSize }, (_, rank) => rank).filter(
+      (rank) => !arrivals.has(rank),
+    );
+    return `the exchange after step ${step}, where ${listed("rank", there)} ${there.length === 1 ? "is" : "are"} and ${listed("rank", missing)} ${missing.length === 1 ? "is" : "are"} not`;
+  }
+}
+
+const keyOf = (step: number, among: readonly Rank[] | undefined): string => `${step} ${among?.join() ?? ""}`;
+
+/** Seconds as people read them. */
+const short = (time: number): string => String(Number(time.toPrecision(6)));

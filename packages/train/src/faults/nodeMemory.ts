@@ -1,0 +1,63 @@
+// All that a node remembers, as one thing: to put it back when an exchange breaks off, and to hand it to a node that
+// has lost its own.
+
+import type { NodeParts } from "../snapshot.ts";
+
+export type NodeMemory = Pick<NodeParts, "replica" | "strategyState">;
+
+/** Bytes of a node's state: parameters, optimizer slots, buffers and the strategy's vectors. */
+export function memoryBytes({ replica, strategyState }: NodeMemory): number {
+  const vectors = [
+    replica.parameters,
+    replica.buffers,
+    ...Object.values(replica.slots),
+    ...Object.values(strategyState.tensors),
+  ];
+  return vectors.reduce((total, vector) => total + vector.byteLength, 0);
+}
+
+/** Makes one node remember what another does. Both are of the same run. */
+export function copyMemory(from: NodeMemory, to: NodeMemory): void {
+  to.replica.block.set(from.replica.block);
+  for (const [name, tensor] of Object.entries(from.strategyState.tensors))
+    to.strategyState.tensors[name]!.set(tensor);
+  replaceValues(to.strategyState.values, from.strategyState.values);
+}
+
+/** A copy of a node's memory that can be taken again and again. */
+export class MemoryCopy {
+  readonly #parts: NodeMemory;
+  readonly #block: Float32Array;
+  readonly #tensors: Readonly<Record<string, Float32Array>>;
+  #values: Readonly<Record<string, number>> = {};
+
+  constructor(parts: NodeMemory) {
+    this.#parts = parts;
+    this.#block = new Float32Array(parts.replica.block.length);
+    this.#tensors = Object.fromEntries(
+      Object.entries(parts.strategyState.tensors).map(([name, tensor]) => [
+        name,
+        new Float32Array(tensor.length),
+      ]),
+    );
+  }
+
+  take(): void {
+    const { replica, strategyState } = this.#parts;
+    this.#block.set(replica.block);
+    for (const [name, copy] of Object.entries(this.#tensors)) copy.set(strategyState.tensors[name]!);
+    this.#values = { ...strategyState.values };
+  }
+
+  putBack(): void {
+    const { replica, strategyState } = this.#parts;
+    replica.block.set(this.#block);
+    for (const [name, copy] of Object.entries(this.#tensors)) strategyState.tensors[name]!.set(copy);
+    replaceValues(strategyState.values, this.#values);
+  }
+}
+
+function replaceValues(into: Record<string, number>, values: Readonly<Record<string, number>>): void {
+  for (const name of Object.keys(into)) if (!(name in values)) delete into[name];
+  Object.assign(into, values);
+}

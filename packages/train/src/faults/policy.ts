@@ -1,0 +1,155 @@
+// What the nodes of a run do when some of them are missing: each strategy states its own policy, a run may choose another.
+
+import { ConfigError, type ConfigTree, type Random } from "@atoll/core";
+import {
+  createFaultSchedule,
+  type Fault,
+  type FaultOptions,
+  type FaultSchedule,
+  primaryComponent,
+  type Topology,
+} from "@atoll/network";
+import type { Strategy } from "../strategies/index.ts";
+
+/** How an exchange begins when not all nodes are there. Times are simulated seconds. */
+export type MissingPolicy =
+  /** Nobody goes on before all nodes are back. */
+  | { readonly kind: "wait" }
+  /** Those that are there go on so many seconds after the first of them came. */
+  | { readonly kind: "timeout"; readonly seconds: number }
+  /** Those that are there go on so many seconds after a part of all nodes has come, and never with fewer. */
+  | { readonly kind: "quorum"; readonly fraction: number; readonly seconds: number }
+  /** Nodes do not wait for each other at all. */
+  | { readonly kind: "none" }
+  /** A crash ends the run, with the strategy's reason. */
+  | { readonly kind: "stop"; readonly reason: string };
+
+/** How a node that was lost gets back into the run. */
+export type Recovery =
+  /** It copies everything a strategy and an optimizer remember from another node. */
+  | "peer"
+  /** All nodes go back to the last checkpoint, as torchrun restarts a job. */
+  | "checkpoint";
+
+export interface FaultyRunOptions extends FaultOptions {
+  /** What nodes do when some are missing. Default: what the strategy states. */
+  readonly whenMissing?: MissingPolicy | undefined;
+  /** Default "peer". */
+  readonly recovery?: Recovery | undefined;
+}
+
+/** The faults of one run and what it does about them. */
+export interface FaultPlan {
+  readonly schedule: FaultSchedule;
+  readonly policy: MissingPolicy;
+  readonly recovery: Recovery;
+  readonly config: ConfigTree;
+}
+
+/** Of strategies whose nodes have to stay the same: a step without some nodes' gradients would be another step. */
+export const WAIT: MissingPolicy = { kind: "wait" };
+/** Of federated averaging: a round is one of those who take part. */
+export const QUORUM: MissingPolicy = { kind: "quorum", fraction: 0.5, seconds: 30 };
+/** Of strategies whose nodes may differ: the others go on with what they have. */
+export const GO_ON: MissingPolicy = { kind: "timeout", seconds: 30 };
+/** Of asynchronous strategies, whose nodes never wait. */
+export const NEVER_WAIT: MissingPolicy = { kind: "none" };
+
+const whenMissingOf = ({ whenMissing = WAIT }: Strategy): MissingPolicy => whenMissing;
+
+/** Nodes that come one after another to a quorum of `worldSize`. */
+export const quorumOf = (fraction: number, worldSize: number): number =>
+  Math.max(1, Math.ceil(fraction * worldSize - 1e-9));
+
+/** The faults of a run; what its network has to know of them before it is made. @throws ConfigError if one cannot be */
+export function scheduleFaults(
+  { whenMissing: _, recovery: __, ...faults }: FaultyRunOptions,
+  world: { readonly worldSize: number; readonly random: Random },
+): FaultSchedule {
+  return createFaultSchedule(faults, world);
+}
+
+/** @throws ConfigError if an option is out of its range, or a fault without an end would keep the run waiting for good */
+export function planFaults(
+  { whenMissing, recovery = "peer" }: FaultyRunOptions,
+  strategy: Strategy,
+  { schedule, topology }: { readonly schedule: FaultSchedule; readonly topology: Topology },
+): FaultPlan {
+  const policy = whenMissing ?? whenMissingOf(strategy);
+  checkPolicy(policy, strategy);
+  if (recovery === "checkpoint" && policy.kind !== "wait")
+    throw new ConfigError(
+      `Option "faults.recovery": "checkpoint" makes all nodes go back, which goes with faults.whenMissing=wait only, got ${policy.kind}. Use recovery "peer", or wait.`,
+    );
+  for (const { fault, from } of schedule.permanent)
+    checkPermanent(fault, from, { schedule, policy, topology });
+  const config = { ...schedule.config, whenMissing: { ...policy }, recovery };
+  return { schedule, policy, recovery, config };
+}
+
+function checkPolicy(policy: MissingPolicy, strategy: Strategy): void {
+  const refuse = (option: string, expected: string, got: unknown): never => {
+    throw new ConfigError(
+      `Option "faults.whenMissing.${option}": expected ${expected}, got ${JSON.stringify(got)}.`,
+    );
+  };
+  const stated = whenMissingOf(strategy);
+  if (stated.kind === "stop" && policy.kind !== "stop")
+    throw new ConfigError(
+      `Option "faults.whenMissing": with the strategy ${strategy.name} as it is set a crash ends the run, got ${policy.kind}: ${stated.reason}. Leave it out.`,
+    );
+  if (stated.kind !== "stop" && policy.kind === "stop")
+    throw new ConfigError('Option "faults.whenMissing": expected wait, timeout or quorum, got stop.');
+  const isAsynchronous = stated.kind === "none";
+  if (isAsynchronous !== (policy.kind === "none"))
+    throw new ConfigError(
+      isAsynchronous
+        ? `Option "faults.whenMissing": nodes of the strategy ${strategy.name} never wait for each other, got ${policy.kind}. Leave it out.`
+        : `Option "faults.whenMissing": nodes of the strategy ${strategy.name} wait for each other, got none. Use wait, timeout or quorum.`,
+    );
+  if (policy.kind === "timeout" || policy.kind === "quorum")
+    if (!(policy.seconds >= 0 && Number.isFinite(policy.seconds)))
+      refuse("seconds", "seconds of at least 0", policy.seconds);
+  if (policy.kind === "quorum" && !(policy.fraction > 0 && policy.fraction <= 1))
+    refuse("fraction", "a number above 0 and at most 1", policy.fraction);
+}
+
+interface Circumstances {
+  readonly schedule: FaultSchedule;
+  readonly policy: MissingPolicy;
+  readonly topology: Topology;
+}
+
+/** Refuses a fault after which no exchange could ever take place. */
+function checkPermanent(fault: Fault, from: number, circumstances: Circumstances): void {
+  const { schedule, policy, topology } = circumstances;
+  const { worldSize } = topology;
+  if (policy.kind !== "wait" && policy.kind !== "quorum") return;
+  const left = primaryComponent(topology, schedule, from).size;
+  const needed = policy.kind === "wait" ? worldSize : quorumOf(policy.fraction, worldSize);
+  if (left >= needed) return;
+  const waits =
+    policy.kind === "wait" ? "wait, all nodes" : `a quorum of ${policy.fraction}, ${needed} nodes`;
+  throw new ConfigError(
+    `Option "faults.schedule": ${describeFault(fault, topology)} from ${from} s on leaves ${left} of ${worldSize} nodes connected for good, but under ${waits} have to come to each exchange. ` +
+      `Give the fault an end (${fault.kind === "crash" ? "rejoin" : "until"}), or use faults.whenMissing=timeout.`,
+  );
+}
+
+function describeFault(fault: Fault, topology: Topology): string {
+  switch (fault.kind) {
+    case "crash":
+      return `the crash of node ${fault.node}`;
+    case "linkDown":
+      return `the outage of the link between nodes ${fault.nodes.join(" and ")}`;
+    case "partition": {
+      const isHubAlone = topology.name === "star" && fault.groups.some((group) => group.join() === "0");
+      const groups = fault.groups.map((group) => `[${group.join(", ")}]`).join(" and ");
+      return `a partition into ${groups}${isHubAlone ? ", which isolates the star's hub," : ""}`;
+    }
+    case "straggler":
+      return `the slowness of node ${fault.node}`;
+    default:
+      return fault satisfies never;
+  }
+}

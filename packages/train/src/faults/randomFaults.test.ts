@@ -1,0 +1,103 @@
+// Two hundred runs with random faults: each comes to its end or ends with a reason, none hangs, and what it does follows
+// from its seed alone, however it is cut and resumed.
+
+import { ConfigError, RunError } from "@atoll/core";
+import { createFaultSchedule } from "@atoll/network";
+import { describe, expect, test } from "vitest";
+import { randomFaultyRun } from "../test/randomFaults.ts";
+import { happenings, numbersOf, type Rehearsal, rehearse, stepsOf } from "../test/runs.ts";
+
+const RUNS = 200;
+const FIRST = Number(process.env.ATOLL_FAULT_SEED ?? 0);
+
+/** Why a run may end before its last step. */
+const REASONS = [
+  /^The run cannot go on/,
+  /^Node \d+ crashed at .* and the other nodes cannot go on without it: /,
+  /can never end: the links that .* need stay down/,
+  /can never arrive: the links between them stay down/,
+];
+
+async function outcomeOf(seed: number): Promise<Rehearsal | Error> {
+  try {
+    return await rehearse(randomFaultyRun(seed));
+  } catch (error) {
+    return error as Error;
+  }
+}
+
+describe.each(Array.from({ length: RUNS / 10 }, (_, block) => FIRST + 10 * block))(
+  "faults, seeds from %i",
+  (from) => {
+    test.each(Array.from({ length: 10 }, (_, i) => from + i))("seed %i", async (seed) => {
+      const first = await outcomeOf(seed);
+      if (first instanceof Error) {
+        const isReason = first instanceof ConfigError || REASONS.some((reason) => reason.test(first.message));
+        expect(isReason, `seed ${seed}: ${first.stack}`).toBe(true);
+        expect(first instanceof ConfigError || first instanceof RunError).toBe(true);
+        return;
+      }
+      expectWhole(first, seed);
+      if (seed % 3 === 0)
+        expect(numbersOf(await rehearse(randomFaultyRun(seed))), `seed ${seed}, again`).toEqual(
+          numbersOf(first),
+        );
+      if (seed % 2 === 0) await expectResumable(first, seed);
+    });
+  },
+);
+
+/** A run that has come to its end has done all its steps, in order but for roll-backs, and its times make sense. */
+function expectWhole({ result, events }: Rehearsal, seed: number): void {
+  const { nodes, faults, maxSteps } = randomFaultyRun(seed);
+  const note = `seed ${seed}`;
+  expect(stepsOf(events).at(-1)!.step, note).toBe(maxSteps);
+  let last = 0;
+  for (const event of events) {
+    if (event.type === "fault" && event.kind === "rolledBack") last = 0;
+    if (event.type !== "step") continue;
+    expect(event.step, note).toBe(last === 0 ? event.step : last + 1);
+    last = event.step;
+    expect(Number.isFinite(event.loss), note).toBe(true);
+  }
+  for (const { compute, communication, waiting } of result.nodes) {
+    expect(Math.min(compute, communication, waiting), note).toBeGreaterThanOrEqual(0);
+    expect(compute + communication + waiting, note).toBeLessThanOrEqual(result.simulatedSeconds * (1 + 1e-9));
+  }
+  expectNobodyDownTakesPart(events, { nodes: nodes!, faults: faults! }, note);
+}
+
+/** No node is in a collective while it is down: what would have been, breaks off. */
+function expectNobodyDownTakesPart(
+  events: Rehearsal["events"],
+  { nodes, faults }: { readonly nodes: number; readonly faults: { readonly schedule?: unknown } },
+  note: string,
+): void {
+  const scheduled = { schedule: faults.schedule } as Parameters<typeof createFaultSchedule>[0];
+  const never = { derive: () => never } as never;
+  const schedule = createFaultSchedule(scheduled, { worldSize: nodes, random: never });
+  for (const event of events) {
+    if (event.type !== "collective" || event.operation === "send") continue;
+    event.ranks.forEach((rank, member) => {
+      const downtime = schedule.nextDowntime(rank, event.ready[member]!);
+      const overlaps = downtime !== undefined && downtime.from <= event.ready[member]!;
+      expect(overlaps, `${note}: rank ${rank} in ${event.operation} at ${event.ready[member]} s`).toBe(false);
+    });
+  }
+}
+
+/** Any checkpoint leads to the same end, by the same happenings. */
+async function expectResumable({ result, events, snapshots }: Rehearsal, seed: number): Promise<void> {
+  const steps = [...snapshots.keys()];
+  if (steps.length === 0) return;
+  const step = steps[seed % steps.length]!;
+  const resumed = await rehearse({ ...randomFaultyRun(seed), resume: snapshots.get(step)! });
+  const cut = events.findIndex((event) => event.type === "checkpoint" && event.step === step);
+  expect(happenings(resumed.events), `seed ${seed}, resumed at ${step}`).toEqual(
+    happenings(events.slice(cut + 1)),
+  );
+  expect({ ...resumed.result, wallSeconds: 0 }, `seed ${seed}, resumed at ${step}`).toEqual({
+    ...result,
+    wallSeconds: 0,
+  });
+}
