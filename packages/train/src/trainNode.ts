@@ -200,8 +200,8 @@ export class TrainNode {
   /** Gradients, and what the strategy makes of them before it needs the others. */
   async #gradient(strategy: GradientStrategy, batch: StepBatch): Promise<number> {
     const loss = await this.#options.executor.gradient(this.#options.replica, batch);
-    if (strategy.prepare === undefined) return loss;
-    this.#faulty?.remember();
+    // Where nodes may be missing it is not known yet who takes part: it is prepared when the exchange begins.
+    if (strategy.prepare === undefined || this.#faulty !== undefined) return loss;
     this.#preparing = true;
     try {
       await strategy.prepare(this.#strategyNode, this.strategyState);

@@ -37,8 +37,6 @@ export class FaultyNode {
   readonly #everyone: Communicator;
   /** Made when it is first needed: it is as large as the node. */
   #copy: MemoryCopy | undefined;
-  /** Whether the copy is of the exchange that comes next. */
-  #remembers = false;
   #communicator: Communicator;
 
   constructor(options: FaultyNodeOptions) {
@@ -83,7 +81,6 @@ export class FaultyNode {
         await rounds.run();
         break;
       } catch (error) {
-        this.#remembers = false;
         if (error instanceof NodeCrashed) this.#crash(error);
         else if (error instanceof LeftBehind) membership.leftBehind(rank);
         else throw error;
@@ -125,19 +122,12 @@ export class FaultyNode {
     throw new NodeCrashed(rank, downtime);
   }
 
-  /** Keeps what the node remembers, in case the exchange that it prepares breaks off. */
-  remember(): void {
-    this.#copy ??= new MemoryCopy(this.#options.memory);
-    this.#copy.take();
-    this.#remembers = true;
-  }
-
   /** Exchanges with the nodes that are there; if some are lost meanwhile, begins again with those that are left. */
   async exchange(step: number, run: () => Promise<void>): Promise<void> {
-    const { rank, membership, world, policy } = this.#options;
+    const { rank, membership, world, policy, memory } = this.#options;
     if (policy.kind === "none" || policy.kind === "stop") return this.#exchangeUnmet(run);
-    if (!this.#remembers) this.remember();
-    this.#remembers = false;
+    this.#copy ??= new MemoryCopy(memory);
+    this.#copy.take();
     let among: readonly Rank[] | undefined;
     for (;;) {
       const participants = await membership.attend(rank, step, among);
@@ -150,7 +140,7 @@ export class FaultyNode {
         return;
       } catch (error) {
         if (!(error instanceof PeerLostError)) throw error;
-        this.#copy?.putBack();
+        this.#copy.putBack();
         world.withdraw(rank, calls);
         this.#throwIfDown();
         if (error.lost.includes(rank)) throw new LeftBehind(rank);
