@@ -47,7 +47,10 @@ const trainer = new LocalTrainer({ model: mlp(), train: await loadTrain(), worke
 
 /** The same run of steps, in which nothing is exchanged. */
 function silent(strategy: Strategy): Strategy {
-  if (strategy.kind === "gradient") return { ...strategy, exchange: async () => undefined };
+  if (strategy.kind === "gradient") {
+    const { prepare: _, ...gradient } = strategy;
+    return { ...gradient, exchange: async () => undefined };
+  }
   const { begin: _, ...parameter } = strategy;
   return { ...parameter, synchronise: async () => undefined };
 }

@@ -11,6 +11,7 @@ export {
 } from "./kernels/blocks.ts";
 export { expand, type MatrixShape, project, projectBack } from "./kernels/matrices.ts";
 export { addRounded, type RandomRounding, roundAtRandom } from "./kernels/stochastic.ts";
+export { createTileTransform, isSimdTile, type TileTransform, tileScratch } from "./kernels/transforms.ts";
 export {
   accumulateMomentum,
   adamDirection,

@@ -3,6 +3,7 @@
 // reads and writes, and knows neither ranks nor time. A strategy of one's own needs none: it may compute where it is.
 
 import { adamDirection, decayAndAdd, decayAndAddSquare } from "@atoll/tensor/vectors";
+import { coefficientSigns, coefficientsEncode } from "./compressors/largestCoefficients.ts";
 import { lowRankExpand, lowRankProject, lowRankProjectBack } from "./compressors/lowRank.ts";
 import { qsgdEncode, qsgdMean } from "./compressors/qsgd.ts";
 import { dgcEncode } from "./compressors/sparse.ts";
@@ -23,7 +24,9 @@ export type OperationName =
   | "lowRankProjectBack"
   | "lowRankExpand"
   | "qsgdEncode"
-  | "qsgdMean";
+  | "qsgdMean"
+  | "coefficientsEncode"
+  | "coefficientSigns";
 
 export const localOperations: Readonly<Record<OperationName, LocalOperation>> = {
   dgcEncode,
@@ -34,6 +37,8 @@ export const localOperations: Readonly<Record<OperationName, LocalOperation>> = 
   lowRankExpand,
   qsgdEncode,
   qsgdMean,
+  coefficientsEncode,
+  coefficientSigns,
   /** m ← b1 m + (1 − b1) g, v ← b2 v + (1 − b2) g². mean (m), square (v), gradients (g) [P] */
   adamMoments({ mean, square, gradients }, { b1, b2 }) {
     decayAndAdd(mean!, gradients!, { decay: b1!, factor: 1 - b1! });

@@ -65,6 +65,7 @@ export const f32x4 = {
   less: instruction(simd(0x43)) as Instruction,
   absolute: instruction(simd(0xe0)) as Instruction,
   add: instruction(simd(0xe4)) as Instruction,
+  subtract: instruction(simd(0xe5)) as Instruction,
   multiply: instruction(simd(0xe6)) as Instruction,
   /** Not a number if either is. */
   maximum: instruction(simd(0xe9)) as Instruction,

@@ -28,6 +28,7 @@ import { type ElementwiseKernel, emitElementwise } from "./elementwise.ts";
 import { encodeModule } from "./encode.ts";
 import { expandFour, projectBackFour, projectFour } from "./matrixFunctions.ts";
 import { addRounded, roundAtRandom } from "./stochasticFunctions.ts";
+import { foldRows, multiplyRows, turnRows, unfoldRows } from "./transformFunctions.ts";
 
 export type KernelName =
   | "adam"
@@ -101,6 +102,19 @@ export interface BlockFunctions {
     counter: number,
   ): void;
   addRounded(codes: number, mean: number, length: number, step: number, members: number): void;
+  foldRows(x: number, stride: number, half: number, width: number, out: number): void;
+  unfoldRows(x: number, half: number, width: number, out: number, stride: number): void;
+  multiplyRows(
+    d: number,
+    rows: number,
+    inner: number,
+    x: number,
+    stride: number,
+    width: number,
+    out: number,
+    outStride: number,
+  ): void;
+  turnRows(x: number, rows: number, columns: number, out: number): void;
   projectFour(m: number, rows: number, columns: number, p: number, q: number): void;
   projectBackFour(m: number, rows: number, columns: number, p: number, q: number): void;
   expandFour(m: number, rows: number, columns: number, p: number, q: number, stride: number): void;
@@ -117,6 +131,10 @@ const BLOCK_FUNCTIONS = [
   projectFour,
   projectBackFour,
   expandFour,
+  foldRows,
+  unfoldRows,
+  multiplyRows,
+  turnRows,
 ];
 
 let compiled: WebAssembly.Module | undefined;

@@ -2,6 +2,7 @@
 // axes, vectors in runs. Source: Peng et al., "Decoupled momentum optimization" (arXiv 2411.19870), §3.2.
 
 import type { VectorLayout } from "@atoll/tensor";
+import { createTileTransform, isSimdTile, type TileTransform, tileScratch } from "@atoll/tensor/vectors";
 import { type CosineTransform, cosineTransform } from "./dct.ts";
 
 /** Where a chunk's coefficients lie. */
@@ -13,10 +14,15 @@ export interface Chunk {
 export interface ChunkedDct {
   /** Of the transformed vector: one after the other, without gaps. */
   readonly chunks: readonly Chunk[];
-  /** [P] in the layout's order -> [P] coefficients, chunk after chunk. */
-  forward(x: Float32Array, coefficients: Float32Array): void;
+  /** Elements of scratch with which it is fast. */
+  readonly scratch: number;
+  /**
+   * [P] in the layout's order -> [P] coefficients, chunk after chunk. Chunks whose sides are multiples of eight are
+   * transformed in float32 where all three vectors lie in one shared memory, and all others in float64.
+   */
+  forward(x: Float32Array, coefficients: Float32Array, scratch?: Float32Array): void;
   /** The inverse. */
-  inverse(coefficients: Float32Array, x: Float32Array): void;
+  inverse(coefficients: Float32Array, x: Float32Array, scratch?: Float32Array): void;
 }
 
 /** A chunk and where its elements lie in the vector: `rows` runs of `columns` elements, `stride` apart. */
@@ -40,8 +46,16 @@ export function chunkedDct(layout: VectorLayout, chunkSize: number): ChunkedDct 
   const turned = new Float64Array(block.length);
   return {
     chunks: tiles,
-    forward(x, coefficients) {
-      for (const { source, stride, along, across, start } of tiles) {
+    scratch: tiles.reduce((most, tile) => Math.max(most, tileScratch(shapeOf(tile))), 0),
+    forward(x, coefficients, scratch) {
+      const fast = fastTransforms(x, scratch);
+      for (const tile of tiles) {
+        const { source, stride, along, across, start } = tile;
+        const quick = fast(tile);
+        if (quick !== undefined) {
+          quick.forward(x, source, stride, coefficients, start);
+          continue;
+        }
         const [rows, columns] = [across.length, along.length];
         for (let r = 0; r < rows; r++) {
           for (let c = 0; c < columns; c++) block[r * columns + c] = x[source + r * stride + c]!;
@@ -55,8 +69,15 @@ export function chunkedDct(layout: VectorLayout, chunkSize: number): ChunkedDct 
         for (let i = 0; i < rows * columns; i++) coefficients[start + i] = block[i]!;
       }
     },
-    inverse(coefficients, x) {
-      for (const { source, stride, along, across, start } of tiles) {
+    inverse(coefficients, x, scratch) {
+      const fast = fastTransforms(x, scratch);
+      for (const tile of tiles) {
+        const { source, stride, along, across, start } = tile;
+        const quick = fast(tile);
+        if (quick !== undefined) {
+          quick.inverse(coefficients, start, x, source, stride);
+          continue;
+        }
         const [rows, columns] = [across.length, along.length];
         for (let i = 0; i < rows * columns; i++) block[i] = coefficients[start + i]!;
         if (rows > 1) {
@@ -70,6 +91,28 @@ export function chunkedDct(layout: VectorLayout, chunkSize: number): ChunkedDct 
         }
       }
     },
+  };
+}
+
+const shapeOf = ({ across, along }: Tile): { readonly rows: number; readonly columns: number } => ({
+  rows: across.length,
+  columns: along.length,
+});
+
+/** The fast transform of a tile, if it has one; made anew only where tiles change their shape, since it has tables. */
+function fastTransforms(
+  x: Float32Array,
+  scratch: Float32Array | undefined,
+): (tile: Tile) => TileTransform | undefined {
+  let last:
+    | { readonly rows: number; readonly columns: number; readonly made: TileTransform | undefined }
+    | undefined;
+  return (tile) => {
+    const shape = shapeOf(tile);
+    if (scratch === undefined || !isSimdTile(shape)) return undefined;
+    if (last?.rows !== shape.rows || last.columns !== shape.columns)
+      last = { ...shape, made: createTileTransform(shape, scratch, x) };
+    return last.made;
   };
 }
 

@@ -3,15 +3,16 @@
 
 import { ConfigError } from "@atoll/core";
 import { parseConfig } from "@atoll/core/config";
-import { type Optimizer, sgd, type VectorLayout } from "@atoll/tensor";
+import { type Optimizer, sgd } from "@atoll/tensor";
+import { allocateBeside } from "@atoll/tensor/vectors";
 import { z } from "zod";
-import { type ChunkedDct, chunkedDct } from "../compressors/chunkedDct.ts";
-import { bitsOf, createTopK } from "../compressors/topK.ts";
-import { gatherBytes, sharedResult } from "../compressors/wire.ts";
+import { coefficientNumbers, coefficientPlan } from "../compressors/largestCoefficients.ts";
+import { sharedResult } from "../compressors/wire.ts";
 import { WAIT } from "../faults/policy.ts";
 import { decay, steps } from "./optionSchemas.ts";
 import { requirePlainSgd } from "./plainSgd.ts";
-import type { GradientStrategy, StrategyEntry } from "./strategy.ts";
+import { joinedMessages, preparation, scratchPerNode } from "./preparation.ts";
+import type { GradientStrategy, StrategyEntry, StrategyNode } from "./strategy.ts";
 
 const options = z.strictObject({
   beta: decay(0.999, "decay of each node's momentum"),
@@ -35,9 +36,6 @@ export interface DeMoOptions {
   readonly optimizer?: Optimizer;
 }
 
-const INDEX_BYTES = 2;
-const VALUE_BYTES = 4;
-
 /**
  * δ ← βδ + ηg, η the learning rate; of each chunk's DCT-II the k largest coefficients q are sent, and δ ← δ − DCT⁻¹(q);
  * the optimizer gets sign(DCT⁻¹(mean over the nodes of q)). A tensor is cut along its first axis and along all others
@@ -57,14 +55,44 @@ export function deMo({
       `Option "strategy.topK": expected at most the ${chunkSize ** 2} coefficients that a chunk of ${chunkSize} × ${chunkSize} has, got ${topK}. Lower it, or raise strategy.chunkSize.`,
     );
   requirePlainSgd(optimizer, "demo");
-  // All nodes of a run have one layout, and a plan for it has tables and scratch that they can share.
-  const plans = new WeakMap<VectorLayout, Plan>();
-  const planFor = (layout: VectorLayout): Plan => {
-    const plan = plans.get(layout) ?? planOf(chunkedDct(layout, chunkSize), topK);
-    plans.set(layout, plan);
-    return plan;
-  };
-  const shared = sharedResult();
+  const scratch = scratchPerNode(({ parameters, layout }) => {
+    const numbers = coefficientNumbers(layout, { chunkSize, topK });
+    const { dct, words } = coefficientPlan(numbers);
+    const vector = (length: number): Float32Array => allocateBeside(parameters, length);
+    return {
+      numbers,
+      vectors: {
+        coefficients: vector(layout.size),
+        message: vector(words),
+        work: vector(dct.scratch),
+      },
+      signs: vector(layout.size),
+    };
+  });
+  const { prepare, take } = preparation(async (node, { tensors }) => {
+    const { gradients, local, step } = node;
+    const { numbers, vectors } = scratch(node);
+    await local.until(
+      local.run({
+        operation: "coefficientsEncode",
+        vectors: { ...vectors, gradients, momentum: tensors.momentum! },
+        numbers: { ...numbers, beta, rate: optimizer.learningRate(step) },
+      }),
+    );
+    return vectors.message;
+  });
+  const joined = joinedMessages();
+  const shared = sharedResult<Promise<Float32Array>>();
+  async function signsOf(parts: readonly Float32Array[], node: StrategyNode): Promise<Float32Array> {
+    const { numbers, vectors, signs } = scratch(node);
+    const messages = joined(parts, node);
+    await node.local.run({
+      operation: "coefficientSigns",
+      vectors: { signs, messages, coefficients: vectors.coefficients, work: vectors.work },
+      numbers: { ...numbers, members: parts.length },
+    });
+    return signs;
+  }
   return {
     kind: "gradient",
     name: "demo",
@@ -73,69 +101,11 @@ export function deMo({
     whenMissing: WAIT,
     validate() {},
     init: ({ parameters }) => ({ tensors: { momentum: new Float32Array(parameters.length) }, values: {} }),
-    async exchange({ communicator, gradients, layout, step }, { tensors }) {
-      const { dct, encode, addDecoded } = planFor(layout);
-      const momentum = tensors.momentum!;
-      const rate = optimizer.learningRate(step);
-      for (let i = 0; i < momentum.length; i++) momentum[i] = beta * momentum[i]! + rate * gradients[i]!;
-      const coefficients = new Float32Array(momentum.length);
-      dct.forward(momentum, coefficients);
-      const message = encode(coefficients);
-      coefficients.fill(0);
-      addDecoded(message, coefficients);
-      dct.inverse(coefficients, gradients);
-      for (let i = 0; i < momentum.length; i++) momentum[i]! -= gradients[i]!;
-      const parts = await gatherBytes(communicator, message);
-      const signs = shared(parts, () => {
-        const sum = new Float32Array(gradients.length); // the sign of the mean is that of the sum
-        for (const part of parts) addDecoded(part, sum);
-        const update = new Float32Array(gradients.length);
-        dct.inverse(sum, update);
-        return update.map(Math.sign);
-      });
-      gradients.set(signs);
-    },
-  };
-}
-
-interface Plan {
-  readonly dct: ChunkedDct;
-  /** The largest coefficients of each chunk: their values, then their places within their chunks. */
-  encode(coefficients: Float32Array): Uint8Array;
-  /** Adds them to a vector of coefficients. */
-  addDecoded(message: Uint8Array, coefficients: Float32Array): void;
-}
-
-function planOf(dct: ChunkedDct, topK: number): Plan {
-  const { chunks } = dct;
-  const longest = chunks.reduce((most, { start, end }) => Math.max(most, end - start), 0);
-  const select = createTopK(longest);
-  const ranges = chunks.map(({ start, end }) => ({ start, end, k: Math.min(topK, end - start) }));
-  const count = ranges.reduce((total, { k }) => total + k, 0);
-  const indices = new Uint32Array(count);
-  return {
-    dct,
-    encode(coefficients) {
-      const bits = bitsOf(coefficients);
-      const message = new Uint8Array(count * (VALUE_BYTES + INDEX_BYTES));
-      const values = new Float32Array(message.buffer, 0, count);
-      const places = new Uint16Array(message.buffer, count * VALUE_BYTES, count);
-      let at = 0;
-      for (const range of ranges) {
-        select(bits, range, indices, at);
-        for (const end = at + range.k; at < end; at++) {
-          values[at] = coefficients[indices[at]!]!;
-          places[at] = indices[at]! - range.start;
-        }
-      }
-      return message;
-    },
-    addDecoded(message, coefficients) {
-      const values = new Float32Array(message.buffer, message.byteOffset, count);
-      const places = new Uint16Array(message.buffer, message.byteOffset + count * VALUE_BYTES, count);
-      let at = 0;
-      for (const { start, k } of ranges)
-        for (const end = at + k; at < end; at++) coefficients[start + places[at]!]! += values[at]!;
+    prepare,
+    async exchange(node, state) {
+      const { communicator, gradients, local } = node;
+      const parts = await communicator.allGather(await take(node, state));
+      gradients.set(await local.until(shared(parts, () => signsOf(parts, node))));
     },
   };
 }

@@ -11,7 +11,7 @@ import { codesAreBytes, stochastic } from "../compressors/qsgd.ts";
 import { fromWords, sharedResult, toWords } from "../compressors/wire.ts";
 import { WAIT } from "../faults/policy.ts";
 import { steps } from "./optionSchemas.ts";
-import { preparation, scratchPerNode } from "./preparation.ts";
+import { joinedMessages, preparation, scratchPerNode } from "./preparation.ts";
 import { type GradientStrategy, NO_STATE, type StrategyEntry, type StrategyNode } from "./strategy.ts";
 
 const options = z.strictObject({
@@ -47,10 +47,8 @@ export function qsgd({ optimizer = adamW(), ...given }: QsgdOptions = {}): Gradi
   const inBytes = codesAreBytes(levels, blockSize);
   const wordsFor = (length: number): number => Math.ceil((length + 4 * Math.ceil(length / blockSize)) / 4);
   const message = scratchPerNode(({ parameters }) => allocateBeside(parameters, wordsFor(parameters.length)));
-  const gathered = scratchPerNode(({ parameters, communicator }) => ({
-    messages: allocateBeside(parameters, communicator.worldSize * wordsFor(parameters.length)),
-    mean: allocateBeside(parameters, parameters.length),
-  }));
+  const joined = joinedMessages();
+  const means = scratchPerNode(({ parameters }) => allocateBeside(parameters, parameters.length));
   const { prepare, take } = preparation(async (node) => {
     const { gradients, communicator, sharedRandom, step, local } = node;
     const random = sharedRandom.derive("rounding", communicator.rank, step);
@@ -62,11 +60,11 @@ export function qsgd({ optimizer = adamW(), ...given }: QsgdOptions = {}): Gradi
   });
   /** The mean of byte codes: a part of it on each worker that is free. */
   async function meanInParts(parts: readonly Float32Array[], node: StrategyNode): Promise<Float32Array> {
-    const { messages, mean } = gathered(node);
+    const messages = joined(parts, node);
+    const mean = means(node);
     const { length } = mean;
     const words = parts[0]!.length;
     const members = parts.length;
-    for (const [m, part] of parts.entries()) messages.set(part, m * words);
     const size = blockSize * Math.ceil(length / blockSize / members);
     const starts = Array.from({ length: Math.ceil(length / size) }, (_, i) => i * size);
     await Promise.all(
