@@ -21,7 +21,9 @@ export function largestElements(x: Float32Array, indices: Uint32Array, candidate
     const count = collectAtLeast(x, likelyThreshold(bitsOf(x), k), candidates);
     if (count >= k && count <= candidates.length) {
       const places = bitsOf(candidates).subarray(0, count);
-      const values = Uint32Array.from(places, (place) => bitsOf(x)[place]!);
+      const bits = bitsOf(x);
+      const values = new Uint32Array(count);
+      for (let i = 0; i < count; i++) values[i] = bits[places[i]!]!;
       createTopK(count)(values, { start: 0, end: count, k }, indices, 0);
       for (let i = 0; i < k; i++) indices[i] = places[indices[i]!]!;
       return;
@@ -33,10 +35,9 @@ export function largestElements(x: Float32Array, indices: Uint32Array, candidate
 /** The bits of a magnitude that, by a sample, some more than k elements reach. */
 function likelyThreshold(bits: Uint32Array, k: number): number {
   const stride = Math.max(1, Math.floor(bits.length / SAMPLES));
-  const sample = Uint32Array.from(
-    { length: Math.ceil(bits.length / stride) },
-    (_, i) => bits[i * stride]! & MAGNITUDE,
-  ).sort();
+  const sample = new Uint32Array(Math.ceil(bits.length / stride));
+  for (let i = 0; i < sample.length; i++) sample[i] = bits[i * stride]! & MAGNITUDE;
+  sample.sort();
   const expected = (k * sample.length) / bits.length;
   // Three standard deviations of the number of sampled elements among the k largest.
   const reach = Math.ceil(expected + 3 * Math.sqrt(expected) + 3);

@@ -23,14 +23,16 @@ export interface Selection {
   readonly count: number;
 }
 
-/** The chosen indices, all different; a pure function of its argument, whatever was asked before. */
+/** The chosen indices, all different, only to be read; a pure function of its argument, whatever was asked before. */
 export type IndexSelector = (selection: Selection) => Uint32Array;
 
 export function indexSelector(kind: SelectorKind): IndexSelector {
   const shuffled = rememberedPermutation();
   switch (kind) {
     case "random":
-      return ({ random, round, length, count }) => sample(random.derive("elements", round), length, count);
+      return rememberedSelection(({ random, round, length, count }) =>
+        sample(random.derive("elements", round), length, count),
+      );
     case "shuffledSequential":
       return ({ random, round, length, count }) => {
         const order = shuffled(random.derive("elements"), length);
@@ -70,5 +72,24 @@ function rememberedPermutation(): (random: Random, length: number) => Uint32Arra
     const name = `${random.key}:${length}`;
     if (last?.name !== name) last = { name, order: random.permutation(length) };
     return last.order;
+  };
+}
+
+/** What all ranks ask for in a round is drawn once: of the round itself, and of one that is written back. */
+const KEPT_SELECTIONS = 2;
+
+function rememberedSelection(select: IndexSelector): IndexSelector {
+  const kept = new Map<string, Uint32Array>();
+  return (selection) => {
+    const { random, round, length, count } = selection;
+    const name = [random.key, round, length, count].join();
+    let chosen = kept.get(name);
+    if (chosen === undefined) {
+      chosen = select(selection);
+      const oldest = kept.keys().next();
+      if (kept.size === KEPT_SELECTIONS && !oldest.done) kept.delete(oldest.value);
+      kept.set(name, chosen);
+    }
+    return chosen;
   };
 }

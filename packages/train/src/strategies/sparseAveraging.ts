@@ -55,7 +55,8 @@ export function sparseAveraging({
       if (count === 0) return;
       const round = node.step / interval;
       const indices = chosen(node, { select, round, count });
-      const values = Float32Array.from(indices, (index) => parameters[index]!);
+      const values = new Float32Array(count);
+      for (let i = 0; i < count; i++) values[i] = parameters[indices[i]!]!;
       await communicator.allReduce(values, { op: "mean" });
       if (delay === 0) return scatter(values, indices, parameters);
       const place = (round % delay) * count;
