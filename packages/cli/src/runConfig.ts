@@ -12,6 +12,7 @@ import {
 } from "@atoll/train";
 import { z } from "zod";
 import { refuseForeign } from "./choice.ts";
+import { faultyRunOf } from "./faultOptions.ts";
 import { type RunConfig, runOptions } from "./runOptions.ts";
 
 /** The schema of one experiment's runs: the run's options and the experiment's own. */
@@ -57,7 +58,7 @@ export function resolveConfig(experiment: Experiment, given: ConfigTree): Resolv
 
 /** The options of LocalTrainer.fit that a config states. */
 export function fitOptionsOf(run: RunConfig): FitOptions {
-  const { strategy, optimizer, maxSteps, numEpochs, minibatchSize, workers: _, ...rest } = run;
+  const { strategy, optimizer, maxSteps, numEpochs, minibatchSize, workers: _, faults, ...rest } = run;
   const { kind, ...options } = strategy as { kind: string };
   const entry = strategyEntries.find(({ name }) => name === kind)!;
   return {
@@ -65,6 +66,7 @@ export function fitOptionsOf(run: RunConfig): FitOptions {
     strategy: entry.create(options, createOptimizer(optimizer as OptimizerConfig, maxSteps)),
     ...(maxSteps === undefined ? {} : { maxSteps }),
     ...(numEpochs === undefined ? {} : { numEpochs }),
+    ...(faults === undefined ? {} : { faults: faultyRunOf(faults) }),
     ...(minibatchSize === undefined ? {} : { minibatchSize }),
   };
 }

@@ -7,6 +7,7 @@ import { CONGESTIONS, PROFILE_NAMES, TCP_MODES, TOPOLOGY_NAMES } from "@atoll/ne
 import { deviceProfiles, optimizerEntries, type StrategyEntry, strategyEntries } from "@atoll/train";
 import { z } from "zod";
 import { type ChoiceEntry, choice } from "./choice.ts";
+import { faultOptions } from "./faultOptions.ts";
 import { group } from "./group.ts";
 
 const range = z.union([z.number(), z.tuple([z.number(), z.number()])], {
@@ -223,6 +224,7 @@ export const runOptions = z.strictObject({
     .default("topology")
     .describe("algorithm of all-reduces; topology: by the hub of a star, else by ring; auto: the fastest"),
   compute: compute.describe("how long a step takes on the virtual clock"),
+  faults: faultOptions.optional().describe("what goes wrong on the simulated machines; nothing if left out"),
   workers: z
     .int()
     .min(1)

@@ -276,8 +276,9 @@ class World implements SimulatedWorld, MemberWorld {
     const lastReady = seconds(ready.reduce((latest, time) => Math.max(latest, time), 0));
     const counters = group.ranks.map((rank) => this.#counters[rank]!);
     const begin = ready.map((time, member) => seconds(Math.max(time, counters[member]!.busyUntil)));
-    const end = network.time(schedule, begin).map((time) => seconds(Math.max(time, lastReady)));
-    if (this.#breaksOff(group, call, arrivals, end)) return;
+    const undisturbed = network.time(schedule, begin).map((time) => seconds(Math.max(time, lastReady)));
+    const end = this.#endOf(group, call, arrivals, undisturbed);
+    if (end === undefined) return;
     const results = deliver(call, plan, arrivals, arithmetic);
     arrivals.forEach(({ started }, member) => {
       counters[member]!.busyUntil = end[member]!;
@@ -295,21 +296,28 @@ class World implements SimulatedWorld, MemberWorld {
   }
 
   /**
-   * Whether a collective is lost, and tells its members. One that overlaps with computing is brought to its end by those
-   * that are left: what it sums is with them already.
+   * When the members of a collective are really done; undefined if it is lost, which its members are told. One that
+   * overlaps with computing is brought to its end by those that are left: what it sums is with them already.
    * @throws RunError if its bytes can never get through
    */
-  #breaksOff(group: Group, call: Call, arrivals: readonly Arrival[], end: readonly Seconds[]): boolean {
+  #endOf(
+    group: Group,
+    call: Call,
+    arrivals: readonly Arrival[],
+    end: readonly Seconds[],
+  ): readonly Seconds[] | undefined {
     const { ranks } = group;
     const ready = arrivals.map(({ started }) => started.ready);
-    const overlaps = arrivals.some((arrival) => arrival.overlaps);
-    const disruption = overlaps ? undefined : this.#options.disruptions?.find({ ranks, ready, end });
+    const disruption = this.#options.disruptions?.find({ ranks, ready, end });
     if (disruption !== undefined) {
+      const { at } = disruption;
+      if (arrivals.some(({ overlaps }) => overlaps))
+        return end.map((time, member) => seconds(Math.min(time, Math.max(ready[member]!, at))));
       const error = new PeerLostError(describeCall(call), ranks, disruption);
-      for (const { started } of arrivals) started.breakOff(disruption.at, error);
+      for (const { started } of arrivals) started.breakOff(at, error);
       // The members need not have made equally many calls by the time they meet again.
       this.#groups.delete(ranks.join());
-      return true;
+      return undefined;
     }
     const stuck = ranks.filter((_, member) => end[member] === Number.POSITIVE_INFINITY);
     if (stuck.length > 0)
@@ -317,7 +325,7 @@ class World implements SimulatedWorld, MemberWorld {
         `${describeCall(call)} of ${listed("rank", ranks)} can never end: the links that ${listed("rank", stuck)} need stay down. ` +
           "End the outage, or let the nodes go on without those that are missing (faults.whenMissing).",
       );
-    return false;
+    return end;
   }
 
   #warnOnce(message: string): void {

@@ -19,6 +19,7 @@ export {
   type ExperimentContext,
   type ExperimentParts,
 } from "./experiment.ts";
+export type { FaultyRunOptions, MissingPolicy, Recovery } from "./faults/policy.ts";
 export { type InProcessOptions, inProcessExecutor } from "./inProcessExecutor.ts";
 export { type FitResult, LocalTrainer, type LocalTrainerOptions } from "./localTrainer.ts";
 export type { ApplyContext, ExampleType, GptOptions, GptSize, Model } from "./models/index.ts";

@@ -61,10 +61,9 @@ export class FaultyNode {
     }
   }
 
-  #throwIfDown(): void {
+  #throwIfDown(since = this.#options.clock.now()): void {
     const { rank, clock, outlook } = this.#options;
-    const now = clock.now();
-    const downtime = outlook.crashBefore(rank, now, now);
+    const downtime = outlook.crashBefore(rank, since, clock.now());
     if (downtime !== undefined) throw new NodeCrashed(rank, downtime);
   }
 
@@ -124,10 +123,11 @@ export class FaultyNode {
 
   /** Exchanges with the nodes that are there; if some are lost meanwhile, begins again with those that are left. */
   async exchange(step: number, run: () => Promise<void>): Promise<void> {
-    const { rank, membership, world, policy, memory } = this.#options;
+    const { rank, clock, membership, world, policy, memory } = this.#options;
     if (policy.kind === "none" || policy.kind === "stop") return this.#exchangeUnmet(run);
     this.#copy ??= new MemoryCopy(memory);
     this.#copy.take();
+    const begin = clock.now();
     let among: readonly Rank[] | undefined;
     for (;;) {
       const participants = await membership.attend(rank, step, among);
@@ -137,6 +137,8 @@ export class FaultyNode {
       const calls = world.callsOf(rank);
       try {
         await run();
+        // What overlaps with computing does not break off, so the node may have crashed while it waited for that.
+        this.#throwIfDown(begin);
         return;
       } catch (error) {
         if (!(error instanceof PeerLostError)) throw error;

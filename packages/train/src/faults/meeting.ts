@@ -25,6 +25,8 @@ export interface Circumstances {
   readonly returned: ReadonlySet<Rank>;
   /** Nodes that reach each other, as far as the policy cares. */
   readonly reachable: (rank: Rank) => boolean;
+  /** Nodes that have not crashed: whoever was connected to one that has is told at once. */
+  readonly isRunning: (rank: Rank) => boolean;
   /** When the nodes that were given their state have it all. */
   readonly latestReturn: number;
 }
@@ -51,13 +53,11 @@ export class Meeting {
     const come = [...this.arrivals.keys()].filter(reachable).sort((a, b) => a - b);
     if (come.length === 0) return undefined;
     const isThere = (rank: Rank): boolean => come.includes(rank) || returned.has(rank);
-    const needed = this.#needed(policy, circumstances);
+    const all = this.#all(circumstances);
+    const awaited = policy.kind === "wait" ? all : all.filter((rank) => expected.has(rank));
+    const needed = this.#needed(policy, awaited, circumstances);
     const back = [...returned].filter((rank) => reachable(rank) && !come.includes(rank)).length;
     if (come.length + back < needed) return undefined;
-    const awaited =
-      policy.kind === "wait"
-        ? this.#all(circumstances)
-        : this.#all(circumstances).filter((r) => expected.has(r));
     if (awaited.every(isThere)) {
       const last = Math.max(...come.map((rank) => this.arrivals.get(rank)!.at));
       return { kind: "begin", participants: come, at: now <= last ? undefined : now };
@@ -77,7 +77,11 @@ export class Meeting {
   }
 
   /** Nodes without which nothing begins. */
-  #needed(policy: MissingPolicy, { worldSize }: Circumstances): number {
-    return policy.kind === "quorum" && !this.isPart ? quorumOf(policy.fraction, worldSize) : 1;
+  #needed(policy: MissingPolicy, awaited: readonly Rank[], circumstances: Circumstances): number {
+    const { worldSize, isRunning, reachable } = circumstances;
+    if (policy.kind === "quorum" && !this.isPart) return quorumOf(policy.fraction, worldSize);
+    if (policy.kind !== "timeout") return 1;
+    const possible = awaited.filter((rank) => isRunning(rank) && reachable(rank));
+    return Math.max(1, Math.ceil(possible.length / 2));
   }
 }

@@ -235,6 +235,7 @@ export class Membership {
       expected: this.#expected,
       returned: new Set(this.#returned.keys()),
       reachable: this.#outlook.reachable(now),
+      isRunning: (rank) => plan.schedule.isRunning(rank, now),
       latestReturn: this.#latestReturn,
     });
     if (decision === undefined) this.#checkPossible(meeting, now);

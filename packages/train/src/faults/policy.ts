@@ -15,7 +15,7 @@ import type { Strategy } from "../strategies/index.ts";
 export type MissingPolicy =
   /** Nobody goes on before all nodes are back. */
   | { readonly kind: "wait" }
-  /** Those that are there go on so many seconds after the first of them came. */
+  /** Those that are there go on so many seconds after half of those that run have come. */
   | { readonly kind: "timeout"; readonly seconds: number }
   /** Those that are there go on so many seconds after a part of all nodes has come, and never with fewer. */
   | { readonly kind: "quorum"; readonly fraction: number; readonly seconds: number }

@@ -50,6 +50,10 @@ const run = (options: RehearsalOptions): ReturnType<typeof rehearse> =>
 const taking = (row: StrategyRow, ...durations: readonly number[]): Pick<RehearsalOptions, "compute"> =>
   row.asynchronous ? { compute: { kind: "measured", durations } } : {};
 
+/** The tensors of a node that are its model's parameters. */
+const parametersOf = (tensors: Readonly<Record<string, unknown>>): unknown =>
+  Object.fromEntries(Object.entries(tensors).filter(([name]) => name.startsWith("parameters.")));
+
 describe.each(strategyRows)("$name", (row) => {
   const busyRun: Omit<RehearsalOptions, "strategy"> = { ...busy, ...taking(row, 0.1, 0.3, 1) };
 
@@ -142,6 +146,43 @@ describe.each(strategyRows)("$name", (row) => {
       }),
       { numRuns: 3 },
     );
+  });
+
+  test("does what it states when a node is lost, and takes it back", async () => {
+    const strategy = row.create();
+    const plain = await run({ ...busyRun, strategy });
+    const time = plain.result.simulatedSeconds;
+    const crash = { kind: "crash", node: 1, at: 0.4 * time, rejoin: 0.6 * time } as const;
+    const stated = strategy.whenMissing ?? { kind: "wait" };
+    const whenMissing = "seconds" in stated ? { ...stated, seconds: time / 5 } : stated;
+    const faults = { schedule: [crash], ...(stated.kind === "stop" ? {} : { whenMissing }) };
+    const options = { ...busyRun, strategy, faults, checkpointInterval: 1 };
+    if (stated.kind === "stop") {
+      await expect(run(options)).rejects.toThrow(/^Node 1 crashed at .*: /);
+      return;
+    }
+    const first = await run(options);
+    const told = first.events.flatMap((event) => (event.type === "fault" ? [event.kind] : []));
+    expect(told).toContain("crash");
+    // A run that ends before the node is back ends without it.
+    const isBack = told.includes("recovered");
+    expect(isBack || first.result.simulatedSeconds <= 0.7 * time).toBe(true);
+    expect(stepsOf(first.events).map(({ step }) => step)).toEqual(
+      stepsOf(plain.events).map(({ step }) => step),
+    );
+    expect(numbersOf(await run(options)), "again").toEqual(numbersOf(first));
+    const steps = [...first.snapshots.keys()].filter((step) => step < STEPS);
+    for (const step of steps) {
+      const resumed = await run({ ...options, resume: first.snapshots.get(step)! });
+      expect({ ...resumed.result, wallSeconds: 0 }, `resumed at step ${step}`).toEqual({
+        ...first.result,
+        wallSeconds: 0,
+      });
+    }
+    if (strategy.kind !== "gradient" || !isBack) return;
+    // What the nodes apply is the same on all of them again.
+    const parameters = first.snapshots.get(STEPS)!.nodes.map((node) => parametersOf(node.tensors()));
+    for (const own of parameters) expect(own).toEqual(parameters[0]);
   });
 
   test("can be stopped at any step and resumed to the same numbers", async () => {
