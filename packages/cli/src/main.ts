@@ -12,6 +12,11 @@ const commands: readonly CommandEntry[] = [
     summary: "train an experiment on N simulated machines",
     load: async (): Promise<Command> => (await import("./commands/train.ts")).trainCommand,
   },
+  {
+    name: "doctor",
+    summary: "say what this machine has, what is missing for which kind of run, and how to get it",
+    load: async (): Promise<Command> => (await import("./commands/doctor.ts")).doctorCommand,
+  },
 ];
 
 /** Runs `atoll <argv>`; returns the exit code: 0 done, 1 failed, 2 wrong command line or config, 130 interrupted. */

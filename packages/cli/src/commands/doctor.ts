@@ -1,0 +1,124 @@
+// atoll doctor: what this machine has, what is missing for which kind of run, and how to get it. It changes nothing, asks
+// no network, and what it finds is no failure: it ends with code 0.
+
+import { ConfigError, formatBytes } from "@atoll/core";
+import { parseArguments } from "../arguments.ts";
+import { type Machine, thisMachine } from "../doctor/machine.ts";
+import { type Finding, findPrograms, PROGRAMS, PURPOSES, type Purpose } from "../doctor/programs.ts";
+import { exec } from "../exec.ts";
+import { type Row, table } from "../help.ts";
+import type { Command } from "../terminal.ts";
+import { VERSION } from "../version.ts";
+
+export const doctorCommand: Command = {
+  help: () => Promise.resolve(HELP),
+  async run(argv, terminal) {
+    const { values, positionals } = parseArguments(argv, { json: { type: "boolean" } });
+    if (positionals.length > 0)
+      throw new ConfigError(
+        `Expected no arguments but --json, got "${positionals[0]}". Write npx atoll doctor alone.`,
+      );
+    const [machine, programs] = await Promise.all([thisMachine(), findPrograms(exec, terminal.environment)]);
+    const uses = usesOf(machine, programs);
+    terminal.output(
+      values.json === true
+        ? `${JSON.stringify({ atoll: VERSION, machine, programs, uses })}\n`
+        : textOf(machine, programs, uses),
+    );
+    return 0;
+  },
+};
+
+/** Something that people use Atoll for. */
+export interface Use {
+  readonly name: "simulated" | Purpose;
+  readonly summary: string;
+  readonly ready: boolean;
+  /** Programs that serve it here. */
+  readonly with: readonly string[];
+  /** What to do about it; any one of these is enough. */
+  readonly remedies: readonly string[];
+}
+
+/** What works here and what does not, most useful first. */
+export function usesOf({ onnxRuntime }: Machine, programs: readonly Finding[]): readonly Use[] {
+  const simulated: Use = {
+    name: "simulated",
+    summary: "simulated runs: npx atoll train and all that reads its runs",
+    ready: onnxRuntime,
+    with: ["ONNX Runtime"].filter(() => onnxRuntime),
+    remedies: onnxRuntime
+      ? []
+      : [
+          "ONNX Runtime (its native code does not load): run npm ci on this system, which Node's package onnxruntime-node has to support",
+        ],
+  };
+  const others = (Object.keys(PURPOSES) as Purpose[]).map((purpose): Use => {
+    const serving = programs.filter(
+      ({ program }) => PROGRAMS.find(({ name }) => name === program)?.purpose === purpose,
+    );
+    const ready = serving.filter(({ status }) => status === "ready");
+    return {
+      name: purpose,
+      summary: PURPOSES[purpose],
+      ready: ready.length > 0,
+      with: ready.map(({ program }) => program),
+      // Who has one that does not answer wants that one repaired, not another one.
+      remedies: ready.length > 0 ? [] : remediesOf(serving),
+    };
+  });
+  return [simulated, ...others];
+}
+
+function remediesOf(findings: readonly Finding[]): readonly string[] {
+  const problems = findings.filter((finding) => finding.status !== "ready");
+  const broken = problems.filter(({ status }) => status === "broken");
+  return (broken.length > 0 ? broken : problems.slice(0, 1)).map(
+    ({ program, problem, remedy }) => `${program} (${problem}): ${remedy}`,
+  );
+}
+
+function textOf(machine: Machine, programs: readonly Finding[], uses: readonly Use[]): string {
+  const found = programs.map(
+    (finding): Row => [finding.program, finding.status === "ready" ? finding.version : finding.problem],
+  );
+  return `This machine:
+${table([
+  ["system", machine.system],
+  ["cores", `${machine.cores} (${machine.cpu})`],
+  ["memory", `${formatBytes(machine.memoryBytes)}, ${formatBytes(machine.freeMemoryBytes)} of it free`],
+  ["Node", machine.node],
+  ["ONNX Runtime", machine.onnxRuntime ? "its native code loads" : "its native code does not load"],
+])}
+
+Programs:
+${table(found)}
+
+What it is ready for; real runs are to come, this version simulates:
+${table(uses.map(({ summary, ready, with: by }): Row => [ready ? "yes" : "no", ready ? `${summary} (${by.join(", ")})` : summary]))}
+${missingText(uses)}`;
+}
+
+function missingText(uses: readonly Use[]): string {
+  const missing = uses.filter(({ ready }) => !ready);
+  if (missing.length === 0) return "";
+  const rows = missing.flatMap(({ summary, remedies }): Row[] => [
+    ["for", summary],
+    ...remedies.map((remedy): Row => ["", remedy]),
+  ]);
+  return `\nWhat is missing, and how to get it:\n${table(rows)}\n`;
+}
+
+const HELP = `Says what this machine has, what is missing for which kind of run, and how to get it.
+
+Usage: npx atoll doctor [--json]
+
+Looked at: cores, memory, Node, ONNX Runtime, and the programs
+${PROGRAMS.map(({ name }) => name).join(", ")}, each of which is asked for its version.
+Nothing is changed, and no network is used.
+
+Flags:
+${table([["--json", "print one JSON object instead of the tables: { atoll, machine, programs, uses }"]])}
+
+Exit codes: 0 whatever is found, 2 the command line is wrong.
+`;
