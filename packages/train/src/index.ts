@@ -44,6 +44,7 @@ export {
   dgc,
   diLoCo,
   type EagerDiLoCoOptions,
+  type Exchange,
   eagerDiLoCo,
   type FedAdagradOptions,
   type FedAdamOptions,
@@ -88,5 +89,7 @@ export {
   spartaDiLoCo,
   strategyEntries,
   streamingDiLoCo,
+  type Traffic,
+  type TrafficModel,
   yogiOuter,
 } from "./strategies/index.ts";

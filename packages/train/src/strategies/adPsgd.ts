@@ -103,5 +103,9 @@ export const adPsgdEntry: StrategyEntry = {
   name: "adpsgd",
   summary: "average pairs of nodes while none waits for another (AD-PSGD, asynchronous)",
   options,
+  traffic: () => ({
+    refusal:
+      "its nodes never wait for each other, so the network slows no step of theirs; it decides how old averages are",
+  }),
   create: (values, optimizer) => adPsgd({ ...values, optimizer }),
 };

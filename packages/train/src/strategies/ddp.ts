@@ -9,6 +9,7 @@ import { adamW, type Optimizer } from "@atoll/tensor";
 import { z } from "zod";
 import { WAIT } from "../faults/policy.ts";
 import { type GradientStrategy, NO_STATE, type StrategyEntry, type StrategyNode } from "./strategy.ts";
+import { reduced } from "./traffic.ts";
 
 const options = z.strictObject({
   buckets: z
@@ -84,5 +85,8 @@ export const ddpEntry: StrategyEntry = {
   name: "ddp",
   summary: "average the gradients of every step (PyTorch DDP)",
   options,
+  traffic: ({ buckets }) => ({
+    exchanges: [reduced({ every: 1, ...(buckets === 0 ? {} : { pieces: Number(buckets) }) })],
+  }),
   create: (values, optimizer) => ddp({ ...values, optimizer }),
 };

@@ -13,6 +13,7 @@ import { decay, steps } from "./optionSchemas.ts";
 import { requirePlainSgd } from "./plainSgd.ts";
 import { joinedMessages, preparation, scratchPerNode } from "./preparation.ts";
 import type { GradientStrategy, StrategyEntry, StrategyNode } from "./strategy.ts";
+import { gathered } from "./traffic.ts";
 
 const options = z.strictObject({
   beta: decay(0.999, "decay of each node's momentum"),
@@ -115,5 +116,14 @@ export const deMoEntry: StrategyEntry = {
   summary: "local momentum; share its largest cosine coefficients, step along the sign (DeMo)",
   options,
   optimizer: { kind: "sgd", learningRate: 1e-3 },
+  traffic: ({ chunkSize, topK }) => ({
+    assumes: "all parameters are in matrices whose sides are multiples of strategy.chunkSize",
+    exchanges: [
+      gathered(1, ({ elements, floatBytes }) => {
+        const size = Number(chunkSize) ** 2;
+        return Math.ceil(elements / size) * Math.min(Number(topK), size) * (floatBytes + 2);
+      }),
+    ],
+  }),
   create: (values, optimizer) => deMo({ ...values, optimizer }),
 };

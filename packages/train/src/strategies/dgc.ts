@@ -13,6 +13,7 @@ import { WAIT } from "../faults/policy.ts";
 import { decay } from "./optionSchemas.ts";
 import { preparation, scratchPerNode } from "./preparation.ts";
 import type { GradientStrategy, StrategyEntry } from "./strategy.ts";
+import { gathered } from "./traffic.ts";
 
 const options = z.strictObject({
   density: z.number().positive().max(1).default(0.001).describe("part of the gradients that is sent"),
@@ -38,7 +39,7 @@ export interface DgcOptions {
 export function dgc({ optimizer = sgd({ learningRate: 0.1 }), ...given }: DgcOptions = {}): GradientStrategy {
   const { density, momentum } = parseConfig(options, given, "strategy");
   const scratch = scratchPerNode(({ parameters }) => {
-    const k = Math.max(1, Math.floor(density * parameters.length));
+    const k = sentElements(density, parameters.length);
     return {
       message: allocateBeside(parameters, 2 * k), // indices, then values
       candidates: allocateBeside(parameters, candidateRoom(k)),
@@ -71,6 +72,8 @@ export function dgc({ optimizer = sgd({ learningRate: 0.1 }), ...given }: DgcOpt
   };
 }
 
+const sentElements = (density: number, length: number): number => Math.max(1, Math.floor(density * length));
+
 /** The mean of sparse vectors, in the order of their ranks. */
 function writeMean(messages: readonly Float32Array[], mean: Float32Array): void {
   mean.fill(0);
@@ -86,5 +89,10 @@ export const dgcEntry: StrategyEntry = {
   summary: "send the largest gradients, let the others grow (deep gradient compression)",
   options,
   optimizer: { kind: "sgd", learningRate: 0.1 },
+  traffic: ({ density }) => ({
+    exchanges: [
+      gathered(1, ({ elements, floatBytes }) => sentElements(Number(density), elements) * (4 + floatBytes)),
+    ],
+  }),
   create: (values, optimizer) => dgc({ ...values, optimizer }),
 };

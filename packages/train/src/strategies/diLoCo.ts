@@ -9,6 +9,7 @@ import { GO_ON } from "../faults/policy.ts";
 import { type NesterovOptions, nesterov, nesterovOptions, type OuterOptimizer } from "./outerOptimizer.ts";
 import { outerStrategy } from "./outerStep.ts";
 import type { ParameterStrategy, StrategyEntry } from "./strategy.ts";
+import { reduced } from "./traffic.ts";
 
 const options = z.strictObject({
   H: z
@@ -47,6 +48,7 @@ export const diLoCoEntry: StrategyEntry = {
   name: "diloco",
   summary: "H inner steps, then an outer Nesterov step on the mean change (DiLoCo)",
   options: options.extend({ outer: nesterovOptions.prefault({}) }),
+  traffic: ({ H }) => ({ exchanges: [reduced({ every: Number(H) })] }),
   create: ({ outer, ...values }, optimizer) =>
     diLoCo({ ...values, optimizer, outer: nesterov(outer as NesterovOptions) }),
 };

@@ -10,6 +10,7 @@ import { decay, positive, steps } from "./optionSchemas.ts";
 import { type NesterovOptions, nesterov, type OuterOptimizer } from "./outerOptimizer.ts";
 import { outerState, outerStep, stepsUntil } from "./outerStep.ts";
 import type { ParameterStrategy, StrategyEntry, StrategyNode, StrategyState } from "./strategy.ts";
+import { reduced } from "./traffic.ts";
 
 const options = z.strictObject({
   H: steps(100, "inner steps between two outer steps"),
@@ -95,6 +96,9 @@ export const eagerDiLoCoEntry: StrategyEntry = {
   name: "eagerdiloco",
   summary: "DiLoCo with its all-reduce behind the next round's steps (eager updates)",
   options: options.extend({ outer: outerOptions }),
+  traffic: ({ H, delay }) => ({
+    exchanges: [reduced({ every: Number(H), delay: Number(H) * Number(delay) })],
+  }),
   create: ({ outer, ...values }, optimizer) =>
     eagerDiLoCo({ ...values, optimizer, outer: nesterov(outer as NesterovOptions) }),
 };

@@ -9,6 +9,7 @@ import { type AdaptiveOptions, adagradOuter } from "./adaptiveOuter.ts";
 import { decay, positive, steps } from "./optionSchemas.ts";
 import { outerStrategy } from "./outerStep.ts";
 import type { ParameterStrategy, StrategyEntry } from "./strategy.ts";
+import { reduced } from "./traffic.ts";
 
 const options = z.strictObject({
   H: steps(10, "local steps between two outer steps"),
@@ -42,5 +43,6 @@ export const fedAdagradEntry: StrategyEntry = {
   summary: "H local steps, then Adagrad on the mean change (FedAdagrad)",
   options,
   optimizer: { kind: "sgd", learningRate: 0.1 },
+  traffic: ({ H }) => ({ exchanges: [reduced({ every: Number(H) })] }),
   create: (values, optimizer) => fedAdagrad({ ...values, optimizer }),
 };

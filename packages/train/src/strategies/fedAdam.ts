@@ -9,6 +9,7 @@ import { type AdaptiveDecayOptions, adamOuter } from "./adaptiveOuter.ts";
 import { decay, positive, steps } from "./optionSchemas.ts";
 import { outerStrategy } from "./outerStep.ts";
 import type { ParameterStrategy, StrategyEntry } from "./strategy.ts";
+import { reduced } from "./traffic.ts";
 
 const options = z.strictObject({
   H: steps(10, "local steps between two outer steps"),
@@ -43,5 +44,6 @@ export const fedAdamEntry: StrategyEntry = {
   summary: "H local steps, then Adam on the mean change (FedAdam)",
   options,
   optimizer: { kind: "sgd", learningRate: 0.1 },
+  traffic: ({ H }) => ({ exchanges: [reduced({ every: Number(H) })] }),
   create: (values, optimizer) => fedAdam({ ...values, optimizer }),
 };

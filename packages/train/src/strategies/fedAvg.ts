@@ -11,6 +11,7 @@ import { islandOf } from "./islands.ts";
 import { steps } from "./optionSchemas.ts";
 import { stepsUntil } from "./outerStep.ts";
 import { NO_STATE, type ParameterStrategy, type StrategyEntry } from "./strategy.ts";
+import { reduced, type Traffic } from "./traffic.ts";
 
 /** Options of averaging, for configs; shared by FedAvg's relatives. */
 export const averagingOptions: {
@@ -83,9 +84,18 @@ export function fedAvg({ optimizer = adamW(), ...given }: FedAvgOptions = {}): P
   };
 }
 
+/** What averaging with these options sends: the parameters, and before them the weights of `weighting: "share"`. */
+export function averagingTraffic(options: Readonly<Record<string, unknown>>): Traffic {
+  const { H: every, islandSize: groupSize, weighting } = z.object(averagingOptions).parse(options);
+  const among = groupSize === undefined ? { every } : { every, groupSize };
+  const weights = reduced({ ...among, bytes: ({ floatBytes }) => floatBytes });
+  return { exchanges: [...(weighting === "share" ? [weights] : []), reduced(among)] };
+}
+
 export const fedAvgEntry: StrategyEntry = {
   name: "fedavg",
   summary: "H local steps, then average the parameters (FedAvg, local SGD)",
   options,
+  traffic: averagingTraffic,
   create: (values, optimizer) => fedAvg({ ...values, optimizer }),
 };

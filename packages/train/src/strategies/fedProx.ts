@@ -4,7 +4,7 @@
 import { parseConfig } from "@atoll/core/config";
 import { adamW, chain, proximal } from "@atoll/tensor";
 import { z } from "zod";
-import { averagingOptions, type FedAvgOptions, fedAvg } from "./fedAvg.ts";
+import { averagingOptions, averagingTraffic, type FedAvgOptions, fedAvg } from "./fedAvg.ts";
 import type { ParameterStrategy, StrategyEntry, StrategyNode } from "./strategy.ts";
 
 const options = z.strictObject({
@@ -52,5 +52,6 @@ export const fedProxEntry: StrategyEntry = {
   name: "fedprox",
   summary: "FedAvg with a proximal term in the local loss (FedProx)",
   options,
+  traffic: averagingTraffic,
   create: (values, optimizer) => fedProx({ ...values, optimizer }),
 };

@@ -64,6 +64,7 @@ export {
   type StrategyState,
 } from "./strategy.ts";
 export { type StreamingDiLoCoOptions, streamingDiLoCo } from "./streamingDiLoCo.ts";
+export type { Exchange, Traffic, TrafficModel } from "./traffic.ts";
 
 export const strategyEntries: readonly StrategyEntry[] = [
   ddpEntry,

@@ -11,6 +11,7 @@ import { WAIT } from "../faults/policy.ts";
 import { steps } from "./optionSchemas.ts";
 import { preparation, scratchPerNode } from "./preparation.ts";
 import { type GradientStrategy, NO_STATE, type StrategyEntry } from "./strategy.ts";
+import { codedReduced } from "./traffic.ts";
 
 const options = z.strictObject({ blockSize: steps(256, "elements that share a scale") });
 
@@ -61,5 +62,8 @@ export const int8AllReduceEntry: StrategyEntry = {
   name: "int8allreduce",
   summary: "average the gradients of every step in 8-bit integers",
   options,
+  traffic: ({ blockSize }) => ({
+    exchanges: [codedReduced(integers(Number(blockSize)), { every: 1 })],
+  }),
   create: (values, optimizer) => int8AllReduce({ ...values, optimizer }),
 };

@@ -12,6 +12,7 @@ import { decay, positive, steps } from "./optionSchemas.ts";
 import { type NesterovOptions, nesterov, type OuterOptimizer } from "./outerOptimizer.ts";
 import { outerState, stepsUntil } from "./outerStep.ts";
 import type { ParameterStrategy, StrategyEntry } from "./strategy.ts";
+import { codedReduced, reduced } from "./traffic.ts";
 
 const options = z.strictObject({
   H: steps(30, "inner steps between two outer steps"),
@@ -88,6 +89,13 @@ export const muLoCoEntry: StrategyEntry = {
   summary: "DiLoCo with Muon inside and two-bit outer gradients (MuLoCo)",
   options: options.extend({ outer: outerOptions }),
   optimizer: { kind: "muon", learningRate: 3e-3 },
+  traffic: ({ H, quantise }) => ({
+    exchanges: [
+      quantise === true
+        ? codedReduced(twoBit({ blockSize: BLOCK_SIZE }), { every: Number(H) })
+        : reduced({ every: Number(H) }),
+    ],
+  }),
   create: ({ outer, ...values }, optimizer) =>
     muLoCo({ ...values, optimizer, outer: nesterov(outer as NesterovOptions) }),
 };

@@ -11,6 +11,7 @@ import { islandOf } from "./islands.ts";
 import { decay, positive, steps } from "./optionSchemas.ts";
 import { stepsUntil } from "./outerStep.ts";
 import type { ParameterStrategy, StrategyEntry } from "./strategy.ts";
+import { reduced } from "./traffic.ts";
 
 const options = z.strictObject({
   H: steps(50, "inner steps between two rounds"),
@@ -74,5 +75,14 @@ export const noLoCoEntry: StrategyEntry = {
   name: "noloco",
   summary: "H inner steps, then an outer step with one random partner (NoLoCo)",
   options,
+  traffic: ({ H }) => ({
+    exchanges: [
+      reduced({
+        every: Number(H),
+        groupSize: 2,
+        bytes: ({ elements, floatBytes }) => 2 * floatBytes * elements,
+      }),
+    ],
+  }),
   create: (values, optimizer) => noLoCo({ ...values, optimizer }),
 };

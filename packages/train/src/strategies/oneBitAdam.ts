@@ -14,6 +14,7 @@ import { decay, positive, steps } from "./optionSchemas.ts";
 import { requirePlainSgd } from "./plainSgd.ts";
 import { preparation, scratchPerNode } from "./preparation.ts";
 import type { GradientStrategy, StrategyEntry, StrategyState } from "./strategy.ts";
+import { codedReduced, reduced } from "./traffic.ts";
 
 const options = z.strictObject({
   warmupSteps: z.int().min(1).default(100).describe("steps of Adam before second moments are frozen"),
@@ -117,5 +118,11 @@ export const oneBitAdamEntry: StrategyEntry = {
   summary: "Adam that sends only signs once its second moments are frozen (1-bit Adam)",
   options,
   optimizer: { kind: "sgd", learningRate: 1e-3 },
+  traffic: ({ warmupSteps, blockSize }) => ({
+    exchanges: [
+      reduced({ every: 1, until: Number(warmupSteps) }),
+      codedReduced(signs(Number(blockSize)), { every: 1, from: Number(warmupSteps) + 1 }),
+    ],
+  }),
   create: (values, optimizer) => oneBitAdam({ ...values, optimizer }),
 };

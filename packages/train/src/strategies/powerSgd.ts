@@ -11,6 +11,7 @@ import { WAIT } from "../faults/policy.ts";
 import { steps } from "./optionSchemas.ts";
 import { preparation, scratchPerNode } from "./preparation.ts";
 import type { GradientStrategy, StrategyEntry } from "./strategy.ts";
+import { reduced, type TrafficModel } from "./traffic.ts";
 
 const options = z.strictObject({ rank: steps(4, "columns of the thin matrices") });
 
@@ -123,10 +124,28 @@ function factorsOf({ entries }: VectorLayout, rank: number): Factors {
   return { matrices, pSize, qSize };
 }
 
+/** Bytes of the thin factors, on one side, of transformer blocks of width d, which have 12d² parameters each. */
+function factorBytes(
+  { elements, layers, floatBytes }: TrafficModel,
+  rank: number,
+  sidesInWidths: number,
+): number {
+  const width = Math.sqrt(elements / layers / 12);
+  return floatBytes * Math.round(layers * sidesInWidths * width * Math.min(rank, width));
+}
+
 export const powerSgdEntry: StrategyEntry = {
   name: "powersgd",
   summary: "average low-rank approximations of the gradients, with error feedback (PowerSGD)",
   options,
   optimizer: { kind: "sgd", learningRate: 0.1, momentum: 0.9 },
+  traffic: ({ rank }) => ({
+    assumes: "each layer is a transformer block: matrices of d × 3d, d × d, d × 4d and 4d × d",
+    exchanges: [
+      // Sides that all thin factors on the left have together, and those on the right.
+      reduced({ every: 1, bytes: (model) => factorBytes(model, Number(rank), 1 + 1 + 1 + 4) }),
+      reduced({ every: 1, bytes: (model) => factorBytes(model, Number(rank), 3 + 1 + 4 + 1) }),
+    ],
+  }),
   create: (values, optimizer) => powerSgd({ ...values, optimizer }),
 };

@@ -13,6 +13,7 @@ import { WAIT } from "../faults/policy.ts";
 import { steps } from "./optionSchemas.ts";
 import { joinedMessages, preparation, scratchPerNode } from "./preparation.ts";
 import { type GradientStrategy, NO_STATE, type StrategyEntry, type StrategyNode } from "./strategy.ts";
+import { gathered } from "./traffic.ts";
 
 const options = z.strictObject({
   levels: z
@@ -115,5 +116,15 @@ export const qsgdEntry: StrategyEntry = {
   name: "qsgd",
   summary: "average gradients that are quantised at random without bias (QSGD)",
   options,
+  traffic: ({ levels, bucketSize }) => ({
+    exchanges: [
+      gathered(
+        1,
+        ({ elements }) =>
+          Math.ceil((elements * (Math.log2(Number(levels)) + 1)) / 8) +
+          4 * Math.ceil(elements / Number(bucketSize)),
+      ),
+    ],
+  }),
   create: (values, optimizer) => qsgd({ ...values, optimizer }),
 };

@@ -111,5 +111,16 @@ export const sgpEntry: StrategyEntry = {
   name: "sgp",
   summary: "every step push a share of the parameters to one peer or a few (stochastic gradient push)",
   options,
+  traffic: ({ peers, overlap }) => ({
+    exchanges: [
+      {
+        operation: "send",
+        every: 1,
+        delay: Number(overlap),
+        peers: Number(peers),
+        bytes: ({ elements, floatBytes }) => floatBytes * (elements + 1),
+      },
+    ],
+  }),
   create: (values, optimizer) => sgp({ ...values, optimizer }),
 };

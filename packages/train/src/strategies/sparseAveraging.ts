@@ -4,6 +4,7 @@ import { z } from "zod";
 import { type IndexSelector, indexSelector, type SelectorKind, selectorKinds } from "./indexSelectors.ts";
 import { fraction, steps } from "./optionSchemas.ts";
 import type { StrategyNode, StrategyState } from "./strategy.ts";
+import { type Exchange, reduced } from "./traffic.ts";
 
 export interface SparseAveragingOptions {
   /** Part of the parameters that a round averages. Default 0.005. */
@@ -78,4 +79,13 @@ const chosen = (
 
 function scatter(values: Float32Array, indices: Uint32Array, into: Float32Array): void {
   for (let i = 0; i < indices.length; i++) into[indices[i]!] = values[i]!;
+}
+
+/** What it sends with these options. It waits for an average at once, whenever that is written back. */
+export function sparseTraffic(options: Readonly<Record<string, unknown>>): Exchange {
+  const { p, interval } = z.object(sparseAveragingOptions).parse(options);
+  return reduced({
+    every: interval,
+    bytes: ({ elements, floatBytes }) => floatBytes * Math.floor(p * elements),
+  });
 }

@@ -15,6 +15,7 @@ import { GO_ON } from "../faults/policy.ts";
 import { decay, positive, steps } from "./optionSchemas.ts";
 import { stepsUntil } from "./outerStep.ts";
 import type { ParameterStrategy, StrategyEntry } from "./strategy.ts";
+import { gathered } from "./traffic.ts";
 
 const options = z.strictObject({
   H: steps(30, "inner steps between two outer steps"),
@@ -91,6 +92,29 @@ export function sparseLoCo({ optimizer = adamW(), ...given }: SparseLoCoOptions 
   };
 }
 
+interface Sparsity {
+  readonly chunkSize: number;
+  readonly density: number;
+  readonly quantise: boolean;
+}
+
+/** Elements of a chunk that are sent. */
+const keptOf = ({ density }: Sparsity, size: number): number => Math.max(1, Math.round(density * size));
+
+const codecOf = (sparsity: Sparsity): Codec =>
+  sparsity.quantise ? twoBit({ blockSize: keptOf(sparsity, sparsity.chunkSize) }) : float32;
+
+const placeWidth = ({ chunkSize }: Sparsity): number => Math.ceil(Math.log2(chunkSize));
+
+/** Bytes that `length` elements are encoded in. */
+function messageBytes(length: number, sparsity: Sparsity): number {
+  const { chunkSize } = sparsity;
+  const rest = length % chunkSize;
+  const whole = Math.floor(length / chunkSize) * keptOf(sparsity, chunkSize);
+  const count = whole + (rest === 0 ? 0 : keptOf(sparsity, rest));
+  return packedBytes(count, placeWidth(sparsity)) + codecOf(sparsity).bytes(count);
+}
+
 interface SparseQuantiser {
   /** The largest elements of each chunk: all places, then all values. */
   encode(x: Float32Array): Uint8Array;
@@ -98,21 +122,14 @@ interface SparseQuantiser {
   add(message: Uint8Array, scale: number, to: Float32Array): void;
 }
 
-function sparseQuantiser(
-  length: number,
-  {
-    chunkSize,
-    density,
-    quantise,
-  }: { readonly chunkSize: number; readonly density: number; readonly quantise: boolean },
-): SparseQuantiser {
-  const kept = (size: number): number => Math.max(1, Math.round(density * size));
-  const codec: Codec = quantise ? twoBit({ blockSize: kept(chunkSize) }) : float32;
-  const width = Math.ceil(Math.log2(chunkSize));
+function sparseQuantiser(length: number, sparsity: Sparsity): SparseQuantiser {
+  const { chunkSize } = sparsity;
+  const codec = codecOf(sparsity);
+  const width = placeWidth(sparsity);
   const ranges = Array.from({ length: Math.ceil(length / chunkSize) }, (_, chunk) => {
     const start = chunk * chunkSize;
     const end = Math.min(start + chunkSize, length);
-    return { start, end, k: kept(end - start) };
+    return { start, end, k: keptOf(sparsity, end - start) };
   });
   const count = ranges.reduce((total, { k }) => total + k, 0);
   const placeBytes = packedBytes(count, width);
@@ -150,5 +167,9 @@ export const sparseLoCoEntry: StrategyEntry = {
   name: "sparseloco",
   summary: "DiLoCo with sparse two-bit outer gradients and error feedback (SparseLoCo)",
   options,
+  traffic(values) {
+    const { H, ...message } = z.object(options.shape).parse(values);
+    return { exchanges: [gathered(H, ({ elements }) => messageBytes(elements, message))] };
+  },
   create: (values, optimizer) => sparseLoCo({ ...values, optimizer }),
 };

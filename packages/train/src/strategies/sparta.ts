@@ -7,7 +7,12 @@ import { adamW, type Optimizer } from "@atoll/tensor";
 import { z } from "zod";
 import { GO_ON } from "../faults/policy.ts";
 import { stepsUntil } from "./outerStep.ts";
-import { type SparseAveragingOptions, sparseAveraging, sparseAveragingOptions } from "./sparseAveraging.ts";
+import {
+  type SparseAveragingOptions,
+  sparseAveraging,
+  sparseAveragingOptions,
+  sparseTraffic,
+} from "./sparseAveraging.ts";
 import type { ParameterStrategy, StrategyEntry } from "./strategy.ts";
 
 const options = z.strictObject(sparseAveragingOptions);
@@ -45,5 +50,6 @@ export const spartaEntry: StrategyEntry = {
   name: "sparta",
   summary: "average a small random part of the parameters every step (SPARTA)",
   options,
+  traffic: (values) => ({ exchanges: [sparseTraffic(values)] }),
   create: (values, optimizer) => sparta({ ...values, optimizer }),
 };

@@ -8,8 +8,14 @@ import { GO_ON } from "../faults/policy.ts";
 import { decay, positive, steps } from "./optionSchemas.ts";
 import { type NesterovOptions, nesterov, type OuterOptimizer } from "./outerOptimizer.ts";
 import { outerState, outerStep, stepsUntil } from "./outerStep.ts";
-import { type SparseAveragingOptions, sparseAveraging, sparseAveragingOptions } from "./sparseAveraging.ts";
+import {
+  type SparseAveragingOptions,
+  sparseAveraging,
+  sparseAveragingOptions,
+  sparseTraffic,
+} from "./sparseAveraging.ts";
 import type { ParameterStrategy, StrategyEntry } from "./strategy.ts";
+import { reduced } from "./traffic.ts";
 
 const options = z.strictObject({
   ...sparseAveragingOptions,
@@ -69,6 +75,9 @@ export const spartaDiLoCoEntry: StrategyEntry = {
   name: "spartadiloco",
   summary: "DiLoCo that also averages a small part of the parameters every few steps",
   options: options.extend({ outer: outerOptions }),
+  traffic: ({ H, ...values }) => ({
+    exchanges: [sparseTraffic(values), reduced({ every: Number(H) })],
+  }),
   create: ({ outer, ...values }, optimizer) =>
     spartaDiLoCo({ ...values, optimizer, outer: nesterov(outer as NesterovOptions) }),
 };

@@ -8,6 +8,7 @@ import type { Optimizer, VectorLayout } from "@atoll/tensor";
 import type { z } from "zod";
 import type { MissingPolicy } from "../faults/policy.ts";
 import type { LocalTask } from "../localOperations.ts";
+import type { Traffic } from "./traffic.ts";
 
 /** All that a strategy remembers: vectors by name, and numbers. Both are part of a checkpoint. */
 export interface StrategyState {
@@ -111,6 +112,8 @@ export interface StrategyEntry {
   readonly options: z.ZodObject;
   /** The optimizer that its paper has, for configs that name none: what `optimizer` of a config takes. Default AdamW. */
   readonly optimizer?: ConfigTree;
+  /** What it sends, for planning without a run. @param options as the schema lets them pass */
+  traffic(options: Readonly<Record<string, unknown>>): Traffic;
   /** @param options as the schema lets them pass */
   create(options: Readonly<Record<string, unknown>>, optimizer: Optimizer): Strategy;
 }

@@ -12,6 +12,7 @@ import { type Fragment, fragmentsOf } from "./fragments.ts";
 import { decay, fraction, positive, steps } from "./optionSchemas.ts";
 import { type NesterovOptions, nesterov, type OuterOptimizer } from "./outerOptimizer.ts";
 import type { ParameterStrategy, StrategyEntry, StrategyNode, StrategyState } from "./strategy.ts";
+import { codedReduced, reduced } from "./traffic.ts";
 
 const options = z.strictObject({
   H: steps(100, "inner steps between two outer steps of a fragment"),
@@ -69,7 +70,7 @@ export function streamingDiLoCo({
     throw new ConfigError(
       `Option "strategy.fragments": expected at most H (${H}), got ${count}. One fragment at a time is sent.`,
     );
-  const offsets = Array.from({ length: count }, (_, f) => Math.floor((f * H) / count));
+  const offsets = Array.from({ length: count }, (_, f) => offsetOf(f, H, count));
   const codec = quantise ? { codec: e3m0() } : {};
   return {
     kind: "parameter",
@@ -103,6 +104,9 @@ export function streamingDiLoCo({
     },
   };
 }
+
+/** The steps t after which a fragment is sent are those with t ≡ this (mod H). */
+const offsetOf = (fragment: number, H: number, count: number): number => Math.floor((fragment * H) / count);
 
 /** Steps from `step` to the next that is `at` modulo H, at least 1. */
 const stepsTo = (step: number, at: number, H: number): number => H - ((((step - at) % H) + H) % H);
@@ -154,6 +158,14 @@ export const streamingDiLoCoEntry: StrategyEntry = {
   name: "streamingdiloco",
   summary: "DiLoCo fragment by fragment, in four bits, behind inner steps (Streaming DiLoCo)",
   options: options.extend({ outer: outerOptions }),
+  traffic(values) {
+    const { H, fragments: count, delay, quantise } = z.object(options.shape).parse(values);
+    const exchanges = Array.from({ length: count }, (_, index) => {
+      const given = { every: H, offset: offsetOf(index, H, count), delay, fragment: { index, count } };
+      return quantise ? codedReduced(e3m0(), given) : reduced(given);
+    });
+    return { exchanges };
+  },
   create: ({ outer, ...values }, optimizer) =>
     streamingDiLoCo({ ...values, optimizer, outer: nesterov(outer as NesterovOptions) }),
 };
