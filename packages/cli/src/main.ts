@@ -17,6 +17,11 @@ const commands: readonly CommandEntry[] = [
     summary: "say what this machine has, what is missing for which kind of run, and how to get it",
     load: async (): Promise<Command> => (await import("./commands/doctor.ts")).doctorCommand,
   },
+  {
+    name: "reprice",
+    summary: "time a recorded run on other networks, without training again",
+    load: async (): Promise<Command> => (await import("./commands/reprice.ts")).repriceCommand,
+  },
 ];
 
 /** Runs `atoll <argv>`; returns the exit code: 0 done, 1 failed, 2 wrong command line or config, 130 interrupted. */

@@ -112,6 +112,9 @@ const network = group("network.profile=wan", {
     .describe("whether flows share in proportion to 1 / round-trip time instead of equally"),
 });
 
+/** The network's options under their name, for commands that take no others. */
+export const networkOptions = z.strictObject({ network });
+
 const deviceName = z.enum(Object.keys(deviceProfiles));
 
 /** How nodes differ, under every compute model. */

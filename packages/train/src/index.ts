@@ -59,6 +59,7 @@ export {
   type GradientStrategy,
   type Int8AllReduceOptions,
   int8AllReduce,
+  isAsynchronous,
   type MuLoCoOptions,
   muLoCo,
   type NesterovOptions,
@@ -93,3 +94,4 @@ export {
   type TrafficModel,
   yogiOuter,
 } from "./strategies/index.ts";
+export { type TimingOptions, timingExecutor } from "./timingExecutor.ts";

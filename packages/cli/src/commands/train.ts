@@ -1,14 +1,14 @@
 // atoll train: one run of an experiment on simulated machines, from its options to its report.
 
 import { resolve } from "node:path";
-import { AtollError, ConfigError, type ConfigTree, InterruptedError, messageOf } from "@atoll/core";
+import { ConfigError, type ConfigTree, InterruptedError } from "@atoll/core";
 import { mergeConfig, parseAssignments } from "@atoll/core/config";
 import { summaryTable } from "@atoll/study";
 import { readRun, writeReport } from "@atoll/study/node";
-import type { Experiment, ExperimentParts, FitResult } from "@atoll/train";
+import type { Experiment, FitResult } from "@atoll/train";
 import { LocalTrainer, RunDirectory, startWorkers } from "@atoll/train/node";
 import { parseArguments } from "../arguments.ts";
-import { dataDirectory } from "../dataDirectory.ts";
+import { createParts } from "../experimentParts.ts";
 import { builtIns } from "../experiments/index.ts";
 import { loadExperiment } from "../loadExperiment.ts";
 import { Progress } from "../progress.ts";
@@ -153,38 +153,6 @@ async function trainIn(
     if (run.started) await closeFailed(run, error, parsed, terminal).catch(() => {});
     throw error;
   }
-}
-
-async function createParts(
-  experiment: Experiment,
-  { own, run: { seed } }: ResolvedConfig,
-  terminal: Terminal,
-  progress: Progress,
-): Promise<ExperimentParts> {
-  let parts: Partial<ExperimentParts> | undefined;
-  try {
-    parts = await experiment.create(own, {
-      seed,
-      data: {
-        directory: dataDirectory(terminal),
-        fetch: terminal.fetch,
-        signal: terminal.interrupted,
-        onProgress: (download) => progress.download(download),
-      },
-    });
-  } catch (error) {
-    if (terminal.interrupted.aborted) throw new InterruptedError("Interrupted before the first step.", error);
-    if (error instanceof AtollError) throw error;
-    throw new ConfigError(
-      `Experiment "${experiment.name}" failed while it made its model and data: ${messageOf(error)}`,
-      error,
-    );
-  }
-  if (typeof parts?.model?.apply !== "function" || parts.train === undefined)
-    throw new ConfigError(
-      `Experiment "${experiment.name}": expected create to return { model, train, validation }, got ${parts === undefined ? "nothing" : `{ ${Object.keys(parts).join(", ")} }`}.`,
-    );
-  return parts as ExperimentParts;
 }
 
 async function finish(

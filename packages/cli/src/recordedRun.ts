@@ -1,0 +1,47 @@
+// A run that was made before, from its directory: its record, and the experiment and options that made it.
+
+import { existsSync, readdirSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { ConfigError, type ConfigTree, type ConfigValue, nearest } from "@atoll/core";
+import type { RunRecord } from "@atoll/study";
+import { readRun } from "@atoll/study/node";
+import type { Experiment } from "@atoll/train";
+import { loadExperiment } from "./loadExperiment.ts";
+
+export interface RecordedRun {
+  readonly path: string;
+  readonly record: RunRecord;
+  readonly experiment: Experiment;
+  /** Its options with their defaults, as config.json has them. */
+  readonly options: ConfigTree;
+}
+
+/**
+ * @param name a run directory, or the name of one in `runsDirectory`
+ * @throws ConfigError if there is none, or it says not what made it; RunError if a file of it is damaged
+ */
+export async function openRecordedRun(
+  name: string,
+  { runsDirectory, workingDirectory }: { readonly runsDirectory: string; readonly workingDirectory: string },
+): Promise<RecordedRun> {
+  const path = [join(runsDirectory, name), resolve(workingDirectory, name)].find((candidate) =>
+    existsSync(join(candidate, "events.jsonl")),
+  );
+  if (path === undefined) {
+    const guess = nearest(name, existsSync(runsDirectory) ? readdirSync(runsDirectory) : []);
+    const hint = guess === undefined ? "" : ` Did you mean "${guess}"?`;
+    throw new ConfigError(
+      `There is no run "${name}", neither in ${runsDirectory} nor as a directory with events.jsonl.${hint} Give a run's name or its directory.`,
+    );
+  }
+  const record = await readRun(path);
+  const { experiment, options } = record.config;
+  if (typeof experiment !== "string" || !isTree(options))
+    throw new ConfigError(
+      `Run "${name}": expected its experiment and options in ${join(path, "config.json")}, got neither. Give a run that npx atoll train has made.`,
+    );
+  return { path, record, experiment: await loadExperiment(experiment, workingDirectory), options };
+}
+
+const isTree = (value: ConfigValue | undefined): value is ConfigTree =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
