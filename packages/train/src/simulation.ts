@@ -21,6 +21,7 @@ import { evaluateRun, type RunEvaluation } from "./evaluation.ts";
 import type { Executor } from "./executor.ts";
 import { Membership } from "./faults/membership.ts";
 import { copyMemory, memoryBytes } from "./faults/nodeMemory.ts";
+import { nodeTime } from "./faults/nodeTime.ts";
 import { Outlook } from "./faults/outlook.ts";
 import { type FaultPlan, planFaults, scheduleFaults } from "./faults/policy.ts";
 import { RollBack } from "./faults/signals.ts";
@@ -244,9 +245,10 @@ export class Simulation {
     return this.#step;
   }
 
-  /** When the last node got there. */
+  /** When the last node that is with the others got there. */
   get time(): Seconds {
-    return seconds(this.#times.reduce((latest, time) => Math.max(latest, time), 0));
+    const times = this.#times.filter((_, rank) => this.#isCurrent(rank));
+    return seconds(times.reduce((latest, time) => Math.max(latest, time), 0));
   }
 
   get nodeTimes(): readonly NodeTime[] {
@@ -255,9 +257,8 @@ export class Simulation {
       const { communication, waiting } = this.#world.times(rank);
       if (this.#membership === undefined) return { compute, communication, waiting };
       // What was done in vain, and what a node was down, is time in which it waited.
-      const left = Math.max(0, this.#times[rank]! - compute);
-      const moving = Math.min(communication, left);
-      return { compute, communication: moving, waiting: left - moving };
+      // What comes after the run's end is no part of it: a node that is down may come back later.
+      return nodeTime({ compute, communication }, Math.min(this.#times[rank]!, this.time));
     });
   }
 

@@ -1,0 +1,227 @@
+// What a run does about single faults, told exactly: when nodes go on, with whom, from where, and with which numbers.
+
+import type { FaultHappened } from "@atoll/core";
+import { sgd } from "@atoll/tensor";
+import { describe, expect, test } from "vitest";
+import { ddp, fedAvg, type Strategy, sgp } from "../strategies/index.ts";
+import { numbersOf, type Rehearsal, type RehearsalOptions, rehearse, stepsOf } from "../test/runs.ts";
+import { strategyRows } from "../test/strategyRows.ts";
+
+const plainSgd = (): { readonly optimizer: ReturnType<typeof sgd> } => ({
+  optimizer: sgd({ learningRate: 0.1 }),
+});
+/** Ten steps of exactly a tenth of a second, over links that take no time that matters. */
+const steady: Omit<RehearsalOptions, "strategy"> = {
+  nodes: 4,
+  maxSteps: 10,
+  compute: { kind: "measured", durations: [0.1] },
+  network: { bandwidth: 1e12, latency: 1e-9, jitter: 0, loss: 0 },
+};
+const told = ({ events }: Rehearsal): readonly FaultHappened[] =>
+  events.filter((event) => event.type === "fault");
+const parametersOf = ({ snapshots }: Rehearsal, step: number): readonly unknown[] =>
+  snapshots.get(step)!.nodes.map((saved) => saved.tensors()["parameters.hidden.weights"]);
+
+test.each(strategyRows.map(({ name, create }) => [name, create] as const))(
+  "%s: a run that could meet faults and meets none is the run without them",
+  async (_, create) => {
+    const options = { ...steady, strategy: create(), nodes: 3 };
+    const faults = { schedule: [{ kind: "crash", node: 1, at: 1e6, rejoin: 2e6 } as const] };
+    const [met, unmet] = [await rehearse({ ...options, faults }), await rehearse(options)];
+    // Where nodes may fail, waiting is what is left of a node's time: another rounding.
+    const exceptWaiting = ({ result, ...rest }: Rehearsal): unknown =>
+      numbersOf({
+        ...rest,
+        result: { ...result, nodes: result.nodes.map((own) => ({ ...own, waiting: 0 })) },
+      });
+    expect(exceptWaiting(met)).toEqual(exceptWaiting(unmet));
+    met.result.nodes.forEach(({ waiting }, rank) => {
+      expect(waiting).toBeCloseTo(unmet.result.nodes[rank]!.waiting, 12);
+    });
+  },
+);
+
+test("a straggler's steps take as many times as long, and the others wait for it", async () => {
+  const schedule = [{ kind: "straggler", node: 2, slowdown: 3, from: 0.35, until: 0.9 } as const];
+  const { result } = await rehearse({ ...steady, strategy: ddp(plainSgd()), faults: { schedule } });
+  // Steps that begin at 0.4 s and at 0.7 s take 0.3 s; by 1 s it is over.
+  expect(result.simulatedSeconds).toBeCloseTo(1 + 2 * 0.2, 6);
+  expect(result.nodes[2]!.compute).toBeCloseTo(1.4, 6);
+  expect(result.nodes[0]!.compute).toBeCloseTo(1, 6);
+  expect(result.nodes[0]!.waiting).toBeCloseTo(0.4, 6);
+});
+
+describe("a node crashes while it computes", () => {
+  const crash = { kind: "crash", node: 1, at: 0.45, rejoin: 2 } as const;
+  const run = (strategy: Strategy, whenMissing?: NonNullable<RehearsalOptions["faults"]>["whenMissing"]) =>
+    rehearse({
+      ...steady,
+      strategy,
+      checkpointInterval: 10,
+      faults: { schedule: [crash], ...(whenMissing === undefined ? {} : { whenMissing }) },
+    });
+
+  test("waiting: the others stand still until it is back, and it goes on with their state", async () => {
+    const rehearsal = await run(ddp(plainSgd()));
+    // Four steps, the fifth when the node is back, and five more.
+    expect(rehearsal.result.simulatedSeconds).toBeCloseTo(2 + 0.5, 6);
+    expect(told(rehearsal).map(({ kind, ranks }) => [kind, ranks])).toEqual([
+      ["crash", [1]],
+      ["goneOn", [1]],
+      ["recovered", [1]],
+      ["goneOn", []],
+    ]);
+    expect(stepsOf(rehearsal.events).map(({ examples }) => examples / 8)).toEqual([
+      4, 8, 12, 16, 19, 23, 27, 31, 35, 39,
+    ]);
+    const [first, ...others] = parametersOf(rehearsal, 10);
+    for (const other of others) expect(other).toEqual(first);
+  });
+
+  test("a timeout: the others go on after it, and do not wait for the same node again", async () => {
+    const rehearsal = await run(ddp(plainSgd()), { kind: "timeout", seconds: 0.2 });
+    // The fifth step ends 0.2 s late; the node is never back in time.
+    expect(rehearsal.result.simulatedSeconds).toBeCloseTo(1.2, 6);
+    expect(told(rehearsal).map(({ kind, time }) => [kind, Number(time.toFixed(6))])).toEqual([
+      ["crash", 0.45],
+      ["goneOn", 0.7],
+    ]);
+    expect(rehearsal.result.nodes[1]!.compute).toBeCloseTo(0.4, 6);
+  });
+
+  test("a quorum: the others go on if enough of them are left, and end the run if never again", async () => {
+    const rehearsal = await run(ddp(plainSgd()), { kind: "quorum", fraction: 0.75, seconds: 0 });
+    expect(rehearsal.result.simulatedSeconds).toBeCloseTo(1, 6);
+    const both = [crash, { kind: "crash", node: 2, at: 0.3, rejoin: 5 } as const];
+    const late = await rehearse({
+      ...steady,
+      strategy: ddp(plainSgd()),
+      faults: { schedule: both, whenMissing: { kind: "quorum", fraction: 0.75, seconds: 0 } },
+    });
+    // Two of four do not make a quorum of three: the fifth step begins when node 1 is back.
+    expect(late.result.simulatedSeconds).toBeCloseTo(2 + 0.5, 6);
+  });
+
+  test("federated rounds are those of who takes part", async () => {
+    const rehearsal = await run(fedAvg({ H: 5, ...plainSgd() }), { kind: "timeout", seconds: 0.05 });
+    // What the node had computed of the round is lost with it.
+    expect(stepsOf(rehearsal.events).map(({ examples }) => examples / 8)).toEqual([
+      3, 6, 9, 12, 15, 18, 21, 24, 27, 30,
+    ]);
+  });
+});
+
+describe("all nodes go back to the last checkpoint", () => {
+  const undisturbed = { ...steady, strategy: ddp(plainSgd()), checkpointInterval: 3 };
+
+  test("and do again what was lost: the model is that of an undisturbed run", async () => {
+    const expected = await rehearse(undisturbed);
+    const faults = {
+      schedule: [{ kind: "crash", node: 3, at: 0.75, rejoin: 1.5 } as const],
+      recovery: "checkpoint" as const,
+    };
+    const rehearsal = await rehearse({ ...undisturbed, faults });
+    expect(rehearsal.result.parameters).toEqual(expected.result.parameters);
+    // Seven steps were done, six were saved: four are left at 1.5 s.
+    expect(rehearsal.result.simulatedSeconds).toBeCloseTo(1.5 + 0.4, 6);
+    expect(stepsOf(rehearsal.events).map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6, 7, 7, 8, 9, 10]);
+    expect(told(rehearsal).map(({ kind }) => kind)).toEqual(["crash", "rolledBack"]);
+  });
+
+  test("where nobody is left who remembers the run", async () => {
+    const schedule = [0, 1, 2, 3].map((node) => ({ kind: "crash", node, at: 0.75, rejoin: 1 }) as const);
+    const rehearsal = await rehearse({
+      ...undisturbed,
+      faults: { schedule, whenMissing: { kind: "timeout", seconds: 0.1 } },
+    });
+    const expected = await rehearse(undisturbed);
+    expect(rehearsal.result.parameters).toEqual(expected.result.parameters);
+    expect(rehearsal.result.simulatedSeconds).toBeCloseTo(1 + 0.4, 6);
+  });
+
+  test("but not for ever", async () => {
+    const churn = { uptime: 0.05, downtime: 0.01 };
+    await expect(rehearse({ ...undisturbed, faults: { churn, recovery: "checkpoint" } })).rejects.toThrow(
+      /^The run cannot go on: \d+ faults have happened since step \d+ was done, by .* s\. Let faults be rarer/,
+    );
+  });
+});
+
+describe("the network falls apart", () => {
+  const split = { kind: "partition", groups: [[0]], from: 0.45, until: 0.85 } as const;
+
+  test("waiting: transfers stand still until it is whole again", async () => {
+    const { result } = await rehearse({
+      ...steady,
+      strategy: ddp(plainSgd()),
+      faults: { schedule: [split] },
+    });
+    expect(result.simulatedSeconds).toBeCloseTo(0.85 + 0.5, 6);
+  });
+
+  test("a quorum: the larger part goes on, the smaller one comes back to it", async () => {
+    const whenMissing = { kind: "quorum", fraction: 0.5, seconds: 0.05 } as const;
+    const rehearsal = await rehearse({
+      ...steady,
+      strategy: ddp(plainSgd()),
+      checkpointInterval: 10,
+      faults: { schedule: [split], whenMissing },
+    });
+    const kinds = told(rehearsal).map(({ kind, ranks }) => [kind, ranks]);
+    expect(kinds).toEqual([
+      ["goneOn", [0]],
+      ["recovered", [0]],
+      ["goneOn", []],
+    ]);
+    const [first, ...others] = parametersOf(rehearsal, 10);
+    for (const other of others) expect(other).toEqual(first);
+  });
+});
+
+test.each<readonly [Strategy, NonNullable<RehearsalOptions["faults"]>, string]>([
+  [ddp(), { schedule: [{ kind: "crash", node: 1, at: 3 }] }, "Give the fault an end (rejoin)"],
+  [
+    ddp(),
+    { schedule: [{ kind: "partition", groups: [[0]], from: 3 }] },
+    "a partition into [0], which isolates the star's hub, from 3 s on leaves 1 of 4 nodes connected for good",
+  ],
+  [
+    fedAvg(),
+    {
+      schedule: [{ kind: "partition", groups: [[0]], from: 3 }],
+      whenMissing: { kind: "quorum", fraction: 0.5, seconds: 1 },
+    },
+    "under a quorum of 0.5, 2 nodes have to come to each exchange",
+  ],
+  [ddp(), { whenMissing: { kind: "none" } }, "wait for each other, got none"],
+  [
+    ddp(),
+    { whenMissing: { kind: "timeout", seconds: -1 } },
+    '"faults.whenMissing.seconds": expected seconds of at least 0',
+  ],
+  [
+    fedAvg(),
+    { recovery: "checkpoint" },
+    'Option "faults.recovery": "checkpoint" makes all nodes go back, which goes with faults.whenMissing=wait only, got quorum',
+  ],
+  [sgp({ overlap: 1 }), { whenMissing: { kind: "wait" } }, "a crash ends the run"],
+])("refuses what cannot be: %#", async (strategy, faults, message) => {
+  const network = { topology: "star" } as const;
+  await expect(rehearse({ ...steady, strategy, faults, network })).rejects.toThrow(message);
+});
+
+test("a run whose strategy cannot go on without a node ends with the reason", async () => {
+  const strategy = sgp({ overlap: 1 });
+  const faults = { schedule: [{ kind: "crash", node: 1, at: 0.45, rejoin: 2 } as const] };
+  await expect(rehearse({ ...steady, strategy, faults })).rejects.toThrow(
+    "Node 1 crashed at 0.45 s, and the other nodes cannot go on without it: with overlap above 0",
+  );
+});
+
+test("a run that loses all its nodes for good ends with the reason", async () => {
+  const schedule = [0, 1, 2, 3].map((node) => ({ kind: "crash", node, at: 0.45 }) as const);
+  const faults = { schedule, whenMissing: { kind: "timeout", seconds: 1 } as const };
+  await expect(rehearse({ ...steady, strategy: fedAvg({ H: 1 }), faults })).rejects.toThrow(
+    "all 4 nodes have crashed, and none rejoins",
+  );
+});
