@@ -107,4 +107,5 @@ test("topologies and TCP models take their options from the command line", () =>
     slowStart: true,
     flows: 4,
   });
+  expect(resolve("network.tcp=rounds").run.network).toMatchObject({ tcp: "rounds" });
 });

@@ -94,7 +94,9 @@ const network = group("network.profile=wan", {
   tcp: z
     .enum(TCP_MODES)
     .default("cm02")
-    .describe("how TCP limits a transfer: not at all, by its window, or SimGrid's LV08 factors"),
+    .describe(
+      "how TCP limits a transfer: not at all, by its window, SimGrid's LV08 factors, or drawn by rounds of the window",
+    ),
   window: z
     .number()
     .positive()
@@ -102,10 +104,15 @@ const network = group("network.profile=wan", {
     .describe("bytes that one flow has in flight at most; 4 MiB if left out"),
   congestion: z
     .enum(CONGESTIONS)
-    .default("none")
-    .describe("congestion control that limits a flow on a lossy path"),
+    .optional()
+    .describe(
+      "congestion control that limits a flow on a lossy path; none if left out, cubic with network.tcp=rounds",
+    ),
   flows: z.int().min(1).default(1).describe("parallel connections between two nodes"),
-  slowStart: z.boolean().default(false).describe("whether connections open and their windows grow"),
+  slowStart: z
+    .boolean()
+    .optional()
+    .describe("whether connections open and their windows grow; with network.tcp=rounds always"),
   rttWeights: z
     .boolean()
     .default(false)

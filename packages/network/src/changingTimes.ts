@@ -70,8 +70,15 @@ function timeTogether({ schedule, ready, course }: ChangingSchedule): Float64Arr
       const departed = taken.depart(bytes, at);
       // One that can never set out never arrives, and the others wait for it for ever.
       if (departed === undefined) return;
-      const { departure, delay, size } = departed;
-      simulation.start({ course: taken, size, begin: departure + delay, round, source, target });
+      const { departure, delay, size, limit } = departed;
+      simulation.start({
+        course: taken.limited(limit),
+        size,
+        begin: departure + delay,
+        round,
+        source,
+        target,
+      });
     },
     next: () => simulation.next(),
   });

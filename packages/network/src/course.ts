@@ -5,8 +5,10 @@
 // its bytes take the capacity of the routes there are from then on. What is on the way when a route changes is not lost.
 
 import { type Seconds, seconds } from "@atoll/core";
+import type { FlowCourse } from "./changingFlows.ts";
 import type { Detour, Detours, Era } from "./detours.ts";
-import type { Drawn, Path } from "./path.ts";
+import type { Drawn } from "./draws.ts";
+import type { Path } from "./path.ts";
 import { endOf, MOST_IDLE_CHANGES, type Steps } from "./steps.ts";
 
 /** What all courses of a network share. */
@@ -74,9 +76,9 @@ export class Course implements Steps {
   }
 
   /** When a transfer that has departed arrives if it meets no other. */
-  arrival({ departure, delay, size }: Departed): number {
+  arrival({ departure, delay, size, limit }: Departed): number {
     const begin = departure + delay;
-    const end = size === 0 ? this.openFrom(begin) : endOf(size, begin, this);
+    const end = size === 0 ? this.openFrom(begin) : endOf(size, begin, this.limited(limit));
     if (end < Number.POSITIVE_INFINITY) this.own.idleSince = end;
     return end;
   }
@@ -100,6 +102,17 @@ export class Course implements Steps {
     let rate = way.ceiling;
     for (const resource of way.resources) rate = Math.min(rate, this.capacity(resource, time));
     return rate;
+  }
+
+  /** The course of a transfer that moves no faster than this, in bytes per second. */
+  limited(limit: number): FlowCourse {
+    if (limit === Number.POSITIVE_INFINITY) return this;
+    return {
+      wayAt: (time) => this.wayAt(time),
+      at: (time) => Math.min(limit, this.at(time)),
+      capacity: (resource, time) => this.capacity(resource, time),
+      nextChange: (time) => this.nextChange(time),
+    };
   }
 
   /** The first moment after `time` at which the way or one of its capacities may change; Infinity if there is none. */

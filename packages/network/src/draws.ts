@@ -1,7 +1,8 @@
 // What chance does to one transfer: the jitter of its latency and the packets that are lost.
 // Jitter is uniform on latency · [1 − jitter, 1 + jitter], the default of Linux's tc-netem, so it is never negative.
 // Loss is an idealised selective repeat: each lost packet is sent again after one more round trip, until none is lost.
-// What congestion control makes of the loss is a limit on the mean rate (tcp.ts), none by default.
+// What congestion control makes of the loss is a limit on the mean rate (tcp.ts), none by default, or is drawn by the gaps
+// between losses (flights.ts).
 // Transfer n of a path draws from blocks (n, 0), (n, 1) … of the path's key: its luck depends on nothing but the seed,
 // the two ends and how many transfers went before, and a path's whole state is that one number.
 
@@ -10,8 +11,23 @@ import { type RandomKey, threefryBlocks } from "@atoll/core";
 /** Transfers whose first numbers are made at once at most. */
 export const MOST_AHEAD = 16;
 
+/** One transfer after chance had its say. */
+export interface Drawn {
+  /** Seconds before bytes take bandwidth, round trips of retransmission and slow start included. */
+  readonly delay: number;
+  /** Bytes that take bandwidth, those sent again included. */
+  readonly size: number;
+  /** The rate that congestion windows leave this transfer, in bytes per second; Infinity: no less than the path's. */
+  readonly limit: number;
+}
+
+/** Where random numbers come from, uniform on [0, 1). */
+export interface Uniforms {
+  uniform(): number;
+}
+
 /** Uniform numbers on [0, 1) for one transfer after another. */
-export class TransferDraws {
+export class TransferDraws implements Uniforms {
   readonly #first: number;
   readonly #second: number;
   /** The words of the block last made: written in place, since a ring among 4,096 nodes makes 33 million of them. */
@@ -46,6 +62,12 @@ export class TransferDraws {
 
 /** What `fillFirstTwo` has in hand while it works. */
 const ahead = new Uint32Array(2 * MOST_AHEAD);
+
+/** How many packets get through before the next one that is lost, each with probability `loss`; Infinity if none is. */
+export function drawGap(loss: number, draws: Uniforms): number {
+  if (loss === 0) return Number.POSITIVE_INFINITY;
+  return Math.floor(Math.log1p(-draws.uniform()) / Math.log1p(-loss));
+}
 
 /** Above this many expected losses the normal distribution stands in for the binomial one. */
 const NORMAL_FROM = 64;

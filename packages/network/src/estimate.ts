@@ -28,7 +28,7 @@ export function estimateTime(
       const way = path(ranks[round.sources[i]!]!, ranks[round.targets[i]!]!);
       const size = transferBytes(chunkBytes, round, i);
       delay = Math.max(delay, way.delay);
-      longest = Math.max(longest, size / way.rate);
+      longest = Math.max(longest, size / way.meanRate);
       for (const resource of way.resources) {
         const load = (loads.get(resource) ?? 0) + size / capacities[resource]!;
         loads.set(resource, load);

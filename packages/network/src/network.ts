@@ -119,7 +119,7 @@ class SimulatedNetwork implements Network {
     if (this.#courses !== undefined) return this.#course(source, target).send(size, at);
     const path = this.#path(source, target);
     const drawn = path.draw(size, at);
-    const onWire = drawn.size / path.rate;
+    const onWire = drawn.size / Math.min(path.rate, drawn.limit);
     return { left: seconds(at + onWire), arrived: seconds(at + drawn.delay + onWire) };
   }
 

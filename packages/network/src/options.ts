@@ -208,7 +208,10 @@ export function configOf({
     jitter: links.jitter,
     jitterDistribution: "uniform",
     loss: links.loss,
-    lossRecovery: "selective repeat, one round trip each",
+    lossRecovery:
+      tcp.mode === "rounds"
+        ? "fast retransmit or timeout, by rounds of the window"
+        : "selective repeat, one round trip each",
     congestion: tcp.congestion,
     flows: tcp.flows,
     slowStart: tcp.slowStart,

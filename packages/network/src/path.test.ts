@@ -58,6 +58,7 @@ test("what is drawn ahead is what each transfer would draw by itself, in any ord
         expect(path.draw(size, 0)).toEqual({
           delay: delay * tcp.latencyFactor + roundTrips * 2 * latency,
           size: size * (1 + again / packets),
+          limit: Number.POSITIVE_INFINITY,
         });
       }
     }),

@@ -2,22 +2,17 @@
 // number names their random draws, and with slow start it knows how far its connection has come. Over a single link it draws
 // for several transfers ahead: a ring among 4,096 nodes makes 33 million, nearly all of which lose nothing.
 
-import { type Random, type Rank, seconds } from "@atoll/core";
-import { drawLosses, MOST_AHEAD, TransferDraws } from "./draws.ts";
+import { invariant, type Random, type Rank, seconds } from "@atoll/core";
+import { type Drawn, drawLosses, MOST_AHEAD, TransferDraws } from "./draws.ts";
 import type { Link } from "./link.ts";
-import { Connection, type ConnectionState } from "./slowStart.ts";
+import { LossyConnection } from "./lossyConnection.ts";
+import { Connection } from "./slowStart.ts";
 import { flowRate, SEGMENT_SIZE, shareWeight, type TcpModel } from "./tcp.ts";
 
-/** Transfers so far; with slow start, the state of the connection as well. JSON. */
-export type PathSnapshot = number | readonly [transfers: number, ...connection: ConnectionState];
+/** Transfers so far; with slow start or windows by rounds, the state of the connection as well. JSON. */
+export type PathSnapshot = number | readonly [transfers: number, ...connection: readonly number[]];
 
-/** One transfer after chance had its say. */
-export interface Drawn {
-  /** Seconds before bytes take bandwidth, round trips of retransmission and slow start included. */
-  readonly delay: number;
-  /** Bytes that take bandwidth, those sent again included. */
-  readonly size: number;
-}
+const UNLIMITED = Number.POSITIVE_INFINITY;
 
 export interface PathOptions {
   readonly source: Rank;
@@ -40,6 +35,8 @@ export class Path {
   readonly rate: number;
   /** What window and loss leave of it, whatever the capacities. */
   readonly ceiling: number;
+  /** The rate that transfers have on average: less than `rate` where each one's own is drawn. */
+  readonly meanRate: number;
   /** The path's part of a shared capacity is in proportion to this. */
   readonly weight: number;
   /** Transfers so far. */
@@ -52,6 +49,7 @@ export class Path {
   readonly #loss: number;
   readonly #draws: TransferDraws;
   readonly #connection: Connection | undefined;
+  readonly #lossy: LossyConnection | undefined;
   /** Whether nothing about a transfer is left to chance or to the connection. */
   readonly #certain: boolean;
   /** Whether what chance does to the next transfers is drawn before their sizes are known. */
@@ -69,10 +67,13 @@ export class Path {
     this.#latencyFactor = tcp.latencyFactor;
     this.delay = this.#latency * tcp.latencyFactor;
     this.#loss = 1 - links.reduce((kept, link) => kept * (1 - link.loss), 1);
-    this.ceiling = flowRate(tcp, seconds(this.#latency), this.#loss);
+    const mean = flowRate(tcp, seconds(this.#latency), this.#loss);
+    this.ceiling = tcp.mode === "rounds" ? flowRate(tcp, seconds(this.#latency), 0) : mean;
     this.rate = Math.min(capacity, this.ceiling);
+    this.meanRate = Math.min(capacity, mean);
     this.weight = shareWeight(tcp, seconds(this.#latency));
-    this.#connection = tcp.slowStart ? new Connection(2 * this.#latency, this.rate, tcp.flows) : undefined;
+    if (tcp.mode === "rounds") this.#lossy = this.#createLossy(tcp);
+    else if (tcp.slowStart) this.#connection = new Connection(2 * this.#latency, this.rate, tcp.flows);
     this.#jittery = links.some((link) => link.jitter > 0 && link.latency > 0);
     this.#certain = !this.#jittery && this.#loss === 0 && !tcp.slowStart;
     this.#foreseeable = links.length === 1 && !tcp.slowStart;
@@ -80,24 +81,27 @@ export class Path {
   }
 
   snapshot(): PathSnapshot {
-    return this.#connection === undefined ? this.transfers : [this.transfers, ...this.#connection.state];
+    const connection = this.#connection ?? this.#lossy;
+    return connection === undefined ? this.transfers : [this.transfers, ...connection.state];
   }
 
   restore(snapshot: PathSnapshot): void {
-    const [transfers, ...connection] = typeof snapshot === "number" ? ([snapshot, 0, 0] as const) : snapshot;
+    const [transfers, ...state] = typeof snapshot === "number" ? ([snapshot] as const) : snapshot;
     this.transfers = transfers;
-    if (this.#connection !== undefined) this.#connection.state = connection;
+    const connection = this.#connection ?? this.#lossy;
+    if (connection !== undefined) connection.state = state;
   }
 
   /** Since when the connection is idle, where the rate was not what `draw` took it to be. */
   set idleSince(time: number) {
-    if (this.#connection !== undefined) this.#connection.state = [this.#connection.state[0], time];
+    const connection = this.#connection ?? this.#lossy;
+    if (connection !== undefined) connection.idleSince = time;
   }
 
   /** The next transfer, of `size` bytes, begun at a moment of simulated time. */
   draw(size: number, at: number): Drawn {
     const transfer = this.transfers++;
-    if (this.#certain) return { delay: this.delay, size };
+    if (this.#certain) return { delay: this.delay, size, limit: UNLIMITED };
     if (this.#foreseeable) {
       let place = 2 * (transfer - this.#aheadFrom);
       if (place < 0 || place >= this.#ahead.length) {
@@ -105,8 +109,9 @@ export class Path {
         place = 0;
       }
       const delay = this.#ahead[place]!;
-      if (size <= this.#ahead[place + 1]!) return { delay, size };
+      if (size <= this.#ahead[place + 1]!) return { delay, size, limit: UNLIMITED };
     }
+    if (this.#lossy !== undefined) return this.#drawFlights(this.#lossy, transfer, size, at);
     const drawn = this.#drawLosses(transfer, size);
     return this.#connection === undefined ? drawn : this.#connection.transfer(drawn, at);
   }
@@ -115,7 +120,7 @@ export class Path {
     const draws = this.#draws;
     draws.seek(transfer);
     const delay = this.#drawDelay();
-    if (this.#loss === 0) return { delay, size };
+    if (this.#loss === 0) return { delay, size, limit: UNLIMITED };
     const packets = Math.max(1, Math.ceil(size / SEGMENT_SIZE));
     let roundTrips = 0;
     let again = 0;
@@ -124,7 +129,28 @@ export class Path {
       if (lost === 0) break;
       again += lost;
     }
-    return { delay: delay + roundTrips * 2 * this.#latency, size: size * (1 + again / packets) };
+    return {
+      delay: delay + roundTrips * 2 * this.#latency,
+      size: size * (1 + again / packets),
+      limit: UNLIMITED,
+    };
+  }
+
+  #createLossy({ congestion, flows }: TcpModel): LossyConnection {
+    invariant(congestion !== "none", "windows by rounds without congestion control");
+    return new LossyConnection({
+      control: congestion,
+      flows,
+      roundTrip: 2 * this.#latency,
+      swing: this.links.reduce((sum, link) => sum + link.latency * link.jitter, 0),
+      loss: this.#loss,
+      rate: this.rate,
+    });
+  }
+
+  #drawFlights(connection: LossyConnection, transfer: number, size: number, at: number): Drawn {
+    this.#draws.seek(transfer);
+    return connection.transfer(this.#drawDelay(), size, at, this.#draws);
   }
 
   /** Seconds before the first byte takes bandwidth, by the next of the random numbers. */

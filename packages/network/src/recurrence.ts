@@ -57,8 +57,8 @@ export function timeByRecurrence(
         way = path(ranks[source]!, targetRank);
         latest[source] = way;
       }
-      const { delay, size } = way.draw(transferBytes(chunkBytes, round, i), times[source]!);
-      const end = times[source]! + delay + size / way.rate;
+      const { delay, size, limit } = way.draw(transferBytes(chunkBytes, round, i), times[source]!);
+      const end = times[source]! + delay + size / Math.min(way.rate, limit);
       if (end > next[source]!) next[source] = end;
       if (end > next[target]!) next[target] = end;
     }

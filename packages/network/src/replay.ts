@@ -134,8 +134,9 @@ export function timeByFlows(
   const times = replay(schedule, ready, {
     send(round, source, target, bytes, at) {
       const taken = path(ranks[source]!, ranks[target]!);
-      const { delay, size } = taken.draw(bytes, at);
-      const { resources, rate: limit, weight } = taken;
+      const { delay, size, limit: own } = taken.draw(bytes, at);
+      const { resources, rate, weight } = taken;
+      const limit = Math.min(rate, own);
       simulation.start({ resources, limit, weight, size, begin: at + delay, round, source, target });
     },
     next: () => simulation.next(),

@@ -4,18 +4,14 @@
 // Sources: RFC 6928 (initial window), RFC 5681, 3.1 and 4.1 (slow start, restart after idle).
 // What is sent while the window grows is not held up by other flows: it takes time but no bandwidth of theirs.
 
+import { INITIAL_WINDOW as INITIAL_SEGMENTS } from "./congestionWindow.ts";
+import type { Drawn } from "./draws.ts";
 import { SEGMENT_SIZE } from "./tcp.ts";
 
 /** Bytes of the window, 0 before the connection is opened, and since when it is idle, in seconds. */
 export type ConnectionState = readonly [window: number, idleSince: number];
 
-/** Seconds before bytes take bandwidth, and bytes that do. */
-interface Timing {
-  readonly delay: number;
-  readonly size: number;
-}
-
-const INITIAL_WINDOW = 10 * SEGMENT_SIZE;
+const INITIAL_WINDOW = INITIAL_SEGMENTS * SEGMENT_SIZE;
 
 /** Linux's least retransmission timeout, in seconds, added to the round trip. */
 const LEAST_TIMEOUT = 0.2;
@@ -39,13 +35,18 @@ export class Connection {
     return [this.#window, this.#idleSince];
   }
 
-  set state([window, idleSince]: ConnectionState) {
+  /** What is missing is as in a connection that has not been opened. */
+  set state([window = 0, idleSince = 0]: readonly number[]) {
     this.#window = window;
     this.#idleSince = idleSince;
   }
 
+  set idleSince(time: number) {
+    this.#idleSince = time;
+  }
+
   /** What is left of a transfer when the window has grown as far as it has to, and how much later that is. */
-  transfer({ delay, size }: Timing, at: number): Timing {
+  transfer({ delay, size, limit }: Drawn, at: number): Drawn {
     const roundTrip = this.#roundTrip;
     const pipe = this.#rate * roundTrip;
     let window = this.#window;
@@ -61,6 +62,6 @@ export class Connection {
     // The acknowledgements of the last flight let the window grow by as much as was in it.
     this.#window = Math.max(this.#initial, Math.min(window + Math.min(left, window), pipe));
     this.#idleSince = at + delay + later + left / this.#rate;
-    return { delay: delay + later, size: left };
+    return { delay: delay + later, size: left, limit };
   }
 }

@@ -10,12 +10,16 @@ import { type Bytes, ConfigError, type Seconds, unknownName } from "@atoll/core"
  * `none`: latency + size / bandwidth. `cm02`: the rate is at most window / round-trip time.
  * `lv08`: cm02 with latency × 13.01 (slow start, on average), bandwidth × 0.97 (headers), and a capacity divided by 1.05,
  * since the acknowledgements of a flow take 5 % of what it uses.
+ * `rounds`: cm02, but each transfer's losses, window and timeouts are drawn round trip by round trip (flights.ts).
  */
-export type TcpMode = "none" | "cm02" | "lv08";
+export type TcpMode = "none" | "cm02" | "lv08" | "rounds";
 
-export const TCP_MODES: readonly TcpMode[] = ["none", "cm02", "lv08"];
+export const TCP_MODES: readonly TcpMode[] = ["none", "cm02", "lv08", "rounds"];
 
-/** What limits the rate of a flow on a path that loses packets; `none`: nothing, losses only cost time. */
+/**
+ * What limits the rate of a flow on a path that loses packets; `none`: nothing, losses only cost time. It is a bound on the
+ * mean rate, or under `rounds` the rules by which the window of each flow grows and shrinks.
+ */
 export type Congestion = "none" | "reno" | "cubic";
 
 export const CONGESTIONS: readonly Congestion[] = ["none", "reno", "cubic"];
@@ -25,11 +29,11 @@ export interface TcpOptions {
   readonly tcp?: TcpMode | undefined;
   /** Bytes that one flow has in flight at most. Default 4 MiB. */
   readonly window?: number | undefined;
-  /** Which congestion control limits a flow on a lossy path. Default "none". */
+  /** Which congestion control limits a flow on a lossy path. Default "none", under `rounds` "cubic", as in Linux. */
   readonly congestion?: Congestion | undefined;
   /** Parallel connections between two nodes: window and loss limit each of them. Default 1. */
   readonly flows?: number | undefined;
-  /** Whether connections have to be opened and their windows to grow. Default false. */
+  /** Whether connections have to be opened and their windows to grow. Default false; under `rounds` always. */
   readonly slowStart?: boolean | undefined;
   /** Whether flows share a capacity in proportion to 1 / round-trip time instead of equally. Default false. */
   readonly rttWeights?: boolean | undefined;
@@ -60,8 +64,9 @@ const LEAST_ROUND_TRIP = 1e-6;
 /** @throws ConfigError for an unknown name, a value out of its limits, or options that contradict each other */
 export function resolveTcp(options: TcpOptions): TcpModel {
   const mode = options.tcp ?? "cm02";
-  const congestion = options.congestion ?? "none";
-  const { flows = 1, slowStart = false, rttWeights = false, window = DEFAULT_WINDOW } = options;
+  const inRounds = mode === "rounds";
+  const { congestion = inRounds ? "cubic" : "none", slowStart = inRounds } = options;
+  const { flows = 1, rttWeights = false, window = DEFAULT_WINDOW } = options;
   if (!TCP_MODES.includes(mode)) throw unknownName("TCP mode", mode, TCP_MODES);
   if (!CONGESTIONS.includes(congestion)) throw unknownName("congestion control", congestion, CONGESTIONS);
   if (!(window > 0 && window < Number.POSITIVE_INFINITY))
@@ -78,6 +83,10 @@ export function resolveTcp(options: TcpOptions): TcpModel {
     throw new ConfigError(
       'Options "network.window", "network.slowStart", "network.congestion" and "network.flows" need a TCP model, got network.tcp=none. Use tcp=cm02.',
     );
+  if (inRounds && (congestion === "none" || !slowStart))
+    throw new ConfigError(
+      'Options "network.congestion" and "network.slowStart": network.tcp=rounds needs reno or cubic, and slow start, which is part of it. Leave both out, or use tcp=cm02.',
+    );
   return { ...constantsOf(mode, window as Bytes), congestion, flows, slowStart, rttWeights };
 }
 
@@ -89,6 +98,7 @@ function constantsOf(
     case "none":
       return { mode, latencyFactor: 1, bandwidthFactor: 1, crossTraffic: 1, window: null };
     case "cm02":
+    case "rounds":
       return { mode, latencyFactor: 1, bandwidthFactor: 1, crossTraffic: 1, window };
     case "lv08":
       return { mode, latencyFactor: 13.01, bandwidthFactor: 0.97, crossTraffic: 1.05, window };
