@@ -107,6 +107,10 @@ export interface FaultHappened {
   readonly time: number;
   readonly ranks: readonly number[];
   readonly message: string;
+  /** Of a crash: when the node is up again, which is before it has recovered; null if it never is. */
+  readonly until?: number | null;
+  /** Of a roll-back: the step of the checkpoint that the nodes go on from; the steps after it are done again. */
+  readonly step?: number;
 }
 
 export interface CheckpointSaved {

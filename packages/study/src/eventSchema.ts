@@ -75,6 +75,8 @@ const eventSchema = z.discriminatedUnion("type", [
     time: count,
     ranks: z.array(count),
     message: z.string(),
+    until: count.nullable().exactOptional(),
+    step: count.exactOptional(),
   }),
   z.object({ type: z.literal("checkpoint"), step: count, path: z.string() }),
   z.object({

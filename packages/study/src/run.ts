@@ -7,6 +7,7 @@ import {
   type ConfigTree,
   type ConfigValue,
   type Evaluated,
+  type FaultHappened,
   formatBytes,
   type RunEvent,
   type RunFinished,
@@ -14,7 +15,11 @@ import {
   type TopologyDrawn,
 } from "@atoll/core";
 import { max } from "d3-array";
+import { countFaults, type FaultCounts, faultsOf } from "./faults.ts";
+import { type History, readHistory, type StepColumns } from "./history.ts";
 import type { RunRecord } from "./record.ts";
+
+export type { StepColumns } from "./history.ts";
 
 export type Outcome =
   | { readonly kind: "completed" }
@@ -22,27 +27,22 @@ export type Outcome =
   /** The events stop without an end: the run goes on, or was killed. */
   | { readonly kind: "unfinished" };
 
-/** Steps as columns of equal length, in step order. */
-export interface StepColumns {
-  readonly step: readonly number[];
-  readonly loss: readonly number[];
-  readonly learningRate: readonly number[];
-  /** Simulated seconds. */
-  readonly time: readonly number[];
-  /** Mean over the nodes. */
-  readonly bytesSent: readonly number[];
-}
-
 export interface Run {
   readonly name: string;
   readonly started: RunStarted | null;
   readonly outcome: Outcome;
   /** Steps that every node has done. */
   readonly stepsDone: number;
+  /** Steps that count, each once; those that a roll-back undid are in the history. */
   readonly steps: StepColumns;
+  /** Evaluations that no roll-back undid. */
   readonly evaluations: readonly Evaluated[];
+  readonly history: History;
+  readonly faults: readonly FaultHappened[];
+  /** The faults that the run was to meet and what nodes do about them, as resolved; empty if there were to be none. */
+  readonly faultOptions: ConfigTree;
   readonly collectives: readonly CollectiveDone[];
-  /** Sentences on what went another way than it was asked for. */
+  /** Sentences on what went another way than it was asked for, each once. */
   readonly warnings: readonly string[];
   readonly topology: TopologyDrawn | null;
   readonly finished: RunFinished | null;
@@ -58,24 +58,25 @@ export interface Run {
 export function interpretRun({ config, events, summary, truncated }: RunRecord): Run {
   const started = last(events, "runStarted");
   const finished = last(events, "runFinished");
-  const steps = events.filter((event) => event.type === "step");
+  const history = readHistory(events);
+  const { steps, evaluations } = history;
   const { options, resolved } = config;
   const settings = { ...config, ...treeOf(options), ...treeOf(resolved), ...started?.config };
   return {
     name: started?.name ?? describeChoice(settings.name) ?? "Unnamed run",
     started,
     outcome: outcomeOf(finished),
-    stepsDone: finished?.steps ?? steps.at(-1)?.step ?? started?.resumedFrom ?? 0,
-    steps: {
-      step: steps.map(({ step }) => step),
-      loss: steps.map(({ loss }) => loss),
-      learningRate: steps.map(({ learningRate }) => learningRate),
-      time: steps.map(({ time }) => time),
-      bytesSent: steps.map(({ bytesSent }) => bytesSent),
-    },
-    evaluations: events.filter((event) => event.type === "evaluation"),
+    stepsDone: finished?.steps ?? steps.step.at(-1) ?? started?.resumedFrom ?? 0,
+    steps,
+    evaluations,
+    history,
+    faults: faultsOf(events),
+    faultOptions: treeOf((started?.config ?? treeOf(resolved)).faults),
     collectives: events.filter((event) => event.type === "collective"),
-    warnings: events.filter((event) => event.type === "warning").map(({ message }) => message),
+    warnings: [
+      // A run that is resumed gives its warnings again.
+      ...new Set(events.filter((event) => event.type === "warning").map(({ message }) => message)),
+    ],
     topology: last(events, "topology"),
     finished,
     config: Object.keys(config).length > 0 ? config : (started?.config ?? {}),
@@ -130,6 +131,17 @@ export function finalEvaluation(run: Run): Evaluated | null {
   return of("test") ?? of("validation") ?? null;
 }
 
+/** A log that lost its beginning still names the nodes that something happened to. */
+export const nodesOf = ({ started, faults }: Run): number =>
+  started?.nodes ?? (max(faults, ({ ranks }) => max(ranks) ?? -1) ?? -1) + 1;
+
+/** What the run's faults came to; null for a run that was to meet none and met none. */
+export function faultCounts(run: Run): FaultCounts | null {
+  const { faults, faultOptions } = run;
+  if (faults.length === 0 && Object.keys(faultOptions).length === 0) return null;
+  return countFaults(faults, nodesOf(run));
+}
+
 /** Simulated seconds that a node spent on average, by kind; null where the run did not record them. */
 export function meanNodeTime(
   run: Run,
@@ -141,16 +153,19 @@ export function meanNodeTime(
   return { compute: mean("compute"), communication: mean("communication"), waiting: mean("waiting") };
 }
 
-/** Bytes that a node sent on average, from the run's end or else from its last step. */
+/** The steps of all stretches that the run went through, the undone ones first. */
+const stretchesOf = ({ history, steps }: Run): readonly StepColumns[] => [...history.undone, steps];
+
+/** Bytes that a node sent on average, from the run's end or else by its last step. */
 export function meanBytesSent(run: Run): number | null {
   const perNode = run.finished?.bytesSent ?? [];
   if (perNode.length > 0) return perNode.reduce((total, sent) => total + sent, 0) / perNode.length;
-  return run.steps.bytesSent.at(-1) ?? null;
+  return max(stretchesOf(run), ({ bytesSent }) => bytesSent.at(-1)) ?? null;
 }
 
 /** Simulated seconds up to the run's end, or else to its last step. */
 export function simulatedSeconds(run: Run): number | null {
-  return run.finished?.simulatedSeconds ?? run.steps.time.at(-1) ?? null;
+  return run.finished?.simulatedSeconds ?? max(stretchesOf(run), ({ time }) => time.at(-1)) ?? null;
 }
 
 /** The most that one node sent; null where that is the mean, to the digits that are shown. */

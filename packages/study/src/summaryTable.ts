@@ -2,9 +2,11 @@
 
 import { formatBytes, formatSeconds } from "@atoll/core";
 import { describeDifferences } from "./compute.ts";
+import { describeHappened, describeLeft } from "./faults.ts";
 import { formatCount, formatLoss, formatPercent } from "./format.ts";
 import type { RunRecord } from "./record.ts";
 import {
+  faultCounts,
   finalEvaluation,
   interpretRun,
   isWhatIf,
@@ -79,12 +81,19 @@ function costRows(run: Run): readonly string[] {
   if (isWhatIf(run.settings.strategy))
     rows.push(row("what-if", "gradients are sent while the backward pass still runs"));
   if (differences !== null) rows.push(row("nodes differ", singleLine(differences)));
+  rows.push(...faultRows(run));
   if (run.started) rows.push(row("parameters", formatCount(run.started.parameters)));
   // The clock on the wall starts anew with every part of a run.
   const resumedFrom = run.started?.resumedFrom ?? 0;
   const since = resumedFrom > 0 ? `since step ${formatCount(resumedFrom)}` : "";
   if (run.finished) rows.push(row("wall time", formatSeconds(run.finished.wallSeconds), since));
   return rows;
+}
+
+function faultRows(run: Run): readonly string[] {
+  const counts = faultCounts(run);
+  if (counts === null) return [];
+  return [row("faults", describeHappened(counts)), row("nodes at the end", describeLeft(counts))];
 }
 
 /** Where the simulated time went, on a line of its own. */

@@ -333,7 +333,8 @@ export class Simulation {
     });
     const ranks = this.#nodes.map((_, rank) => rank);
     const text = `${message} They go on from step ${kept.step}.`;
-    this.#emit({ type: "fault", kind: "rolledBack", time: at, ranks, message: text });
+    const { step } = kept;
+    this.#emit({ type: "fault", kind: "rolledBack", time: at, ranks, message: text, step });
   }
 
   /** The first step at which all nodes can stop; under an asynchronous strategy, at which the last of them can. */

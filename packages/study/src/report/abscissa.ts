@@ -1,15 +1,24 @@
 // What losses and accuracies are drawn against: steps, simulated time, bytes.
 
-import type { Evaluated } from "@atoll/core";
+import { max } from "d3-array";
+import type { StepColumns } from "../history.ts";
 import type { Run } from "../run.ts";
 import { type Axis, byteUnit, linearAxis, noUnit, timeUnit, type Unit } from "./figure/axis.ts";
 import { panelBox } from "./figure/linePanel.ts";
 
+/** How far a run has come: at an evaluation, or when something happened to it. */
+export interface Place {
+  readonly step: number;
+  readonly time: number;
+  readonly bytesSent: number;
+}
+
 export interface Abscissa {
   readonly name: string;
-  /** The quantity at each step, ascending. */
+  /** The quantity at each step that counts, ascending. */
   readonly values: readonly number[];
-  readonly of: (evaluation: Evaluated) => number;
+  readonly column: (steps: StepColumns) => readonly number[];
+  readonly of: (place: Place) => number;
   readonly unit: (maximum: number) => Unit;
   readonly whole: boolean;
   /** What to say where the run has none of it. */
@@ -19,6 +28,7 @@ export interface Abscissa {
 export const againstSteps = ({ steps }: Run): Abscissa => ({
   name: "steps",
   values: steps.step,
+  column: ({ step }) => step,
   of: ({ step }) => step,
   unit: () => noUnit,
   whole: true,
@@ -28,6 +38,7 @@ export const againstSteps = ({ steps }: Run): Abscissa => ({
 export const againstTime = ({ steps }: Run): Abscissa => ({
   name: "simulated time",
   values: steps.time,
+  column: ({ time }) => time,
   of: ({ time }) => time,
   unit: timeUnit,
   whole: false,
@@ -37,15 +48,21 @@ export const againstTime = ({ steps }: Run): Abscissa => ({
 export const againstBytes = ({ steps }: Run): Abscissa => ({
   name: "bytes sent per node",
   values: steps.bytesSent,
+  column: ({ bytesSent }) => bytesSent,
   of: ({ bytesSent }) => bytesSent,
   unit: byteUnit,
   whole: false,
   nothing: "No bytes were sent, so there is no loss against bytes.",
 });
 
-/** The largest value that the run came to. */
-export function maximumOf({ values, of }: Abscissa, run: Run): number {
-  return Math.max(0, values.at(-1) ?? 0, ...run.evaluations.slice(-1).map(of));
+/** The largest value that the run came to, undone or not. */
+export function maximumOf({ values, column, of }: Abscissa, { evaluations, history }: Run): number {
+  const undone = history.undone.map((steps) => column(steps).at(-1) ?? 0);
+  return Math.max(
+    values.at(-1) ?? 0,
+    max([...undone, ...evaluations.map(of), ...history.turns.map(of)]) ?? 0,
+    0,
+  );
 }
 
 /** From zero to the run's end, for a panel. */

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { faultyRun } from "../test/faultyRun.ts";
 import { sampleRun } from "../test/sampleRun.ts";
 import { renderReport } from "./report.ts";
 
@@ -102,6 +103,23 @@ describe.skipIf(executablePath === undefined)("in Chromium", () => {
     },
   );
 
+  test.each([1280, 700, 400])("at %i pixels the faults of few and of many nodes have room", async (width) => {
+    const words = ` ${"w".repeat(150)} and so on.`.repeat(2);
+    for (const options of [
+      { nodes: 2, steps: 40 },
+      { nodes: 24, steps: 100, rollBacks: 0.5 },
+      { nodes: 1000, steps: 300, rate: 1 },
+    ]) {
+      const page = await open(renderReport(faultyRun({ rate: 0.4, words, ...options })), { width });
+      expect(await page.locator("#faults svg[data-box]").count()).toBe(options.nodes > 24 ? 2 : 1);
+      expect(
+        await page.evaluate(() => document.documentElement.scrollWidth - innerWidth),
+      ).toBeLessThanOrEqual(0);
+      expect(await page.evaluate(overlaps)).toEqual([]);
+      await page.context().close();
+    }
+  });
+
   test("pointing at a figure shows the exact values of the nearest step", async () => {
     const page = await open(renderReport(sampleRun()));
     const panel = page.locator(".panel.linear").first();
@@ -112,6 +130,15 @@ describe.skipIf(executablePath === undefined)("in Chromium", () => {
     expect(await page.locator(".tip").textContent()).toMatch(/^node 1\ncompute [\d.]+ s/);
     await page.locator(".link .target").first().hover();
     expect(await page.locator(".tip").textContent()).toMatch(/^0 ↔ 1: [\d.]+ MB\/s, latency/);
+    await page.context().close();
+  });
+
+  test("pointing at a node's lane says how it fared", async () => {
+    const page = await open(renderReport(faultyRun({ nodes: 2, rate: 0.1, rollBacks: 0 })));
+    await page.locator(".node-lane").first().hover();
+    expect(await page.locator(".tip").textContent()).toMatch(
+      /^node 0\ncrashed (once|\d+ times), down for \d/,
+    );
     await page.context().close();
   });
 

@@ -23,6 +23,7 @@ import { type Mean, runningMean } from "./figure/runningMean.ts";
 import { type Content, html, jsonScript, type Markup } from "./html.ts";
 import { learningRatePanel } from "./learningRatePanel.ts";
 import { emptyState } from "./table.ts";
+import { turnLegend, turnMarks, turnNote, undoneLine, withGaps } from "./turns.ts";
 
 /** Shares of the series of which the lowest and highest point are drawn: about one and a half a pixel. */
 const BINS = 600;
@@ -45,7 +46,7 @@ interface Curve {
 export function lossSection(run: Run): Markup {
   const { steps } = run;
   const marks = evaluationMarks(run.evaluations, "loss");
-  if (steps.step.length === 0 && marks.length === 0)
+  if (steps.step.length === 0 && run.history.undone.length === 0 && marks.length === 0)
     return html`<section id="loss"><h2>Loss</h2>${emptyState("No step was finished, so there is no loss to show.")}</section>`;
   const scales = yScales(run, marks);
   const shown = extremes(steps.loss, BINS);
@@ -78,7 +79,8 @@ function yScales(run: Run, marks: readonly EvaluationMarks[]): readonly YScale[]
 /** Lowest and highest finite loss of all series; for a logarithm, of the positive ones. (NaN, NaN) if there is none. */
 function lossDomain(run: Run, marks: readonly EvaluationMarks[], scale: YScale): readonly [number, number] {
   const usable = (value: number): boolean => Number.isFinite(value) && (scale === "linear" || value > 0);
-  const [low, high] = extent([run.steps.loss, ...marks.map(({ y }) => y)].flat().filter(usable));
+  const undone = run.history.undone.map(({ loss }) => loss);
+  const [low, high] = extent([run.steps.loss, ...undone, ...marks.map(({ y }) => y)].flat().filter(usable));
   return low === undefined ? [Number.NaN, Number.NaN] : [low, high];
 }
 
@@ -100,20 +102,29 @@ const curveOf = ({ steps }: Run, abscissa: Abscissa, shown: readonly number[]): 
 
 function lossPanel(run: Run, curve: Curve, marks: readonly EvaluationMarks[], scale: YScale): Markup {
   const { abscissa, x, y, mean } = curve;
-  if (maximumOf(abscissa, run) === 0)
-    return html`<div class="panel ${scale} nothing">${emptyState(abscissa.nothing)}</div>`;
+  const maximum = maximumOf(abscissa, run);
+  if (maximum === 0) return html`<div class="panel ${scale} nothing">${emptyState(abscissa.nothing)}</div>`;
   const smoothed = mean.window > 1 || mean.x.length < Math.min(x.length, MEAN_POINTS);
-  const raw: LineSeries = { kind: "training", x, y };
-  const bold: LineSeries = { kind: "training", x: mean.x, y: mean.y };
+  const lineOf = (points: Pick<LineSeries, "x" | "y">): LineSeries => ({
+    kind: "training",
+    ...withGaps(points, run, abscissa, maximum),
+  });
+  const raw = lineOf({ x, y });
+  const undone = undoneLine(run, abscissa);
   return linePanel({
     title: `Loss against ${abscissa.name} (${scale} scale)`,
     className: scale,
     box: panelBox,
     xAxis: abscissaAxis(abscissa, run),
     yAxis: yAxis(lossDomain(run, marks, scale), scale),
-    lines: [...(smoothed ? [{ ...raw, pale: true }, bold] : [raw]), ...markLines(marks, abscissa.of)],
+    lines: [
+      ...(undone === null ? [] : [undone]),
+      ...(smoothed ? [{ ...raw, pale: true }, lineOf(mean)] : [raw]),
+      ...markLines(marks, abscissa.of),
+    ],
     points: markPoints(marks, abscissa.of),
     gaps: gapsOf(run, abscissa),
+    turns: turnMarks(run, abscissa),
     hover: { tips: TIPS, x, y },
     positiveOnly: scale === "log",
   });
@@ -142,6 +153,7 @@ function legendOf(run: Run, marks: readonly EvaluationMarks[], window: number): 
   }
   if (run.steps.loss.some((loss) => !Number.isFinite(loss)))
     entries.push({ mark: { kind: "gap" }, label: "training loss not finite" });
+  entries.push(...turnLegend(run));
   return entries;
 }
 
@@ -165,6 +177,7 @@ function caption(run: Run, window: number, shown: number): Content {
       ? html`<strong>The training loss is not finite (NaN or infinite) at ${formatCount(strange.length)} of ${formatCount(step.length)} steps, first at step ${formatCount(strange[0]!)}.</strong> `
       : null,
     nonPositive ? "Values of zero and below are left out on the logarithmic axis. " : null,
+    turnNote(run),
   ];
 }
 

@@ -2,6 +2,7 @@ import type { ConfigTree, RunEvent, TopologyDrawn } from "@atoll/core";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { RunRecord } from "../record.ts";
+import { faultyRun } from "../test/faultyRun.ts";
 import { drawnFigures } from "../test/figurePoints.ts";
 import { type SampleOptions, sampleRun } from "../test/sampleRun.ts";
 import { malformation } from "../test/wellFormed.ts";
@@ -46,19 +47,26 @@ const sampleOptions: fc.Arbitrary<SampleOptions> = fc
     bend: (_: number, step: number) => losses[step % losses.length]!,
   }));
 
+/** Half of the runs meet faults, few or many. */
+const sampleRecord: fc.Arbitrary<RunRecord> = fc
+  .tuple(sampleOptions, fc.boolean(), fc.constantFrom(0, 0.1, 0.8), fc.constantFrom(0, 0.2, 1))
+  .map(([options, isFaulty, rate, rollBacks]) =>
+    isFaulty ? faultyRun({ ...options, rate, rollBacks }) : sampleRun(options),
+  );
+
 describe("whatever the run", () => {
   test("the page is well-formed", () => {
     fc.assert(
-      fc.property(sampleOptions, (options) => {
-        expect(malformation(renderReport(sampleRun(options)))).toBeNull();
+      fc.property(sampleRecord, (record) => {
+        expect(malformation(renderReport(record))).toBeNull();
       }),
     );
   });
 
   test("every point lies inside its plot", () => {
     fc.assert(
-      fc.property(sampleOptions, (options) => {
-        for (const { box, points } of drawnFigures(renderReport(sampleRun(options)))) {
+      fc.property(sampleRecord, (record) => {
+        for (const { box, points } of drawnFigures(renderReport(record))) {
           const [left, top, right, bottom] = box;
           for (const { x, y } of points) {
             expect(x).toBeGreaterThanOrEqual(left - 0.1);
@@ -79,8 +87,7 @@ describe("whatever the run", () => {
 
   test("losing events from the end or in between leaves a page", () => {
     fc.assert(
-      fc.property(sampleOptions, fc.infiniteStream(fc.boolean()), (options, keep) => {
-        const record = sampleRun(options);
+      fc.property(sampleRecord, fc.infiniteStream(fc.boolean()), (record, keep) => {
         const events = record.events.filter(() => keep.next().value);
         expect(malformation(renderReport({ ...record, events }))).toBeNull();
       }),

@@ -5,6 +5,7 @@ import { interpretRun } from "../run.ts";
 import { collectivesSection } from "./collectivesSection.ts";
 import { configSection, reproduceSection } from "./configSection.ts";
 import { evaluationSection } from "./evaluationSection.ts";
+import { faultsSection } from "./faultsSection.ts";
 import { lossSection } from "./lossSection.ts";
 import { networkSection } from "./networkSection.ts";
 import { page } from "./page.ts";
@@ -22,6 +23,7 @@ export function renderReport(record: RunRecord): string {
     titleSection(run),
     lossSection(run),
     timeSection(run),
+    faultsSection(run),
     networkSection(run),
     collectivesSection(run),
     evaluationSection(run),

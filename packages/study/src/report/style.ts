@@ -8,14 +8,14 @@ const colours = `
   --paper: #ffffff; --ink: #1b1c1e; --quiet: #5b6068; --rule: #d6d9de; --faint: #eceef1; --panel: #f6f7f8;
   --training: #0072b2; --local: #d55e00; --global: #007a59;
   --compute: #0072b2; --communication: #e69f00; --waiting: #a9aeb6;
-  --good: #007a59; --bad: #b84a00;
+  --good: #007a59; --bad: #b84a00; --down: #d55e00;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --paper: #15171a; --ink: #e4e6e9; --quiet: #a2a8b0; --rule: #3a3e45; --faint: #25282d; --panel: #1d2024;
     --training: #56b4e9; --local: #e69f00; --global: #22c595;
     --compute: #56b4e9; --communication: #e69f00; --waiting: #666d77;
-    --good: #22c595; --bad: #f0a35e;
+    --good: #22c595; --bad: #f0a35e; --down: #e8743b;
   }
 }
 @media print {
@@ -23,7 +23,7 @@ const colours = `
     --paper: #ffffff; --ink: #000000; --quiet: #444444; --rule: #bbbbbb; --faint: #e5e5e5; --panel: #ffffff;
     --training: #0072b2; --local: #d55e00; --global: #007a59;
     --compute: #0072b2; --communication: #e69f00; --waiting: #a9aeb6;
-    --good: #007a59; --bad: #b84a00;
+    --good: #007a59; --bad: #b84a00; --down: #d55e00;
   }
 }`;
 
@@ -72,6 +72,7 @@ th, td { padding: 3px 22px 3px 0; text-align: left; vertical-align: top; }
 th.number, td.number { text-align: right; white-space: nowrap; }
 th:last-child, td:last-child { padding-right: 4px; }
 td.text { white-space: nowrap; }
+td.wrapped { min-width: 26ch; overflow-wrap: anywhere; }
 summary { margin-bottom: 6px; color: var(--quiet); cursor: pointer; font-size: 13.5px; }
 .options { width: 100%; table-layout: fixed; }
 .options th { width: 34%; font-weight: normal; color: var(--quiet); overflow-wrap: anywhere; }
@@ -108,12 +109,21 @@ svg .axis text.label { fill: var(--ink); font-size: 12px; }
 .legend li { display: flex; align-items: center; gap: 7px; }
 .line { fill: none; stroke-width: 1.8; stroke-linejoin: round; }
 .line.training { stroke: var(--training); } .line.local { stroke: var(--local); stroke-dasharray: 6 3; } .line.global { stroke: var(--global); }
+.line.training, .line.undone { stroke-linecap: round; }
+.line.undone { stroke: var(--quiet); stroke-width: 1.7; stroke-dasharray: .1 3; }
 .line.pale { stroke-width: 1; opacity: .45; }
 .point { fill: var(--paper); stroke-width: 1.6; }
 .point.local { stroke: var(--local); } .point.global { stroke: var(--global); fill: var(--global); }
 .point.dense { opacity: 0; }
 .point.dense:hover { opacity: 1; }
 .gap { stroke: var(--local); stroke-width: 1.4; fill: none; }
+.turn { fill: none; }
+.turn.rolledBack { stroke: var(--ink); stroke-dasharray: 5 3; opacity: .75; }
+.turn.goneOn { stroke: var(--down); stroke-width: 2; }
+.lane { fill: var(--faint); }
+.down { stroke: var(--down); fill: none; } .behind { stroke: url(#hatch); fill: none; }
+.area.down { fill: var(--down); stroke: none; } .area.behind { fill: url(#hatch); stroke: none; }
+.recovered { stroke: var(--good); stroke-linecap: round; fill: none; }
 .compute { fill: var(--compute); } .communication { fill: var(--communication); } .waiting { fill: url(#hatch); }
 .hatch { position: absolute; } .hatch rect { fill: var(--faint); } .hatch path { stroke: var(--waiting); stroke-width: 2.5; }
 .link path { stroke: var(--quiet); fill: none; }

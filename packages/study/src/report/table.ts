@@ -5,6 +5,8 @@ import { type Content, html, type Markup } from "./html.ts";
 export interface Column {
   readonly label: Content;
   readonly numeric?: boolean;
+  /** True for sentences, which go over several lines; other columns keep theirs on one. */
+  readonly wrapped?: boolean;
 }
 
 export function table(
@@ -12,7 +14,10 @@ export function table(
   columns: readonly Column[],
   rows: readonly (readonly Content[])[],
 ): Markup {
-  const kind = (index: number): string => (columns[index]?.numeric ? "number" : "text");
+  const kind = (index: number): string => {
+    if (columns[index]?.numeric) return "number";
+    return columns[index]?.wrapped ? "wrapped" : "text";
+  };
   return html`<div class="scroll"><table>
 <caption>${caption}</caption>
 <thead><tr>${columns.map(({ label }, i) => html`<th scope="col" class="${kind(i)}">${label}</th>`)}</tr></thead>

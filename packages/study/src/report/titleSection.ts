@@ -2,9 +2,11 @@
 
 import { type ConfigValue, type Evaluated, formatBytes, formatSeconds } from "@atoll/core";
 import { describeCompute } from "../compute.ts";
+import { describeCounts } from "../faults.ts";
 import { formatCount, formatLoss, formatPercent } from "../format.ts";
 import {
   describeChoice,
+  faultCounts,
   finalEvaluation,
   meanBytesSent,
   meanNodeTime,
@@ -21,6 +23,7 @@ const LONG_NAME = 60;
 
 export function titleSection(run: Run): Markup {
   const { started, settings, topology } = run;
+  const faults = faultCounts(run);
   const long = run.name.length > LONG_NAME ? " long" : "";
   return html`<header>
 <p class="kind">Atoll · report of a run</p>
@@ -38,6 +41,7 @@ ${facts([
   ["Network", topology && `${topology.topology.replaceAll("_", " ")}, ${topology.profile}`],
   ["Compute", describeCompute(settings.compute)],
   ["All-reduce", describeAllReduce(settings.allReduce)],
+  ["Faults", faults && describeCounts(faults)],
   ["Batch size", describeChoice(settings.batchSize)],
   ["Seed", started ? String(started.seed) : describeChoice(settings.seed)],
   ["Started", started && startTime(started.startedAt)],

@@ -6,12 +6,18 @@ export interface DrawnFigure {
   readonly points: readonly { readonly x: number; readonly y: number }[];
 }
 
-/** The data of every figure that has a plot: lines, areas, points, bars and the cursor's places. */
+/** The data of every figure that has a plot: lines, areas, points, bars, marks and the cursor's places. */
 export function drawnFigures(page: string): readonly DrawnFigure[] {
   return [...page.matchAll(/<svg[^>]*data-box="([^"]+)"[^>]*>([\s\S]*?)<\/svg>/g)].map(
     ([svg, box, inside]) => ({
       box: numbers(box!) as [number, number, number, number],
-      points: [...pathPoints(inside!), ...markerPoints(inside!), ...barPoints(inside!), ...cursorPoints(svg)],
+      points: [
+        ...pathPoints(inside!),
+        ...markerPoints(inside!),
+        ...barPoints(inside!),
+        ...markPoints(inside!),
+        ...cursorPoints(svg),
+      ],
     }),
   );
 }
@@ -19,7 +25,9 @@ export function drawnFigures(page: string): readonly DrawnFigure[] {
 const numbers = (text: string): number[] => text.split(/[ ,]/).map(Number);
 
 function* pathPoints(svg: string): Generator<{ x: number; y: number }> {
-  for (const [, d] of svg.matchAll(/<path class="(?:line|compute|communication|waiting)[^"]*" d="([^"]+)"/g))
+  for (const [, d] of svg.matchAll(
+    /<path class="(?:line|area|compute|communication|waiting)[^"]*" d="([^"]+)"/g,
+  ))
     for (const [, x, y] of d!.matchAll(/[ML]([^,A-Z]+),([^,A-Z]+)/g)) yield { x: Number(x), y: Number(y) };
 }
 
@@ -36,6 +44,16 @@ function* barPoints(svg: string): Generator<{ x: number; y: number }> {
     yield { x: Number(x), y: Number(y) };
     yield { x: Number(x) + Number(width), y: Number(y) + Number(height) };
   }
+}
+
+/** Both ends of the strokes that lanes and marks of faults are made of. */
+function* markPoints(svg: string): Generator<{ x: number; y: number }> {
+  const marks = /<path class="(?:turn|down|behind|recovered)[^"]*"[^>]* d="([^"]+)"/g;
+  for (const [, d] of svg.matchAll(marks))
+    for (const [, x, y, kind, to] of d!.matchAll(/M([-\d.]+) ([-\d.]+)([hV])([-\d.]+)/g)) {
+      yield { x: Number(x), y: Number(y) };
+      yield kind === "h" ? { x: Number(x) + Number(to), y: Number(y) } : { x: Number(x), y: Number(to) };
+    }
 }
 
 function* cursorPoints(svg: string): Generator<{ x: number; y: number }> {

@@ -140,9 +140,9 @@ export class Membership {
   crashed(rank: Rank, downtime: Downtime, at: Seconds): void {
     this.#leave(rank, "down");
     this.#options.world.drop(rank);
-    const back =
-      downtime.until === Number.POSITIVE_INFINITY ? "for good" : `until ${short(downtime.until)} s`;
-    this.#tell("crash", at, [rank], `Node ${rank} crashed, and is down ${back}.`);
+    const until = downtime.until === Number.POSITIVE_INFINITY ? null : downtime.until;
+    const message = `Node ${rank} crashed, and is down ${until === null ? "for good" : `until ${short(until)} s`}.`;
+    this.#options.emit({ type: "fault", kind: "crash", time: at, ranks: [rank], message, until });
     this.#checkSurvivors(at);
   }
 

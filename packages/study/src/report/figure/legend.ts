@@ -7,6 +7,7 @@ export type LegendMark =
   | { readonly kind: "line"; readonly series: SeriesKind; readonly pale?: boolean; readonly point?: boolean }
   | { readonly kind: "diamond"; readonly series: SeriesKind }
   | { readonly kind: "gap" }
+  | { readonly kind: "rolledBack" | "goneOn" | "recovered" }
   | { readonly kind: "area"; readonly className: string };
 
 export interface LegendEntry {
@@ -34,6 +35,12 @@ function swatch(mark: LegendMark): Content {
       return html`<path class="point ${mark.series}" transform="translate(14 7.5)" d="${outline("diamond")}"/>`;
     case "gap":
       return html`<path class="gap" d="M9 3v7M14 3v7M19 3v7"/>`;
+    case "rolledBack":
+      return html`<path class="turn rolledBack" d="M14 14V0"/>`;
+    case "goneOn":
+      return html`<path class="turn goneOn" d="M14 14V7"/>`;
+    case "recovered":
+      return html`<path class="recovered" stroke-width="8" d="M14 7h0"/>`;
     case "area":
       return html`<rect class="${mark.className}" x="5" y="1" width="18" height="12"/>`;
     default:

@@ -7,7 +7,7 @@ import type { Axis } from "./axis.ts";
 import { bottomAxis, boxAttribute, drawing, leftAxis, type PlotBox, pixel } from "./plot.ts";
 
 /** What a line or its points stand for; the style sheet gives each its colour, and local and global their dashes. */
-export type SeriesKind = "training" | "local" | "global";
+export type SeriesKind = "training" | "undone" | "local" | "global";
 
 export interface LineSeries {
   readonly kind: SeriesKind;
@@ -26,6 +26,12 @@ export interface PointSeries {
   readonly tips: readonly string[];
 }
 
+/** Where on x a run turned, which has no height: as lines across, and as short ones at the lower edge. */
+export interface TurnMarks {
+  readonly rolledBack: readonly number[];
+  readonly goneOn: readonly number[];
+}
+
 export interface LinePanel {
   /** Read out in place of the picture. */
   readonly title: string;
@@ -36,6 +42,7 @@ export interface LinePanel {
   readonly points: readonly PointSeries[];
   /** Where on x a value is not finite: marked on the upper edge, since no height is right for it. */
   readonly gaps: readonly number[];
+  readonly turns?: TurnMarks;
   /** The series that the cursor follows: id of the page's list of texts, and one point for each of them. */
   readonly hover?: { readonly tips: string; readonly x: readonly number[]; readonly y: readonly number[] };
   /** True where a logarithmic y axis leaves out what is not positive. */
@@ -53,6 +60,7 @@ export function linePanel(panel: LinePanel): Markup {
     leftAxis(yAxis, box),
     bottomAxis(xAxis, box),
     gapMarks(panel),
+    turnLines(panel),
     panel.lines.map((series) => lineOf(panel, series)),
     panel.points.map((series) => pointsOf(panel, series)),
   ]);
@@ -95,12 +103,33 @@ function pointsOf(panel: LinePanel, { kind, shape, x, y, tips }: PointSeries): C
   });
 }
 
-/** One mark a pixel at most, so that a loss that is never finite does not make a page of marks. */
 function gapMarks({ gaps, xAxis, box }: LinePanel): Content {
-  const columns = new Set(gaps.map((x) => Math.round(xAxis.position(x))));
-  if (columns.size === 0) return null;
-  return html`<path class="gap" d="${[...columns].map((x) => `M${x} ${box.top}v7`).join("")}"/>`;
+  const columns = pixelColumns(gaps, xAxis);
+  if (columns.length === 0) return null;
+  return html`<path class="gap" d="${columns.map((x) => `M${x} ${box.top}v7`).join("")}"/>`;
 }
+
+/** More lines across than this would hide the curves: they are short then. */
+const MOST_LINES_ACROSS = 40;
+
+function turnLines({ turns, xAxis, box }: LinePanel): Content {
+  if (turns === undefined) return null;
+  const lines = (kind: keyof TurnMarks, columns: readonly number[], top: number): Content =>
+    columns.length === 0
+      ? null
+      : html`<path class="turn ${kind}" d="${columns.map((x) => `M${x} ${box.bottom}V${top}`).join("")}"/>`;
+  const back = pixelColumns(turns.rolledBack, xAxis);
+  const on = pixelColumns(turns.goneOn, xAxis);
+  return [
+    lines("goneOn", on, box.bottom - 7),
+    lines("rolledBack", back, turns.rolledBack.length > MOST_LINES_ACROSS ? box.bottom - 16 : box.top),
+  ];
+}
+
+/** One mark a pixel at most, so that what happens all the time does not make a page of marks. */
+const pixelColumns = (values: readonly number[], axis: Axis): readonly number[] => [
+  ...new Set(values.map((x) => Math.round(axis.position(x)))),
+];
 
 function hoverAttributes(panel: LinePanel, hover: NonNullable<LinePanel["hover"]>): Markup {
   const xs = hover.x.map((x) => pixel(panel.xAxis.position(x)));

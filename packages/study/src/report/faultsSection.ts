@@ -1,0 +1,132 @@
+// The faults of a run: what was set to happen, which nodes were absent when, and the first of the events in words.
+// It is left out where a run was to meet no faults and met none.
+
+import { type FaultHappened, formatSeconds } from "@atoll/core";
+import { max, rollup } from "d3-array";
+import { describeCounts, type NodeTimeline, nodeTimelines } from "../faults.ts";
+import { formatCount } from "../format.ts";
+import { faultCounts, nodesOf, type Run, simulatedSeconds } from "../run.ts";
+import { faultNotes } from "./faultNotes.ts";
+import { faultProfile } from "./figure/faultProfile.ts";
+import { absentSeconds, faultTimeline } from "./figure/faultTimeline.ts";
+import { type LegendEntry, legend } from "./figure/legend.ts";
+import { type Content, html, type Markup } from "./html.ts";
+import { emptyState, table } from "./table.ts";
+
+/** Above this, lanes are those of the nodes that were absent the longest, below a profile of all. */
+const MOST_LANES = 24;
+/** A table that is longer is not read. */
+const MOST_ROWS = 20;
+/** Sentences beyond this are cut; events.jsonl has them whole. */
+const LONGEST_MESSAGE = 300;
+
+const names: Readonly<Record<FaultHappened["kind"], string>> = {
+  crash: "crash",
+  recovered: "recovered",
+  goneOn: "gone on",
+  rolledBack: "rolled back",
+};
+
+export function faultsSection(run: Run): Content {
+  const counts = faultCounts(run);
+  if (counts === null) return null;
+  const { faults, faultOptions } = run;
+  const notes =
+    Object.keys(faultOptions).length > 0 ? html`<p>${faultNotes(faultOptions).join(" ")}</p>` : null;
+  const body =
+    faults.length === 0
+      ? emptyState("No node crashed or was left behind.")
+      : [html`<p>${describeCounts(counts)}.</p>\n`, figureOf(run), eventTable(faults)];
+  return html`<section id="faults"><h2>Faults</h2>${notes}
+${body}</section>`;
+}
+
+function figureOf(run: Run): Content {
+  const { faults } = run;
+  const nodes = nodesOf(run);
+  const end = Math.max(simulatedSeconds(run) ?? 0, max(faults, ({ time }) => time) ?? 0);
+  if (end === 0 || nodes === 0) return null;
+  const rollBacks = faults.filter(({ kind }) => kind === "rolledBack").map(({ time }) => time);
+  const timelines = nodeTimelines(faults, { nodes, end });
+  const isCrowd = nodes > MOST_LANES;
+  const lanes = isCrowd ? longestAbsent(timelines) : timelines;
+  return html`<figure>
+${legend(legendOf(timelines, rollBacks.length > 0))}
+${isCrowd ? faultProfile(timelines, end) : null}${lanes.length > 0 ? faultTimeline(lanes, { end, rollBacks }) : null}
+<figcaption>${caption(timelines, lanes, isCrowd)}</figcaption></figure>`;
+}
+
+/** In rank order. */
+const longestAbsent = (timelines: readonly NodeTimeline[]): readonly NodeTimeline[] =>
+  timelines
+    .map((timeline) => ({ timeline, seconds: absentSeconds(timeline) }))
+    .filter(({ seconds }) => seconds > 0)
+    .sort((a, b) => b.seconds - a.seconds || a.timeline.rank - b.timeline.rank)
+    .slice(0, MOST_LANES)
+    .map(({ timeline }) => timeline)
+    .sort((a, b) => a.rank - b.rank);
+
+function legendOf(timelines: readonly NodeTimeline[], hasRollBacks: boolean): readonly LegendEntry[] {
+  const has = (wanted: "down" | "behind"): boolean =>
+    timelines.some(({ absent }) => absent.some(({ kind }) => kind === wanted));
+  const entries: LegendEntry[] = [];
+  if (has("down")) entries.push({ mark: { kind: "area", className: "area down" }, label: "down" });
+  if (has("behind"))
+    entries.push({
+      mark: { kind: "area", className: "area behind" },
+      label: "left behind, or up without its state",
+    });
+  if (timelines.some(({ recoveries }) => recoveries.length > 0))
+    entries.push({ mark: { kind: "recovered" }, label: "recovered from another node" });
+  if (hasRollBacks)
+    entries.push({ mark: { kind: "rolledBack" }, label: "roll-back of all nodes to a checkpoint" });
+  return entries;
+}
+
+function caption(
+  timelines: readonly NodeTimeline[],
+  lanes: readonly NodeTimeline[],
+  isCrowd: boolean,
+): Content {
+  const absent = timelines.filter(({ absent: intervals }) => intervals.length > 0).length;
+  const which =
+    lanes.length < absent
+      ? `the ${formatCount(lanes.length)} nodes that were absent the longest, of ${formatCount(absent)} that were`
+      : "the nodes that were absent at some time";
+  return [
+    isCrowd
+      ? `Above, how many of ${formatCount(timelines.length)} nodes were absent; below, ${which}. `
+      : "When each node was absent. ",
+    "A node is down from its crash until it is up again, and takes part again once it has a state to go on from; shorter times than a pixel are drawn as one. Links that are down and slow nodes are not shown unless a node was left behind.",
+  ];
+}
+
+/** By time: nodes run ahead of each other, so the log is not quite in this order. */
+function eventTable(faults: readonly FaultHappened[]): Markup {
+  const sorted = faults.toSorted((a, b) => a.time - b.time);
+  const shown = sorted.slice(0, MOST_ROWS);
+  const left = sorted.slice(MOST_ROWS);
+  const rows = shown.map(({ kind, time, message }) => [formatSeconds(time), names[kind], shorten(message)]);
+  return table(
+    left.length === 0
+      ? "Faults in the order of simulated time."
+      : `The first ${MOST_ROWS} faults. ${restOf(left)}`,
+    [{ label: "Time", numeric: true }, { label: "Kind" }, { label: "What happened", wrapped: true }],
+    rows,
+  );
+}
+
+function restOf(left: readonly FaultHappened[]): string {
+  const kinds = rollup(
+    left,
+    (same) => same.length,
+    ({ kind }) => kind,
+  );
+  const counts = [...kinds].map(([kind, count]) => `${names[kind]} ${formatCount(count)}`).join(", ");
+  return `${formatCount(left.length)} more are in events.jsonl: ${counts}.`;
+}
+
+const shorten = (message: string): string => {
+  const points = [...message];
+  return points.length <= LONGEST_MESSAGE ? message : `${points.slice(0, LONGEST_MESSAGE - 1).join("")}…`;
+};
