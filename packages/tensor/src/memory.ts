@@ -132,6 +132,13 @@ export function allocateBeside(vector: Float32Array, length: number): Float32Arr
   return heap === undefined ? new Float32Array(length) : heap.alloc(length);
 }
 
+/** Float32 vectors of zeros in one shared memory of their own; plain arrays where there are no shared memories. */
+export function sharedVectors(...lengths: readonly number[]): readonly Float32Array[] {
+  if (typeof SharedArrayBuffer === "undefined") return lengths.map((length) => new Float32Array(length));
+  const heap = createHeap();
+  return lengths.map((length) => heap.alloc(length));
+}
+
 /** The vector at an address, in whichever thread has the heap's memories. */
 export function viewAt<D extends VectorType>(
   memories: readonly WebAssembly.Memory[],

@@ -4,6 +4,7 @@
 export {
   collectAtLeast,
   isShared,
+  magnitudeReachedBy,
   maxMagnitude,
   meanMagnitude,
   roundToIntegers,
@@ -21,4 +22,4 @@ export {
   divideVector,
   subtractVectors,
 } from "./kernels/vectors.ts";
-export { allocateBeside, memoryOf } from "./memory.ts";
+export { allocateBeside, memoryOf, sharedVectors } from "./memory.ts";

@@ -1,7 +1,15 @@
 // Writes the functions of a kernel that is no formula for one element (see elementwise.ts): expressions over locals, loops,
 // and SIMD instructions by name. WebAssembly core specification 2.0, chapter 5.4; opcodes are those of its tables.
 
-import { type Code, getLocal, setLocal, simd, type ValueType, type WasmFunction } from "./encode.ts";
+import {
+  type Code,
+  getLocal,
+  setLocal,
+  simd,
+  unsigned,
+  type ValueType,
+  type WasmFunction,
+} from "./encode.ts";
 
 /** Code that leaves a value on the stack. */
 export type Value = Code;
@@ -47,8 +55,13 @@ export const f64 = {
 
 export const v128 = {
   load: (address: Value): Value => [...address, ...simd(0x00), 0, OFFSET],
-  /** One float32 in all lanes. */
-  loadSplat: (address: Value): Value => [...address, ...simd(0x09), 2, OFFSET],
+  /** One float32 in all lanes, so many bytes behind the address. */
+  loadSplat: (address: Value, offset: number = OFFSET): Value => [
+    ...address,
+    ...simd(0x09),
+    2,
+    ...unsigned(offset),
+  ],
   store: (address: Value, value: Value): Code => [...address, ...value, ...simd(0x0b), 0, OFFSET],
   zero: (): Value => [...simd(0x0c), ...new Array<number>(16).fill(0)],
   /** Bytes of the first operand are 0 to 15, those of the second 16 to 31. */

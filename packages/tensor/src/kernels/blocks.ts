@@ -1,7 +1,6 @@
 // What compressors do to vectors, block by block: scales, signs, rounding, and the search for the largest elements. Where the
 // vectors lie in one shared memory, WebAssembly functions do it (codecFunctions.ts), and else loops, with the same bits.
 
-import { memoryOf } from "../memory.ts";
 import type { BlockFunctions } from "./kernels.ts";
 import { kernelsFor } from "./vectors.ts";
 
@@ -115,5 +114,21 @@ export function collectAtLeast(x: Float32Array, threshold: number, out: Float32A
   return count;
 }
 
-/** Whether kernels serve vectors that lie where this one does. */
-export const isShared = (vector: Float32Array): boolean => memoryOf(vector) !== undefined;
+/** Whether kernels serve these vectors: whether they lie in one shared memory. */
+export const isShared = (...vectors: readonly Float32Array[]): boolean =>
+  kernelsFor(...vectors) !== undefined;
+
+/**
+ * A magnitude that at least k elements reach, and not many more: the k-th largest among the largest of 4k groups.
+ * @param scratch [4k rounded up to a multiple of four] or more
+ * @returns its bits; undefined where the vectors share no memory, or are too short for that
+ */
+export function magnitudeReachedBy(k: number, x: Float32Array, scratch: Float32Array): number | undefined {
+  const groups = wholeFours(4 * k + 3);
+  const each = Math.floor(x.length / groups);
+  const blocks = kernelsFor(x, scratch)?.blocks;
+  if (blocks === undefined || each < 2 || k === 0) return undefined;
+  blocks.largestOfGroups(x.byteOffset, each, groups, scratch.byteOffset);
+  const magnitudes = new Uint32Array(scratch.buffer, scratch.byteOffset, groups).slice().sort();
+  return magnitudes[groups - k]!;
+}

@@ -149,3 +149,26 @@ export const collectAtLeast: WasmFunction = assemble(
     ];
   },
 );
+
+/** `(x, each, groups, out)`: out[g] ← the largest of the bits without the sign of x[g], x[g + groups], … (`each` of them). */
+export const largestOfGroups: WasmFunction = assemble(
+  "largestOfGroups",
+  { x: "i32", each: "i32", groups: "i32", out: "i32" },
+  undefined,
+  ({ arguments: { x, each, groups, out }, local, count }) => {
+    const largest = local("v128");
+    const address = local("i32");
+    const magnitude = i32x4.splat(i32.constant(0x7fffffff));
+    return [
+      count(bytesOf(groups.get), 16, (index) => [
+        ...largest.set(v128.zero()),
+        ...address.set(i32.add(x.get, index)),
+        ...count(each.get, 1, () => [
+          ...largest.set(i32x4.maximum(largest.get, v128.and(v128.load(address.get), magnitude))),
+          ...address.set(i32.add(address.get, bytesOf(groups.get))),
+        ]),
+        ...v128.store(i32.add(out.get, index), largest.get),
+      ]),
+    ];
+  },
+);

@@ -4,6 +4,7 @@ import { invariant } from "@atoll/core";
 import {
   collectAtLeast,
   largestMagnitude,
+  largestOfGroups,
   roundToSteps,
   signsTimes,
   sumOfMagnitudes,
@@ -28,7 +29,6 @@ import { type ElementwiseKernel, emitElementwise } from "./elementwise.ts";
 import { encodeModule } from "./encode.ts";
 import { expandFour, projectBackFour, projectFour } from "./matrixFunctions.ts";
 import { addRounded, roundAtRandom } from "./stochasticFunctions.ts";
-import { foldRows, multiplyRows, turnRows, unfoldRows } from "./transformFunctions.ts";
 
 export type KernelName =
   | "adam"
@@ -91,6 +91,7 @@ export interface BlockFunctions {
   signsTimes(x: number, out: number, length: number, scale: number): void;
   roundToSteps(x: number, out: number, length: number, scale: number, most: number): void;
   collectAtLeast(x: number, length: number, threshold: number, out: number, capacity: number): number;
+  largestOfGroups(x: number, each: number, groups: number, out: number): void;
   roundAtRandom(
     x: number,
     codes: number,
@@ -102,19 +103,6 @@ export interface BlockFunctions {
     counter: number,
   ): void;
   addRounded(codes: number, mean: number, length: number, step: number, members: number): void;
-  foldRows(x: number, stride: number, half: number, width: number, out: number): void;
-  unfoldRows(x: number, half: number, width: number, out: number, stride: number): void;
-  multiplyRows(
-    d: number,
-    rows: number,
-    inner: number,
-    x: number,
-    stride: number,
-    width: number,
-    out: number,
-    outStride: number,
-  ): void;
-  turnRows(x: number, rows: number, columns: number, out: number): void;
   projectFour(m: number, rows: number, columns: number, p: number, q: number): void;
   projectBackFour(m: number, rows: number, columns: number, p: number, q: number): void;
   expandFour(m: number, rows: number, columns: number, p: number, q: number, stride: number): void;
@@ -126,15 +114,12 @@ const BLOCK_FUNCTIONS = [
   signsTimes,
   roundToSteps,
   collectAtLeast,
+  largestOfGroups,
   roundAtRandom,
   addRounded,
   projectFour,
   projectBackFour,
   expandFour,
-  foldRows,
-  unfoldRows,
-  multiplyRows,
-  turnRows,
 ];
 
 let compiled: WebAssembly.Module | undefined;

@@ -1,158 +1,227 @@
-// The steps of a cosine transform along the rows of a matrix, as WebAssembly functions on byte offsets (see transforms.ts).
-// Strides are in elements; widths are multiples of eight elements, numbers of rows that are written of four.
+// Cosine transforms of the columns of a matrix, as WebAssembly functions on byte offsets (see transforms.ts), written out for
+// one length: Lee's algorithm (IEEE Trans. ASSP 32, 1984) without loops, four columns at once. Strides are in elements, widths
+// multiples of four. Results are turned: a column becomes a row.
 
-import { assemble, f32x4, i32, type Local, type Value, v128 } from "./assembler.ts";
+import { assemble, type Frame, f32x4, i32, type Local, type Value, v128 } from "./assembler.ts";
 import type { Code, WasmFunction } from "./encode.ts";
 
 const FOUR = [0, 1, 2, 3] as const;
-const TWO = [0, 1] as const;
 const REGISTER_BYTES = 16;
+const FLOAT_BYTES = 4;
 
 const floats = (count: Value): Value => i32.shiftLeft(count, i32.constant(2));
 const row = (start: Value, index: Value, stride: Value): Value =>
   i32.add(start, floats(i32.multiply(index, stride)));
+const range = (length: number): readonly number[] => Array.from({ length }, (_, i) => i);
 
-/** Row n and the one as far from the end. */
-const mirrored = (half: Value, n: Value): Value =>
-  i32.subtract(i32.subtract(i32.shiftLeft(half, i32.constant(1)), i32.constant(1)), n);
+/**
+ * The numbers that a transform of this length multiplies by, [2 · length] at most: the scales of the first coefficient and
+ * of the others, what differences are multiplied by where a length is halved, and the cosines of the odd length at the end.
+ */
+export function tableOf(length: number): Float32Array {
+  const numbers = [Math.sqrt(1 / length), Math.sqrt(2 / length)];
+  let half = length;
+  for (; half % 2 === 0; half /= 2)
+    for (let n = 0; n < half / 2; n++) numbers.push(0.5 / Math.cos((Math.PI * (2 * n + 1)) / (2 * half)));
+  for (let quarter = 0; quarter < (half === 1 ? 0 : half); quarter++)
+    numbers.push(Math.cos((Math.PI * quarter) / (2 * half)));
+  return Float32Array.from(numbers);
+}
 
-/** `(x, stride, half, width, out)`: out[n] ← x[n] + x[2·half − 1 − n], out[half + n] ← x[n] − x[2·half − 1 − n]. */
-export const foldRows: WasmFunction = assemble(
-  "foldRows",
-  { x: "i32", stride: "i32", half: "i32", width: "i32", out: "i32" },
-  undefined,
-  (frame) => {
-    const { x, stride, half, width, out } = frame.arguments;
-    const [near, far, sums, differences] = FOUR.map(() => frame.local("i32")) as [Local, Local, Local, Local];
-    const [a, b] = TWO.map(() => frame.local("v128")) as [Local, Local];
+/** Where the halving of a length has its factors in the table, and where the odd length at the end has its cosines. */
+const factorsAt = (whole: number, length: number): number => 2 + whole - length;
+
+/** Writes out one transform: statements, in the order in which they are to be run. */
+interface Script {
+  readonly code: Code[];
+  /** A value that is used again. */
+  keep(value: Value): Local;
+  /** value · table[index] */
+  scaled(value: Value, index: number): Value;
+}
+
+function scriptOf(frame: Frame<string>, table: Local): Script {
+  const code: Code[] = [];
+  return {
+    code,
+    keep(value) {
+      const local = frame.local("v128");
+      code.push(local.set(value));
+      return local;
+    },
+    scaled: (value, index) => f32x4.multiply(value, v128.loadSplat(table.get, FLOAT_BYTES * index)),
+  };
+}
+
+/** cos(π a / 2N) · value for an odd N, by the cosines of the first quarter; nothing where it is zero. */
+function timesCosine(
+  script: Script,
+  value: Value,
+  a: number,
+  N: number,
+  at: number,
+): { readonly value: Value; readonly negative: boolean } | undefined {
+  const turn = a % (4 * N);
+  const mirrored = turn > 2 * N ? 4 * N - turn : turn;
+  if (mirrored === N) return undefined;
+  const negative = mirrored > N;
+  const quarter = negative ? 2 * N - mirrored : mirrored;
+  return { value: quarter === 0 ? value : script.scaled(value, at + quarter), negative };
+}
+
+/** out[i] ← Σⱼ cos(π angle(i, j) / 2N) x[j] */
+function multipliedOut(
+  script: Script,
+  xs: readonly Local[],
+  at: number,
+  angle: (i: number, j: number) => number,
+): readonly Local[] {
+  const N = xs.length;
+  if (N === 1) return xs;
+  return xs.map((_, i) => {
+    let sum: Value | undefined;
+    for (const [j, x] of xs.entries()) {
+      const term = timesCosine(script, x.get, angle(i, j), N, at);
+      if (term === undefined) continue;
+      const before: Value = sum ?? v128.zero();
+      sum = term.negative ? f32x4.subtract(before, term.value) : f32x4.add(before, term.value);
+    }
+    return script.keep(sum ?? v128.zero());
+  });
+}
+
+/** X[k] = Σ x[n] cos(π(2n + 1)k / 2N) */
+function forward(script: Script, xs: readonly Local[], whole: number): readonly Local[] {
+  const N = xs.length;
+  const at = factorsAt(whole, N);
+  if (N % 2 === 1) return multipliedOut(script, xs, at, (k, n) => (2 * n + 1) * k);
+  const half = range(N / 2);
+  const sums = half.map((n) => script.keep(f32x4.add(xs[n]!.get, xs[N - 1 - n]!.get)));
+  const differences = half.map((n) =>
+    script.keep(script.scaled(f32x4.subtract(xs[n]!.get, xs[N - 1 - n]!.get), at + n)),
+  );
+  const even = forward(script, sums, whole);
+  const odd = forward(script, differences, whole);
+  return half.flatMap((k) => {
+    const next = odd[k + 1];
+    return [even[k]!, next === undefined ? odd[k]! : script.keep(f32x4.add(odd[k]!.get, next.get))];
+  });
+}
+
+/** x[n] = Σ X[k] cos(π(2n + 1)k / 2N), the transpose of `forward`. */
+function inverse(script: Script, xs: readonly Local[], whole: number): readonly Local[] {
+  const N = xs.length;
+  const at = factorsAt(whole, N);
+  if (N % 2 === 1) return multipliedOut(script, xs, at, (n, k) => (2 * n + 1) * k);
+  const half = range(N / 2);
+  const even = half.map((k) => xs[2 * k]!);
+  const odd = half.map((k) =>
+    k === 0 ? xs[1]! : script.keep(f32x4.add(xs[2 * k + 1]!.get, xs[2 * k - 1]!.get)),
+  );
+  const sums = inverse(script, even, whole);
+  const differences = inverse(script, odd, whole).map((d, n) => script.keep(script.scaled(d.get, at + n)));
+  const near = half.map((n) => script.keep(f32x4.add(sums[n]!.get, differences[n]!.get)));
+  const far = half.map((n) => script.keep(f32x4.subtract(sums[n]!.get, differences[n]!.get)));
+  return [...near, ...far.toReversed()];
+}
+
+const BYTES = {
+  low: [0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23],
+  high: [8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31],
+  first: [0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23],
+  last: [8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31],
+} as const;
+
+/** Four rows of four elements, turned. */
+function turned(script: Script, [a, b, c, d]: readonly Value[]): readonly Value[] {
+  const mixed = (x: Value, y: Value, bytes: readonly number[]): Value => v128.shuffle(x, y, bytes);
+  const [lowAb, lowCd] = [script.keep(mixed(a!, b!, BYTES.low)), script.keep(mixed(c!, d!, BYTES.low))];
+  const [highAb, highCd] = [script.keep(mixed(a!, b!, BYTES.high)), script.keep(mixed(c!, d!, BYTES.high))];
+  return [
+    mixed(lowAb.get, lowCd.get, BYTES.first),
+    mixed(lowAb.get, lowCd.get, BYTES.last),
+    mixed(highAb.get, highCd.get, BYTES.first),
+    mixed(highAb.get, highCd.get, BYTES.last),
+  ];
+}
+
+const COLUMNS = {
+  x: "i32",
+  stride: "i32",
+  width: "i32",
+  out: "i32",
+  outStride: "i32",
+  table: "i32",
+} as const;
+
+/** The function that loads four columns, does `transform` and writes them as rows. */
+const ofColumns = (
+  name: string,
+  length: number,
+  transform: (script: Script, loaded: readonly Local[]) => (k: number) => Value,
+): WasmFunction =>
+  assemble(name, COLUMNS, undefined, (frame) => {
+    const { x, stride, width, out, outStride, table } = frame.arguments;
+    const source = frame.local("i32");
+    const targets = FOUR.map(() => frame.local("i32"));
     return [
-      frame.count(half.get, 1, (n) => [
-        ...near.set(row(x.get, n, stride.get)),
-        ...far.set(row(x.get, mirrored(half.get, n), stride.get)),
-        ...sums.set(row(out.get, n, width.get)),
-        ...differences.set(row(out.get, i32.add(n, half.get), width.get)),
-        ...frame.count(floats(width.get), REGISTER_BYTES, (at) => [
-          ...a.set(v128.load(i32.add(near.get, at))),
-          ...b.set(v128.load(i32.add(far.get, at))),
-          ...v128.store(i32.add(sums.get, at), f32x4.add(a.get, b.get)),
-          ...v128.store(i32.add(differences.get, at), f32x4.subtract(a.get, b.get)),
-        ]),
-      ]),
+      frame.count(width.get, FOUR.length, (column) => {
+        const script = scriptOf(frame, table);
+        script.code.push(source.set(i32.add(x.get, floats(column))));
+        const loaded = range(length).map(() => {
+          const element = script.keep(v128.load(source.get));
+          script.code.push(source.set(i32.add(source.get, floats(stride.get))));
+          return element;
+        });
+        const made = transform(script, loaded);
+        for (const j of FOUR)
+          script.code.push(targets[j]!.set(row(out.get, i32.add(column, i32.constant(j)), outStride.get)));
+        for (let k = 0; k < length; k += FOUR.length) {
+          const rows = turned(
+            script,
+            FOUR.map((j) => made(k + j)),
+          );
+          for (const j of FOUR)
+            script.code.push(v128.store(i32.add(targets[j]!.get, i32.constant(FLOAT_BYTES * k)), rows[j]!));
+        }
+        return script.code.flat();
+      }),
     ];
-  },
-);
+  });
 
-/** `(x, half, width, out, stride)`: out[n] ← x[n] + x[half + n], out[2·half − 1 − n] ← x[n] − x[half + n]. */
-export const unfoldRows: WasmFunction = assemble(
-  "unfoldRows",
-  { x: "i32", half: "i32", width: "i32", out: "i32", stride: "i32" },
+const scaleOf = (k: number): number => (k === 0 ? 0 : 1);
+
+/** `(x, stride, width, out, outStride, table)`: each column of x [length, width] -> a row of out [width, length]. */
+export const forwardColumns = (length: number): WasmFunction =>
+  ofColumns("forwardColumns", length, (script, xs) => {
+    const coefficients = forward(script, xs, length);
+    return (k) => script.scaled(coefficients[k]!.get, scaleOf(k));
+  });
+
+/** The inverse of `forwardColumns`, of the same form. */
+export const inverseColumns = (length: number): WasmFunction =>
+  ofColumns("inverseColumns", length, (script, coefficients) => {
+    const scaled = coefficients.map((x, k) => script.keep(script.scaled(x.get, scaleOf(k))));
+    const elements = inverse(script, scaled, length);
+    return (n) => elements[n]!.get;
+  });
+
+/** `(x, stride, rows, width, out)`: rows of x that lie `stride` apart, one after the other in `out`. */
+export const copyRows: WasmFunction = assemble(
+  "copyRows",
+  { x: "i32", stride: "i32", rows: "i32", width: "i32", out: "i32" },
   undefined,
   (frame) => {
-    const { x, half, width, out, stride } = frame.arguments;
-    const [even, odd, near, far] = FOUR.map(() => frame.local("i32")) as [Local, Local, Local, Local];
-    const [a, b] = TWO.map(() => frame.local("v128")) as [Local, Local];
+    const { x, stride, rows, width, out } = frame.arguments;
+    const [from, to] = [frame.local("i32"), frame.local("i32")];
     return [
-      frame.count(half.get, 1, (n) => [
-        ...even.set(row(x.get, n, width.get)),
-        ...odd.set(row(x.get, i32.add(n, half.get), width.get)),
-        ...near.set(row(out.get, n, stride.get)),
-        ...far.set(row(out.get, mirrored(half.get, n), stride.get)),
-        ...frame.count(floats(width.get), REGISTER_BYTES, (at) => [
-          ...a.set(v128.load(i32.add(even.get, at))),
-          ...b.set(v128.load(i32.add(odd.get, at))),
-          ...v128.store(i32.add(near.get, at), f32x4.add(a.get, b.get)),
-          ...v128.store(i32.add(far.get, at), f32x4.subtract(a.get, b.get)),
-        ]),
+      frame.count(rows.get, 1, (r) => [
+        ...from.set(row(x.get, r, stride.get)),
+        ...to.set(row(out.get, r, width.get)),
+        ...frame.count(floats(width.get), REGISTER_BYTES, (at) =>
+          v128.store(i32.add(to.get, at), v128.load(i32.add(from.get, at))),
+        ),
       ]),
-    ];
-  },
-);
-
-/** `(d, rows, inner, x, stride, width, out, outStride)`: out[k] ← Σ d[k, n] x[n] for k below `rows`, n below `inner`. */
-export const multiplyRows: WasmFunction = assemble(
-  "multiplyRows",
-  {
-    d: "i32",
-    rows: "i32",
-    inner: "i32",
-    x: "i32",
-    stride: "i32",
-    width: "i32",
-    out: "i32",
-    outStride: "i32",
-  },
-  undefined,
-  (frame) => {
-    const { d, rows, inner, x, stride, width, out, outStride } = frame.arguments;
-    const factors = FOUR.map(() => frame.local("i32"));
-    const sums = FOUR.map(() => TWO.map(() => frame.local("v128")));
-    const elements = TWO.map(() => frame.local("v128"));
-    const factor = frame.local("v128");
-    const address = frame.local("i32");
-    const each = (f: (k: number, c: number) => Code): Code =>
-      FOUR.flatMap((k) => TWO.flatMap((c) => f(k, c)));
-    const column = (start: Value, at: Value, c: number): Value =>
-      i32.add(i32.add(start, at), i32.constant(REGISTER_BYTES * c));
-    return [
-      frame.count(rows.get, FOUR.length, (first) => [
-        ...FOUR.flatMap((k) => factors[k]!.set(row(d.get, i32.add(first, i32.constant(k)), inner.get))),
-        ...frame.count(floats(width.get), REGISTER_BYTES * TWO.length, (at) => [
-          ...each((k, c) => sums[k]![c]!.set(v128.zero())),
-          ...address.set(i32.add(x.get, at)),
-          ...frame.count(inner.get, 1, (n) => [
-            ...TWO.flatMap((c) => elements[c]!.set(v128.load(column(address.get, i32.constant(0), c)))),
-            ...address.set(i32.add(address.get, floats(stride.get))),
-            ...FOUR.flatMap((k) => [
-              ...factor.set(v128.loadSplat(i32.add(factors[k]!.get, floats(n)))),
-              ...TWO.flatMap((c) => {
-                const product = f32x4.multiply(factor.get, elements[c]!.get);
-                return sums[k]![c]!.set(f32x4.add(sums[k]![c]!.get, product));
-              }),
-            ]),
-          ]),
-          ...each((k, c) => {
-            const start = row(out.get, i32.add(first, i32.constant(k)), outStride.get);
-            return v128.store(column(start, at, c), sums[k]![c]!.get);
-          }),
-        ]),
-      ]),
-    ];
-  },
-);
-
-/** `(x, rows, columns, out)`: out ← xᵀ, for multiples of four. */
-export const turnRows: WasmFunction = assemble(
-  "turnRows",
-  { x: "i32", rows: "i32", columns: "i32", out: "i32" },
-  undefined,
-  (frame) => {
-    const { x, rows, columns, out } = frame.arguments;
-    const lines = FOUR.map(() => frame.local("v128"));
-    const pairs = FOUR.map(() => frame.local("v128"));
-    const low = [0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23];
-    const high = [8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31];
-    const first = [0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23];
-    const last = [8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31];
-    const mixed = (a: Local, b: Local, bytes: readonly number[]): Value => v128.shuffle(a.get, b.get, bytes);
-    return [
-      frame.count(rows.get, 4, (r) =>
-        frame.count(columns.get, 4, (c) => [
-          ...FOUR.flatMap((k) => {
-            const start = row(x.get, i32.add(r, i32.constant(k)), columns.get);
-            return lines[k]!.set(v128.load(i32.add(start, floats(c))));
-          }),
-          ...pairs[0]!.set(mixed(lines[0]!, lines[1]!, low)),
-          ...pairs[1]!.set(mixed(lines[2]!, lines[3]!, low)),
-          ...pairs[2]!.set(mixed(lines[0]!, lines[1]!, high)),
-          ...pairs[3]!.set(mixed(lines[2]!, lines[3]!, high)),
-          ...FOUR.flatMap((k) => {
-            const start = row(out.get, i32.add(c, i32.constant(k)), rows.get);
-            const pair = k < 2 ? 0 : 2;
-            const turned = mixed(pairs[pair]!, pairs[pair + 1]!, k % 2 === 0 ? first : last);
-            return v128.store(i32.add(start, floats(r)), turned);
-          }),
-        ]),
-      ),
     ];
   },
 );

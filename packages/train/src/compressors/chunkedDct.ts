@@ -2,7 +2,14 @@
 // axes, vectors in runs. Source: Peng et al., "Decoupled momentum optimization" (arXiv 2411.19870), §3.2.
 
 import type { VectorLayout } from "@atoll/tensor";
-import { createTileTransform, isSimdTile, type TileTransform, tileScratch } from "@atoll/tensor/vectors";
+import {
+  createTileTransform,
+  isShared,
+  isSimdTile,
+  sharedVectors,
+  type TileTransform,
+  tileScratch,
+} from "@atoll/tensor/vectors";
 import { type CosineTransform, cosineTransform } from "./dct.ts";
 
 /** Where a chunk's coefficients lie. */
@@ -11,18 +18,27 @@ export interface Chunk {
   readonly end: number;
 }
 
+/** Neighbouring chunks that take the same elements of both vectors; `first` and `last` are their numbers. */
+export interface Band extends Chunk {
+  readonly first: number;
+  readonly last: number;
+}
+
 export interface ChunkedDct {
   /** Of the transformed vector: one after the other, without gaps. */
   readonly chunks: readonly Chunk[];
-  /** Elements of scratch with which it is fast. */
+  /** All chunks, cut into parts that can be transformed apart. */
+  readonly bands: readonly Band[];
+  /** Elements of scratch that a transform needs. */
   readonly scratch: number;
   /**
-   * [P] in the layout's order -> [P] coefficients, chunk after chunk. Chunks whose sides are multiples of eight are
-   * transformed in float32 where all three vectors lie in one shared memory, and all others in float64.
+   * [P] in the layout's order -> [P] coefficients, chunk after chunk. Chunks whose sides are multiples of eight up to 256 are
+   * transformed in float32, and all others in float64. Vectors that do not all lie in one shared memory are copied to one,
+   * with the same result; only where there are no shared memories all is in float64.
    */
-  forward(x: Float32Array, coefficients: Float32Array, scratch?: Float32Array): void;
-  /** The inverse. */
-  inverse(coefficients: Float32Array, x: Float32Array, scratch?: Float32Array): void;
+  forward(x: Float32Array, coefficients: Float32Array, scratch: Float32Array): void;
+  /** The inverse, of some bands. */
+  inverse(coefficients: Float32Array, x: Float32Array, scratch: Float32Array, bands?: readonly Band[]): void;
 }
 
 /** A chunk and where its elements lie in the vector: `rows` runs of `columns` elements, `stride` apart. */
@@ -42,53 +58,97 @@ export function chunkedDct(layout: VectorLayout, chunkSize: number): ChunkedDct 
     return present;
   };
   const tiles = tilesOf(layout, chunkSize, transform);
-  const block = new Float64Array(tiles.reduce((most, { start, end }) => Math.max(most, end - start), 0));
-  const turned = new Float64Array(block.length);
+  const longest = tiles.reduce((most, { start, end }) => Math.max(most, end - start), 0);
+  const exact = exactTransform(longest);
+  const scratchLength = tiles.reduce((most, tile) => Math.max(most, tileScratch(shapeOf(tile))), 0);
+  const inShared = sharedPlaces(layout.size, scratchLength);
+  const bands = bandsOf(tiles);
   return {
     chunks: tiles,
-    scratch: tiles.reduce((most, tile) => Math.max(most, tileScratch(shapeOf(tile))), 0),
-    forward(x, coefficients, scratch) {
-      const fast = fastTransforms(x, scratch);
-      for (const tile of tiles) {
-        const { source, stride, along, across, start } = tile;
-        const quick = fast(tile);
-        if (quick !== undefined) {
-          quick.forward(x, source, stride, coefficients, start);
-          continue;
+    bands,
+    scratch: scratchLength,
+    forward(from, to, own) {
+      inShared(from, to, own, (x, coefficients, scratch) => {
+        const fast = fastTransforms(x, scratch);
+        for (const tile of tiles) {
+          const { source, stride, start } = tile;
+          const quick = fast(tile);
+          if (quick === undefined) exact.forward(tile, x, coefficients);
+          else quick.forward(x, source, stride, coefficients, start);
         }
-        const [rows, columns] = [across.length, along.length];
-        for (let r = 0; r < rows; r++) {
-          for (let c = 0; c < columns; c++) block[r * columns + c] = x[source + r * stride + c]!;
-          along.forward(block, r * columns);
-        }
-        if (rows > 1) {
-          turn(block, turned, rows, columns);
-          for (let c = 0; c < columns; c++) across.forward(turned, c * rows);
-          turn(turned, block, columns, rows);
-        }
-        for (let i = 0; i < rows * columns; i++) coefficients[start + i] = block[i]!;
-      }
+      });
     },
-    inverse(coefficients, x, scratch) {
-      const fast = fastTransforms(x, scratch);
-      for (const tile of tiles) {
-        const { source, stride, along, across, start } = tile;
-        const quick = fast(tile);
-        if (quick !== undefined) {
-          quick.inverse(coefficients, start, x, source, stride);
-          continue;
-        }
-        const [rows, columns] = [across.length, along.length];
-        for (let i = 0; i < rows * columns; i++) block[i] = coefficients[start + i]!;
-        if (rows > 1) {
-          turn(block, turned, rows, columns);
-          for (let c = 0; c < columns; c++) across.inverse(turned, c * rows);
-          turn(turned, block, columns, rows);
-        }
-        for (let r = 0; r < rows; r++) {
-          along.inverse(block, r * columns);
-          for (let c = 0; c < columns; c++) x[source + r * stride + c] = block[r * columns + c]!;
-        }
+    inverse(from, to, own, chosen = bands) {
+      inShared(from, to, own, (coefficients, x, scratch) => {
+        const fast = fastTransforms(x, scratch);
+        for (const { first, last } of chosen)
+          for (const tile of tiles.slice(first, last + 1)) {
+            const { source, stride, start } = tile;
+            const quick = fast(tile);
+            if (quick === undefined) exact.inverse(tile, coefficients, x);
+            else quick.inverse(coefficients, start, x, source, stride);
+          }
+      });
+    },
+  };
+}
+
+type Run = (from: Float32Array, to: Float32Array, scratch: Float32Array) => void;
+
+/** Runs something on vectors that lie in shared memory: on copies, where they do not. */
+function sharedPlaces(
+  size: number,
+  scratch: number,
+): (from: Float32Array, to: Float32Array, scratch: Float32Array, run: Run) => void {
+  let own: readonly Float32Array[] | undefined;
+  return (from, to, given, run) => {
+    if (isShared(from, to, given)) {
+      run(from, to, given);
+      return;
+    }
+    own ??= sharedVectors(size, size, scratch);
+    const [source, target, work] = own;
+    source!.set(from);
+    target!.set(to);
+    run(source!, target!, work!);
+    to.set(target!);
+  };
+}
+
+interface ExactTransform {
+  forward(tile: Tile, x: Float32Array, coefficients: Float32Array): void;
+  inverse(tile: Tile, coefficients: Float32Array, x: Float32Array): void;
+}
+
+/** The transform of any tile, in float64. */
+function exactTransform(longest: number): ExactTransform {
+  const block = new Float64Array(longest);
+  const turned = new Float64Array(longest);
+  return {
+    forward({ source, stride, along, across, start }, x, coefficients) {
+      const [rows, columns] = [across.length, along.length];
+      for (let r = 0; r < rows; r++) {
+        for (let c = 0; c < columns; c++) block[r * columns + c] = x[source + r * stride + c]!;
+        along.forward(block, r * columns);
+      }
+      if (rows > 1) {
+        turn(block, turned, rows, columns);
+        for (let c = 0; c < columns; c++) across.forward(turned, c * rows);
+        turn(turned, block, columns, rows);
+      }
+      for (let i = 0; i < rows * columns; i++) coefficients[start + i] = block[i]!;
+    },
+    inverse({ source, stride, along, across, start }, coefficients, x) {
+      const [rows, columns] = [across.length, along.length];
+      for (let i = 0; i < rows * columns; i++) block[i] = coefficients[start + i]!;
+      if (rows > 1) {
+        turn(block, turned, rows, columns);
+        for (let c = 0; c < columns; c++) across.inverse(turned, c * rows);
+        turn(turned, block, columns, rows);
+      }
+      for (let r = 0; r < rows; r++) {
+        along.inverse(block, r * columns);
+        for (let c = 0; c < columns; c++) x[source + r * stride + c] = block[r * columns + c]!;
       }
     },
   };
@@ -100,20 +160,29 @@ const shapeOf = ({ across, along }: Tile): { readonly rows: number; readonly col
 });
 
 /** The fast transform of a tile, if it has one; made anew only where tiles change their shape, since it has tables. */
-function fastTransforms(
-  x: Float32Array,
-  scratch: Float32Array | undefined,
-): (tile: Tile) => TileTransform | undefined {
+function fastTransforms(x: Float32Array, scratch: Float32Array): (tile: Tile) => TileTransform | undefined {
   let last:
     | { readonly rows: number; readonly columns: number; readonly made: TileTransform | undefined }
     | undefined;
   return (tile) => {
     const shape = shapeOf(tile);
-    if (scratch === undefined || !isSimdTile(shape)) return undefined;
+    if (!isSimdTile(shape)) return undefined;
     if (last?.rows !== shape.rows || last.columns !== shape.columns)
       last = { ...shape, made: createTileTransform(shape, scratch, x) };
     return last.made;
   };
+}
+
+/** Tiles side by side, which fill whole rows of their tensor, are a band. */
+function bandsOf(tiles: readonly Tile[]): readonly Band[] {
+  const bands: Band[] = [];
+  for (const [last, { source, start, end }] of tiles.entries()) {
+    const open = bands.at(-1);
+    // A band begins where as many elements lie before it in the vector as in the coefficients.
+    if (open === undefined || source === start) bands.push({ start, end, first: last, last });
+    else bands[bands.length - 1] = { ...open, end, last };
+  }
+  return bands;
 }
 
 /** Each tensor as a matrix [first axis, all others], or as one row. */

@@ -218,33 +218,66 @@ describe("cosine transform", () => {
     expect(dct.chunks.at(-1)!.end).toBe(layout.size);
     for (const [i, { start }] of dct.chunks.entries()) expect(start).toBe(dct.chunks[i - 1]?.end ?? 0);
     const x = normals(layout.size, 1);
+    const scratch = new Float32Array(dct.scratch);
     const coefficients = new Float32Array(layout.size);
-    dct.forward(x, coefficients);
+    dct.forward(x, coefficients, scratch);
     expect(dot(coefficients, coefficients)).toBeCloseTo(dot(x, x), 3);
     const back = new Float32Array(layout.size);
-    dct.inverse(coefficients, back);
+    dct.inverse(coefficients, back, scratch);
     for (const [i, value] of x.entries()) expect(back[i]).toBeCloseTo(value, 5);
     // A constant tensor has one coefficient in each of its chunks.
-    dct.forward(new Float32Array(layout.size).fill(1), coefficients);
+    dct.forward(new Float32Array(layout.size).fill(1), coefficients, scratch);
     for (const { start, end } of dct.chunks) {
       expect(coefficients[start]).toBeCloseTo(Math.sqrt(end - start), 4);
       for (let i = start + 1; i < end; i++) expect(coefficients[i]).toBeCloseTo(0, 5);
     }
   });
 
-  test("of chunks with sides of multiples of eight is the same to float32 in shared memory, off a vector's beginning", () => {
+  test("of chunks with sides of multiples of eight it is the definition's to float32, by rows and by columns", () => {
+    const side = fc.constantFrom(8, 16, 24, 40, 56, 64);
+    fc.assert(
+      fc.property(side, side, fc.nat(99), (rows, columns, seed) => {
+        const layout = layoutOf({ a: { shape: [rows, columns] } });
+        const dct = chunkedDct(layout, 256);
+        const x = normals(layout.size, seed);
+        const [along, across] = [cosineTransform(columns), cosineTransform(rows)];
+        const block = Float64Array.from(x);
+        for (let r = 0; r < rows; r++) along.forward(block, r * columns);
+        for (let c = 0; c < columns; c++) {
+          const column = Float64Array.from({ length: rows }, (_, r) => block[r * columns + c]!);
+          across.forward(column, 0);
+          for (let r = 0; r < rows; r++) block[r * columns + c] = column[r]!;
+        }
+        const coefficients = new Float32Array(layout.size);
+        dct.forward(x, coefficients, new Float32Array(dct.scratch));
+        for (const [i, value] of block.entries())
+          expect(Math.abs(coefficients[i]! - value)).toBeLessThan(1e-4);
+        const back = new Float32Array(layout.size);
+        dct.inverse(coefficients, back, new Float32Array(dct.scratch));
+        for (const [i, value] of x.entries()) expect(Math.abs(back[i]! - value)).toBeLessThan(1e-4);
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  test("has the same bits in shared memory as in plain arrays, and band by band, off a vector's beginning", () => {
     const layout = layoutOf({ a: { shape: [112, 24] }, b: { shape: [16, 7] }, c: { shape: [40] } });
     const dct = chunkedDct(layout, 64);
     const heap = createHeap();
     const [x, coefficients, back] = [0, 1, 2].map(() => heap.alloc(layout.size + 3).subarray(3));
     const scratch = heap.alloc(dct.scratch);
     x!.set(normals(layout.size, 2));
-    const expected = new Float32Array(layout.size);
-    dct.forward(x!, expected);
+    const [expected, undone] = [new Float32Array(layout.size), new Float32Array(layout.size)];
+    dct.forward(x!, expected, new Float32Array(dct.scratch));
     dct.forward(x!, coefficients!, scratch);
-    for (const [i, value] of expected.entries()) expect(coefficients![i]).toBeCloseTo(value, 5);
-    dct.inverse(coefficients!, back!, scratch);
-    for (const [i, value] of x!.entries()) expect(back![i]).toBeCloseTo(value, 5);
+    expect(coefficients).toEqual(expected);
+    dct.inverse(expected, undone, new Float32Array(dct.scratch));
+    for (const band of dct.bands) {
+      dct.inverse(coefficients!, back!, scratch, [band]);
+      expect(back!.subarray(0, band.end)).toEqual(undone.subarray(0, band.end));
+      expect(back!.subarray(band.end).every((value) => value === 0)).toBe(true);
+    }
+    expect(dct.bands.length).toBeGreaterThan(3);
   });
 
   test("a side is the largest divisor up to the limit", () => {

@@ -2,8 +2,8 @@
 // their chunks. Source: Peng, Quesnelle and Kingma, "DeMo: decoupled momentum optimization" (arXiv 2411.19870), algorithm 1.
 
 import type { VectorLayout } from "@atoll/tensor";
-import { decayAndAdd, subtractVectors } from "@atoll/tensor/vectors";
-import { type ChunkedDct, chunkedDct } from "./chunkedDct.ts";
+import { collectAtLeast, decayAndAdd, magnitudeReachedBy } from "@atoll/tensor/vectors";
+import { type Band, type ChunkedDct, chunkedDct } from "./chunkedDct.ts";
 import { bitsOf, createTopK } from "./topK.ts";
 
 const INDEX_BYTES = 2;
@@ -16,10 +16,12 @@ export interface CoefficientPlan {
   readonly dct: ChunkedDct;
   /** Of a message. */
   readonly words: number;
-  /** Writes the largest coefficients of each chunk. */
-  encode(coefficients: Float32Array, message: Float32Array): void;
-  /** Adds them to a vector of coefficients. */
-  addDecoded(message: Float32Array, coefficients: Float32Array): void;
+  /** Elements of scratch that an operation needs. */
+  readonly scratch: number;
+  /** Moves the largest coefficients of each chunk to a message: they become zero. */
+  take(coefficients: Float32Array, message: Float32Array, scratch: Float32Array): void;
+  /** Adds those of a band's chunks to a vector of coefficients. */
+  addDecoded(message: Float32Array, coefficients: Float32Array, band: Band): void;
 }
 
 /** A layout and the options as an operation's numbers. */
@@ -66,71 +68,106 @@ function tensorsOf(numbers: Numbers): VectorLayout["entries"] {
   });
 }
 
+/** A chunk, how many of its coefficients are sent, and where they begin in a message. */
+interface Selected {
+  readonly start: number;
+  readonly end: number;
+  readonly k: number;
+  readonly at: number;
+}
+
 function planOf(numbers: Numbers): CoefficientPlan {
   const entries = tensorsOf(numbers);
   const dct = chunkedDct({ entries, size: numbers.size!, matrixSize: 0 }, numbers.chunkSize!);
-  const { chunks } = dct;
-  const longest = chunks.reduce((most, { start, end }) => Math.max(most, end - start), 0);
-  const select = createTopK(longest);
-  const ranges = chunks.map(({ start, end }) => ({ start, end, k: Math.min(numbers.topK!, end - start) }));
-  const count = ranges.reduce((total, { k }) => total + k, 0);
-  const indices = new Uint32Array(count);
+  let count = 0;
+  const ranges = dct.chunks.map(({ start, end }): Selected => {
+    const k = Math.min(numbers.topK!, end - start);
+    count += k;
+    return { start, end, k, at: count - k };
+  });
+  const longest = ranges.reduce((most, { start, end }) => Math.max(most, end - start), 0);
+  const select = selection(longest);
+  const indices = new Uint32Array(longest);
   const placesOf = ({ buffer, byteOffset }: Float32Array): Uint16Array =>
     new Uint16Array(buffer, byteOffset + count * VALUE_BYTES, count);
   return {
     dct,
     words: Math.ceil((count * (VALUE_BYTES + INDEX_BYTES)) / VALUE_BYTES),
-    encode(coefficients, message) {
-      const bits = bitsOf(coefficients);
+    scratch: Math.max(dct.scratch, 2 * longest),
+    take(coefficients, message, scratch) {
       const places = placesOf(message);
-      let at = 0;
-      for (const range of ranges) {
-        select(bits, range, indices, at);
-        for (const end = at + range.k; at < end; at++) {
-          message[at] = coefficients[indices[at]!]!;
-          places[at] = indices[at]! - range.start;
+      for (const { start, end, k, at } of ranges) {
+        const chunk = coefficients.subarray(start, end);
+        select(chunk, k, indices, scratch);
+        for (let j = 0; j < k; j++) {
+          const place = indices[j]!;
+          message[at + j] = chunk[place]!;
+          places[at + j] = place;
+          chunk[place] = 0;
         }
       }
     },
-    addDecoded(message, coefficients) {
+    addDecoded(message, coefficients, { first, last }) {
       const places = placesOf(message);
-      let at = 0;
-      for (const { start, k } of ranges)
-        for (const end = at + k; at < end; at++) coefficients[start + places[at]!]! += message[at]!;
+      for (const { start, k, at } of ranges.slice(first, last + 1))
+        for (let j = at; j < at + k; j++) coefficients[start + places[j]!]! += message[j]!;
     },
   };
 }
 
-/**
- * δ ← βδ + ηg; the largest coefficients of δ go into the message, and δ loses them. momentum (δ), gradients (g, which is
- * overwritten), coefficients (scratch) [P]; message [words]; work: the transform's scratch. Numbers: beta (β), rate (η), and
- * those of the plan
- */
-export function coefficientsEncode(vectors: Vectors, numbers: Numbers): void {
-  const { dct, encode, addDecoded } = coefficientPlan(numbers);
-  const momentum = vectors.momentum!;
-  const gradients = vectors.gradients!;
-  const coefficients = vectors.coefficients!;
-  const message = vectors.message!;
-  decayAndAdd(momentum, gradients, { decay: numbers.beta!, factor: numbers.rate! });
-  dct.forward(momentum, coefficients, vectors.work);
-  encode(coefficients, message);
-  coefficients.fill(0);
-  addDecoded(message, coefficients);
-  dct.inverse(coefficients, gradients, vectors.work);
-  subtractVectors(momentum, momentum, gradients);
+type Select = (chunk: Float32Array, k: number, indices: Uint32Array, scratch: Float32Array) => void;
+
+/** As `SelectTopK` does it for a whole chunk; where kernels serve the vectors, of those elements that come into question. */
+function selection(longest: number): Select {
+  const select = createTopK(longest);
+  const values = new Uint32Array(longest);
+  return (chunk, k, indices, scratch) => {
+    const bits = bitsOf(chunk);
+    const threshold = magnitudeReachedBy(k, chunk, scratch);
+    const room = scratch.subarray(0, longest);
+    // Above zero, since all zeros would come into question.
+    const count = threshold ? collectAtLeast(chunk, threshold, room) : 0;
+    if (count < k) {
+      select(bits, { start: 0, end: chunk.length, k }, indices, 0);
+      return;
+    }
+    const places = bitsOf(room);
+    for (let i = 0; i < count; i++) values[i] = bits[places[i]!]!;
+    select(values, { start: 0, end: count, k }, indices, 0);
+    for (let j = 0; j < k; j++) indices[j] = places[indices[j]!]!;
+  };
 }
 
 /**
- * The sign of what the sum of all messages stands for, which is that of their mean. messages: one after another; signs,
- * coefficients (scratch) [P]; work: the transform's scratch. Numbers: members, and those of the plan
+ * δ ← βδ + η DCT(g); the largest elements of δ go into the message, and become zero. spectrum (δ), gradients (g),
+ * coefficients (scratch) [P]; message [words]; work [the plan's scratch]. Numbers: beta (β), rate (η), and those of the plan
+ */
+export function coefficientsEncode(vectors: Vectors, numbers: Numbers): void {
+  const { dct, take } = coefficientPlan(numbers);
+  const { spectrum, gradients, coefficients, message, work } = vectors;
+  dct.forward(gradients!, coefficients!, work!);
+  decayAndAdd(spectrum!, coefficients!, { decay: numbers.beta!, factor: numbers.rate! });
+  take(spectrum!, message!, work!);
+}
+
+/** The bands that part number `part` of `parts` does: the same number of elements each, as nearly as bands allow. */
+const bandsOf = ({ bands }: ChunkedDct, { part, parts, size }: Numbers): readonly Band[] =>
+  bands.filter(({ start }) => Math.floor((start * parts!) / size!) === part);
+
+/**
+ * The sign of what the sum of all messages stands for, which is that of their mean, for one part of all chunks. messages: one
+ * after another; signs, coefficients (scratch) [P]; work [the plan's scratch]. Numbers: members, part, parts, and those of
+ * the plan
  */
 export function coefficientSigns(vectors: Vectors, numbers: Numbers): void {
   const { dct, words, addDecoded } = coefficientPlan(numbers);
-  const signs = vectors.signs!;
-  const coefficients = vectors.coefficients!.fill(0);
-  for (let member = 0; member < numbers.members!; member++)
-    addDecoded(vectors.messages!.subarray(member * words, (member + 1) * words), coefficients);
-  dct.inverse(coefficients, signs, vectors.work);
-  for (let i = 0; i < signs.length; i++) signs[i] = Math.sign(signs[i]!);
+  const { signs, coefficients, messages, work } = vectors;
+  const bands = bandsOf(dct, numbers);
+  for (const band of bands) {
+    coefficients!.fill(0, band.start, band.end);
+    for (let member = 0; member < numbers.members!; member++)
+      addDecoded(messages!.subarray(member * words, (member + 1) * words), coefficients!, band);
+  }
+  dct.inverse(coefficients!, signs!, work!, bands);
+  for (const { start, end } of bands) for (let i = start; i < end; i++) signs![i] = Math.sign(signs![i]!);
 }

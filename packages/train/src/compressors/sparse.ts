@@ -17,7 +17,7 @@ export const candidateRoom = (k: number): number => 4 * k + 4096;
  */
 export function largestElements(x: Float32Array, indices: Uint32Array, candidates: Float32Array): void {
   const k = indices.length;
-  if (isShared(x) && isShared(candidates)) {
+  if (isShared(x, candidates)) {
     const count = collectAtLeast(x, likelyThreshold(bitsOf(x), k), candidates);
     if (count >= k && count <= candidates.length) {
       const places = bitsOf(candidates).subarray(0, count);

@@ -3,6 +3,7 @@
 import { createRandom } from "@atoll/core";
 import { adamW, layoutOf, sgd, type VectorLayout } from "@atoll/tensor";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { chunkedDct } from "../compressors/chunkedDct.ts";
 import type { FitResult } from "../localTrainer.ts";
 import { startWorkers, type Workers, workerThreads } from "../node/workerThreads.ts";
 import { parameterDistance, type RehearsalOptions, rehearse } from "../test/runs.ts";
@@ -157,13 +158,19 @@ describe("deMo", () => {
       const rate = 0.5;
       const strategy = deMo({ chunkSize: 8, topK, optimizer: sgd({ learningRate: rate }) });
       const { given, states } = await exchange(strategy, 1, { steps: 1 });
-      const left = states[0]!.tensors.momentum!;
-      const sent = given[0]![0]!.map((g, i) => rate * g - left[i]!);
-      // The transform keeps angles and each coefficient is in one of the two, so they are at right angles.
-      expect(sent.reduce((sum, value, i) => sum + value * left[i]!, 0)).toBeCloseTo(0, 5);
-      expect(sent.some((value) => value !== 0)).toBe(true);
-      const norm = (x: Float32Array): number => x.reduce((sum, value) => sum + value * value, 0);
-      expect(norm(sent), "the largest coefficients were sent").toBeGreaterThan((topK / 8) * norm(left));
+      const left = states[0]!.tensors.spectrum!;
+      const whole = new Float32Array(40);
+      const dct = chunkedDct(layoutOf({ x: { shape: [40] } }), 8);
+      dct.forward(given[0]![0]!, whole, new Float32Array(dct.scratch));
+      for (const { start, end } of dct.chunks) {
+        const places = Array.from({ length: end - start }, (_, i) => start + i);
+        const kept = places.filter((i) => left[i] !== 0);
+        for (const i of kept) expect(left[i]).toBeCloseTo(rate * whole[i]!, 6);
+        expect(kept.length).toBe(8 - topK);
+        const most = Math.max(...kept.map((i) => Math.abs(whole[i]!)));
+        const sent = places.filter((i) => left[i] === 0);
+        for (const i of sent) expect(Math.abs(whole[i]!), "the largest were sent").toBeGreaterThan(most);
+      }
     },
   );
 

@@ -26,6 +26,9 @@ const options = z.strictObject({
   topK: steps(32, "coefficients of a chunk that are sent"),
 });
 
+/** Parts in which worker threads transform back what was shared. */
+const PARTS = 4;
+
 export interface DeMoOptions {
   /** Decay of each node's momentum. Default 0.999. */
   readonly beta?: number;
@@ -40,7 +43,9 @@ export interface DeMoOptions {
 /**
  * δ ← βδ + ηg, η the learning rate; of each chunk's DCT-II the k largest coefficients q are sent, and δ ← δ − DCT⁻¹(q);
  * the optimizer gets sign(DCT⁻¹(mean over the nodes of q)). A tensor is cut along its first axis and along all others
- * together, each by its largest divisor up to the chunk size. State: `momentum` (δ), each node's own.
+ * together, each by its largest divisor up to the chunk size. State: `spectrum`, the DCT-II of δ, each node's own: the
+ * transform is linear, so δ is decayed, added to and taken from there, and never transformed back. Chunks whose sides are
+ * multiples of eight up to 256 are transformed in float32.
  *
  * Bytes a node sends each step: 6(N−1) for each coefficient (4 the value, 2 its index in the chunk), in whole words: with
  * chunks of c elements 6k/c · P(N−1).
@@ -58,16 +63,17 @@ export function deMo({
   requirePlainSgd(optimizer, "demo");
   const scratch = scratchPerNode(({ parameters, layout }) => {
     const numbers = coefficientNumbers(layout, { chunkSize, topK });
-    const { dct, words } = coefficientPlan(numbers);
+    const { words, scratch: workLength } = coefficientPlan(numbers);
     const vector = (length: number): Float32Array => allocateBeside(parameters, length);
     return {
       numbers,
       vectors: {
         coefficients: vector(layout.size),
         message: vector(words),
-        work: vector(dct.scratch),
+        work: vector(workLength),
       },
       signs: vector(layout.size),
+      works: Array.from({ length: PARTS }, () => vector(workLength)),
     };
   });
   const { prepare, take } = preparation(async (node, { tensors }) => {
@@ -76,7 +82,7 @@ export function deMo({
     await local.until(
       local.run({
         operation: "coefficientsEncode",
-        vectors: { ...vectors, gradients, momentum: tensors.momentum! },
+        vectors: { ...vectors, gradients, spectrum: tensors.spectrum! },
         numbers: { ...numbers, beta, rate: optimizer.learningRate(step) },
       }),
     );
@@ -85,13 +91,22 @@ export function deMo({
   const joined = joinedMessages();
   const shared = sharedResult<Promise<Float32Array>>();
   async function signsOf(parts: readonly Float32Array[], node: StrategyNode): Promise<Float32Array> {
-    const { numbers, vectors, signs } = scratch(node);
+    const {
+      numbers,
+      vectors: { coefficients },
+      signs,
+      works,
+    } = scratch(node);
     const messages = joined(parts, node);
-    await node.local.run({
-      operation: "coefficientSigns",
-      vectors: { signs, messages, coefficients: vectors.coefficients, work: vectors.work },
-      numbers: { ...numbers, members: parts.length },
-    });
+    await Promise.all(
+      works.map((work, part) =>
+        node.local.run({
+          operation: "coefficientSigns",
+          vectors: { signs, messages, coefficients, work },
+          numbers: { ...numbers, members: parts.length, part, parts: PARTS },
+        }),
+      ),
+    );
     return signs;
   }
   return {
@@ -101,7 +116,7 @@ export function deMo({
     optimizer,
     whenMissing: WAIT,
     validate() {},
-    init: ({ parameters }) => ({ tensors: { momentum: new Float32Array(parameters.length) }, values: {} }),
+    init: ({ parameters }) => ({ tensors: { spectrum: new Float32Array(parameters.length) }, values: {} }),
     prepare,
     async exchange(node, state) {
       const { communicator, gradients, local } = node;
