@@ -13,6 +13,11 @@ const commands: readonly CommandEntry[] = [
     load: async (): Promise<Command> => (await import("./commands/train.ts")).trainCommand,
   },
   {
+    name: "plan",
+    summary: "tell time, bytes and the bandwidth that a run needs, without training",
+    load: async (): Promise<Command> => (await import("./commands/plan.ts")).planCommand,
+  },
+  {
     name: "doctor",
     summary: "say what this machine has, what is missing for which kind of run, and how to get it",
     load: async (): Promise<Command> => (await import("./commands/doctor.ts")).doctorCommand,

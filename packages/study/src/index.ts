@@ -1,3 +1,8 @@
+export { planNotes } from "./plan/notes.ts";
+export type { Plan, PlanOptions, PlanSchedule, RequiredBandwidth } from "./plan/plan.ts";
+export { PLAN_SCHEDULES, planRun } from "./plan/plan.ts";
+export { renderPlan } from "./plan/planPage.ts";
+export { type PlanRecord, planText } from "./plan/planText.ts";
 export type { RunRecord } from "./record.ts";
 export { renderReport } from "./report/report.ts";
 export { checkRepriceable, type RepriceOptions, reprice } from "./reprice/reprice.ts";

@@ -10,7 +10,11 @@ const POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsaf
 /** The pattern that marks waiting, for all figures. */
 const hatch = html`<svg class="hatch" width="0" height="0" aria-hidden="true"><defs><pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect width="6" height="6"/><path d="M1.5 0V6"/></pattern></defs></svg>`;
 
-export function page(title: string, sections: Content): string {
+/** What the pages of runs are made from. */
+const RUN_FILES = "the run’s events.jsonl, config.json and summary.json";
+
+/** @param source what the page is made from, for its foot */
+export function page(title: string, sections: Content, source: string = RUN_FILES): string {
   const body = html`<html lang="en">
 <head>
 <meta charset="utf-8"/>
@@ -25,7 +29,7 @@ ${hatch}
 <main>
 ${sections}
 </main>
-<footer><p>Made by Atoll from the run’s events.jsonl, config.json and summary.json. Decimal units: 1 MB is 10⁶ bytes. Colours follow the palette of Okabe and Ito (2008), which the colour-blind can tell apart; some are shifted for contrast.</p></footer>
+<footer><p>Made by Atoll from ${source}. Decimal units: 1 MB is 10⁶ bytes. Colours follow the palette of Okabe and Ito (2008), which the colour-blind can tell apart; some are shifted for contrast.</p></footer>
 <script>${trusted(pageScript)}</script>
 </body>
 </html>

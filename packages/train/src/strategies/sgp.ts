@@ -111,13 +111,14 @@ export const sgpEntry: StrategyEntry = {
   name: "sgp",
   summary: "every step push a share of the parameters to one peer or a few (stochastic gradient push)",
   options,
-  traffic: ({ peers, overlap }) => ({
+  traffic: ({ peers, overlap, graph }) => ({
     exchanges: [
       {
         operation: "send",
         every: 1,
         delay: Number(overlap),
         peers: Number(peers),
+        ...(graph === "ring" ? { distances: (worldSize) => (peers === 1 ? [1] : [1, worldSize - 1]) } : {}),
         bytes: ({ elements, floatBytes }) => floatBytes * (elements + 1),
       },
     ],

@@ -38,6 +38,8 @@ export interface Exchange {
   readonly groupSize?: number;
   /** Of `send`: nodes that each node sends a message to. Default 1. */
   readonly peers?: number;
+  /** Of `send`: by how much ranks and those they send to differ, among so many nodes. Default: by powers of two. */
+  distances?(worldSize: number): readonly number[];
   /** Bytes of the whole vector that is reduced, of what one member gives to a gather, or of one message. */
   bytes(model: TrafficModel): number;
 }
