@@ -2,10 +2,11 @@
 
 import { byteCounters } from "./byteCounters.ts";
 import { collectives, offPowersOfTwo } from "./collectives.ts";
+import { lossTail, rounds } from "./lossyTransfers.ts";
 import { maxMin } from "./maxMin.ts";
 import type { Check, Extent, Row } from "./row.ts";
 import { incast, mixedRoundTrips, reverseTraffic, starHub } from "./sharing.ts";
-import { loss, lossTail, slowStart, window, workedExamples } from "./transfers.ts";
+import { loss, slowStart, window, workedExamples } from "./transfers.ts";
 
 const CHECKS: readonly Check[] = [
   workedExamples,
@@ -18,6 +19,7 @@ const CHECKS: readonly Check[] = [
   window,
   loss,
   slowStart,
+  rounds,
   mixedRoundTrips,
   reverseTraffic,
   lossTail,

@@ -9,15 +9,15 @@ import { type Check, Deviations, deviation, type Row } from "./row.ts";
 import { exactNetwork } from "./world.ts";
 
 /** Payload bytes of a packet on Ethernet: 1500 less headers and time stamps. */
-const SEGMENT = 1448;
+export const SEGMENT = 1448;
 
 const BITS = 8;
 
 /** Simulated seconds of the first transfer between two nodes. */
-const transferTime = (options: NetworkOptions, size: number): number =>
+export const transferTime = (options: NetworkOptions, size: number): number =>
   exactNetwork(options, 2).transfer(0, 1, bytes(size), seconds(0));
 
-const single = (test: string, got: number, expected: number, mark: number): Row => ({
+export const single = (test: string, got: number, expected: number, mark: number): Row => ({
   kind: "marked",
   test,
   cases: 1,
@@ -97,24 +97,4 @@ export const slowStart: Check = () => {
     ),
     single("slow start: 100 kB over 30 MB/s and 25 ms: .177 s", transferTime(link, 100e3), 0.177, 0.005),
   ];
-};
-
-/** The tail that loss gives to the time of a transfer over 30 MB/s and 25 ms, at 0.1 %. */
-export const lossTail: Check = ({ transfers }) => {
-  const ratioOf = (size: number, more: NetworkOptions): number => {
-    const network = exactNetwork({ bandwidth: 30e6, latency: 0.025, loss: 1e-3, ...more }, 2);
-    const times = Array.from({ length: transfers }, () => network.transfer(0, 1, bytes(size), seconds(0)));
-    times.sort((a, b) => a - b);
-    const quantile = (part: number): number => times[Math.floor(part * times.length)]!;
-    return quantile(0.95) / quantile(0.5);
-  };
-  const sizes = [10e3, 100e3, 1e6, 10e6];
-  const row = (what: string, more: NetworkOptions): Row => ({
-    kind: "published",
-    test: `loss of 0.1 %, p95 / median for 10 kB, 100 kB, 1 MB, 10 MB: ${what}`,
-    cases: sizes.length * transfers,
-    model: sizes.map((size) => ratioOf(size, more).toFixed(2)).join(", "),
-    reference: "3–4 in real TCP",
-  });
-  return [row("default", {}), row("Reno", { congestion: "reno" })];
 };
