@@ -100,5 +100,5 @@ Exit codes: 0 done, 1 the report cannot be written, 2 the command line is wrong.
 Examples:
   npx atoll plan parameters=1e9 layers=24 stepSeconds=0.1 strategy=diloco bitsPerParameter=16
   npx atoll plan model=xl device=h100 tokens=65536 nodes=8 strategy=streamingdiloco
-  npx atoll plan parameters=7e9 layers=32 stepSeconds=1 nodes=16 network.bandwidth=1e9 --report plan.html
+  npx atoll plan parameters=7e9 layers=32 stepSeconds=1 nodes=16 --report plan.html
 `;
