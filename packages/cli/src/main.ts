@@ -23,6 +23,11 @@ const commands: readonly CommandEntry[] = [
     load: async (): Promise<Command> => (await import("./commands/doctor.ts")).doctorCommand,
   },
   {
+    name: "compare",
+    summary: "run a matrix of options; which wins where, and why",
+    load: async (): Promise<Command> => (await import("./commands/compare.ts")).compareCommand,
+  },
+  {
     name: "reprice",
     summary: "time a recorded run on other networks, without training again",
     load: async (): Promise<Command> => (await import("./commands/reprice.ts")).repriceCommand,

@@ -1,3 +1,13 @@
+export {
+  type Cell,
+  type CellResult,
+  type CompareOptions,
+  type Comparison,
+  compareCells,
+  type Prices,
+} from "./compare/comparison.ts";
+export { comparisonJson, comparisonText } from "./compare/comparisonTable.ts";
+export { type RunFacts, runFacts } from "./compare/runFacts.ts";
 export { planNotes } from "./plan/notes.ts";
 export type { Plan, PlanOptions, PlanSchedule, RequiredBandwidth } from "./plan/plan.ts";
 export { PLAN_SCHEDULES, planRun } from "./plan/plan.ts";
@@ -5,6 +15,7 @@ export { renderPlan } from "./plan/planPage.ts";
 export { type PlanRecord, planText } from "./plan/planText.ts";
 export type { RunRecord } from "./record.ts";
 export { renderReport } from "./report/report.ts";
+export { latencyShare } from "./reprice/latencyShare.ts";
 export { checkRepriceable, type RepriceOptions, reprice } from "./reprice/reprice.ts";
 export { type RunCosts, runCosts } from "./runCosts.ts";
 export { summaryTable } from "./summaryTable.ts";

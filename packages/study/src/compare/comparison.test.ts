@@ -1,0 +1,115 @@
+// A comparison of invented runs whose winners, costs and bounds are known.
+
+import { expect, test } from "vitest";
+import { type Cell, compareCells } from "./comparison.ts";
+import { comparisonJson, comparisonText } from "./comparisonTable.ts";
+import type { RunFacts } from "./runFacts.ts";
+import { verdictsOf } from "./verdicts.ts";
+
+const prices = { nodeHour: 3.6, gigabyte: 0.1 };
+
+interface Invented {
+  readonly seed?: number;
+  /** Seconds of a step. */
+  readonly pace: number;
+  /** By step, from 1. */
+  readonly losses: readonly number[];
+  readonly computeShare?: number;
+}
+
+/** Two nodes that send a GB a step. */
+function run({ seed = 0, pace, losses, computeShare = 0.2 }: Invented): RunFacts {
+  const steps = losses.length;
+  const seconds = steps * pace;
+  return {
+    seed,
+    steps,
+    costs: {
+      simulatedSeconds: seconds,
+      computeSeconds: computeShare * seconds,
+      communicationSeconds: (1 - computeShare) * seconds,
+      waitingSeconds: 0,
+      totalBytes: steps * 1e9,
+      nodes: 2,
+    },
+    curveOf: "evaluations",
+    curve: losses.map((loss, i) => ({ step: i + 1, time: (i + 1) * pace, bytes: (i + 1) * 1e9, loss })),
+    loss: losses.at(-1)!,
+    accuracy: null,
+  };
+}
+
+const cell = (varied: Cell["varied"], runs: readonly RunFacts[], more: Partial<Cell> = {}): Cell => ({
+  label: Object.entries(varied)
+    .map((pair) => pair.join("="))
+    .join(" "),
+  varied,
+  runs,
+  failures: [],
+  latencyShare: null,
+  ...more,
+});
+
+const falling = [4, 3, 2, 1];
+const slow = cell({ strategy: "ddp", nodes: "2" }, [run({ pace: 10, losses: falling })], {
+  latencyShare: 0.1,
+});
+const fast = cell({ strategy: "diloco", nodes: "2" }, [run({ pace: 1, losses: [4, 3, 3, 2] })], {
+  latencyShare: 0.9,
+});
+
+test("by default the target is the lowest loss that every run comes to; costs are those of time and bytes", () => {
+  const { target, cells } = compareCells([slow, fast], { prices });
+  expect(target).toEqual({ loss: 2, given: false });
+  expect(cells.map(({ toTarget }) => toTarget!.seconds!.mean)).toEqual([30, 4]);
+  // Two nodes at $3.6 an hour for 30 s are 6 cents, 3 GB are 30 cents.
+  expect(cells[0]!.toTarget!.dollars!.mean).toBeCloseTo(0.36, 12);
+  expect(cells.map(({ bound }) => bound)).toEqual(["bandwidth", "latency"]);
+});
+
+test("the winner of each place is the first at the target, with the reason", () => {
+  const comparison = compareCells([slow, fast], { prices, targetLoss: 3 });
+  expect(verdictsOf(comparison)).toEqual([
+    {
+      place: "nodes=2",
+      winner: "strategy=diloco",
+      cheapest: "strategy=diloco",
+      text: "strategy=diloco comes to loss 3.000 in 2 s, 10.0 times as fast as strategy=ddp (20 s); one run of each says nothing of chance. By then it has sent 2 GB, the other 2 GB; it is bound by latency (20.0 % of the time computing), the other bound by bandwidth (20.0 % of the time computing).",
+    },
+  ]);
+});
+
+test("who does not come to the target in every run does not win; nobody wins where nobody does", () => {
+  const hard = compareCells([slow, fast], { prices, targetLoss: 1 });
+  expect(verdictsOf(hard)[0]).toMatchObject({ winner: "strategy=ddp" });
+  expect(verdictsOf(hard)[0]!.text).toContain("strategy=diloco does not come there in every run.");
+  expect(comparisonText(hard)).toContain("not reached");
+  const impossible = compareCells([slow, fast], { prices, targetLoss: 0.5 });
+  expect(verdictsOf(impossible)[0]).toMatchObject({ winner: null, text: "No run comes to loss 0.5000." });
+});
+
+test("repeats decide whether a difference may be chance", () => {
+  const repeats = (strategy: string, paces: readonly number[]): Cell =>
+    cell(
+      { strategy },
+      paces.map((pace, seed) => run({ seed, pace, losses: falling })),
+    );
+  const textFor = (...paces: readonly number[]): string =>
+    verdictsOf(compareCells([repeats("a", [10, 10.1, 10.2]), repeats("b", paces)], { prices }))[0]!.text;
+  expect(textFor(20, 20.1, 20.2)).not.toContain("chance");
+  expect(textFor(10.1, 10.2, 10.3)).toContain("may be chance");
+});
+
+test("cells that failed, diverged or computed only are told of, and break nothing", () => {
+  const failed = cell({ strategy: "x" }, [], { failures: ["It broke."] });
+  const diverged = cell({ strategy: "y" }, [run({ pace: 1, losses: [Number.NaN, Number.NaN] })]);
+  const alone = cell({ strategy: "z" }, [run({ pace: 1, losses: falling, computeShare: 1 })]);
+  const comparison = compareCells([failed, diverged, alone], { prices });
+  expect(comparison.target).toEqual({ loss: 1, given: false });
+  const text = comparisonText(comparison);
+  expect(text).toContain("FAILED  strategy=x: It broke.");
+  expect(text).toContain("strategy=z comes to loss 1.000");
+  expect(comparison.cells[2]!.bound).toBe("compute");
+  expect(JSON.parse(JSON.stringify(comparisonJson(comparison))).cells).toHaveLength(3);
+  expect(verdictsOf(compareCells([failed], { prices }))[0]!.winner).toBeNull();
+});

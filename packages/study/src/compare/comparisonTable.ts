@@ -1,0 +1,101 @@
+// The table that a terminal shows at the end of a comparison, and the same as JSON.
+
+import { type ConfigTree, formatBytes, formatSeconds } from "@atoll/core";
+import { formatLoss, formatPercent } from "../format.ts";
+import { textTable } from "../textTable.ts";
+import type { CellResult, Comparison } from "./comparison.ts";
+import type { Interval } from "./interval.ts";
+import { verdictsOf } from "./verdicts.ts";
+
+/** "$1.23", "$0.0012". */
+export const formatDollars = (dollars: number): string =>
+  dollars >= 0.995 || dollars === 0 ? `$${dollars.toFixed(2)}` : `$${Number(dollars.toPrecision(2))}`;
+
+/** "12.1 s", and with repeats the half width of the 95 % interval: "12.1 s ± 1.3 s". */
+export function formatInterval(interval: Interval | null, format: (value: number) => string): string {
+  if (interval === null) return "–";
+  const { mean, high } = interval;
+  return high === null || high === mean ? format(mean) : `${format(mean)} ± ${format(high - mean)}`;
+}
+
+export const tableHead: readonly string[] = [
+  "",
+  "loss",
+  "accuracy",
+  "time",
+  "sent",
+  "cost",
+  "to target",
+  "cost to target",
+  "bound by",
+];
+
+/** A row of the table; a cell without any run that came to its end says so. */
+export function tableRow(cell: CellResult): readonly string[] {
+  const { label, loss, accuracy, seconds, bytes, dollars, bound, toTarget } = cell;
+  return [
+    label || "the run",
+    formatInterval(loss, formatLoss),
+    formatInterval(accuracy, (value) => formatPercent(value, 1)),
+    formatInterval(seconds, formatSeconds),
+    formatInterval(bytes, formatBytes),
+    formatInterval(dollars, formatDollars),
+    toTargetText(cell),
+    formatInterval(toTarget?.dollars ?? null, formatDollars),
+    bound ?? "–",
+  ];
+}
+
+function toTargetText({ toTarget, runs }: CellResult): string {
+  if (toTarget === null || runs.length === 0) return "–";
+  if (toTarget.reached === 0) return "not reached";
+  const some = toTarget.reached < runs.length ? ` (${toTarget.reached} of ${runs.length})` : "";
+  return formatInterval(toTarget.seconds, formatSeconds) + some;
+}
+
+/** What the numbers rest on, in a sentence or two. */
+export function comparisonNotes({ target, prices, cells }: Comparison): readonly string[] {
+  const repeats = Math.max(0, ...cells.map(({ runs }) => runs.length));
+  return [
+    ...(target === null
+      ? []
+      : [
+          `Target: loss ${formatLoss(target.loss)}, ${target.given ? "as asked for" : "the lowest that every run comes to"}.`,
+        ]),
+    `Cost: $${prices.nodeHour} a node-hour, $${prices.gigabyte} a GB sent.`,
+    ...(repeats > 1 ? [`± is half the 95 % interval over the repeats (Student's t).`] : []),
+  ];
+}
+
+/** Table, notes, verdicts and failures as text, ending with a newline. */
+export function comparisonText(comparison: Comparison): string {
+  const { cells } = comparison;
+  const failures = cells.flatMap(({ label, failures }) =>
+    failures.map((reason) => `FAILED  ${label || "the run"}: ${reason}`),
+  );
+  const verdicts = verdictsOf(comparison).map(({ place, text }) => `${place}: ${text}`);
+  const lines = [
+    ...textTable(tableHead, cells.map(tableRow)),
+    "",
+    ...comparisonNotes(comparison),
+    "",
+    ...verdicts,
+    ...failures,
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+/** The same as JSON. Seconds are simulated; bytes are those of all nodes together. */
+export function comparisonJson(comparison: Comparison): ConfigTree {
+  const { target, prices, cells } = comparison;
+  const json = {
+    target,
+    prices,
+    cells: cells.map(({ runs, ...cell }) => ({
+      ...cell,
+      runs: runs.map(({ seed, loss, accuracy, costs }) => ({ seed, loss, accuracy, ...costs })),
+    })),
+    verdicts: verdictsOf(comparison),
+  };
+  return json as unknown as ConfigTree;
+}

@@ -1,0 +1,124 @@
+// Which contender wins where, and why: cells with the same nodes, network and machines are one place, what else differs
+// makes the contenders.
+
+import { formatBytes, formatSeconds } from "@atoll/core";
+import { formatLoss, formatPercent } from "../format.ts";
+import type { Bound, CellResult, Comparison } from "./comparison.ts";
+import { isApart } from "./interval.ts";
+
+/** Options that say where a run takes place; all others say what is done there. */
+const PLACES = /^(network|nodes|compute|faults|partition)(\.|$)/;
+
+export interface Place {
+  /** "network.profile=wan nodes=4"; "everywhere" where the cells do not differ in that. */
+  readonly label: string;
+  readonly cells: readonly CellResult[];
+}
+
+export interface Verdict {
+  readonly place: string;
+  /** The contender that comes to the target first; null where none does, or there is but one. */
+  readonly winner: string | null;
+  /** The one that comes to it for the least money. */
+  readonly cheapest: string | null;
+  /** In sentences. */
+  readonly text: string;
+}
+
+const textOf = (options: readonly (readonly [string, string])[], otherwise: string): string =>
+  options.map(([name, value]) => `${name}=${value}`).join(" ") || otherwise;
+
+/** "strategy=ddp". */
+export const contenderOf = ({ varied }: Pick<CellResult, "varied">): string =>
+  textOf(
+    Object.entries(varied).filter(([name]) => !PLACES.test(name)),
+    "the run",
+  );
+
+const placeOf = ({ varied }: CellResult): string =>
+  textOf(
+    Object.entries(varied).filter(([name]) => PLACES.test(name)),
+    "everywhere",
+  );
+
+/** The cells by place, in their order. */
+export function placesOf(cells: readonly CellResult[]): readonly Place[] {
+  const places = Map.groupBy(cells, placeOf);
+  return [...places].map(([label, inside]) => ({ label, cells: inside }));
+}
+
+export function verdictsOf(comparison: Comparison): readonly Verdict[] {
+  return placesOf(comparison.cells).map((place) => verdictOf(place, comparison));
+}
+
+type Kind = "seconds" | "dollars";
+
+/** Those that came to the target in all their runs, the best first. */
+const ranked = (cells: readonly CellResult[], kind: Kind): readonly CellResult[] =>
+  cells
+    .filter(({ toTarget, runs }) => toTarget !== null && runs.length > 0 && toTarget.reached === runs.length)
+    .toSorted((a, b) => a.toTarget![kind]!.mean - b.toTarget![kind]!.mean);
+
+function verdictOf({ label, cells }: Place, { target }: Comparison): Verdict {
+  const order = ranked(cells, "seconds");
+  const [first, second] = order;
+  const loss = target === null ? "" : `loss ${formatLoss(target.loss)}`;
+  if (first === undefined)
+    return { place: label, winner: null, cheapest: null, text: `No run comes to ${loss || "a loss"}.` };
+  const cheapest = contenderOf(ranked(cells, "dollars")[0]!);
+  const seconds = first.toTarget!.seconds!.mean;
+  const opening = `${contenderOf(first)} comes to ${loss} in ${formatSeconds(seconds)}`;
+  const others = cells.filter((cell) => !order.includes(cell)).map(contenderOf);
+  const missed =
+    others.length === 0
+      ? ""
+      : ` ${others.join(" and ")} ${others.length === 1 ? "does" : "do"} not come there in every run.`;
+  if (second === undefined)
+    return {
+      place: label,
+      winner: contenderOf(first),
+      cheapest,
+      text: `${opening}; it is ${boundText(first)}.${missed}`,
+    };
+  return {
+    place: label,
+    winner: contenderOf(first),
+    cheapest,
+    text: `${opening}, ${against(first, second)}. ${reasonOf(first, second)}${missed}`,
+  };
+}
+
+/** "5.2 times sooner than strategy=ddp (62 s)", and whether the repeats can tell. */
+function against(first: CellResult, second: CellResult): string {
+  const mine = first.toTarget!.seconds!;
+  const other = second.toTarget!.seconds!;
+  const rival = `${contenderOf(second)} (${formatSeconds(other.mean)})`;
+  if (other.mean === mine.mean) return `as soon as ${rival}`;
+  const apart = isApart(mine, other);
+  const doubt =
+    apart === null
+      ? "; one run of each says nothing of chance"
+      : apart
+        ? ""
+        : "; their 95 % intervals overlap, so this may be chance";
+  return `${(other.mean / mine.mean).toPrecision(3)} times as fast as ${rival}${doubt}`;
+}
+
+function reasonOf(first: CellResult, second: CellResult): string {
+  const mine = first.toTarget!.bytes!.mean;
+  const other = second.toTarget!.bytes!.mean;
+  const bytes = `By then it has sent ${formatBytes(mine)}, the other ${formatBytes(other)}`;
+  return `${bytes}; it is ${boundText(first)}, the other ${boundText(second)}.`;
+}
+
+const words: Readonly<Record<Bound, string>> = {
+  compute: "bound by compute",
+  latency: "bound by latency",
+  bandwidth: "bound by bandwidth",
+  communication: "bound by communication",
+};
+
+function boundText({ bound, computeShare }: CellResult): string {
+  if (bound === null || computeShare === null) return "bound by nothing that took time";
+  return `${words[bound]} (${formatPercent(computeShare, 1)} of the time computing)`;
+}
