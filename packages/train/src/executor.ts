@@ -49,8 +49,11 @@ export interface Executor extends AsyncDisposable {
   readonly flopsPerStep: number;
   /** A new node's vectors, all zeros. */
   allocate(): Replica;
-  /** Forward and backward for one step: writes the replica's gradients and buffers; returns the batch's mean loss. */
-  gradient(replica: Replica, batch: StepBatch): Promise<number>;
+  /**
+   * Forward and backward for one step: writes the replica's gradients and buffers; returns the batch's mean loss.
+   * @param afterwards operations to be done next, in their order: in one go where that spares a message to a worker
+   */
+  gradient(replica: Replica, batch: StepBatch, afterwards?: readonly LocalTask[]): Promise<number>;
   /** Applies the optimizer to the replica's gradients; `count` is the number of updates done before. */
   update(replica: Replica, count: number): Promise<void>;
   /** Steps of gradient and update; returns each step's loss. `count` is the number of updates done before. */

@@ -87,8 +87,10 @@ class InProcessExecutor implements Executor {
     return replicaOver(this.#layout, new Float32Array(this.#layout.length));
   }
 
-  gradient(replica: Replica, batch: StepBatch): Promise<number> {
-    return this.#gradient(replica, batch, 0);
+  async gradient(replica: Replica, batch: StepBatch, afterwards: readonly LocalTask[] = []): Promise<number> {
+    const loss = await this.#gradient(replica, batch, 0);
+    for (const task of afterwards) runLocally(task);
+    return loss;
   }
 
   async update({ parameters, gradients, slots }: Replica, count: number): Promise<void> {

@@ -14,6 +14,7 @@ import type { ComputeModel } from "./compute.ts";
 import type { Sampler, SamplerPosition } from "./data/index.ts";
 import type { Executor, StepBatch } from "./executor.ts";
 import { type Adversity, FaultyNode } from "./faults/faultyNode.ts";
+import type { LocalTask } from "./localOperations.ts";
 import type { StepRecorder } from "./recorder.ts";
 import type { Replica } from "./replica.ts";
 import {
@@ -69,6 +70,10 @@ export class TrainNode {
   /** The gradient step under way: when it began, and how long it computes. */
   #computing = { from: seconds(0), duration: seconds(0) };
   #preparing = false;
+  /** Set while gradients are being computed, or are about to be. */
+  #untilGradients: PromiseWithResolvers<void> | undefined;
+  /** Operations that are to be done with the gradients; undefined once these have been asked for. */
+  #withGradients: LocalTask[] | undefined;
 
   constructor(
     options: TrainNodeOptions,
@@ -96,7 +101,8 @@ export class TrainNode {
       computed: (part) => this.#computed(part),
       sharedRandom: random.derive("strategy"),
       local: {
-        run: (task) => options.executor.run(task),
+        gradients: () => this.#untilGradients?.promise ?? Promise.resolve(),
+        run: (task) => this.#runLocally(task),
         // What is prepared is part of the gradient's own work, which is on the clock as a whole.
         until: (work) => (this.#preparing ? work : options.clock.work(seconds(0), work)),
       },
@@ -199,16 +205,35 @@ export class TrainNode {
 
   /** Gradients, and what the strategy makes of them before it needs the others. */
   async #gradient(strategy: GradientStrategy, batch: StepBatch): Promise<number> {
-    const loss = await this.#options.executor.gradient(this.#options.replica, batch);
+    const { executor, replica } = this.#options;
     // Where nodes may be missing it is not known yet who takes part: it is prepared when the exchange begins.
-    if (strategy.prepare === undefined || this.#faulty !== undefined) return loss;
+    if (strategy.prepare === undefined || this.#faulty !== undefined)
+      return executor.gradient(replica, batch);
     this.#preparing = true;
+    const untilGradients = Promise.withResolvers<void>();
+    this.#untilGradients = untilGradients;
+    const tasks: LocalTask[] = [];
+    this.#withGradients = tasks;
     try {
-      await strategy.prepare(this.#strategyNode, this.strategyState);
+      const prepared = strategy.prepare(this.#strategyNode, this.strategyState);
+      this.#withGradients = undefined;
+      const computed = executor.gradient(replica, batch, tasks).then((loss) => {
+        untilGradients.resolve();
+        return loss;
+      });
+      const [loss] = await Promise.all([computed, prepared]);
+      return loss;
     } finally {
       this.#preparing = false;
+      this.#untilGradients = undefined;
+      this.#withGradients = undefined;
     }
-    return loss;
+  }
+
+  #runLocally(task: LocalTask): Promise<void> {
+    if (this.#withGradients === undefined) return this.#options.executor.run(task);
+    this.#withGradients.push(task);
+    return this.#untilGradients!.promise;
   }
 
   async #localSteps(

@@ -61,8 +61,20 @@ export interface Memories {
 export type UpdateSteps = readonly FusedUpdate[] | ScalarTable;
 export type ScalarTable = Readonly<Record<string, Float32Array>>;
 
+/** A `LocalTask` whose vectors are told by where they lie. */
+export interface RemoteTask {
+  readonly operation: OperationName;
+  readonly vectors: Readonly<Record<string, VectorAddress>>;
+  readonly numbers: OperationNumbers;
+}
+
 export type Task =
-  | { readonly kind: "gradient"; readonly block: VectorAddress; readonly batch: StepBatch }
+  | {
+      readonly kind: "gradient";
+      readonly block: VectorAddress;
+      readonly batch: StepBatch;
+      readonly afterwards: readonly RemoteTask[];
+    }
   | { readonly kind: "update"; readonly block: VectorAddress; readonly steps: UpdateSteps }
   | {
       readonly kind: "localSteps";
@@ -70,12 +82,7 @@ export type Task =
       readonly batch: StepBatch;
       readonly steps: UpdateSteps;
     }
-  | {
-      readonly kind: "local";
-      readonly operation: OperationName;
-      readonly vectors: Readonly<Record<string, VectorAddress>>;
-      readonly numbers: OperationNumbers;
-    }
+  | { readonly kind: "local"; readonly task: RemoteTask }
   | {
       readonly kind: "evaluate";
       readonly parameters: Float32Array;
@@ -104,8 +111,11 @@ export class TrainingSession {
 
   async run(task: Task): Promise<TaskResult> {
     switch (task.kind) {
-      case "gradient":
-        return Float64Array.of(await this.#gradient(this.#replica(task.block), task.batch, 0));
+      case "gradient": {
+        const loss = await this.#gradient(this.#replica(task.block), task.batch, 0);
+        for (const next of task.afterwards) this.#do(next);
+        return Float64Array.of(loss);
+      }
       case "update":
         await this.#update(task.block, task.steps, 0);
         return new Float64Array(0);
@@ -114,13 +124,17 @@ export class TrainingSession {
           ? this.#loopedSteps(this.#setup.update.loop, task)
           : this.#separateSteps(task);
       case "local":
-        localOperations[task.operation](this.#vectors(task.vectors), task.numbers);
+        this.#do(task.task);
         return new Float64Array(0);
       case "evaluate":
         return this.#evaluate(task);
       default:
         return unreachable(task);
     }
+  }
+
+  #do({ operation, vectors, numbers }: RemoteTask): void {
+    localOperations[operation](this.#vectors(vectors), numbers);
   }
 
   #vectors(addresses: Readonly<Record<string, VectorAddress>>): OperationVectors {

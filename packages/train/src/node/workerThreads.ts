@@ -27,7 +27,15 @@ import {
   updateFunction,
 } from "../programs.ts";
 import { type Replica, type ReplicaLayout, replicaLayout, replicaOver } from "../replica.ts";
-import type { Memories, Setup, Task, TaskResult, UpdateMode, UpdateSteps } from "./trainingSession.ts";
+import type {
+  Memories,
+  RemoteTask,
+  Setup,
+  Task,
+  TaskResult,
+  UpdateMode,
+  UpdateSteps,
+} from "./trainingSession.ts";
 import { WorkerPool } from "./workerPool.ts";
 
 export type Workers = WorkerPool<Task, TaskResult, Setup | Memories>;
@@ -96,8 +104,20 @@ class WorkerExecutor implements Executor {
     return replicaOver(this.#layout, block);
   }
 
-  async gradient({ block }: Replica, batch: StepBatch): Promise<number> {
-    const [loss] = await this.#run({ kind: "gradient", block: this.#addressOf(block), batch });
+  async gradient(
+    { block }: Replica,
+    batch: StepBatch,
+    afterwards: readonly LocalTask[] = [],
+  ): Promise<number> {
+    const remote = afterwards.map((task) => this.#remote(task));
+    const together = remote.every((task) => task !== undefined) ? remote : [];
+    const [loss] = await this.#run({
+      kind: "gradient",
+      block: this.#addressOf(block),
+      batch,
+      afterwards: together,
+    });
+    if (together.length < afterwards.length) for (const task of afterwards) await this.run(task);
     return loss!;
   }
 
@@ -111,14 +131,10 @@ class WorkerExecutor implements Executor {
   }
 
   /** On a worker, unless a vector is a plain array, which a worker would not see. */
-  async run({ operation, vectors, numbers }: LocalTask): Promise<void> {
-    const addresses: Record<string, VectorAddress> = {};
-    for (const [name, vector] of Object.entries(vectors)) {
-      const address = this.#addressIn(vector);
-      if (address === undefined) return runLocally({ operation, vectors, numbers });
-      addresses[name] = address;
-    }
-    await this.#run({ kind: "local", operation, vectors: addresses, numbers });
+  async run(task: LocalTask): Promise<void> {
+    const remote = this.#remote(task);
+    if (remote === undefined) runLocally(task);
+    else await this.#run({ kind: "local", task: remote });
   }
 
   async evaluate(
@@ -155,6 +171,17 @@ class WorkerExecutor implements Executor {
     const address = this.#addresses.get(block);
     invariant(address, "replicas are this executor's own");
     return address;
+  }
+
+  /** An operation as workers are told of it; undefined if they do not see all of its vectors. */
+  #remote({ operation, vectors, numbers }: LocalTask): RemoteTask | undefined {
+    const addresses: Record<string, VectorAddress> = {};
+    for (const [name, vector] of Object.entries(vectors)) {
+      const address = this.#addressIn(vector);
+      if (address === undefined) return undefined;
+      addresses[name] = address;
+    }
+    return { operation, vectors: addresses, numbers };
   }
 
   /** The address of a vector, or of a part of one, if it lies in this executor's memory. */

@@ -63,6 +63,7 @@ export function oneBitAdam({
     const { mean, residual } = momentsOf(state);
     const members = communicator.worldSize;
     if (members === 1) {
+      await local.gradients();
       decayAndAdd(mean, gradients, { decay: b1, factor: 1 - b1 });
       return plain;
     }

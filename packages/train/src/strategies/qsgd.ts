@@ -53,7 +53,10 @@ export function qsgd({ optimizer = adamW(), ...given }: QsgdOptions = {}): Gradi
   const { prepare, take } = preparation(async (node) => {
     const { gradients, communicator, sharedRandom, step, local } = node;
     const random = sharedRandom.derive("rounding", communicator.rank, step);
-    if (!inBytes) return toWords(stochastic({ levels, blockSize, random }).encode(gradients));
+    if (!inBytes) {
+      await local.gradients();
+      return toWords(stochastic({ levels, blockSize, random }).encode(gradients));
+    }
     const vectors = { gradients, message: message(node) };
     const numbers = { blockSize, key0: random.key[0], key1: random.key[1] };
     await local.until(local.run({ operation: "qsgdEncode", vectors, numbers }));

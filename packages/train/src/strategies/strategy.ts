@@ -18,6 +18,11 @@ export interface StrategyState {
 
 /** The node's own arithmetic, done on a worker thread where there is one. */
 export interface LocalWork {
+  /**
+   * Ends when this step's gradients are there. Only `prepare` is called before that: operations that it starts at once are
+   * done right after the gradients, by the same worker.
+   */
+  gradients(): Promise<void>;
   /** Starts an operation; its vectors must not be touched until the promise has ended. */
   run(task: LocalTask): Promise<void>;
   /** Waits for such operations. It takes no simulated time. */
@@ -74,8 +79,9 @@ export interface GradientStrategy extends StrategyBase {
    */
   readonly exchangesFrom?: number | undefined;
   /**
-   * What the node does on its gradients before it needs the others, on the worker threads: called as soon as there are
-   * gradients, while other nodes still compute theirs. Nothing may be awaited in it but `node.local`.
+   * What the node does on its gradients before it needs the others, on the worker threads, while other nodes still compute
+   * theirs. It is called before there are gradients: what it does not leave to `node.local.run` has to wait for
+   * `node.local.gradients()`. Nothing may be awaited in it but `node.local`.
    */
   prepare?(node: StrategyNode, state: StrategyState): Promise<void>;
   /** Replaces `node.gradients` by what the optimizer shall apply. */

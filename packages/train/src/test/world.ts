@@ -49,7 +49,11 @@ export async function onRanks(
         share: shares?.[rank] ?? 1 / worldSize,
         computed: () => Promise.resolve(),
         sharedRandom: random.derive("strategy"),
-        local: { run: async (task: LocalTask) => runLocally(task), until: <T>(work: Promise<T>) => work },
+        local: {
+          gradients: () => Promise.resolve(),
+          run: async (task: LocalTask) => runLocally(task),
+          until: <T>(work: Promise<T>) => work,
+        },
       };
       return body(node, rank, clock.forRank(rank));
     }),
