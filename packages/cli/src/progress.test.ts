@@ -92,6 +92,56 @@ test("a download is one redrawn line on a terminal, and its name once elsewhere"
   }
 });
 
+const crash = (time: number): RunEvent => ({
+  type: "fault",
+  kind: "crash",
+  time,
+  ranks: [1],
+  message: "Node 1 crashed.",
+});
+
+test.each([true, false])(
+  "faults: the first ones in words, the rest counted (interactive %s)",
+  (interactive) => {
+    const { progress, text } = screen(interactive, 80, 400);
+    progress.show(started);
+    for (let i = 0; i < 5000; i++) progress.show(crash(i));
+    expect(text()).toContain("at 0 s: Node 1 crashed.\nat 1 s: Node 1 crashed.\n");
+    expect(text().match(/Node 1 crashed/g)).toHaveLength(20);
+    progress.show(finished);
+    expect(text()).toMatch(/… and 4980 more faults\n$/);
+  },
+);
+
+test("faults that come all at once are a few lines, and those between are counted before the next", () => {
+  const { progress, text } = screen(false, 80, 10);
+  for (let i = 0; i < 101; i++) progress.show(crash(1));
+  expect(text().trimEnd().split("\n")).toEqual([
+    ...new Array<string>(5).fill("at 1 s: Node 1 crashed."),
+    "… and 95 more faults",
+    "at 1 s: Node 1 crashed.",
+  ]);
+});
+
+test("steps that are done again after a roll-back give no second plain line, nor do their evaluations", () => {
+  const { progress, text } = screen(false, 80, 1);
+  const loss = { local: 1, global: 1 };
+  progress.show(started);
+  for (const last of [50, 70]) {
+    for (let step = 1; step <= last; step++) progress.show(stepDone(step));
+    const { step, time, bytesSent } = stepDone(30);
+    progress.show({ type: "evaluation", split: "validation", step, time, bytesSent, loss, accuracy: null });
+  }
+  expect(text().match(/step 30: validation/g)).toHaveLength(1);
+  expect(text().match(/step +\d+(?=\/)/g)).toEqual(["step  20", "step  40", "step  60"]);
+});
+
+test("a warning is shown once", () => {
+  const { progress, text } = screen(false, 80, 1);
+  for (let i = 0; i < 3; i++) progress.show({ type: "warning", message: "Ring instead." });
+  expect(text()).toBe("warning: Ring instead.\n");
+});
+
 test("a loss that is no number is said once, in words", () => {
   const { progress, text } = screen(false, 80, 1);
   progress.show(started);

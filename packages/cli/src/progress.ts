@@ -1,12 +1,22 @@
 // Shows a run as it goes: one line that is redrawn on a terminal, a plain line now and then elsewhere.
 
-import { formatBytes, formatSeconds, type RunEvent, type StepDone } from "@atoll/core";
+import {
+  type Evaluated,
+  type FaultHappened,
+  formatBytes,
+  formatSeconds,
+  type RunEvent,
+  type StepDone,
+} from "@atoll/core";
 import type { DownloadProgress } from "@atoll/train/node";
+import { LineBudget } from "./lineBudget.ts";
 import type { Terminal } from "./terminal.ts";
 
 const REDRAW_MS = 100;
 /** Plain lines are for logs: about this many a run. */
 const PLAIN_LINES = 20;
+/** The first faults tell what goes on; the report has all of them in a figure. */
+const FAULT_LINES = { perSecond: 5, perRun: 20 };
 const BAR_WIDTH = 24;
 /** A narrower bar shows nothing that the step does not. */
 const LEAST_BAR_WIDTH = 6;
@@ -14,7 +24,12 @@ const LEAST_BAR_WIDTH = 6;
 /** A reader of events that draws progress on a terminal's standard error. */
 export class Progress {
   readonly #terminal: Terminal;
+  readonly #faultLines = new LineBudget(FAULT_LINES);
+  readonly #warnings = new Set<string>();
   #maxSteps = 0;
+  // Steps that a roll-back undid are done again: plain lines and evaluations are for those not come to before.
+  #furthest = 0;
+  #evaluated = 0;
   #drawnAt = 0;
   #open = false;
   #downloading = "";
@@ -27,13 +42,10 @@ export class Progress {
   show(event: RunEvent): void {
     if (event.type === "runStarted") this.#maxSteps = event.maxSteps;
     else if (event.type === "step") this.#step(event);
-    else if (event.type === "evaluation" && event.split === "validation") {
-      const { local, global } = event.loss;
-      this.note(
-        `step ${event.step}: validation loss ${formatLoss(local)} local, ${formatLoss(global)} global${accuracies(event.accuracy)}`,
-      );
-    } else if (event.type === "checkpoint") this.note(`step ${event.step}: checkpoint ${event.path}`);
-    else if (event.type === "warning") this.note(`warning: ${event.message}`);
+    else if (event.type === "evaluation") this.#evaluation(event);
+    else if (event.type === "checkpoint") this.note(`step ${event.step}: checkpoint ${event.path}`);
+    else if (event.type === "warning") this.#warn(event.message);
+    else if (event.type === "fault") this.#fault(event);
     else if (event.type === "runFinished") this.#close();
   }
 
@@ -57,6 +69,31 @@ export class Progress {
     this.#terminal.error(`${text}\n`);
   }
 
+  #evaluation({ split, step, loss: { local, global }, accuracy }: Evaluated): void {
+    if (split !== "validation" || step <= this.#evaluated) return;
+    this.#evaluated = step;
+    this.note(
+      `step ${step}: validation loss ${formatLoss(local)} local, ${formatLoss(global)} global${accuracies(accuracy)}`,
+    );
+  }
+
+  #warn(message: string): void {
+    if (this.#warnings.has(message)) return;
+    this.#warnings.add(message);
+    this.note(`warning: ${message}`);
+  }
+
+  #fault({ time, message }: FaultHappened): void {
+    if (!this.#faultLines.admit(this.#terminal.now())) return;
+    this.#noteHeldFaults();
+    this.note(`at ${formatSeconds(time)}: ${message}`);
+  }
+
+  #noteHeldFaults(): void {
+    const held = this.#faultLines.takeHeld();
+    if (held > 0) this.note(`… and ${held} more ${held === 1 ? "fault" : "faults"}`);
+  }
+
   #step(event: StepDone): void {
     if (!this.#diverged && !Number.isFinite(event.loss)) {
       this.#diverged = true;
@@ -66,8 +103,10 @@ export class Progress {
     }
     if (!this.#terminal.interactive) {
       const every = Math.max(1, Math.ceil(this.#maxSteps / PLAIN_LINES));
-      if (event.step % every === 0 || event.step === this.#maxSteps)
-        this.#terminal.error(`${facts(event, this.#maxSteps).join("  ")}\n`);
+      const isDue = event.step % every === 0 || event.step === this.#maxSteps;
+      if (!isDue || event.step <= this.#furthest) return;
+      this.#furthest = event.step;
+      this.#terminal.error(`${facts(event, this.#maxSteps).join("  ")}\n`);
       return;
     }
     const now = this.#terminal.now();
@@ -87,6 +126,7 @@ export class Progress {
   }
 
   #close(): void {
+    this.#noteHeldFaults();
     if (this.#open) this.#terminal.error("\n");
     this.#open = false;
   }

@@ -1,13 +1,24 @@
 // The one JSON object that a run ends with: on standard output under --json, and as summary.json.
 
 import type { ConfigTree } from "@atoll/core";
+import { type RunRecord, runFaults } from "@atoll/study";
 import type { FitResult } from "@atoll/train";
 import type { RunDirectory } from "@atoll/train/node";
 import type { Terminal } from "./terminal.ts";
 
-/** Seconds are simulated unless the name says wall; the three kinds of simulated time are means over the nodes. */
-export function runSummary(run: RunDirectory, result: FitResult, terminal: Terminal): ConfigTree {
+/**
+ * Seconds are simulated unless the name says wall; the three kinds of simulated time are means over the nodes. Faults are
+ * there if the run was to meet any.
+ * @param record the run as it stands in its directory: a resumed run's faults are those of all its parts
+ */
+export function runSummary(
+  run: RunDirectory,
+  result: FitResult,
+  record: RunRecord,
+  terminal: Terminal,
+): ConfigTree {
   const { nodes, evaluation } = result;
+  const faults = runFaults(record);
   const mean = (kind: "compute" | "communication" | "waiting"): number =>
     nodes.reduce((sum, time) => sum + time[kind], 0) / nodes.length;
   return {
@@ -27,5 +38,6 @@ export function runSummary(run: RunDirectory, result: FitResult, terminal: Termi
     bytesSent: result.bytesSent,
     parameters: result.parameterCount,
     peakRssBytes: terminal.peakRssBytes(),
+    ...(faults === null ? {} : { faults }),
   };
 }

@@ -18,5 +18,6 @@ export { renderReport } from "./report/report.ts";
 export { latencyShare } from "./reprice/latencyShare.ts";
 export { checkRepriceable, type RepriceOptions, reprice } from "./reprice/reprice.ts";
 export { type RunCosts, runCosts } from "./runCosts.ts";
+export { type FaultSummary, runFaults } from "./runFaults.ts";
 export { summaryTable } from "./summaryTable.ts";
 export { textTable } from "./textTable.ts";

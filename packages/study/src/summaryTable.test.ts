@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { summaryTable } from "./summaryTable.ts";
+import { faultyRun } from "./test/faultyRun.ts";
 import { sampleRun } from "./test/sampleRun.ts";
 
 test("a finished run", () => {
@@ -37,6 +38,15 @@ test("a run that failed before its first evaluation", () => {
     wall time         2.31 s
     "
   `);
+});
+
+test("a run that met faults: how many, and who is left", () => {
+  const table = summaryTable(faultyRun({ nodes: 5, steps: 100, rollBacks: 0.2 }));
+  expect(table).toMatch(/\nfaults {12}\d+ crash(es)?, \S+ recover(y|ies), \S+ roll-backs?\n/);
+  expect(table).toMatch(/\nnodes at the end {2}[0-5] of 5\n/);
+  expect(summaryTable(faultyRun({ rate: 0 }))).toContain(
+    "faults            no crashes, no recoveries, no roll-backs\nnodes at the end  3 of 3\n",
+  );
 });
 
 test("the wall time of a resumed run says from where it counts", () => {

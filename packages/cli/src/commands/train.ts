@@ -162,10 +162,11 @@ async function finish(
   terminal: Terminal,
 ): Promise<void> {
   const model = await run.writeModel(result);
-  const summary = runSummary(run, result, terminal);
+  const record = await readRun(run.path);
+  const summary = runSummary(run, result, record, terminal);
   run.writeSummary(summary);
   const report = await writeReport(run.path);
-  const table = summaryTable(await readRun(run.path));
+  const table = summaryTable({ ...record, summary });
   terminal.error(`\n${table}\nRun     ${run.path}\nModel   ${model}\nReport  ${report}\n`);
   if (json) terminal.output(`${JSON.stringify(summary)}\n`);
 }

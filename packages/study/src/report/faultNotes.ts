@@ -84,7 +84,7 @@ function policyNotes(policy: ConfigTree, recovery: ConfigValue | undefined): rea
   const { kind, seconds, fraction, reason } = policy;
   const missing: Readonly<Record<string, string>> = {
     wait: "When nodes are missing, the others wait for them.",
-    timeout: `When nodes are missing, the others go on ${time(seconds)} after the first of them came to an exchange.`,
+    timeout: `When nodes are missing, the others go on ${time(seconds)} after half of the nodes that run have come to an exchange.`,
     quorum: `When nodes are missing, the others go on ${time(seconds)} after ${formatPercent(numberOf(fraction), 0)} of all nodes have come to an exchange, and never with fewer.`,
     none: "Nodes do not wait for each other, so the others go on when some are missing.",
     stop: `A crash ends the run${typeof reason === "string" ? `: ${reason}` : ""}.`,

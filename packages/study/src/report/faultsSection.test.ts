@@ -60,7 +60,7 @@ test("what was set is told in words", () => {
       "On schedule: node 1 crashes at 90 s and is up again at 2 min 0 s; node 2 crashes at 90 s for good; node 0 is 2.5 times slower from 0 s on; the link between nodes 0 and 3 is down from 2 s to 3 s; a partition parts node 0 from the others from 1 s on; a partition parts nodes 0, 1, 2, 3, 4, 5, 6, 7 and 2 more from nodes 10, 11 from 1 s to 2 s.",
       "Each node crashes at random, after 1 h 0 min on average, and is down for 60 s on average.",
       "In each interval of 1 s a node is 4 times slower with a probability of 25 %.",
-      "When nodes are missing, the others go on 30 s after the first of them came to an exchange.",
+      "When nodes are missing, the others go on 30 s after half of the nodes that run have come to an exchange.",
       "A node that was lost goes on with a copy of another node’s state.",
     ]
   `);

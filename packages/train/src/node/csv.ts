@@ -1,4 +1,5 @@
-// train.csv and validation.csv as EXO Gym writes them, from the run's events.
+// train.csv and validation.csv as EXO Gym writes them, from the run's events, in the order in which they happened: a step
+// that was done again after a roll-back has a row each time, and the last one counts.
 
 import type { RunEvent } from "@atoll/core";
 

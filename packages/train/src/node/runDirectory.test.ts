@@ -165,6 +165,25 @@ describe("resuming", () => {
     expectSame(run, unbroken);
   });
 
+  test("keeps what happened between a checkpoint and its step: the state knows of it", async () => {
+    const run = create("crashed-at-the-cut");
+    await savedRun(run);
+    const fault = {
+      type: "fault",
+      kind: "crash",
+      time: 1,
+      ranks: [2],
+      message: "Node 2 crashed.",
+      until: null,
+    };
+    const log = read(run, "events.jsonl");
+    const last = log.lastIndexOf('{"type":"checkpoint"');
+    const path = join(run.path, "events.jsonl");
+    writeFileSync(path, `${log.slice(0, last)}${JSON.stringify(fault)}\n${log.slice(last)}`);
+    RunDirectory.open(runs, run.name).resumeSnapshot();
+    expect(logOf(run).slice(-2)).toMatchObject([fault, { type: "checkpoint", step: STEPS }]);
+  });
+
   test("after an interrupt, with durations that were measured", async () => {
     const controller = new AbortController();
     const options = {

@@ -198,6 +198,9 @@ export class RunDirectory implements CheckpointStore, AsyncDisposable {
         `Damaged run: ${path}: expected the event of step ${step}, which the checkpoint is of, got ${events.length} events without it. Start the run again under a new name.`,
       );
     while (end < events.length && isAtCut(events[end]!, step)) end++;
+    // Nodes may have crashed or recovered between the step and the checkpoint, which knows of it.
+    const saved = events.findLastIndex((event) => event.type === "checkpoint" && event.step === step);
+    end = Math.max(end, saved + 1);
     const kept = events.slice(0, end);
     const bytes = lines.slice(0, end).reduce((sum, line) => sum + Buffer.byteLength(line) + 1, 0);
     attempt(path, (log) => truncateSync(log, bytes));
