@@ -131,7 +131,7 @@ async function trainRun(run: MatrixRun, parts: ExperimentParts, lane: Lane): Pro
     emit: (event) => own.record(event),
   });
   await own.writeModel(result);
-  return finish(own, run, parts, runSummary(own, result, terminal));
+  return finish(own, run, parts, runSummary(own, result, await readRun(own.path), terminal));
 }
 
 async function repriceRun(
