@@ -58,7 +58,17 @@ export function resolveConfig(experiment: Experiment, given: ConfigTree): Resolv
 
 /** The options of LocalTrainer.fit that a config states. */
 export function fitOptionsOf(run: RunConfig): FitOptions {
-  const { strategy, optimizer, maxSteps, numEpochs, minibatchSize, workers: _, faults, ...rest } = run;
+  const {
+    strategy,
+    optimizer,
+    maxSteps,
+    numEpochs,
+    minibatchSize,
+    faults,
+    workers: _,
+    track: __,
+    ...rest
+  } = run;
   const { kind, ...options } = strategy as { kind: string };
   const entry = strategyEntries.find(({ name }) => name === kind)!;
   return {
@@ -90,12 +100,12 @@ export function refuseChanges(saved: ConfigTree, given: ConfigTree): void {
 const shortened = (value: string): string =>
   value.length <= LONGEST_SHOWN ? value : `${value.slice(0, LONGEST_SHOWN)}… (${value.length} characters)`;
 
-/** Options by dotted path, values as JSON. `workers` is left out: it changes no result. */
+/** Options by dotted path, values as JSON. `workers` and `track` are left out: they change no result. */
 export function flatOptions(tree: ConfigTree, prefix = ""): Map<string, string> {
   const rows = new Map<string, string>();
   for (const [name, value] of Object.entries(tree as Record<string, ConfigValue>)) {
     const path = prefix + name;
-    if (path === "workers") continue;
+    if (path === "workers" || path === "track") continue;
     if (typeof value === "object" && value !== null && !Array.isArray(value))
       for (const [inner, text] of flatOptions(value as ConfigTree, `${path}.`)) rows.set(inner, text);
     else rows.set(path, JSON.stringify(value));

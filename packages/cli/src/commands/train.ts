@@ -1,12 +1,12 @@
 // atoll train: one run of an experiment on simulated machines, from its options to its report.
 
 import { resolve } from "node:path";
-import { ConfigError, type ConfigTree, InterruptedError } from "@atoll/core";
+import { ConfigError, type ConfigTree, type EventSink, InterruptedError } from "@atoll/core";
 import { mergeConfig, parseAssignments } from "@atoll/core/config";
 import { summaryTable } from "@atoll/study";
 import { readRun, writeReport } from "@atoll/study/node";
 import type { Experiment, FitResult } from "@atoll/train";
-import { LocalTrainer, RunDirectory, startWorkers } from "@atoll/train/node";
+import { LocalTrainer, RunDirectory, startWorkers, type Tracking, trackRun } from "@atoll/train/node";
 import { parseArguments } from "../arguments.ts";
 import { createParts } from "../experimentParts.ts";
 import { builtIns } from "../experiments/index.ts";
@@ -134,6 +134,20 @@ async function trainIn(
   await using workers = startWorkers(config.run.workers);
   const resume = run.resumeSnapshot();
   const parts = await createParts(experiment, config, terminal, progress);
+  const tracking = trackRun({
+    trackers: config.run.track ?? {},
+    directory: run.path,
+    history: run.history,
+    workingDirectory: terminal.workingDirectory,
+    wallClock,
+    fetch: terminal.fetch,
+    warn: (message) => emit({ type: "warning", message }),
+  });
+  const emit: EventSink = (event) => {
+    run.record(event);
+    progress.show(event);
+    tracking.record(event);
+  };
   try {
     const result = await new LocalTrainer({ ...parts, workers, wallClock }).fit({
       ...fitOptionsOf(config.run),
@@ -141,15 +155,14 @@ async function trainIn(
       checkpoints: run,
       signal,
       ...(resume === undefined ? {} : { resume }),
-      emit(event) {
-        run.record(event);
-        progress.show(event);
-      },
+      emit,
     });
-    await finish(run, result, parsed.json, terminal);
+    await tracking.close();
+    await finish(run, result, tracking, parsed.json, terminal);
     return 0;
   } catch (error) {
     // The run's own failure is what to tell of: a report that cannot be written either is no news after it.
+    await tracking.close().catch(() => {});
     if (run.started) await closeFailed(run, error, parsed, terminal).catch(() => {});
     throw error;
   }
@@ -158,6 +171,7 @@ async function trainIn(
 async function finish(
   run: RunDirectory,
   result: FitResult,
+  { hints }: Tracking,
   json: boolean,
   terminal: Terminal,
 ): Promise<void> {
@@ -168,6 +182,7 @@ async function finish(
   const report = await writeReport(run.path);
   const table = summaryTable({ ...record, summary });
   terminal.error(`\n${table}\nRun     ${run.path}\nModel   ${model}\nReport  ${report}\n`);
+  for (const hint of hints) terminal.error(`Track   ${hint}\n`);
   if (json) terminal.output(`${JSON.stringify(summary)}\n`);
 }
 

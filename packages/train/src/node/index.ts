@@ -1,7 +1,17 @@
-// Node's side of training: worker threads, run directories, data sets from files.
+// Node's side of training: worker threads, run directories, data sets from files, trackers.
 
 export type { DataOptions, DownloadProgress } from "./data/index.ts";
 export { loadMnist, loadText, loadTinyShakespeare } from "./data/index.ts";
 export { LocalTrainer, type LocalTrainerOptions } from "./localTrainer.ts";
 export { RunDirectory } from "./runDirectory.ts";
+export {
+  type MetricRow,
+  type Tracker,
+  type TrackerContext,
+  type TrackerEntry,
+  Tracking,
+  type TrackRunOptions,
+  trackerEntries,
+  trackRun,
+} from "./trackers/index.ts";
 export { startWorkers, type Workers, workerThreads } from "./workerThreads.ts";

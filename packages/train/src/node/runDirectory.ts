@@ -54,6 +54,7 @@ export class RunDirectory implements CheckpointStore, AsyncDisposable {
   readonly config: ConfigTree;
   readonly #checkpoint: string | undefined;
   #waiting: RunEvent[] = [];
+  #history: readonly RunEvent[] = [];
   #started: boolean;
 
   private constructor(runsDirectory: string, name: string, config: ConfigTree, checkpoint?: string) {
@@ -111,6 +112,11 @@ export class RunDirectory implements CheckpointStore, AsyncDisposable {
   /** Whether the run has had its first event. */
   get started(): boolean {
     return this.#started;
+  }
+
+  /** Steps and evaluations of the log as it was cut by `resumeSnapshot`; none for a new run. */
+  get history(): readonly RunEvent[] {
+    return this.#history;
   }
 
   /** What the run goes on from, its log cut back to there; nodes' tensors are read when they are asked for. */
@@ -202,6 +208,7 @@ export class RunDirectory implements CheckpointStore, AsyncDisposable {
     const saved = events.findLastIndex((event) => event.type === "checkpoint" && event.step === step);
     end = Math.max(end, saved + 1);
     const kept = events.slice(0, end);
+    this.#history = kept.filter(({ type }) => type === "step" || type === "evaluation");
     const bytes = lines.slice(0, end).reduce((sum, line) => sum + Buffer.byteLength(line) + 1, 0);
     attempt(path, (log) => truncateSync(log, bytes));
     this.#write("train.csv", TRAIN_HEADER + trainRows(kept));
