@@ -110,3 +110,13 @@ test("every option is in the help, and its examples are accepted", async () => {
   for (const example of examples)
     expect((await plan(example.replace("  npx atoll plan ", ""))).exitCode, example).toBe(0);
 });
+
+test("docs/plan.md shows what its commands print", async () => {
+  const guide = await readFile(join(import.meta.dirname, "../../../docs/plan.md"), "utf8");
+  const examples = [...guide.matchAll(/```console\n\$ npx atoll (plan .*)\n([^`]*)```/g)];
+  expect(examples).toHaveLength(3);
+  for (const [, line, shown] of examples) {
+    const { error } = await runCommand(line!.split(" "), directory);
+    expect(error).toBe(shown);
+  }
+});

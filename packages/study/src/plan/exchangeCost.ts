@@ -2,7 +2,7 @@
 // model of collectives. Both are read off the schedule that the simulator itself would carry out, so algorithm, topology,
 // shared links, TCP's window and the limits of congestion control are in them. Jitter, lost packets, slow start and what
 // changes over time are not: the network's estimate is made without a draw.
-// Source: Thakur, Rabenseifner, Gropp, "Optimization of collective communication operations in MPICH" (2005), §3.
+// Source: Thakur, Rabenseifner, Gropp, "Optimization of collective communication operations in MPICH" (2005).
 
 import { type AllReduceChoice, bytesSentBy, type Call, int8, type Schedule, scheduleOf } from "@atoll/comm";
 import { bytes, type Random, type Rank } from "@atoll/core";

@@ -93,9 +93,9 @@ describe.each(rows)("$name", ({ strategy, options, given }) => {
       stepSeconds,
     );
     const { totalSeconds, totalBytes } = planRun(planned);
-    // What is still under way when the run ends is neither waited for nor counted by it.
+    expect(Math.abs(totalSeconds / run.simulatedSeconds - 1)).toBeLessThan(1e-3);
+    // What is still under way when the run ends is not counted by it.
     const isLate = planned.exchanges.some(({ delay = 0 }) => delay > 0);
-    expect(Math.abs(totalSeconds / run.simulatedSeconds - 1)).toBeLessThan(isLate ? 0.06 : 0.01);
     const sent = run.bytesSent.reduce((sum, bytes) => sum + bytes, 0) / nodes;
     if (!isLate) expect(totalBytes / sent).toBeCloseTo(1, 3);
   });
@@ -128,7 +128,7 @@ test.each([
   },
 );
 
-/** The one-billion-parameter model of the Streaming DiLoCo paper. */
+/** A model of the size that Streaming DiLoCo was tried at. */
 const billion: PlanOptions = {
   ...plain,
   parameters: 1e9,

@@ -2,7 +2,7 @@
 // that it needs for a given utilisation. The timeline of layers (timeline.ts) is fed with what the strategy states of its
 // traffic, at the cost that the network's own schedules have (exchangeCost.ts). Nodes are alike and steps take equally long;
 // stragglers, jitter and lost packets are what a simulated run is for.
-// Source: Douillard et al., "Streaming DiLoCo with overlapping communication" (arXiv 2501.18512), §3.4 and appendix.
+// Source: Douillard et al., "Streaming DiLoCo with overlapping communication" (arXiv 2501.18512), its simulated compute utilisation.
 
 import type { AllReduceChoice } from "@atoll/comm";
 import { ConfigError, createRandom } from "@atoll/core";

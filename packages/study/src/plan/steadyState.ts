@@ -1,7 +1,7 @@
 // What a timeline comes to in the long run: after the first rounds, what happens repeats itself with the exchanges' common
 // period, so one period says how long a step takes, and a run of any length is some of the first steps and then periods.
 // A timeline is a max-plus linear system, whose increments become periodic (Baccelli et al., "Synchronization and
-// linearity", 1992, §3.7).
+// linearity", 1992).
 
 import { ConfigError } from "@atoll/core";
 import { type Timeline, timesAfter } from "./timeline.ts";

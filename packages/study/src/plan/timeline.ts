@@ -2,7 +2,7 @@
 // pass waits for the result: a longest path through the graph of all layers' passes and exchanges. One node stands for all:
 // nodes are alike and never wait for a slower one. It knows no strategy and no network, only durations.
 // Source: the simulator of compute utilisation in Douillard et al., "Streaming DiLoCo with overlapping communication"
-// (arXiv 2501.18512), §3.4. Equations, for step t, layer l of L (0 is the first), with step time s:
+// (arXiv 2501.18512). Equations, for step t, layer l of L (0 is the first), with step time s:
 //
 //   forward(t, l)  = max(forward(t, l−1), latest arrival that layer l of step t waits for) + s/3L
 //   backward(t, l) = backward(t, l+1) + 2s/3L
