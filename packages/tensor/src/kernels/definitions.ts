@@ -166,7 +166,6 @@ export const adamDirection: ElementwiseKernel = {
   name: "adamDirection",
   vectors: ["out", "mean", "square"],
   scalars: ["meanScale", "rootScale", "eps"],
-  precision: "float64",
   formula(f) {
     const root = f.multiply(f.squareRoot(f.load("square")), f.scalar("rootScale"));
     const mean = f.multiply(f.load("mean"), f.scalar("meanScale"));

@@ -87,8 +87,17 @@ export function oneBitEncode(vectors: Vectors, { b1, blockSize, members }: Numbe
   const mean = vectors.mean!;
   const residual = vectors.residual!;
   const transcoded = vectors.transcoded!;
-  decayAndAdd(mean, vectors.gradients!, { decay: b1!, factor: 1 - b1! });
-  addVectors(mean, mean, residual);
-  transcodeShards(signs(blockSize!), mean, transcoded, members!);
-  subtractVectors(residual, mean, transcoded);
+  const gradients = vectors.gradients!;
+  // Block by block, so that a block is still in the cache when the next thing is done to it.
+  for (let shard = 0; shard < members!; shard++) {
+    const last = shardStart(mean.length, shard + 1, members!);
+    for (let start = shardStart(mean.length, shard, members!); start < last; start += blockSize!) {
+      const end = Math.min(start + blockSize!, last);
+      const [m, e, t] = [mean, residual, transcoded].map((vector) => vector.subarray(start, end));
+      decayAndAdd(m!, gradients.subarray(start, end), { decay: b1!, factor: 1 - b1! });
+      addVectors(m!, m!, e!);
+      roundToSigns(m!, t!, blockSize!);
+      subtractVectors(e!, m!, t!);
+    }
+  }
 }
