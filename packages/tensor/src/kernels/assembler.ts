@@ -48,6 +48,10 @@ export const i32 = {
   store: (address: Value, value: Value): Code => [...address, ...value, 0x36, 2, OFFSET],
 } as const;
 
+export const f32 = {
+  constant: (value: number): Value => [0x43, ...new Uint8Array(Float32Array.of(value).buffer)],
+} as const;
+
 export const f64 = {
   constant: (value: number): Value => [0x44, ...new Uint8Array(Float64Array.of(value).buffer)],
   add: instruction([0xa0]) as Instruction,
@@ -80,6 +84,7 @@ export const f32x4 = {
   add: instruction(simd(0xe4)) as Instruction,
   subtract: instruction(simd(0xe5)) as Instruction,
   multiply: instruction(simd(0xe6)) as Instruction,
+  divide: instruction(simd(0xe7)) as Instruction,
   /** Not a number if either is. */
   maximum: instruction(simd(0xe9)) as Instruction,
   ofIntegers: instruction(simd(0xfa)) as Instruction,
@@ -121,6 +126,8 @@ export const i32x4 = {
   /** The first eight bytes, and the others, as 16-bit integers. */
   lowShorts: instruction(simd(0x89)) as Instruction,
   highShorts: instruction(simd(0x8a)) as Instruction,
+  /** Towards zero; 0 for what is not a number. */
+  ofFloats: instruction(simd(0xf8)) as Instruction,
   /** Of the two lanes; 0 for what is not a number. Lanes 2 and 3 become 0. */
   ofPair: instruction(simd(0xfc)) as Instruction,
 } as const;

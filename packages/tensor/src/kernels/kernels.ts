@@ -102,7 +102,7 @@ export interface BlockFunctions {
     key1: number,
     counter: number,
   ): void;
-  addRounded(codes: number, mean: number, length: number, step: number, members: number): void;
+  addRounded(codes: number, mean: number, length: number, most: number, steps: number, members: number): void;
   projectFour(m: number, rows: number, columns: number, p: number, q: number): void;
   projectBackFour(m: number, rows: number, columns: number, p: number, q: number): void;
   expandFour(m: number, rows: number, columns: number, p: number, q: number, stride: number): void;

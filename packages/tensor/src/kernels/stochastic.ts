@@ -16,7 +16,8 @@ export interface RandomRounding {
 const AT_ONCE = 16;
 
 /**
- * codes ← 2 · ⌊|x| / most · steps + u⌋ + (x < 0), a byte each, with u drawn from the middles of 2¹⁶ parts of [0, 1).
+ * codes ← 2 · ⌊|x| / most · steps + u⌋ + (x < 0), a byte each, with u drawn from the middles of 2¹⁶ parts of [0, 1); in
+ * float32, rounded after each operation.
  * @returns how many elements of `x` were rounded, from the first on; none where the vectors share no memory
  */
 export function roundAtRandom(
@@ -32,17 +33,17 @@ export function roundAtRandom(
 }
 
 /**
- * mean ← mean + q / members with q = ±⌊code / 2⌋ · step, rounded to float32, and so is the sum.
+ * mean ← mean + q / members with q = ±⌊code / 2⌋ / steps · most, in float32 and rounded after each operation.
  * @returns how many elements were added, from the first on; none where the vectors share no memory
  */
 export function addRounded(
   codes: Uint8Array,
   mean: Float32Array,
-  { step, members }: { readonly step: number; readonly members: number },
+  { most, steps, members }: { readonly most: number; readonly steps: number; readonly members: number },
 ): number {
   const blocks = kernelsFor(codes, mean)?.blocks;
   if (blocks === undefined) return 0;
   const whole = mean.length - (mean.length % AT_ONCE);
-  blocks.addRounded(codes.byteOffset, mean.byteOffset, whole, step, members);
+  blocks.addRounded(codes.byteOffset, mean.byteOffset, whole, most, steps, members);
   return whole;
 }

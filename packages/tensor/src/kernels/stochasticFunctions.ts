@@ -1,19 +1,7 @@
 // Rounding at random to levels of eight bits, and back, as WebAssembly functions on byte offsets, for multiples of sixteen
 // elements. The random bits are those of `threefryBlocks` in @atoll/core; rounding is that of the loops in stochastic.ts.
 
-import {
-  assemble,
-  f32x4,
-  f64,
-  f64x2,
-  i32,
-  i32x4,
-  joinLower,
-  type Local,
-  upper,
-  type Value,
-  v128,
-} from "./assembler.ts";
+import { assemble, f32, f32x4, i32, i32x4, type Local, type Value, v128 } from "./assembler.ts";
 import type { Code, WasmFunction } from "./encode.ts";
 
 const ROTATIONS = [
@@ -63,8 +51,8 @@ export const roundAtRandom: WasmFunction = assemble(
     x: "i32",
     codes: "i32",
     length: "i32",
-    most: "f64",
-    steps: "f64",
+    most: "f32",
+    steps: "f32",
     key0: "i32",
     key1: "i32",
     counter: "i32",
@@ -85,18 +73,15 @@ export const roundAtRandom: WasmFunction = assemble(
     ];
     const mostLevel = vector();
     const made = GROUPS.map(vector);
-    const half = f64x2.splat(f64.constant(0.5));
-    const part = f64x2.splat(f64.constant(2 ** -16));
-    const level = (pair: Value, halves: Value): Value => {
-      const position = f64x2.multiply(f64x2.divide(f64x2.ofFloats(pair), largest.get), scale.get);
-      const u = f64x2.multiply(f64x2.add(f64x2.ofUnsigned(halves), half), part);
-      return i32x4.ofPair(f64x2.floor(f64x2.add(position, u)));
+    const half = f32x4.splat(f32.constant(0.5));
+    const part = f32x4.splat(f32.constant(2 ** -16));
+    const level = (): Value => {
+      const position = f32x4.multiply(f32x4.divide(f32x4.absolute(elements.get), largest.get), scale.get);
+      const u = f32x4.multiply(f32x4.add(f32x4.ofIntegers(drawn.get), half), part);
+      return i32x4.ofFloats(f32x4.add(position, u));
     };
     const codesOf = (group: number, index: Value): Code => {
-      const magnitudes = f32x4.absolute(elements.get);
-      const low = level(magnitudes, drawn.get);
-      const high = level(upper(magnitudes, magnitudes), upper(drawn.get, drawn.get));
-      const bounded = i32x4.minimum(joinLower(low, high), mostLevel.get);
+      const bounded = i32x4.minimum(level(), mostLevel.get);
       const negative = v128.and(f32x4.less(elements.get, v128.zero()), i32x4.constant(1, 1, 1, 1));
       return [
         ...elements.set(v128.load(i32.add(x.get, floats(i32.add(index, i32.constant(4 * group)))))),
@@ -109,9 +94,9 @@ export const roundAtRandom: WasmFunction = assemble(
       keys[1].set(i32x4.splat(key1.get)),
       keys[2].set(v128.xor(v128.xor(keys[0].get, keys[1].get), i32x4.splat(i32.constant(PARITY)))),
       counters.set(i32x4.add(i32x4.splat(counter.get), i32x4.constant(0, 1, 2, 3))),
-      largest.set(f64x2.splat(most.get)),
-      scale.set(f64x2.splat(steps.get)),
-      mostLevel.set(joinLower(i32x4.ofPair(scale.get), i32x4.ofPair(scale.get))),
+      largest.set(f32x4.splat(most.get)),
+      scale.set(f32x4.splat(steps.get)),
+      mostLevel.set(i32x4.ofFloats(scale.get)),
       frame.count(length.get, SIXTEEN, (index) => [
         ...x0.set(counters.get),
         ...threefry(x0, x1, keys),
@@ -123,16 +108,15 @@ export const roundAtRandom: WasmFunction = assemble(
   },
 );
 
-/** `(codes, mean, length, step, members)`: mean ← mean + q / members, q = ±⌊code / 2⌋ · step rounded to float32. */
+/** `(codes, mean, length, most, steps, members)`: mean ← mean + q / members, q = ±⌊code / 2⌋ / steps · most, in float32. */
 export const addRounded: WasmFunction = assemble(
   "addRounded",
-  { codes: "i32", mean: "i32", length: "i32", step: "f64", members: "f64" },
+  { codes: "i32", mean: "i32", length: "i32", most: "f32", steps: "f32", members: "f32" },
   undefined,
   (frame) => {
-    const { codes, mean, length, step, members } = frame.arguments;
+    const { codes, mean, length, most, steps, members } = frame.arguments;
     const vector = (): Local => frame.local("v128");
-    const [steps, counts, bytes, shorts, four, before, sign] = [
-      vector(),
+    const [largest, highest, counts, bytes, shorts, four] = [
       vector(),
       vector(),
       vector(),
@@ -140,29 +124,17 @@ export const addRounded: WasmFunction = assemble(
       vector(),
       vector(),
     ];
-    const restored = (pair: Value, signs: Value): Value => {
-      const magnitude = f64x2.multiply(f64x2.ofUnsigned(pair), steps.get);
-      const q = f64x2.ofFloats(v128.or(f32x4.ofPair(magnitude), signs));
-      return f64x2.divide(q, counts.get);
+    const restored = (): Value => {
+      const levels = f32x4.ofIntegers(i32x4.shiftRightUnsigned(four.get, i32.constant(1)));
+      const sign = i32x4.shiftLeft(four.get, i32.constant(31));
+      return v128.or(f32x4.multiply(f32x4.divide(levels, highest.get), largest.get), sign);
     };
-    const sum = (values: Value, added: Value): Value =>
-      f32x4.ofPair(f64x2.add(f64x2.ofFloats(values), added));
-    const addFour = (address: Value): Code => {
-      const levels = i32x4.shiftRightUnsigned(four.get, i32.constant(1));
-      const low = sum(before.get, restored(levels, sign.get));
-      const high = sum(
-        upper(before.get, before.get),
-        restored(upper(levels, levels), upper(sign.get, sign.get)),
-      );
-      return [
-        ...sign.set(i32x4.shiftLeft(four.get, i32.constant(31))),
-        ...before.set(v128.load(address)),
-        ...v128.store(address, joinLower(low, high)),
-      ];
-    };
+    const addFour = (address: Value): Code =>
+      v128.store(address, f32x4.add(v128.load(address), f32x4.divide(restored(), counts.get)));
     return [
-      steps.set(f64x2.splat(step.get)),
-      counts.set(f64x2.splat(members.get)),
+      largest.set(f32x4.splat(most.get)),
+      highest.set(f32x4.splat(steps.get)),
+      counts.set(f32x4.splat(members.get)),
       frame.count(length.get, SIXTEEN, (index) => [
         ...bytes.set(v128.load(i32.add(codes.get, index))),
         ...GROUPS.flatMap((group) => [

@@ -38,7 +38,7 @@ test("codes of a byte are the codec's, in shared memory and in plain arrays, and
           const bytes = stochastic({ levels, blockSize, random }).encode(x);
           const decoded = new Float32Array(length);
           codec.decode(bytes, decoded);
-          for (let i = 0; i < length; i++) expected[i]! += decoded[i]! / members;
+          for (let i = 0; i < length; i++) expected[i]! += Math.fround(decoded[i]! / members);
           places.forEach((place, which) => {
             const gradients = place(length);
             gradients.set(x);

@@ -7,6 +7,9 @@ import { ConfigError, type Random, threefry2x32 } from "@atoll/core";
 import { addRounded, maxMagnitude, type RandomRounding, roundAtRandom } from "@atoll/tensor/vectors";
 import { blockCodec } from "./blocks.ts";
 
+/** So many levels and seventeen bits of fraction are the 24 bits of a float32 number. */
+const FLOAT32_LEVELS = 128;
+
 export interface QuantiserOptions {
   /** Magnitudes that there are, zero among them: a power of two. Default 128. */
   readonly levels?: number;
@@ -18,7 +21,8 @@ export interface QuantiserOptions {
 
 /**
  * In a block of norm n (its largest magnitude), x becomes sign(x) · n · l/(s − 1) with the level l drawn from the two
- * nearest so that E[Q(x)] = x. Bytes for n elements: ⌈n (log₂ s + 1) / 8⌉ + 4⌈n / blockSize⌉.
+ * nearest so that E[Q(x)] = x. It is computed in float32 where that has room for the level and sixteen random bits, with 128
+ * levels or less, and in float64 above. Bytes for n elements: ⌈n (log₂ s + 1) / 8⌉ + 4⌈n / blockSize⌉.
  * @throws ConfigError if `levels` is no power of two from 2 to 2²⁰
  */
 export function stochastic({ levels = 128, blockSize = 512, random }: QuantiserOptions): Codec {
@@ -27,6 +31,7 @@ export function stochastic({ levels = 128, blockSize = 512, random }: QuantiserO
     throw new ConfigError(`Option "levels": expected a power of two from 2 to ${2 ** 20}, got ${levels}.`);
   const steps = levels - 1;
   const draw = sixteenBits(random);
+  const round = levels <= FLOAT32_LEVELS ? Math.fround : (value: number): number => value;
   return blockCodec({
     name: `qsgd${levels}`,
     width: bits + 1,
@@ -38,15 +43,15 @@ export function stochastic({ levels = 128, blockSize = 512, random }: QuantiserO
       scales[0] = Number.isFinite(most) ? most : Number.NaN;
       if (most === 0) return;
       for (let i = 0; i < block.length; i++) {
-        const position = (Math.abs(block[i]!) / most) * steps;
-        const level = Math.min(steps, Math.floor(position + draw()));
+        const position = round(round(Math.abs(block[i]!) / most) * steps);
+        const level = Math.min(steps, Math.floor(round(position + draw())));
         codes[i] = 2 * level + (block[i]! < 0 ? 1 : 0);
       }
     },
     restore(codes, scales, block) {
-      const step = scales[0]! / steps;
+      const most = scales[0]!;
       for (let i = 0; i < block.length; i++) {
-        const magnitude = (codes[i]! >>> 1) * step;
+        const magnitude = round((codes[i]! >>> 1) / steps) * most;
         block[i] = (codes[i]! & 1) === 1 ? -magnitude : magnitude;
       }
     },
@@ -114,8 +119,8 @@ function encodeBlock(x: Float32Array, codes: Uint8Array, rounding: RandomRoundin
     const words = threefry2x32(key[0], key[1], counter + (i >>> 2), 0);
     const left = 3 - (i & 3);
     const half = (words[left >> 1]! >>> ((left & 1) * 16)) & 0xffff;
-    const position = (Math.abs(x[i]!) / most) * STEPS;
-    const level = Math.min(STEPS, Math.floor(position + (half + 0.5) / 2 ** 16));
+    const position = Math.fround(Math.fround(Math.abs(x[i]!) / most) * STEPS);
+    const level = Math.min(STEPS, Math.floor(Math.fround(position + (half + 0.5) / 2 ** 16)));
     codes[i] = 2 * level + (x[i]! < 0 ? 1 : 0);
   }
 }
@@ -138,7 +143,7 @@ export function qsgdMean(vectors: Vectors, numbers: Numbers): void {
       bytesOf(scale).set(bytes.subarray(at, at + 4));
       const part = mean.subarray(start, start + blockSize);
       const codes = bytes.subarray(first + start, first + start + part.length);
-      addBlock(codes, part, { step: scale[0]! / STEPS, members });
+      addBlock(codes, part, { most: scale[0]!, steps: STEPS, members });
     }
   }
 }
@@ -146,11 +151,11 @@ export function qsgdMean(vectors: Vectors, numbers: Numbers): void {
 function addBlock(
   codes: Uint8Array,
   mean: Float32Array,
-  restoring: { readonly step: number; readonly members: number },
+  restoring: { readonly most: number; readonly steps: number; readonly members: number },
 ): void {
-  const { step, members } = restoring;
+  const { most, steps, members } = restoring;
   for (let i = addRounded(codes, mean, restoring); i < mean.length; i++) {
-    const magnitude = Math.fround((codes[i]! >>> 1) * step);
-    mean[i]! += ((codes[i]! & 1) === 1 ? -magnitude : magnitude) / members;
+    const magnitude = Math.fround(Math.fround((codes[i]! >>> 1) / steps) * most);
+    mean[i]! += Math.fround(((codes[i]! & 1) === 1 ? -magnitude : magnitude) / members);
   }
 }

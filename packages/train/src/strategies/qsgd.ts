@@ -37,7 +37,7 @@ export interface QsgdOptions {
 
 /**
  * g ← (1/N) Σᵢ Q(gᵢ), where Q rounds each magnitude to one of s levels of its bucket's largest, up or down at random so
- * that E[Q(g)] = g.
+ * that E[Q(g)] = g; with 128 levels or less in float32, above in float64.
  *
  * Bytes a node sends each step: (N−1) · (P(log₂ s + 1)/8 + 4 for each bucket), rounded up to whole words.
  * @throws ConfigError if an option is out of its range.
