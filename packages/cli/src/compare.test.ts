@@ -77,6 +77,9 @@ test("every cell has the numbers of a run by itself, repriced or not, and its di
     loss: loss.global,
     totalBytes: bytesSent.reduce((sum: number, sent: number) => sum + sent),
   });
+  expect(await readdir(join(directory, "runs", "matrix"))).toEqual(
+    expect.arrayContaining(["comparison.json", "report.html"]),
+  );
   const repriced = join(directory, "runs", "matrix", "diloco-mobile-seed1");
   expect((await readdir(repriced)).sort()).toEqual(
     expect.arrayContaining(["config.json", "events.jsonl", "report.html", "summary.json", "train.csv"]),

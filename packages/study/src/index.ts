@@ -6,6 +6,7 @@ export {
   compareCells,
   type Prices,
 } from "./compare/comparison.ts";
+export { type ComparisonTitle, renderComparison } from "./compare/comparisonPage.ts";
 export { comparisonJson, comparisonText } from "./compare/comparisonTable.ts";
 export { type RunFacts, runFacts } from "./compare/runFacts.ts";
 export { planNotes } from "./plan/notes.ts";

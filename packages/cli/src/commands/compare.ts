@@ -1,9 +1,16 @@
 // atoll compare: runs a matrix of options, and says which wins where, and why.
 
 import { writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { ConfigError, InterruptedError } from "@atoll/core";
-import { type Cell, type Comparison, compareCells, comparisonJson, comparisonText } from "@atoll/study";
+import {
+  type Cell,
+  type Comparison,
+  compareCells,
+  comparisonJson,
+  comparisonText,
+  renderComparison,
+} from "@atoll/study";
 import { parseArguments } from "../arguments.ts";
 import { comparisonDirectory } from "../compare/comparisonDirectory.ts";
 import { type MatrixRun, planMatrix, refuseUnusable, type Training, trainingsOf } from "../compare/matrix.ts";
@@ -82,7 +89,7 @@ Examples:
       (error: unknown) => {
         if (!(error instanceof InterruptedError)) throw error;
         throw new InterruptedError(
-          `${error.message} What is done is kept; go on with the same command and --name ${path.split("/").at(-1)}.`,
+          `${error.message} What is done is kept; go on with the same command and --name ${basename(path)}.`,
           error,
         );
       },
@@ -90,7 +97,10 @@ Examples:
     const comparison = compareCells(cellsOf(runs, outcomes), { prices, targetLoss });
     const result = JSON.stringify({ directory: path, ...comparisonJson(comparison) });
     writeFileSync(join(path, "comparison.json"), `${result}\n`);
-    terminal.error(`\n${comparisonText(comparison)}\nRuns    ${path}\n`);
+    const report = join(path, "report.html");
+    const title = { name: basename(path), experiment: named, command: ["npx", "atoll", "compare", ...argv] };
+    writeFileSync(report, renderComparison(comparison, title));
+    terminal.error(`\n${comparisonText(comparison)}\nRuns    ${path}\nReport  ${report}\n`);
     if (json) terminal.output(`${result}\n`);
     return comparison.cells.some(({ failures }) => failures.length > 0) ? 1 : 0;
   },

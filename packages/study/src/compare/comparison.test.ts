@@ -1,7 +1,10 @@
 // A comparison of invented runs whose winners, costs and bounds are known.
 
 import { expect, test } from "vitest";
+import { drawnFigures } from "../test/figurePoints.ts";
+import { malformation } from "../test/wellFormed.ts";
 import { type Cell, compareCells } from "./comparison.ts";
+import { renderComparison } from "./comparisonPage.ts";
 import { comparisonJson, comparisonText } from "./comparisonTable.ts";
 import type { RunFacts } from "./runFacts.ts";
 import { verdictsOf } from "./verdicts.ts";
@@ -112,4 +115,37 @@ test("cells that failed, diverged or computed only are told of, and break nothin
   expect(comparison.cells[2]!.bound).toBe("compute");
   expect(JSON.parse(JSON.stringify(comparisonJson(comparison))).cells).toHaveLength(3);
   expect(verdictsOf(compareCells([failed], { prices }))[0]!.winner).toBeNull();
+});
+
+test("the page is well-formed, its curves lie inside their plots; empty and crowded ones too", () => {
+  const many = Array.from({ length: 40 }, (_, i) =>
+    cell({ strategy: `s${i % 25}`, "network.profile": `p${Math.floor(i / 25)}` }, [
+      run({ pace: 10 ** (i % 5), losses: [2 + i, 1 + i / 10, 0.001 * (i + 1)] }),
+      run({ seed: 1, pace: 1, losses: [Number.NaN, Number.POSITIVE_INFINITY, -1] }),
+    ]),
+  );
+  const failed = cell({ strategy: "<x>" }, [], { failures: ["It <broke> & so on."] });
+  for (const cells of [
+    [],
+    [failed],
+    [slow, fast],
+    [...many, failed],
+    [cell({}, [run({ pace: 0, losses: [1] })])],
+  ]) {
+    const comparison = compareCells(cells, { prices });
+    const page = renderComparison(comparison, {
+      name: "a & b",
+      experiment: "digits",
+      command: ["npx", "a b"],
+    });
+    expect(malformation(page)).toBeNull();
+    for (const { box, points } of drawnFigures(page))
+      for (const { x, y } of points) {
+        expect(x).toBeGreaterThanOrEqual(box[0] - 0.1);
+        expect(x).toBeLessThanOrEqual(box[2] + 0.1);
+        expect(y).toBeGreaterThanOrEqual(box[1] - 0.1);
+        expect(y).toBeLessThanOrEqual(box[3] + 0.1);
+      }
+    expect(page).not.toMatch(/NaN|undefined/);
+  }
 });

@@ -90,8 +90,11 @@ const isMeasured = ({ resolved }: ConfigTree): boolean =>
 function commandOf(value: ConfigValue | undefined): string | null {
   if (typeof value === "string" && value !== "") return value;
   if (value === undefined || value === null || typeof value !== "object" || !isList(value)) return null;
-  return value.map((argument) => quoted(String(argument))).join(" ");
+  return commandText(value.map(String));
 }
+
+/** A command line as one types it. */
+export const commandText = (command: readonly string[]): string => command.map(quoted).join(" ");
 
 const quoted = (argument: string): string =>
   /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;

@@ -2,6 +2,8 @@
 // darker or lighter than theirs for contrast, and lighter members on a dark page.
 // Series differ in dash and marker too, and waiting is hatched, so that print and grey show them.
 
+import { contenderStyle } from "./figure/contenders.ts";
+
 const colours = `
 :root {
   color-scheme: light dark;
@@ -164,4 +166,4 @@ svg .axis text.label { fill: var(--ink); font-size: 12px; }
   .panels svg text { font-size: 14px; }
 }`;
 
-export const style: string = [colours, text, tables, figures].join("\n");
+export const style: string = [colours, text, tables, figures, contenderStyle].join("\n");

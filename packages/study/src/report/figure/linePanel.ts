@@ -7,7 +7,7 @@ import type { Axis } from "./axis.ts";
 import { bottomAxis, boxAttribute, drawing, leftAxis, type PlotBox, pixel } from "./plot.ts";
 
 /** What a line or its points stand for; the style sheet gives each its colour, and local and global their dashes. */
-export type SeriesKind = "training" | "undone" | "local" | "global";
+export type SeriesKind = "training" | "undone" | "local" | "global" | `contender${number}`;
 
 export interface LineSeries {
   readonly kind: SeriesKind;
