@@ -34,17 +34,22 @@ export function secondsOf(timeline: Timeline, steps: number): number {
 
 function findCycle({ exchanges, layers }: Timeline): Cycle {
   const lasting = exchanges.filter(({ until }) => until === Number.POSITIVE_INFINITY);
-  const period = lasting.reduce((common, { every }) => leastCommonMultiple(common, every), 1);
-  const passes = lasting.reduce((sum, { every }) => sum + (period / every) * layers, 0);
-  if (passes > MOST_PASSES)
+  const common = lasting.reduce((period, { every }) => leastCommonMultiple(period, every), 1);
+  const begun = (steps: number): number => lasting.reduce((sum, { every }) => sum + steps / every, 0);
+  if (begun(common) * layers > MOST_PASSES)
     throw new ConfigError(
-      `The strategy's exchanges, every ${lasting.map(({ every }) => every).join(" and ")} steps, meet again only after ${period} steps, which is too long to plan. Choose numbers of steps of which one is a multiple of the other.`,
+      `The strategy's exchanges, every ${lasting.map(({ every }) => every).join(" and ")} steps, meet again only after ${common} steps, which is too long to plan. Choose numbers of steps of which one is a multiple of the other.`,
     );
+  // Where latency is what is waited for, a step waits for the one so many before, and those between do not.
+  const period = lasting.reduce((steps, { every, delay }) => {
+    const longer = leastCommonMultiple(steps, every * Math.ceil((delay + 1) / every));
+    return begun(longer) * layers > MOST_PASSES ? steps : longer;
+  }, common);
   const first = exchanges.reduce((last, { until, from, delay }) => {
-    const begins = until === Number.POSITIVE_INFINITY ? from : until;
+    const begins = until === Number.POSITIVE_INFINITY ? from - 1 : until;
     return Math.max(last, begins + delay);
   }, 0);
-  return { period, start: (Math.ceil(first / period) + 2) * period };
+  return { period, start: (Math.ceil(first / period) + 1) * period };
 }
 
 function leastCommonMultiple(a: number, b: number): number {
