@@ -298,3 +298,26 @@ describe("links with values of their own", () => {
     expect(() => network(options)).toThrow(message);
   });
 });
+
+test("a schedule whose sizes or times are no numbers is refused, shared or not, and not timed for ever", () => {
+  const lone = [[0, 1]] as const;
+  const shared = [
+    [0, 2],
+    [1, 2],
+  ] as const;
+  for (const pairs of [lone, shared]) {
+    const withSize = (size: number): TransferSchedule =>
+      scheduleOf(4, [pairs.map(([source, target]) => [source, target, size] as const)]);
+    for (const size of [Number.NaN, -1, Number.POSITIVE_INFINITY])
+      expect(() => network(exact).time(withSize(size), zeros(4))).toThrow(
+        `chunk 0 of a schedule has ${size} bytes`,
+      );
+    const ready = [seconds(0), seconds(Number.NaN), seconds(0), seconds(0)];
+    expect(() => network(exact).time(withSize(1), ready)).toThrow(
+      "member 1 of a schedule is ready at no time",
+    );
+    const outside = { ...withSize(1), chunkBytes: new Float64Array(0) };
+    if (pairs === shared)
+      expect(() => network(exact).time(outside, zeros(4))).toThrow("a transfer of undefined bytes");
+  }
+});

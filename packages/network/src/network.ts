@@ -132,8 +132,12 @@ class SimulatedNetwork implements Network {
       ready.length === schedule.ranks.length,
       `${ready.length} ready times for ${schedule.ranks.length} members`,
     );
+    const unready = ready.findIndex(Number.isNaN);
+    invariant(unready === -1, `member ${unready} of a schedule is ready at no time (NaN)`);
     let uncontended = this.#uncontended.get(schedule);
     if (uncontended === undefined) {
+      const wrong = schedule.chunkBytes.findIndex((size) => !(size >= 0 && size < Number.POSITIVE_INFINITY));
+      invariant(wrong === -1, `chunk ${wrong} of a schedule has ${schedule.chunkBytes[wrong]} bytes`);
       uncontended = isUncontended(schedule, this.#path);
       this.#uncontended.set(schedule, uncontended);
     }

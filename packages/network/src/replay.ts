@@ -102,7 +102,14 @@ class Replay {
       const target = targets[i]!;
       open[source]!++;
       open[target]!++;
-      const transfer = { target, bytes: transferBytes(this.#schedule.chunkBytes, round, i) };
+      const bytes = transferBytes(this.#schedule.chunkBytes, round, i);
+      // Time would never get past a transfer whose size is no number.
+      if (!(bytes >= 0 && bytes < Number.POSITIVE_INFINITY))
+        invariant(
+          false,
+          `a transfer of ${bytes} bytes from member ${source} to member ${target} of a schedule`,
+        );
+      const transfer = { target, bytes };
       const own = outgoing.get(source);
       if (own === undefined) outgoing.set(source, [transfer]);
       else own.push(transfer);
