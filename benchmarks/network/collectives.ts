@@ -52,9 +52,25 @@ function contended(nodes: number): Row {
   const members = { ranks: ranksOf(nodes), topology: network.topology };
   const schedule = scheduleOf({ operation: "allGather", length: 1000 }, lengths, members);
   const ready = ranksOf(nodes).map(() => seconds(0));
-  const milliseconds = median(() => void network.time(schedule, ready), REPETITIONS);
+  const milliseconds = median(() => void network.time(schedule, ready), nodes > 300 ? 1 : REPETITIONS);
   const transfersPerSecond = ((nodes * (nodes - 1)) / milliseconds) * 1000;
   return { what: "ring all-gather through a star, drawn", nodes, milliseconds, transfersPerSecond };
+}
+
+/** Incast: all send to one at once, and every transfer that begins or ends changes the share of all others. */
+function gather(nodes: number): Row {
+  const network = resolveNetwork(drawn, { worldSize: nodes, random: createRandom(1) });
+  const lengths = ranksOf(nodes).map(() => LENGTH);
+  const members = { ranks: ranksOf(nodes), topology: network.topology };
+  const schedule = scheduleOf({ operation: "gather", length: LENGTH, root: 0 }, lengths, members);
+  const ready = ranksOf(nodes).map(() => seconds(0));
+  const milliseconds = median(() => void network.time(schedule, ready), REPETITIONS);
+  return {
+    what: "gather to one node, drawn",
+    nodes,
+    milliseconds,
+    transfersPerSecond: ((nodes - 1) / milliseconds) * 1000,
+  };
 }
 
 /** Algorithms whose partners change from round to round, so that NICs are shared. */
@@ -106,7 +122,8 @@ const rows: readonly Row[] = [
   ...[10, 100, 1000].map((nodes) =>
     timing("star all-reduce, drawn", nodes, { ...drawn, topology: "star" }, 2 * (nodes - 1)),
   ),
-  ...[10, 100, 300].map(contended),
+  ...[10, 100, 1000, 4096].map(gather),
+  ...[10, 100, 1000].map(contended),
   ...[16, 128, 1024].flatMap((nodes) => byName(nodes, "halving-doubling", drawn)),
   ...[16, 128, 1024].flatMap((nodes) => byName(nodes, "recursive-doubling", drawn)),
   ...[16, 128, 1024].flatMap((nodes) =>

@@ -2,8 +2,9 @@
 // moment at which the route of a flow or a capacity on it may change; then the flow is taken out of the sharing and put in
 // again with what it takes now, or set aside while it has no route or no capacity.
 
-import { MinHeap, NumberHeap } from "./heap.ts";
-import { FairSharing } from "./sharing.ts";
+import { MinHeap } from "./heap.ts";
+import { FlowProgress, SAME_MOMENT } from "./progress.ts";
+import { NONE } from "./sharing.ts";
 import { MOST_IDLE_CHANGES } from "./steps.ts";
 
 /** What a flow takes, as a function of time. */
@@ -31,11 +32,9 @@ export interface ChangingFlow {
 /** A flow between its beginning and its end. */
 interface Moving<F> {
   readonly flow: F;
-  /** Bytes that were left at a moment, and bytes per second since. */
+  /** Bytes that were left when it was given its route or set aside. */
   left: number;
-  since: number;
-  rate: number;
-  /** Its number in the sharing, or NONE while it is set aside. */
+  /** Its number among those that share, or NONE while it is set aside. */
   number: number;
   isDone: boolean;
 }
@@ -45,25 +44,23 @@ interface Change<F> {
   readonly moving: Moving<F>;
 }
 
-const NONE = -1;
-
-/** As in flows.ts: flows that arrive within this relative distance arrive together. */
-const SAME_MOMENT = 1e-12;
-
 /** `F` is what the caller knows its flows by. */
 export class ChangingFlowSimulation<F extends ChangingFlow> {
   /** Bytes per second by resource number, as of now, for resources that flows take. */
   readonly #capacities: number[] = [];
-  readonly #sharing = new FairSharing(this.#capacities);
+  readonly #progress: FlowProgress;
   readonly #waiting = new MinHeap<F>((a, b) => a.begin < b.begin);
   readonly #changes = new MinHeap<Change<F>>((a, b) => a.time < b.time);
-  /** By the number that the sharing gives a flow. */
+  /** By their numbers. */
   readonly #moving: Moving<F>[] = [];
-  /** When each flow ends at its rate, by its number. */
-  readonly #ends = new NumberHeap();
   #now = 0;
   /** Changes on end at which no flow was moving. */
   #idleChanges = 0;
+
+  /** @param bottleneckFrom see FairSharing */
+  constructor(bottleneckFrom?: number) {
+    this.#progress = new FlowProgress(this.#capacities, bottleneckFrom);
+  }
 
   start(flow: F): void {
     this.#waiting.push(flow);
@@ -74,11 +71,11 @@ export class ChangingFlowSimulation<F extends ChangingFlow> {
     while (this.#idleChanges < MOST_IDLE_CHANGES) {
       const begin = this.#waiting.peek()?.begin ?? Number.POSITIVE_INFINITY;
       const change = this.#changes.peek()?.time ?? Number.POSITIVE_INFINITY;
-      const time = Math.min(this.#ends.least, begin, change);
+      const time = Math.min(this.#progress.nextEnd, begin, change);
       if (time === Number.POSITIVE_INFINITY) return undefined;
       const arrived = this.#advance(time);
       if (arrived.length > 0) return { time, arrived };
-      const isIdle = this.#sharing.flows.length === 0 && this.#waiting.size === 0;
+      const isIdle = this.#progress.size === 0 && this.#waiting.size === 0;
       this.#idleChanges = isIdle ? this.#idleChanges + 1 : 0;
     }
     return undefined;
@@ -88,10 +85,8 @@ export class ChangingFlowSimulation<F extends ChangingFlow> {
     const limit = time + Math.abs(time) * SAME_MOMENT;
     const arrived: F[] = [];
     this.#now = time;
-    while (this.#ends.least <= limit) {
-      const number = this.#ends.pop();
-      const moving = this.#moving[number]!;
-      this.#sharing.remove(number);
+    while (this.#progress.nextEnd <= limit) {
+      const moving = this.#moving[this.#progress.end()]!;
       moving.isDone = true;
       arrived.push(moving.flow);
     }
@@ -109,37 +104,17 @@ export class ChangingFlowSimulation<F extends ChangingFlow> {
       flow = this.#waiting.peek()
     ) {
       this.#waiting.pop();
-      this.#route({ flow, left: flow.size, since: time, rate: 0, number: NONE, isDone: false }, arrived);
+      this.#route({ flow, left: flow.size, number: NONE, isDone: false }, arrived);
     }
-    this.#setRates();
+    this.#progress.update(time);
     return arrived;
-  }
-
-  #setRates(): void {
-    const changed = this.#sharing.allocate();
-    for (const number of changed) {
-      const moving = this.#moving[number]!;
-      const rate = this.#sharing.rates[number]!;
-      if (rate === moving.rate) continue;
-      this.#settle(moving, rate);
-      this.#ends.set(number, this.#now + moving.left / rate);
-    }
-  }
-
-  /** Counts what a flow has moved at its rate so far; from now on it has another. */
-  #settle(moving: Moving<F>, rate: number): void {
-    moving.left = Math.max(0, moving.left - moving.rate * (this.#now - moving.since));
-    moving.since = this.#now;
-    moving.rate = rate;
   }
 
   /** Gives a flow what it takes now. An empty one arrives as soon as it has a route. */
   #route(moving: Moving<F>, arrived: F[]): void {
     const { course } = moving.flow;
-    this.#settle(moving, 0);
     if (moving.number !== NONE) {
-      this.#sharing.remove(moving.number);
-      this.#ends.set(moving.number, Number.POSITIVE_INFINITY);
+      moving.left = this.#progress.takeOut(moving.number, this.#now);
       moving.number = NONE;
     }
     const way = course.wayAt(this.#now);
@@ -151,7 +126,7 @@ export class ChangingFlowSimulation<F extends ChangingFlow> {
     const rate = way === undefined ? 0 : course.at(this.#now);
     if (way !== undefined && rate > 0) {
       for (const resource of way.resources) this.#capacities[resource] = course.capacity(resource, this.#now);
-      moving.number = this.#sharing.add(way.resources, rate, way.weight);
+      moving.number = this.#progress.add(moving.left, this.#now, way.resources, rate, way.weight);
       this.#moving[moving.number] = moving;
     }
     const time = course.nextChange(this.#now);

@@ -14,9 +14,10 @@ test("elements come out in order, whether they were there at first or pushed lat
   );
 });
 
-test("numbers come out by their last keys", () => {
+test("numbers come out by their last keys, unless they were taken out before", () => {
+  const key = fc.oneof(fc.constantFrom("pop", "remove", "clear"), fc.nat(50), fc.nat(50), fc.nat(50));
   fc.assert(
-    fc.property(fc.array(fc.tuple(fc.nat(20), fc.option(fc.nat(50)))), (steps) => {
+    fc.property(fc.array(fc.tuple(fc.nat(20), key), { size: "medium" }), (steps) => {
       const heap = new NumberHeap();
       const keys = new Map<number, number>();
       const pop = (): void => {
@@ -28,11 +29,19 @@ test("numbers come out by their last keys", () => {
         keys.delete(number);
       };
       for (const [number, key] of steps) {
-        if (key === null) pop();
-        else {
+        if (key === "pop") pop();
+        else if (key === "remove") {
+          heap.remove(number);
+          keys.delete(number);
+        } else if (key === "clear" && keys.size > 15) {
+          heap.clear();
+          keys.clear();
+        } else if (typeof key === "number") {
           heap.set(number, key);
           keys.set(number, key);
         }
+        expect(heap.has(number)).toBe(keys.has(number));
+        expect(heap.first === undefined).toBe(keys.size === 0);
       }
       while (keys.size > 0) pop();
       pop();

@@ -64,23 +64,48 @@ export class MinHeap<T> {
   }
 }
 
+/** What heaps know of the numbers in them. Heaps that never hold the same number may have it in common. */
+export interface NumberKeys {
+  readonly keys: number[];
+  /** The place among the items of its heap (−1: none). */
+  readonly places: number[];
+}
+
+export const numberKeys = (): NumberKeys => ({ keys: [], places: [] });
+
 /** Small whole numbers ordered by keys that may change. */
 export class NumberHeap {
   readonly #items: number[] = [];
-  /** By number: its key, and its place among the items (−1: none). */
-  readonly #keys: number[] = [];
-  readonly #places: number[] = [];
+  readonly #keys: number[];
+  readonly #places: number[];
+
+  constructor({ keys, places }: NumberKeys = numberKeys()) {
+    this.#keys = keys;
+    this.#places = places;
+  }
 
   /** The least key, infinite if there is none. */
   get least(): number {
     return this.#items.length === 0 ? Number.POSITIVE_INFINITY : this.#keys[this.#items[0]!]!;
   }
 
+  /** A number that has the least key. */
+  get first(): number | undefined {
+    return this.#items[0];
+  }
+
+  has(number: number): boolean {
+    const place = this.#places[number] ?? -1;
+    return place !== -1 && this.#items[place] === number;
+  }
+
   /** Puts a number in, or gives one that is in another key. */
   set(number: number, key: number): void {
-    const place = this.#places[number] ?? -1;
-    const before = this.#keys[number] ?? 0;
-    this.#keys[number] = key;
+    const keys = this.#keys;
+    while (keys.length <= number) this.#places[keys.push(0) - 1] = -1;
+    const place = this.#places[number]!;
+    const before = keys[number]!;
+    keys[number] = key;
     if (place === -1) this.#rise(this.#items.push(number) - 1, number);
     else if (key < before) this.#rise(place, number);
     else this.#sink(place, number);
@@ -89,10 +114,24 @@ export class NumberHeap {
   /** Takes out a number that has the least key; there has to be one. */
   pop(): number {
     const top = this.#items[0]!;
-    const last = this.#items.pop()!;
-    this.#places[top] = -1;
-    if (this.#items.length > 0) this.#sink(0, last);
+    this.remove(top);
     return top;
+  }
+
+  clear(): void {
+    for (const number of this.#items) this.#places[number] = -1;
+    this.#items.length = 0;
+  }
+
+  /** Takes out a number, if it is in. */
+  remove(number: number): void {
+    if (!this.has(number)) return;
+    const place = this.#places[number]!;
+    const last = this.#items.pop()!;
+    this.#places[number] = -1;
+    if (last === number) return;
+    if (this.#keys[last]! < this.#keys[number]!) this.#rise(place, last);
+    else this.#sink(place, last);
   }
 
   #rise(start: number, number: number): void {

@@ -1,68 +1,117 @@
-// Max-min fair rates by progressive filling: all flows' rates rise together; when a capacity is used up, the flows on it
-// keep the rate they have and the others go on. Source: Bertsekas and Gallager, "Data Networks" (2nd ed.), 6.5.2.
-// With weights a flow's rate rises by its weight; "share" and "level" below are rates for a weight of one.
-// A capacity that one flow has to itself only limits that flow, so filling stops at flows' limits, kept in order, and at
-// shared capacities, whose fair share never falls while others are frozen: a heap finds the next, stale entries put back.
-// Rates depend on each other only along shared capacities. So an allocation goes from the capacities whose flows changed to
-// the flows on them, to the other shared capacities of these flows, and so on: the flows it does not come to keep their
-// rates. Flows are numbers, their rates one array.
+// Who shares what with whom: max-min fair rates of flows that come and go, worked out anew only where something changed.
+// Rates depend on each other only along capacities that could be used up: those that flows would overdraw if each went at
+// its limit ("tight" below). So an allocation goes from the flows that changed to the tight capacities on their way, to the
+// other flows there, and so on: the flows it does not come to keep their rates. What it comes to is filled (filling.ts),
+// except where many flows meet at one tight capacity and nowhere else, as those into or out of one node do: such a
+// bottleneck is kept from one allocation to the next (bottleneck.ts), and of its flows only a few are looked at.
+// Flows are numbers. Time is unknown here: progress.ts makes rates into ends.
 
-import { MinHeap } from "./heap.ts";
+import { Bottleneck, type BottleneckKeys } from "./bottleneck.ts";
+import { Filling } from "./filling.ts";
+import { numberKeys } from "./heap.ts";
 
-/** A shared capacity and what was its fair share when last looked at. */
-interface Level {
-  share: number;
-  readonly resource: number;
+export const NONE = -1;
+
+/** So many flows on a capacity are worth keeping it as a bottleneck; with fewer, filling is as quick. */
+const BOTTLENECK_FROM = 8;
+
+/** Sums of limits are kept over many events: what rounding may have done to them must not make a capacity seem ample. */
+const ROUNDING = 1e-6;
+
+const NO_RESOURCES = new Int32Array(0);
+
+/** What an allocation may have changed; valid until the next one. */
+export interface Allocated {
+  /** Flows that have another rate, or are at another bottleneck's share than before; some more than once. */
+  readonly flows: readonly number[];
+  /** Capacities kept as bottlenecks, which have another share or other flows. */
+  readonly bottlenecks: readonly number[];
 }
-
-const OPEN = -1;
 
 /** Shares capacities among flows that come and go. */
 export class FairSharing {
   readonly #capacities: readonly number[];
+  readonly #bottleneckFrom: number;
   /** Flows by the level at which they reach their limit, ascending. */
   readonly #order: number[] = [];
   readonly #unused: number[] = [];
   readonly #limits: number[] = [];
   readonly #weights: number[] = [];
-  /** Limit / weight. */
-  readonly #levelLimits: number[] = [];
+  readonly #levels: number[] = [];
   readonly #resources: Int32Array[] = [];
-  #rates = new Float64Array(16);
+  readonly #rates: number[] = [];
+  /** By flow: its place among the flows on each of its capacities. */
+  readonly #places: Int32Array[] = [];
+  /** How many of a flow's capacities are tight. */
+  readonly #tightOn: number[] = [];
+  /** The capacity that is kept as a bottleneck with the flow on it, or NONE. */
+  readonly #keptOn: number[] = [];
+  readonly #isPresent: boolean[] = [];
   readonly #flowsOn: number[][] = [];
-  /** Capacities whose flows are not those of the last allocation; some more than once. */
-  readonly #changed: number[] = [];
-  /** How many capacities several flows take. */
-  #sharedCount = 0;
-  /** What the changes reach: flows, and the capacities that several of them take. */
+  /** By capacity: the sum of its flows' limits, and how many of its flows have another tight capacity on their way. */
+  readonly #demands: number[] = [];
+  readonly #crossing: number[] = [];
+  readonly #isTight: boolean[] = [];
+  readonly #bottlenecks: (Bottleneck | undefined)[] = [];
+  readonly #bottleneckKeys: BottleneckKeys = { limited: numberKeys(), open: numberKeys() };
+  readonly #filling: Filling;
+  /** Flows, and capacities, from which the next allocation sets out; some more than once. */
+  readonly #changedFlows: number[] = [];
+  readonly #changedResources: number[] = [];
+  /** What an allocation comes to: flows to be filled and the capacities to fill, and bottlenecks. */
   #reached = new Int32Array(16);
   #reachedCount = 0;
   readonly #shared: number[] = [];
+  readonly #kept: number[] = [];
+  readonly #changed: number[] = [];
   /** The allocation that last came to a flow, and to a capacity. */
-  #flowSeen = new Int32Array(16);
-  #resourceSeen = new Int32Array(0);
+  readonly #flowSeen: number[] = [];
+  readonly #resourceSeen: number[] = [];
   #allocations = 0;
-  /** While filling: what is left of a capacity, how many flows on it are open, and their weight. */
-  #left = new Float64Array(0);
-  #open = new Int32Array(0);
-  #openWeight = new Float64Array(0);
 
   /**
    * @param capacities bytes per second by number; may grow. One that changes is looked at when a flow on it is added or
    * removed next.
    */
-  constructor(capacities: readonly number[]) {
+  constructor(capacities: readonly number[], bottleneckFrom: number = BOTTLENECK_FROM) {
     this.#capacities = capacities;
+    this.#bottleneckFrom = bottleneckFrom;
+    this.#filling = new Filling({
+      capacities,
+      limits: this.#limits,
+      weights: this.#weights,
+      levels: this.#levels,
+      resources: this.#resources,
+      flowsOn: this.#flowsOn,
+      order: this.#order,
+      rates: this.#rates,
+    });
   }
 
-  /** The flows there are, by number. */
-  get flows(): readonly number[] {
-    return this.#order;
+  /** How many flows there are. */
+  get size(): number {
+    return this.#order.length;
   }
 
-  /** Rates by flow number, in bytes per second, as of the last allocation. */
-  get rates(): Float64Array {
-    return this.#rates;
+  weight(flow: number): number {
+    return this.#weights[flow]!;
+  }
+
+  /** Bytes per second, as of the last allocation. */
+  rate(flow: number): number {
+    const resource = this.bottleneckOf(flow);
+    return resource === NONE ? this.#rates[flow]! : this.share(resource) * this.#weights[flow]!;
+  }
+
+  /** The bottleneck whose share a flow moves at, or NONE if its rate is its own or was filled. */
+  bottleneckOf(flow: number): number {
+    const resource = this.#keptOn[flow]!;
+    return resource !== NONE && this.#bottlenecks[resource]!.isOpen(flow) ? resource : NONE;
+  }
+
+  /** Bytes per second for a weight of one at a capacity that is kept as a bottleneck. */
+  share(resource: number): number {
+    return this.#bottlenecks[resource]?.share ?? 0;
   }
 
   /**
@@ -74,137 +123,203 @@ export class FairSharing {
     const flow = this.#unused.pop() ?? this.#order.length;
     this.#limits[flow] = limit;
     this.#weights[flow] = weight;
-    this.#levelLimits[flow] = limit / weight;
+    this.#levels[flow] = limit / weight;
     this.#resources[flow] = resources;
-    if (flow >= this.#rates.length) {
-      this.#rates = grown(Float64Array, this.#rates);
-      this.#flowSeen = grown(Int32Array, this.#flowSeen);
-      this.#reached = grown(Int32Array, this.#reached);
-    }
+    this.#rates[flow] = 0;
+    this.#keptOn[flow] = NONE;
+    this.#isPresent[flow] = true;
+    this.#flowSeen[flow] ??= 0;
+    this.#changedFlows.push(flow);
     this.#order.splice(this.#position(limit / weight), 0, flow);
-    while (this.#flowsOn.length < this.#capacities.length) this.#flowsOn.push([]);
-    for (const resource of resources) {
-      if (this.#flowsOn[resource]!.push(flow) === 2) this.#sharedCount++;
-      this.#changed.push(resource);
+    this.#knowResources();
+    const places = new Int32Array(resources.length);
+    let tight = 0;
+    for (let k = 0; k < resources.length; k++) {
+      const resource = resources[k]!;
+      places[k] = this.#flowsOn[resource]!.push(flow) - 1;
+      this.#demands[resource]! += limit;
+      if (this.#isTight[resource]) tight++;
     }
+    this.#places[flow] = places;
+    this.#tightOn[flow] = tight;
+    if (tight > 1) this.#cross(flow, 1);
+    for (const resource of resources) this.#look(resource);
     return flow;
   }
 
   remove(flow: number): void {
-    this.#order.splice(this.#order.indexOf(flow, this.#position(this.#levelLimits[flow]!)), 1);
+    this.#order.splice(this.#order.indexOf(flow, this.#position(this.#levels[flow]!)), 1);
     this.#unused.push(flow);
-    for (const resource of this.#resources[flow]!) {
-      const flows = this.#flowsOn[resource]!;
-      flows[flows.indexOf(flow)] = flows.at(-1)!;
-      flows.pop();
-      if (flows.length === 1) this.#sharedCount--;
-      this.#changed.push(resource);
+    this.#isPresent[flow] = false;
+    const kept = this.#keptOn[flow]!;
+    if (kept !== NONE) this.#bottlenecks[kept]!.remove(flow);
+    this.#keptOn[flow] = NONE;
+    if (this.#tightOn[flow]! > 1) this.#cross(flow, -1);
+    const resources = this.#resources[flow]!;
+    for (let k = 0; k < resources.length; k++) {
+      const resource = resources[k]!;
+      this.#takeOff(resource, this.#places[flow]![k]!);
+      this.#demands[resource]! -= this.#limits[flow]!;
+      if (this.#isTight[resource]) this.#changedResources.push(resource);
     }
+    this.#resources[flow] = NO_RESOURCES;
+    for (const resource of resources) this.#look(resource);
   }
 
-  /**
-   * Sets the rates of all flows that the changes since the last allocation can have reached.
-   * @returns these flows; valid until the next allocation
-   */
-  allocate(): Int32Array {
+  /** Sets the rates of all flows that the changes since the last allocation can have reached. */
+  allocate(): Allocated {
+    this.#changed.length = 0;
     this.#reach();
     const flows = this.#reached.subarray(0, this.#reachedCount);
-    const [first] = this.#shared;
-    // Changes at several places may reach flows that have nothing to do with each other.
-    if (this.#shared.length === 1 && this.#flowsOn[first!]!.length === flows.length)
-      this.#fillOne(first!, flows);
-    else this.#fill(flows);
-    return flows;
+    this.#filling.fill(flows, this.#shared);
+    for (const flow of flows) this.#changed.push(flow);
+    for (const resource of this.#kept) this.#settle(resource);
+    return { flows: this.#changed, bottlenecks: this.#kept };
   }
 
-  /** Several shared capacities, or none. */
-  #fill(flows: Int32Array): void {
-    const rates = this.#rates;
-    for (const flow of flows) rates[flow] = OPEN;
-    const heap = new MinHeap<Level>((a, b) => a.share < b.share, this.#levels());
-    for (const flow of this.#ascending(flows)) {
-      while (rates[flow] === OPEN) {
-        const level = this.#lowest(heap);
-        if (level === undefined || this.#levelLimits[flow]! <= level.share)
-          this.#freeze(flow, this.#limits[flow]!);
-        else
-          for (const open of this.#flowsOn[level.resource]!)
-            if (rates[open] === OPEN) this.#freeze(open, level.share * this.#weights[open]!);
-      }
+  #settle(resource: number): void {
+    const before = this.#changed.length;
+    this.#bottleneck(resource).settle(this.#capacities[resource]!, this.#changed);
+    for (let i = before; i < this.#changed.length; i++) {
+      const flow = this.#changed[i]!;
+      this.#rates[flow] = this.#limits[flow]!;
     }
   }
 
-  /**
-   * One capacity that all the flows reached share, as those into or out of one node do: what flows at their limits leave of
-   * it, the others share.
-   */
-  #fillOne(resource: number, flows: Int32Array): void {
-    const rates = this.#rates;
-    const weights = this.#weights;
-    let weight = 0;
-    let lowest = Number.POSITIVE_INFINITY;
-    for (const flow of flows) {
-      weight += weights[flow]!;
-      lowest = Math.min(lowest, this.#levelLimits[flow]!);
-    }
-    let left = this.#capacities[resource]!;
-    let share = left / weight;
-    if (lowest <= share) {
-      for (const flow of flows) rates[flow] = OPEN;
-      for (const flow of this.#ascending(flows)) {
-        if (rates[flow] !== OPEN) continue;
-        if (this.#levelLimits[flow]! > share) break;
-        rates[flow] = this.#limits[flow]!;
-        left = Math.max(0, left - rates[flow]);
-        weight -= weights[flow]!;
-        share = Math.max(share, left / weight);
-      }
-      for (const flow of flows) if (rates[flow] === OPEN) rates[flow] = share * weights[flow]!;
-    } else for (const flow of flows) rates[flow] = share * weights[flow]!;
-  }
-
-  /** Finds the flows that the changes can reach, and the capacities that these share. */
+  /** Finds what the changes can reach. */
   #reach(): void {
-    if (this.#resourceSeen.length < this.#capacities.length) {
-      const length = 2 * this.#capacities.length;
-      this.#resourceSeen = new Int32Array(length);
-      this.#left = new Float64Array(length);
-      this.#open = new Int32Array(length);
-      this.#openWeight = new Float64Array(length);
-    }
     this.#allocations++;
     this.#reachedCount = 0;
     this.#shared.length = 0;
-    for (const resource of this.#changed) this.#visit(resource);
-    this.#changed.length = 0;
-    // The list grows while it is read: each flow in it leads to the flows that it shares a capacity with. Once there is no
-    // other shared capacity, no flow leads further.
-    for (let i = 0; i < this.#reachedCount && this.#shared.length < this.#sharedCount; i++) {
-      const resources = this.#resources[this.#reached[i]!]!;
-      for (let k = 0; k < resources.length; k++) this.#visit(resources[k]!);
+    this.#kept.length = 0;
+    for (const resource of this.#changedResources) this.#visit(resource);
+    this.#changedResources.length = 0;
+    for (const flow of this.#changedFlows) if (this.#isPresent[flow]) this.#come(flow);
+    this.#changedFlows.length = 0;
+    // The list grows while it is read: each flow in it leads to the flows that it shares a tight capacity with. Those on a
+    // bottleneck are left out of it.
+    let count = 0;
+    for (let i = 0; i < this.#reachedCount; i++) {
+      const flow = this.#reached[i]!;
+      if (!this.#followed(flow)) this.#reached[count++] = flow;
     }
+    this.#reachedCount = count;
+  }
+
+  /** Visits the tight capacities of a flow. @returns whether one of them is kept as a bottleneck; the flow is on it then */
+  #followed(flow: number): boolean {
+    if (this.#tightOn[flow] === 0) return false;
+    const resources = this.#resources[flow]!;
+    for (let k = 0; k < resources.length; k++) {
+      const resource = resources[k]!;
+      if (!this.#isTight[resource]) continue;
+      this.#visit(resource);
+      if (!this.#isKept(resource)) continue;
+      const bottleneck = this.#bottleneck(resource);
+      if (this.#keptOn[flow] === NONE) this.#join(flow, resource, bottleneck);
+      return true;
+    }
+    return false;
   }
 
   #visit(resource: number): void {
-    const now = this.#allocations;
-    if (this.#resourceSeen[resource] === now) return;
-    this.#resourceSeen[resource] = now;
+    if (this.#resourceSeen[resource] === this.#allocations) return;
+    this.#resourceSeen[resource] = this.#allocations;
     const takers = this.#flowsOn[resource]!;
-    if (takers.length > 1) this.#shared.push(resource);
-    const seen = this.#flowSeen;
-    const reached = this.#reached;
-    for (let i = 0; i < takers.length; i++) {
-      const flow = takers[i]!;
-      if (seen[flow] === now) continue;
-      seen[flow] = now;
-      reached[this.#reachedCount++] = flow;
+    if (this.#isKept(resource)) {
+      this.#kept.push(resource);
+      return;
+    }
+    const bottleneck = this.#bottlenecks[resource];
+    if (bottleneck !== undefined) {
+      bottleneck.clear();
+      this.#bottlenecks[resource] = undefined;
+      for (const flow of takers) this.#keptOn[flow] = NONE;
+    }
+    if (!this.#isTight[resource]) return;
+    this.#shared.push(resource);
+    for (let i = 0; i < takers.length; i++) this.#come(takers[i]!);
+  }
+
+  #come(flow: number): void {
+    if (this.#flowSeen[flow] === this.#allocations) return;
+    this.#flowSeen[flow] = this.#allocations;
+    if (this.#reachedCount === this.#reached.length) {
+      const longer = new Int32Array(2 * this.#reached.length);
+      longer.set(this.#reached);
+      this.#reached = longer;
+    }
+    this.#reached[this.#reachedCount++] = flow;
+  }
+
+  #isKept(resource: number): boolean {
+    return (
+      this.#isTight[resource]! &&
+      this.#crossing[resource] === 0 &&
+      (this.#bottlenecks[resource] !== undefined || this.#flowsOn[resource]!.length >= this.#bottleneckFrom)
+    );
+  }
+
+  #bottleneck(resource: number): Bottleneck {
+    let bottleneck = this.#bottlenecks[resource];
+    if (bottleneck === undefined) {
+      bottleneck = new Bottleneck(
+        { limits: this.#limits, weights: this.#weights, levels: this.#levels },
+        this.#bottleneckKeys,
+      );
+      this.#bottlenecks[resource] = bottleneck;
+      for (const flow of this.#flowsOn[resource]!) this.#join(flow, resource, bottleneck);
+    }
+    return bottleneck;
+  }
+
+  #join(flow: number, resource: number, bottleneck: Bottleneck): void {
+    bottleneck.add(flow);
+    this.#keptOn[flow] = resource;
+    this.#rates[flow] = this.#limits[flow]!;
+    this.#changed.push(flow);
+  }
+
+  /**
+   * Sees whether a capacity is tight now. One that was tight stays so until flows would leave half of it, so that one at the
+   * edge does not change with each flow; to take a capacity for tight that is not costs time but is no error.
+   */
+  #look(resource: number): void {
+    const count = this.#flowsOn[resource]!.length;
+    if (count === 0) this.#demands[resource] = 0;
+    const demand = this.#demands[resource]!;
+    const capacity = this.#capacities[resource]!;
+    if (this.#isTight[resource]) {
+      if (count < 2 || demand < capacity / 2) this.#setTight(resource, false);
+    } else if (count > 1 && demand > capacity * (1 - ROUNDING)) this.#setTight(resource, true);
+  }
+
+  #setTight(resource: number, isTight: boolean): void {
+    this.#changedResources.push(resource);
+    for (const flow of this.#flowsOn[resource]!) {
+      this.#changedFlows.push(flow);
+      if (this.#tightOn[flow]! > 1) this.#cross(flow, -1);
+    }
+    this.#isTight[resource] = isTight;
+    for (const flow of this.#flowsOn[resource]!) {
+      this.#tightOn[flow]! += isTight ? 1 : -1;
+      if (this.#tightOn[flow]! > 1) this.#cross(flow, 1);
     }
   }
 
-  /** Some flows by the level at which they reach their limit. Others may be among them: those have their rates already. */
-  #ascending(flows: Int32Array): Int32Array | readonly number[] {
-    if (flows.length * Math.log2(flows.length + 1) > this.#order.length) return this.#order;
-    return flows.toSorted((a, b) => this.#levelLimits[a]! - this.#levelLimits[b]!);
+  /** Counts a flow among those that cross from one tight capacity to another. */
+  #cross(flow: number, by: number): void {
+    for (const resource of this.#resources[flow]!)
+      if (this.#isTight[resource]) this.#crossing[resource]! += by;
+  }
+
+  /** Takes a flow off a capacity; the last one there gets its place. */
+  #takeOff(resource: number, place: number): void {
+    const flows = this.#flowsOn[resource]!;
+    const last = flows.pop()!;
+    if (place === flows.length) return;
+    flows[place] = last;
+    this.#places[last]![this.#resources[last]!.indexOf(resource)] = place;
   }
 
   /** The first place whose flow reaches its limit at no lower a level. */
@@ -213,53 +328,21 @@ export class FairSharing {
     let high = this.#order.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (this.#levelLimits[this.#order[middle]!]! < level) low = middle + 1;
+      if (this.#levels[this.#order[middle]!]! < level) low = middle + 1;
       else high = middle;
     }
     return low;
   }
 
-  #levels(): Level[] {
-    return this.#shared.map((resource) => {
-      const capacity = this.#capacities[resource]!;
-      const flows = this.#flowsOn[resource]!;
-      let weight = 0;
-      for (const flow of flows) weight += this.#weights[flow]!;
-      this.#left[resource] = capacity;
-      this.#open[resource] = flows.length;
-      this.#openWeight[resource] = weight;
-      return { share: capacity / weight, resource };
-    });
-  }
-
-  /** The shared capacity that is used up next. */
-  #lowest(heap: MinHeap<Level>): Level | undefined {
-    for (let level = heap.peek(); level !== undefined; level = heap.peek()) {
-      const open = this.#open[level.resource]!;
-      const share =
-        open === 0
-          ? Number.POSITIVE_INFINITY
-          : Math.max(0, this.#left[level.resource]!) / this.#openWeight[level.resource]!;
-      if (open > 0 && share <= level.share) return level;
-      heap.pop();
-      if (open > 0) heap.push({ share, resource: level.resource });
-    }
-    return undefined;
-  }
-
-  #freeze(flow: number, rate: number): void {
-    this.#rates[flow] = rate;
-    for (const resource of this.#resources[flow]!) {
-      this.#left[resource]! -= rate;
-      this.#open[resource]!--;
-      this.#openWeight[resource]! -= this.#weights[flow]!;
+  /** Capacities may have been added. */
+  #knowResources(): void {
+    while (this.#flowsOn.length < this.#capacities.length) {
+      this.#flowsOn.push([]);
+      this.#demands.push(0);
+      this.#crossing.push(0);
+      this.#isTight.push(false);
+      this.#bottlenecks.push(undefined);
+      this.#resourceSeen.push(0);
     }
   }
-}
-
-/** A copy of twice the length. */
-function grown<A extends Float64Array | Int32Array>(type: new (length: number) => A, values: A): A {
-  const longer = new type(2 * values.length);
-  longer.set(values);
-  return longer;
 }
