@@ -227,6 +227,14 @@ describe("with loss", () => {
     );
   });
 
+  test("an estimate takes the mean rate that the losses leave", () => {
+    const estimate = (options: NetworkOptions): number =>
+      network({ ...path, ...options }).estimate(ring(3e6));
+    const lossy = { loss: 0.005, congestion: "reno" } as const;
+    expect(estimate(lossy)).toBe(estimate({ ...lossy, tcp: "cm02" }));
+    expect(estimate(lossy)).toBeGreaterThan(2 * estimate({}));
+  });
+
   test("flows share a path, and eight of them lose less of it than one", () => {
     const time = (flows: number): number =>
       network({ ...path, loss: 0.005, congestion: "reno", flows }).transfer(0, 1, bytes(3e7), seconds(0));
