@@ -63,6 +63,18 @@ test("a page with the curve, tables and nothing from elsewhere", async () => {
   expect(await readFile(join(directory, "alone.html"), "utf8")).toContain("needs no network");
 });
 
+test("what a plan leaves out of its network is said", async () => {
+  const noted = async (given: string): Promise<readonly string[]> =>
+    JSON.parse((await plan(`${SIZE} ${given} --json`)).output).notes;
+  expect(await noted("network.loss=0")).toEqual([]);
+  expect(await noted("network.loss=0.01")).toEqual([
+    expect.stringMatching(/^Lost packets are not in the plan/),
+  ]);
+  expect(await noted("network.nic=1e8")).toEqual([expect.stringMatching(/NICs as fast as the links/)]);
+  expect(await noted("network.background.load=0.3")).toEqual([expect.stringMatching(/by its mean/)]);
+  expect(await noted("strategy=onebitadam")).toEqual([expect.stringMatching(/those after step 100/)]);
+});
+
 test("a GPT on a device: parameters as GPT-2 has them, six FLOPs a parameter and token", async () => {
   const { output } = await plan("model=xl device=h100 tokens=1000 deviceUtilization=0.5 --json");
   const { parameters, layers, stepSeconds } = JSON.parse(output);

@@ -29,6 +29,9 @@ export function planNotes(
     ...(network.slowStart === true || network.tcp === "rounds"
       ? ["Slow start is not in the plan: connections are open and warm."]
       : []),
+    ...(network.nic === undefined
+      ? []
+      : ["Required bandwidths suppose NICs as fast as the links, whatever network.nic says."]),
     ...(changes ? ["Bandwidth that changes over time counts by its mean."] : []),
   ];
 }
