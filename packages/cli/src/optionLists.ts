@@ -47,14 +47,16 @@ function readOption(pair: string): { readonly name: string; readonly values: rea
       `Expected key=value or key=value,value, got "${pair}". Example: network.profile=wan,mobile.`,
     );
   const name = pair.slice(0, at);
-  const values = splitValues(pair.slice(at + 1));
+  const text = pair.slice(at + 1);
+  const values = isTracking(name) ? [text] : splitValues(text);
   if (values.includes(""))
-    throw new ConfigError(
-      `Option "${name}": expected values with commas between them, got "${pair.slice(at + 1)}".`,
-    );
+    throw new ConfigError(`Option "${name}": expected values with commas between them, got "${text}".`);
   refuseTwice(values, `Option "${name}": value`);
   return { name, values };
 }
+
+/** `track=tensorboard,wandb` is one list of trackers: no result depends on them, so there is nothing to compare. */
+const isTracking = (name: string): boolean => name === "track" || name.startsWith("track.");
 
 function refuseTwice(names: readonly string[], what: string): void {
   const twice = names.find((name, i) => names.indexOf(name) < i);

@@ -66,6 +66,19 @@ test("directories are relative to where the command runs, and a resumed run may 
   expect(await readdir(join(directory, "runs", "run", "wandb"))).toHaveLength(2);
 });
 
+test("compare tracks what it trains; its list of trackers is no list of runs", async () => {
+  const small = RUN.replace("train", "compare").replace("maxSteps=6", "maxSteps=3");
+  const argv = `${small} strategy=ddp,fedavg network.profile=wan,mobile track=tensorboard,wandb --name both`;
+  const { exitCode } = await runCommand(argv.split(" "), directory);
+  expect(exitCode).toBe(0);
+  const tracked = (await readdir(directory, { recursive: true }))
+    .map((path) => path.split("/"))
+    .filter((path) => !path.includes("latest-run")) // The link to the run beside it.
+    .filter((path) => path.at(-1)!.startsWith("events.out.tfevents.") || path.at(-1)!.endsWith(".wandb"))
+    .map((path) => `${path[2]} ${path.at(-1)!.split(".").at(-1)}`);
+  expect(tracked.sort()).toEqual(["ddp-wan atoll", "ddp-wan wandb", "fedavg-wan atoll", "fedavg-wan wandb"]);
+});
+
 test.each([
   ["track=tensorbord", /Unknown option "track\.tensorbord"\. Did you mean "track\.tensorboard"\?/],
   ["track=3", /Option "track": expected names, as track=tensorboard,wandb, got 3/],

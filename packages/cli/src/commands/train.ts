@@ -1,12 +1,12 @@
 // atoll train: one run of an experiment on simulated machines, from its options to its report.
 
 import { resolve } from "node:path";
-import { ConfigError, type ConfigTree, type EventSink, InterruptedError } from "@atoll/core";
+import { ConfigError, type ConfigTree, InterruptedError } from "@atoll/core";
 import { mergeConfig, parseAssignments } from "@atoll/core/config";
 import { summaryTable } from "@atoll/study";
 import { readRun, writeReport } from "@atoll/study/node";
 import type { Experiment, FitResult } from "@atoll/train";
-import { LocalTrainer, RunDirectory, startWorkers, type Tracking, trackRun } from "@atoll/train/node";
+import { LocalTrainer, RunDirectory, startWorkers, type Tracking } from "@atoll/train/node";
 import { parseArguments } from "../arguments.ts";
 import { createParts } from "../experimentParts.ts";
 import { builtIns } from "../experiments/index.ts";
@@ -19,6 +19,7 @@ import {
   resolveConfig,
   withDefaults,
 } from "../runConfig.ts";
+import { readersOf } from "../runReaders.ts";
 import { runSummary } from "../runSummary.ts";
 import type { Command, Terminal } from "../terminal.ts";
 import { withTraces } from "../traceFiles.ts";
@@ -134,20 +135,7 @@ async function trainIn(
   await using workers = startWorkers(config.run.workers);
   const resume = run.resumeSnapshot();
   const parts = await createParts(experiment, config, terminal, progress);
-  const tracking = trackRun({
-    trackers: config.run.track ?? {},
-    directory: run.path,
-    history: run.history,
-    workingDirectory: terminal.workingDirectory,
-    wallClock,
-    fetch: terminal.fetch,
-    warn: (message) => emit({ type: "warning", message }),
-  });
-  const emit: EventSink = (event) => {
-    run.record(event);
-    progress.show(event);
-    tracking.record(event);
-  };
+  const { emit, tracking } = readersOf(run, config, terminal, (event) => progress.show(event));
   try {
     const result = await new LocalTrainer({ ...parts, workers, wallClock }).fit({
       ...fitOptionsOf(config.run),

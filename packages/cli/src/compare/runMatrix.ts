@@ -9,6 +9,7 @@ import type { Experiment, ExperimentParts } from "@atoll/train";
 import { LocalTrainer, type RunDirectory, startWorkers, type Workers } from "@atoll/train/node";
 import { createParts } from "../experimentParts.ts";
 import { Progress } from "../progress.ts";
+import { readersOf } from "../runReaders.ts";
 import { runSummary } from "../runSummary.ts";
 import type { Terminal } from "../terminal.ts";
 import { isRepriceable, type MatrixRun, type Training } from "./matrix.ts";
@@ -122,14 +123,17 @@ async function trainRun(run: MatrixRun, parts: ExperimentParts, lane: Lane): Pro
   const { interrupted: signal, now: wallClock } = terminal;
   await using own = openMatrixRun(directory, run);
   const resume = own.resumeSnapshot();
+  const { emit, tracking } = readersOf(own, run.config, terminal, () => {});
+  await using _ = tracking;
   const result = await new LocalTrainer({ ...parts, workers, wallClock }).fit({
     ...run.fit,
     name: own.name,
     checkpoints: own,
     signal,
     ...(resume === undefined ? {} : { resume }),
-    emit: (event) => own.record(event),
+    emit,
   });
+  await tracking.close();
   await own.writeModel(result);
   return finish(own, run, parts, runSummary(own, result, await readRun(own.path), terminal));
 }
