@@ -106,9 +106,9 @@ export class Membership {
     const { clock } = this.#options;
     if (among === undefined && step <= this.#decided) throw new LeftBehind(rank);
     const key = keyOf(step, among);
-    const meeting = this.#meetings.get(key) ?? this.#meet(step, among);
-    this.#meetings.set(key, meeting);
     const at = clock.forRank(rank).now();
+    const meeting = this.#meetings.get(key) ?? this.#meet(step, among, at);
+    this.#meetings.set(key, meeting);
     const wait = clock.wait<readonly Rank[]>(rank, () => this.#describe(meeting));
     meeting.arrivals.set(rank, { at, wait });
     this.#consider(meeting, at);
@@ -116,7 +116,9 @@ export class Membership {
     return wait.promise;
   }
 
-  #meet(step: number, among: readonly Rank[] | undefined): Meeting {
+  #meet(step: number, among: readonly Rank[] | undefined, at: number): Meeting {
+    // An exchange that broke off has been in vain for all of its members.
+    if (among !== undefined) this.#countFaults(among.length, at);
     return new Meeting(step, among, among !== undefined && among.length < this.#participants);
   }
 
@@ -304,7 +306,7 @@ export class Membership {
     const next = plan.schedule.nextChange(at);
     if (next === Number.POSITIVE_INFINITY) return;
     this.#alarm(meeting, next, () => {
-      this.#countFault(next);
+      this.#countFaults(1, next);
       this.#consider(meeting, next);
       this.#watchLinks(meeting, next);
     });
@@ -372,7 +374,7 @@ export class Membership {
 
   /** If no node is left that remembers the run, those that are back begin again at the last checkpoint. */
   #checkSurvivors(at: Seconds): void {
-    this.#countFault(at);
+    this.#countFaults(1, at);
     if (this.#statuses.includes("current")) return;
     const [first] = this.#returned.values();
     first?.rejectAt(
@@ -388,11 +390,12 @@ export class Membership {
   }
 
   /** Faults that come faster than the run goes on would keep it going for ever. */
-  #countFault(at: number): void {
+  #countFaults(count: number, at: number): void {
     const { worldSize } = this.#options;
-    if (++this.#faultsSinceProgress <= FUTILE_FAULTS * (worldSize + 5)) return;
+    this.#faultsSinceProgress += count;
+    if (this.#faultsSinceProgress <= FUTILE_FAULTS * (worldSize + 5)) return;
     throw new RunError(
-      `The run cannot go on: ${this.#faultsSinceProgress} faults have happened since step ${Math.max(0, this.#progress)} was done, by ${short(at)} s. ` +
+      `The run cannot go on: nodes were lost ${this.#faultsSinceProgress} times since step ${Math.max(0, this.#progress)} was done, by ${short(at)} s. ` +
         "Let faults be rarer, save more often (checkpointInterval), or choose another faults.whenMissing.",
     );
   }

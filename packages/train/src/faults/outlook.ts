@@ -12,6 +12,12 @@ const MOST_CHANGES = 10_000;
 export class Outlook implements Disruptions {
   readonly #plan: FaultPlan;
   readonly #topology: Topology;
+  /** Between two changes of links: the nodes that go on. */
+  #steady: { readonly from: number; readonly until: number; readonly component: ReadonlySet<Rank> } = {
+    from: Number.POSITIVE_INFINITY,
+    until: Number.NEGATIVE_INFINITY,
+    component: new Set(),
+  };
 
   constructor(plan: FaultPlan, topology: Topology) {
     this.#plan = plan;
@@ -33,7 +39,13 @@ export class Outlook implements Disruptions {
   reachable(at: number): (rank: Rank) => boolean {
     const plan = this.#plan;
     if (plan.policy.kind === "wait" || plan.policy.kind === "none") return () => true;
-    const component = primaryComponent(this.#topology, plan.schedule, at);
+    if (!(at >= this.#steady.from && at < this.#steady.until))
+      this.#steady = {
+        from: at,
+        until: plan.schedule.nextChange(at),
+        component: primaryComponent(this.#topology, plan.schedule, at),
+      };
+    const { component } = this.#steady;
     return (rank) => component.has(rank);
   }
 
