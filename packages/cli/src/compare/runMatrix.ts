@@ -2,7 +2,7 @@
 // other networks repriced. A run that fails is noted and the others go on; an interrupt ends them all.
 
 import { availableParallelism } from "node:os";
-import { type ConfigTree, formatSeconds, InterruptedError, messageOf } from "@atoll/core";
+import { ConfigError, type ConfigTree, formatSeconds, InterruptedError, messageOf } from "@atoll/core";
 import { latencyShare, type RunFacts, type RunRecord, reprice, runCosts, runFacts } from "@atoll/study";
 import { readRun, writeReport } from "@atoll/study/node";
 import type { Experiment, ExperimentParts } from "@atoll/train";
@@ -189,7 +189,13 @@ async function latencyShareOf(
   if (!run.isFirst || !isRepriceable(run)) return null;
   const { computeSeconds, communicationSeconds, waitingSeconds } = runCosts(record);
   if (computeSeconds >= communicationSeconds + waitingSeconds) return null;
-  return latencyShare({ record, parts, fit: run.fit, network: run.fit.network ?? {} });
+  try {
+    return await latencyShare({ record, parts, fit: run.fit, network: run.fit.network ?? {} });
+  } catch (error) {
+    // The run itself is as good without knowing that.
+    if (error instanceof ConfigError) return null;
+    throw error;
+  }
 }
 
 function outcomeOf(record: RunRecord): MatrixOutcome {

@@ -6,6 +6,7 @@ import {
   type ComputeOptions,
   createOptimizer,
   type FitOptions,
+  fedAvg,
   type OptimizerConfig,
   optimizerEntries,
   strategyEntries,
@@ -125,6 +126,21 @@ test("any network to any other: topologies, all-reduce algorithms, speeds, strag
       },
     ),
     { numRuns: 25 },
+  );
+});
+
+test("an algorithm that serves only some of a run's groups falls back on the same ones elsewhere", async () => {
+  const islands = (network: Network): FitOptions =>
+    optionsOf("fedavg in islands", {
+      strategy: fedAvg({ H: 2, islandSize: 3 }),
+      nodes: 5,
+      allReduce: "halving-doubling",
+      network,
+    });
+  await expectExact(islands(wan), islands(mobile));
+  const record = await trained(islands(wan));
+  await expect(refusal(islands(wan), record, { topology: "star" })).rejects.toThrow(
+    /among 3 nodes by star, not as recorded by .*allReduce=star/,
   );
 });
 

@@ -23,7 +23,7 @@ import {
 } from "@atoll/train";
 import type { RunRecord } from "../record.ts";
 import { interpretRun, isList, type Run, treeOf } from "../run.ts";
-import { allReduceAlgorithms, pinnedAlgorithm } from "./pinned.ts";
+import { allReduceAlgorithms, allReduceKinds, pinnedAlgorithm } from "./pinned.ts";
 
 export interface RepriceOptions {
   /** The run as it was recorded: finished, its events whole. */
@@ -49,7 +49,7 @@ export async function reprice(options: RepriceOptions): Promise<RunRecord> {
   const { record, parts, fit, network, signal } = options;
   const run = interpretRun(record);
   checkRepriceable(run, fit);
-  const allReduce = pinnedAlgorithm(record.events) ?? fit.allReduce ?? "topology";
+  const allReduce = pinnedAlgorithm(record.events, fit.allReduce ?? "topology");
   refuseOtherIslands(run, allReduce, network);
   const events: RunEvent[] = [];
   const { durations, flopsPerStep } = treeOf(run.settings.compute);
@@ -69,13 +69,14 @@ export async function reprice(options: RepriceOptions): Promise<RunRecord> {
     ...(signal === undefined ? {} : { signal }),
     emit: (event) => events.push(event),
   });
-  refuseOtherAlgorithm(record.events, events);
+  const scored = withScores(
+    run,
+    events.filter((event) => !isOfPinning(run, event)),
+  );
+  refuseOtherAlgorithm(record.events, scored);
   return {
     config: { ...record.config, repricedFrom: run.name, resolved: resolvedOf(events) },
-    events: withScores(
-      run,
-      events.filter((event) => !isOfPinning(run, event)),
-    ),
+    events: scored,
     summary: null,
     truncated: false,
   };
@@ -119,11 +120,12 @@ function refuseOtherIslands(run: Run, allReduce: string, { topology, islandSize 
 }
 
 function refuseOtherAlgorithm(recorded: readonly RunEvent[], repriced: readonly RunEvent[]): void {
-  const before = allReduceAlgorithms(recorded);
-  const other = [...allReduceAlgorithms(repriced)].find((algorithm) => !before.has(algorithm));
+  const before = allReduceKinds(recorded);
+  const other = [...allReduceKinds(repriced)].find((kind) => !before.has(kind));
   if (other === undefined) return;
+  const [size, algorithm] = other.split(" ");
   throw new ConfigError(
-    `This network cannot carry out the run's all-reduces by ${[...before].join(", ")}, only by ${other}, which adds up in another order. Choose another network, or train with allReduce=${other}.`,
+    `This network carries out the run's all-reduces among ${size} nodes by ${algorithm}, not as recorded by ${[...allReduceAlgorithms(recorded)].join(" and ")}, and so adds up in another order. Choose another network, or train with allReduce=${algorithm}.`,
   );
 }
 
