@@ -4,14 +4,20 @@
 export {
   collectAtLeast,
   isShared,
+  largestOfBlocks,
   magnitudeReachedBy,
-  maxMagnitude,
   meanMagnitude,
   roundToIntegers,
   roundToSigns,
 } from "./kernels/blocks.ts";
 export { expand, type MatrixShape, project, projectBack } from "./kernels/matrices.ts";
-export { addRounded, type RandomRounding, roundAtRandom } from "./kernels/stochastic.ts";
+export {
+  type Bucket,
+  type RandomRounding,
+  type Restoring,
+  type Rounder,
+  roundingOf,
+} from "./kernels/stochastic.ts";
 export { createTileTransform, isSimdTile, type TileTransform, tileScratch } from "./kernels/transforms.ts";
 export {
   accumulateMomentum,

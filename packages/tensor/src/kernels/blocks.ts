@@ -7,22 +7,36 @@ import { kernelsFor } from "./vectors.ts";
 /** Elements that functions leave over, since they take four at a time. */
 const wholeFours = (length: number): number => length - (length % 4);
 
+const FLOAT_BYTES = 4;
+
+/** Elements [start, end) of a vector. A view for each block would cost as much as its arithmetic. */
+interface Block {
+  readonly start: number;
+  readonly end: number;
+}
+
+const at = (x: Float32Array, index: number): number => x.byteOffset + FLOAT_BYTES * index;
+
 /** max |x|, not a number if an element is none. */
-function largestMagnitude(x: Float32Array, blocks: BlockFunctions | undefined): number {
-  const whole = blocks === undefined ? 0 : wholeFours(x.length);
-  let most = whole === 0 ? 0 : blocks!.largestMagnitude(x.byteOffset, whole);
-  for (let i = whole; i < x.length; i++) most = Math.max(most, Math.abs(x[i]!));
+function largestMagnitude(
+  x: Float32Array,
+  { start, end }: Block,
+  blocks: BlockFunctions | undefined,
+): number {
+  const whole = blocks === undefined ? 0 : wholeFours(end - start);
+  let most = whole === 0 ? 0 : blocks!.largestMagnitude(at(x, start), whole);
+  for (let i = start + whole; i < end; i++) most = Math.max(most, Math.abs(x[i]!));
   return most;
 }
 
 /** Σ |x|: sums of every fourth element first, then what is left over. */
-function sumOfMagnitudes(x: Float32Array, blocks: BlockFunctions | undefined): number {
-  const whole = wholeFours(x.length);
+function sumOfMagnitudes(x: Float32Array, { start, end }: Block, blocks: BlockFunctions | undefined): number {
+  const whole = wholeFours(end - start);
   let total = 0;
-  if (blocks !== undefined) total = whole === 0 ? 0 : blocks.sumOfMagnitudes(x.byteOffset, whole);
+  if (blocks !== undefined) total = whole === 0 ? 0 : blocks.sumOfMagnitudes(at(x, start), whole);
   else {
     let [a, b, c, d] = [0, 0, 0, 0];
-    for (let i = 0; i < whole; i += 4) {
+    for (let i = start; i < start + whole; i += 4) {
       a += Math.abs(x[i]!);
       b += Math.abs(x[i + 1]!);
       c += Math.abs(x[i + 2]!);
@@ -30,37 +44,39 @@ function sumOfMagnitudes(x: Float32Array, blocks: BlockFunctions | undefined): n
     }
     total = a + c + (b + d);
   }
-  for (let i = whole; i < x.length; i++) total += Math.abs(x[i]!);
+  for (let i = start + whole; i < end; i++) total += Math.abs(x[i]!);
   return total;
 }
 
-/** Calls `each` for every block of `x` and the same elements of `out`; the last one may be shorter. */
-function forBlocks(
-  x: Float32Array,
-  out: Float32Array,
-  blockSize: number,
-  each: (x: Float32Array, out: Float32Array) => void,
-): void {
-  for (let start = 0; start < x.length; start += blockSize)
-    each(x.subarray(start, start + blockSize), out.subarray(start, start + blockSize));
+/** Calls `each` for every block of so many elements; the last one may be shorter. */
+function forBlocks(length: number, blockSize: number, each: (block: Block) => void): void {
+  for (let start = 0; start < length; start += blockSize)
+    each({ start, end: Math.min(start + blockSize, length) });
 }
 
-/** The largest magnitude of a block; not a number if an element is none. */
-export const maxMagnitude = (block: Float32Array): number =>
-  largestMagnitude(block, kernelsFor(block)?.blocks);
+/** The largest magnitude of each block; not a number if an element is none. x [n] -> [⌈n / blockSize⌉] */
+export function largestOfBlocks(x: Float32Array, blockSize: number): Float32Array {
+  const blocks = kernelsFor(x)?.blocks;
+  const largest: number[] = [];
+  forBlocks(x.length, blockSize, (block) => largest.push(largestMagnitude(x, block, blocks)));
+  return Float32Array.from(largest);
+}
 
 /** The mean magnitude of a block, rounded to float32: the scale of its signs. */
 export const meanMagnitude = (block: Float32Array): number =>
-  Math.fround(sumOfMagnitudes(block, kernelsFor(block)?.blocks) / block.length);
+  Math.fround(
+    sumOfMagnitudes(block, { start: 0, end: block.length }, kernelsFor(block)?.blocks) / block.length,
+  );
 
 /** Block by block out ← sign(x) · mean |x|, zero counting as positive. x, out [n] */
 export function roundToSigns(x: Float32Array, out: Float32Array, blockSize: number): void {
   const blocks = kernelsFor(x, out)?.blocks;
-  forBlocks(x, out, blockSize, (block, rounded) => {
-    const scale = Math.fround(sumOfMagnitudes(block, blocks) / block.length);
-    const whole = blocks === undefined ? 0 : wholeFours(block.length);
-    blocks?.signsTimes(block.byteOffset, rounded.byteOffset, whole, scale);
-    for (let i = whole; i < block.length; i++) rounded[i] = block[i]! < 0 ? -scale : scale;
+  forBlocks(x.length, blockSize, (block) => {
+    const { start, end } = block;
+    const scale = Math.fround(sumOfMagnitudes(x, block, blocks) / (end - start));
+    const whole = blocks === undefined ? 0 : wholeFours(end - start);
+    blocks?.signsTimes(at(x, start), at(out, start), whole, scale);
+    for (let i = start + whole; i < end; i++) out[i] = x[i]! < 0 ? -scale : scale;
   });
 }
 
@@ -74,19 +90,20 @@ export function roundToIntegers(
   { blockSize, most }: { readonly blockSize: number; readonly most: number },
 ): void {
   const blocks = kernelsFor(x, out)?.blocks;
-  forBlocks(x, out, blockSize, (block, rounded) => {
-    const largest = largestMagnitude(block, blocks);
+  forBlocks(x.length, blockSize, (block) => {
+    const { start, end } = block;
+    const largest = largestMagnitude(x, block, blocks);
     const scale = Number.isFinite(largest) ? Math.fround(largest / most) : Number.NaN;
     if (!(scale > 0)) {
-      rounded.fill(scale);
+      out.fill(scale, start, end);
       return;
     }
-    const whole = blocks === undefined ? 0 : wholeFours(block.length);
-    blocks?.roundToSteps(block.byteOffset, rounded.byteOffset, whole, scale, most);
-    for (let i = whole; i < block.length; i++) {
+    const whole = blocks === undefined ? 0 : wholeFours(end - start);
+    blocks?.roundToSteps(at(x, start), at(out, start), whole, scale, most);
+    for (let i = start + whole; i < end; i++) {
       // Adding zero makes a negative zero the integer that it is.
-      const nearest = Math.round(block[i]! / scale) + 0;
-      rounded[i] = Math.max(-most, Math.min(most, nearest)) * scale;
+      const nearest = Math.round(x[i]! / scale) + 0;
+      out[i] = Math.max(-most, Math.min(most, nearest)) * scale;
     }
   });
 }

@@ -4,7 +4,13 @@
 
 import type { Codec } from "@atoll/comm";
 import { ConfigError, type Random, threefry2x32 } from "@atoll/core";
-import { addRounded, maxMagnitude, type RandomRounding, roundAtRandom } from "@atoll/tensor/vectors";
+import {
+  type Bucket,
+  largestOfBlocks,
+  type RandomRounding,
+  type Restoring,
+  roundingOf,
+} from "@atoll/tensor/vectors";
 import { blockCodec } from "./blocks.ts";
 
 /** So many levels and seventeen bits of fraction are the 24 bits of a float32 number. */
@@ -97,27 +103,41 @@ const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array =
 export function qsgdEncode(vectors: Vectors, { blockSize, key0, key1 }: Numbers): void {
   const gradients = vectors.gradients!;
   const bytes = bytesOf(vectors.message!);
-  const scales = new Float32Array(Math.ceil(gradients.length / blockSize!));
+  const codes = bytes.subarray(0, gradients.length);
+  const scales = largestOfBlocks(gradients, blockSize!);
+  const { round } = roundingOf(gradients, codes);
   let drawn = 0;
-  for (const block of scales.keys()) {
-    const start = block * blockSize!;
-    const x = gradients.subarray(start, start + blockSize!);
-    const codes = bytes.subarray(start, start + x.length);
-    const most = maxMagnitude(x);
-    scales[block] = Number.isFinite(most) ? most : Number.NaN;
-    if (most === 0) codes.fill(0);
-    else encodeBlock(x, codes, { most, steps: STEPS, key: [key0!, key1!], counter: drawn / 4 });
-    if (most !== 0) drawn += x.length;
+  for (const [block, most] of scales.entries()) {
+    const bucket = bucketOf(block, blockSize!, gradients.length);
+    if (most === 0) {
+      codes.fill(0, bucket.start, bucket.end);
+      continue;
+    }
+    const rounding = { most, steps: STEPS, key: [key0!, key1!], counter: drawn / 4 } as const;
+    const done = Number.isFinite(most) ? round(bucket, rounding) : bucket.start;
+    encodeRest(gradients, codes, { ...bucket, done }, rounding);
+    if (!Number.isFinite(most)) scales[block] = Number.NaN;
+    drawn += bucket.end - bucket.start;
   }
   bytes.set(bytesOf(scales), gradients.length);
 }
 
-function encodeBlock(x: Float32Array, codes: Uint8Array, rounding: RandomRounding): void {
-  const { most, key, counter } = rounding;
-  const done = Number.isFinite(most) ? roundAtRandom(x, codes, rounding) : 0;
-  for (let i = done; i < x.length; i++) {
-    const words = threefry2x32(key[0], key[1], counter + (i >>> 2), 0);
-    const left = 3 - (i & 3);
+const bucketOf = (block: number, blockSize: number, length: number): Bucket => ({
+  start: block * blockSize,
+  end: Math.min((block + 1) * blockSize, length),
+});
+
+/** A bucket's elements from `done` on. */
+function encodeRest(
+  x: Float32Array,
+  codes: Uint8Array,
+  { start, end, done }: Bucket & { readonly done: number },
+  { most, key, counter }: RandomRounding,
+): void {
+  for (let i = done; i < end; i++) {
+    const place = i - start;
+    const words = threefry2x32(key[0], key[1], counter + (place >>> 2), 0);
+    const left = 3 - (place & 3);
     const half = (words[left >> 1]! >>> ((left & 1) * 16)) & 0xffff;
     const position = Math.fround(Math.fround(Math.abs(x[i]!) / most) * STEPS);
     const level = Math.min(STEPS, Math.floor(Math.fround(position + (half + 0.5) / 2 ** 16)));
@@ -134,27 +154,29 @@ export function qsgdMean(vectors: Vectors, numbers: Numbers): void {
     Record<"words" | "members" | "length" | "first" | "blockSize", number>
   >;
   const mean = vectors.mean!;
-  const scale = new Float32Array(1);
+  const scales = new Float32Array(Math.ceil(mean.length / blockSize));
   mean.fill(0);
   for (let member = 0; member < members; member++) {
     const bytes = bytesOf(vectors.messages!.subarray(member * words, (member + 1) * words));
-    for (let start = 0; start < mean.length; start += blockSize) {
-      const at = length + 4 * ((first + start) / blockSize);
-      bytesOf(scale).set(bytes.subarray(at, at + 4));
-      const part = mean.subarray(start, start + blockSize);
-      const codes = bytes.subarray(first + start, first + start + part.length);
-      addBlock(codes, part, { most: scale[0]!, steps: STEPS, members });
+    const at = length + 4 * (first / blockSize);
+    bytesOf(scales).set(bytes.subarray(at, at + 4 * scales.length));
+    const codes = bytes.subarray(first, first + mean.length);
+    const { add } = roundingOf(mean, codes);
+    for (const [block, most] of scales.entries()) {
+      const bucket = bucketOf(block, blockSize, mean.length);
+      const restoring = { most, steps: STEPS, members };
+      addRest(codes, mean, { start: add(bucket, restoring), end: bucket.end }, restoring);
     }
   }
 }
 
-function addBlock(
+function addRest(
   codes: Uint8Array,
   mean: Float32Array,
-  restoring: { readonly most: number; readonly steps: number; readonly members: number },
+  { start, end }: Bucket,
+  { most, steps, members }: Restoring,
 ): void {
-  const { most, steps, members } = restoring;
-  for (let i = addRounded(codes, mean, restoring); i < mean.length; i++) {
+  for (let i = start; i < end; i++) {
     const magnitude = Math.fround(Math.fround((codes[i]! >>> 1) / steps) * most);
     mean[i]! += Math.fround(((codes[i]! & 1) === 1 ? -magnitude : magnitude) / members);
   }
