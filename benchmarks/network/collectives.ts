@@ -58,19 +58,14 @@ function contended(nodes: number): Row {
 }
 
 /** Incast: all send to one at once, and every transfer that begins or ends changes the share of all others. */
-function gather(nodes: number): Row {
-  const network = resolveNetwork(drawn, { worldSize: nodes, random: createRandom(1) });
+function gather(what: string, nodes: number, options: NetworkOptions, root: number): Row {
+  const network = resolveNetwork(options, { worldSize: nodes, random: createRandom(1) });
   const lengths = ranksOf(nodes).map(() => LENGTH);
   const members = { ranks: ranksOf(nodes), topology: network.topology };
-  const schedule = scheduleOf({ operation: "gather", length: LENGTH, root: 0 }, lengths, members);
+  const schedule = scheduleOf({ operation: "gather", length: LENGTH, root }, lengths, members);
   const ready = ranksOf(nodes).map(() => seconds(0));
   const milliseconds = median(() => void network.time(schedule, ready), REPETITIONS);
-  return {
-    what: "gather to one node, drawn",
-    nodes,
-    milliseconds,
-    transfersPerSecond: ((nodes - 1) / milliseconds) * 1000,
-  };
+  return { what, nodes, milliseconds, transfersPerSecond: ((nodes - 1) / milliseconds) * 1000 };
 }
 
 /** Algorithms whose partners change from round to round, so that NICs are shared. */
@@ -122,7 +117,10 @@ const rows: readonly Row[] = [
   ...[10, 100, 1000].map((nodes) =>
     timing("star all-reduce, drawn", nodes, { ...drawn, topology: "star" }, 2 * (nodes - 1)),
   ),
-  ...[10, 100, 1000, 4096].map(gather),
+  ...[10, 100, 1000, 4096].map((nodes) => gather("gather to one node, drawn", nodes, drawn, 0)),
+  ...[10, 100, 1000].map((nodes) =>
+    gather("gather through a star to a leaf, drawn", nodes, { ...drawn, topology: "star" }, 1),
+  ),
   ...[10, 100, 1000].map(contended),
   ...[16, 128, 1024].flatMap((nodes) => byName(nodes, "halving-doubling", drawn)),
   ...[16, 128, 1024].flatMap((nodes) => byName(nodes, "recursive-doubling", drawn)),

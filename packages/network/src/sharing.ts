@@ -4,7 +4,8 @@
 // other flows there, and so on: the flows it does not come to keep their rates. What it comes to is filled (filling.ts),
 // except where many flows meet at one tight capacity and nowhere else, as those into or out of one node do: such a
 // bottleneck is kept from one allocation to the next (bottleneck.ts), and of its flows only a few are looked at.
-// Flows are numbers. Time is unknown here: progress.ts makes rates into ends.
+// A capacity all of whose flows go through a tighter one as well, as through the NICs at both ends of one link, is covered by
+// that and joins nothing either. Flows are numbers. Time is unknown here: progress.ts makes rates into ends.
 
 import { Bottleneck, type BottleneckKeys } from "./bottleneck.ts";
 import { Filling } from "./filling.ts";
@@ -52,6 +53,8 @@ export class FairSharing {
   readonly #demands: number[] = [];
   readonly #crossing: number[] = [];
   readonly #isTight: boolean[] = [];
+  /** By capacity: another one, no larger, that all its flows take too, or NONE. One that is covered is not tight. */
+  readonly #coveredBy: number[] = [];
   readonly #bottlenecks: (Bottleneck | undefined)[] = [];
   readonly #bottleneckKeys: BottleneckKeys = { limited: numberKeys(), open: numberKeys() };
   readonly #filling: Filling;
@@ -143,7 +146,11 @@ export class FairSharing {
     this.#places[flow] = places;
     this.#tightOn[flow] = tight;
     if (tight > 1) this.#cross(flow, 1);
-    for (const resource of resources) this.#look(resource);
+    for (const resource of resources) {
+      const cover = this.#coveredBy[resource]!;
+      if (cover !== NONE && !resources.includes(cover)) this.#coveredBy[resource] = NONE;
+      this.#look(resource);
+    }
     return flow;
   }
 
@@ -174,6 +181,7 @@ export class FairSharing {
     this.#filling.fill(flows, this.#shared);
     for (const flow of flows) this.#changed.push(flow);
     for (const resource of this.#kept) this.#settle(resource);
+    if (this.#shared.length > 1 && flows.length >= this.#bottleneckFrom) this.#cover();
     return { flows: this.#changed, bottlenecks: this.#kept };
   }
 
@@ -286,12 +294,32 @@ export class FairSharing {
    */
   #look(resource: number): void {
     const count = this.#flowsOn[resource]!.length;
-    if (count === 0) this.#demands[resource] = 0;
-    const demand = this.#demands[resource]!;
     const capacity = this.#capacities[resource]!;
+    if (count === 0) {
+      this.#demands[resource] = 0;
+      this.#coveredBy[resource] = NONE;
+    }
+    const cover = this.#coveredBy[resource]!;
+    if (cover !== NONE) {
+      if (this.#capacities[cover]! <= capacity) return;
+      this.#coveredBy[resource] = NONE;
+    }
+    const demand = this.#demands[resource]!;
     if (this.#isTight[resource]) {
       if (count < 2 || demand < capacity / 2) this.#setTight(resource, false);
     } else if (count > 1 && demand > capacity * (1 - ROUNDING)) this.#setTight(resource, true);
+  }
+
+  /** Sees whether the least of the capacities just filled covers others: the next allocation need not fill those. */
+  #cover(): void {
+    const capacities = this.#capacities;
+    const least = this.#shared.reduce((a, b) => (capacities[b]! < capacities[a]! ? b : a));
+    for (const resource of this.#shared) {
+      if (resource === least) continue;
+      if (!this.#flowsOn[resource]!.every((flow) => this.#resources[flow]!.includes(least))) continue;
+      this.#setTight(resource, false);
+      this.#coveredBy[resource] = least;
+    }
   }
 
   #setTight(resource: number, isTight: boolean): void {
@@ -341,6 +369,7 @@ export class FairSharing {
       this.#demands.push(0);
       this.#crossing.push(0);
       this.#isTight.push(false);
+      this.#coveredBy.push(NONE);
       this.#bottlenecks.push(undefined);
       this.#resourceSeen.push(0);
     }
