@@ -15,6 +15,7 @@ import type { Model } from "./models/index.ts";
 import { type FitOptions, type ResolvedFitOptions, resolveFitOptions } from "./options.ts";
 import { prepareRun } from "./prepare.ts";
 import { createSimulation, type Simulation } from "./simulation.ts";
+import type { RunSnapshot } from "./snapshot.ts";
 
 export interface LocalTrainerOptions {
   readonly model: Model;
@@ -234,21 +235,25 @@ class FitRun {
     this.#emitEvaluation("validation", await this.#simulation.evaluate(this.#validation!.sampled));
   }
 
-  async #save(): Promise<string | undefined> {
+  async #save(of: () => RunSnapshot = () => this.#simulation.snapshot()): Promise<string | undefined> {
     const { checkpoints, emit } = this.#options;
-    const { step } = this.#simulation;
-    if (checkpoints === undefined || this.#saved?.step === step) return this.#saved?.path;
-    const path = await checkpoints.save(this.#simulation.snapshot());
+    if (checkpoints === undefined || this.#saved?.step === this.#simulation.step) return this.#saved?.path;
+    const snapshot = of();
+    const { step } = snapshot;
+    if (this.#saved?.step === step) return this.#saved.path;
+    const path = await checkpoints.save(snapshot);
     this.#saved = { step, path };
     emit({ type: "checkpoint", step, path });
     return path;
   }
 
   async #interrupt(): Promise<never> {
-    const path = await this.#save();
-    const { step, maxSteps } = this.#simulation;
+    const { step, maxSteps, goingBackTo } = this.#simulation;
+    // Nodes that go back to the last scheduled checkpoint must find that one, not one that an interrupt happened to make.
+    const path = await this.#save(goingBackTo && (() => goingBackTo));
+    const kind = goingBackTo === undefined ? "Checkpoint" : "Last scheduled checkpoint";
     const saved =
-      path === undefined ? "There is no checkpoint, since none was asked for." : `Checkpoint: ${path}.`;
+      path === undefined ? "There is no checkpoint, since none was asked for." : `${kind}: ${path}.`;
     throw new InterruptedError(`Interrupted after step ${step} of ${maxSteps}. ${saved}`);
   }
 

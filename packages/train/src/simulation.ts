@@ -37,6 +37,7 @@ import {
   type NodeParts,
   type RunSnapshot,
   restoreNode,
+  resumedNode,
   snapshotNode,
 } from "./snapshot.ts";
 import { isAsynchronous } from "./strategies/index.ts";
@@ -235,6 +236,11 @@ export class Simulation {
     return this.#membership === undefined || this.#membership.status(rank) === "current";
   }
 
+  /** What all nodes go back to when one is lost, if that is how this run recovers. */
+  get goingBackTo(): RunSnapshot | undefined {
+    return this.#faults?.recovery === "checkpoint" ? this.#kept : undefined;
+  }
+
   /** Nodes may have to go back to the present step later on. */
   keepCheckpoint(): void {
     if (this.#faults?.schedule.affectsLinks) this.#kept = copySnapshot(this.snapshot());
@@ -385,12 +391,3 @@ export class Simulation {
     };
   }
 }
-
-/** Where a node goes on: nodes of an asynchronous run are ahead of the step that all have done. */
-const resumedNode = (
-  { step, nodes, faults }: RunSnapshot,
-  rank: Rank,
-): { readonly step: number; readonly computeSeconds: number } => ({
-  step: faults?.steps[rank] ?? step + aheadOf(nodes[rank]!).length,
-  computeSeconds: nodes[rank]!.state.computeSeconds,
-});

@@ -1,7 +1,7 @@
 // A run at a moment when no node is in the middle of anything: all that is needed to go on from there.
 // Random numbers need no state of their own: every draw is named by (seed, rank, step) or counted by the network.
 
-import { ConfigError, type ConfigValue, type Seconds } from "@atoll/core";
+import { ConfigError, type ConfigValue, type Rank, type Seconds } from "@atoll/core";
 import type { HostTensor, VectorLayout } from "@atoll/tensor";
 import type { SamplerPosition } from "./data/index.ts";
 import type { MembershipSnapshot } from "./faults/membership.ts";
@@ -95,6 +95,15 @@ export function snapshotNode(parts: NodeParts, { ahead, ...progress }: NodeProgr
 /** A node's reports of the steps that it has done beyond those that all have done. */
 export const aheadOf = ({ state }: NodeSnapshot): readonly StepReport[] =>
   (state.ahead ?? []).map((report) => ({ ...report, loss: report.loss ?? Number.NaN }));
+
+/** Where a node goes on: nodes of an asynchronous run are ahead of the step that all have done. */
+export const resumedNode = (
+  { step, nodes, faults }: RunSnapshot,
+  rank: Rank,
+): { readonly step: number; readonly computeSeconds: number } => ({
+  step: faults?.steps[rank] ?? step + aheadOf(nodes[rank]!).length,
+  computeSeconds: nodes[rank]!.state.computeSeconds,
+});
 
 /**
  * Writes a snapshot's vectors and numbers into a node that was made anew for the same run.

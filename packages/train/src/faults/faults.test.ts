@@ -4,7 +4,14 @@ import type { FaultHappened } from "@atoll/core";
 import { sgd } from "@atoll/tensor";
 import { describe, expect, test } from "vitest";
 import { ddp, fedAvg, type Strategy, sgp } from "../strategies/index.ts";
-import { numbersOf, type Rehearsal, type RehearsalOptions, rehearse, stepsOf } from "../test/runs.ts";
+import {
+  memoryStore,
+  numbersOf,
+  type Rehearsal,
+  type RehearsalOptions,
+  rehearse,
+  stepsOf,
+} from "../test/runs.ts";
 import { strategyRows } from "../test/strategyRows.ts";
 
 const plainSgd = (): { readonly optimizer: ReturnType<typeof sgd> } => ({
@@ -126,6 +133,25 @@ describe("all nodes go back to the last checkpoint", () => {
     expect(rehearsal.result.simulatedSeconds).toBeCloseTo(1.5 + 0.4, 6);
     expect(stepsOf(rehearsal.events).map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6, 7, 7, 8, 9, 10]);
     expect(told(rehearsal).map(({ kind }) => kind)).toEqual(["crash", "rolledBack"]);
+  });
+
+  test("which is the last scheduled one after an interrupt, too", async () => {
+    const faults = {
+      schedule: [{ kind: "crash", node: 3, at: 0.75, rejoin: 1.5 } as const],
+      recovery: "checkpoint" as const,
+    };
+    const options = { ...undisturbed, faults };
+    const unbroken = await rehearse(options);
+    const controller = new AbortController();
+    const store = memoryStore();
+    const emit: RehearsalOptions["emit"] = (event) => {
+      if (event.type === "step" && event.step === 5) controller.abort();
+    };
+    await expect(
+      rehearse({ ...options, checkpoints: store, signal: controller.signal, emit }),
+    ).rejects.toThrow(/^Interrupted after step [56] of 10\. Last scheduled checkpoint: memory:3\.$/);
+    const { result } = await rehearse({ ...options, resume: store.snapshots.get(3)! });
+    expect({ ...result, wallSeconds: 0 }).toEqual({ ...unbroken.result, wallSeconds: 0 });
   });
 
   test("where nobody is left who remembers the run", async () => {

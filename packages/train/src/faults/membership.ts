@@ -5,19 +5,12 @@
 // It is not in the way of runs without faults: those have none.
 
 import type { SimulatedWorld } from "@atoll/comm";
-import {
-  bytes,
-  type EventSink,
-  type FaultHappened,
-  type Rank,
-  RunError,
-  type Seconds,
-  seconds,
-} from "@atoll/core";
+import { bytes, type EventSink, type Rank, RunError, type Seconds, seconds } from "@atoll/core";
 import { type Downtime, listed, type Network, type VirtualClock, type Wait } from "@atoll/network";
 import { Meeting } from "./meeting.ts";
 import type { Outlook } from "./outlook.ts";
 import { type FaultPlan, quorumOf } from "./policy.ts";
+import { FaultReport, short } from "./report.ts";
 import { LeftBehind, NodeCrashed, RollBack } from "./signals.ts";
 
 /**
@@ -71,12 +64,12 @@ export class Membership {
   #progress = -1;
   /** How many nodes the last exchange began with. */
   #participants = 0;
-  /** Nodes that the last exchange went without. */
-  #missing: readonly Rank[] = [];
+  readonly #report: FaultReport;
 
   constructor(options: MembershipOptions) {
     this.#options = options;
     this.#outlook = options.outlook;
+    this.#report = new FaultReport(options.emit, options.worldSize);
     const ranks = Array.from({ length: options.worldSize }, (_, rank) => rank);
     this.#statuses = ranks.map(() => "current");
     this.#expected = new Set(ranks);
@@ -142,9 +135,7 @@ export class Membership {
   crashed(rank: Rank, downtime: Downtime, at: Seconds): void {
     this.#leave(rank, "down");
     this.#options.world.drop(rank);
-    const until = downtime.until === Number.POSITIVE_INFINITY ? null : downtime.until;
-    const message = `Node ${rank} crashed, and is down ${until === null ? "for good" : `until ${short(until)} s`}.`;
-    this.#options.emit({ type: "fault", kind: "crash", time: at, ranks: [rank], message, until });
+    this.#report.crashed(rank, downtime, at);
     this.#checkSurvivors(at);
   }
 
@@ -205,7 +196,7 @@ export class Membership {
       expected: [...this.#expected],
       decided: this.#decided,
       latestReturn: this.#latestReturn,
-      missing: this.#missing,
+      missing: this.#report.missing,
     };
   }
 
@@ -214,7 +205,7 @@ export class Membership {
     this.#expected = new Set(expected);
     this.#decided = decided;
     this.#latestReturn = latestReturn;
-    this.#missing = missing;
+    this.#report.restore(missing);
     this.#progress = -1;
   }
 
@@ -255,31 +246,13 @@ export class Membership {
       const dropped = among ?? [...this.#expected];
       for (const rank of dropped) if (!participants.includes(rank)) this.#expected.delete(rank);
     }
-    this.#tellOfMissing(meeting, participants, at ?? Math.max(...[...arrivals.values()].map((a) => a.at)));
+    if (among === undefined || among.length >= this.#expected.size)
+      this.#report.begun(participants, step, at ?? Math.max(...arrivals.values().map((own) => own.at)));
     for (const [rank, { at: came, wait }] of arrivals) {
       const time = seconds(Math.max(came, at ?? came));
       if (participants.includes(rank)) wait.resolveAt(time, participants);
       else wait.rejectAt(time, new LeftBehind(rank));
     }
-  }
-
-  /** Says with whom the exchange begins, when that has changed. */
-  #tellOfMissing({ step, among }: Meeting, participants: readonly Rank[], at: number): void {
-    if (among !== undefined && among.length < this.#expected.size) return;
-    const { worldSize } = this.#options;
-    const missing = Array.from({ length: worldSize }, (_, rank) => rank).filter(
-      (rank) => !participants.includes(rank),
-    );
-    if (missing.join() === this.#missing.join()) return;
-    this.#missing = missing;
-    this.#tell(
-      "goneOn",
-      at,
-      missing,
-      missing.length === 0
-        ? `All ${worldSize} nodes exchange again after step ${step}.`
-        : `${participants.length} of ${worldSize} nodes exchange after step ${step}, without ${listed("node", missing)}.`,
-    );
   }
 
   /** Ends the run if too few nodes are left for the exchange ever to begin. */
@@ -358,12 +331,7 @@ export class Membership {
     if (plan.policy.kind !== "none") this.#expected.add(to);
     this.#latestReturn = Math.max(this.#latestReturn, arrived);
     onJoin(to, step);
-    this.#tell(
-      "recovered",
-      arrived,
-      [to],
-      `Node ${to} goes on from step ${step} with the state of node ${from} (${size} bytes).`,
-    );
+    this.#report.recovered(to, { from, step, bytes: size }, arrived);
     wait.resolveAt(arrived, step);
   }
 
@@ -400,10 +368,6 @@ export class Membership {
     );
   }
 
-  #tell(kind: FaultHappened["kind"], time: number, ranks: readonly Rank[], message: string): void {
-    this.#options.emit({ type: "fault", kind, time, ranks, message });
-  }
-
   #describe({ step, arrivals }: Meeting): string {
     const { worldSize } = this.#options;
     const there = [...arrivals.keys()].sort((a, b) => a - b);
@@ -415,6 +379,3 @@ export class Membership {
 }
 
 const keyOf = (step: number, among: readonly Rank[] | undefined): string => `${step} ${among?.join() ?? ""}`;
-
-/** Seconds as people read them. */
-const short = (time: number): string => String(Number(time.toPrecision(6)));
