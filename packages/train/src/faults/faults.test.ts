@@ -145,11 +145,11 @@ describe("all nodes go back to the last checkpoint", () => {
     const controller = new AbortController();
     const store = memoryStore();
     const emit: RehearsalOptions["emit"] = (event) => {
-      if (event.type === "step" && event.step === 5) controller.abort();
+      if (event.type === "step" && event.step === 4) controller.abort();
     };
     await expect(
       rehearse({ ...options, checkpoints: store, signal: controller.signal, emit }),
-    ).rejects.toThrow(/^Interrupted after step [56] of 10\. Last scheduled checkpoint: memory:3\.$/);
+    ).rejects.toThrow(/^Interrupted after step [45] of 10\. Last scheduled checkpoint: memory:3\.$/);
     const { result } = await rehearse({ ...options, resume: store.snapshots.get(3)! });
     expect({ ...result, wallSeconds: 0 }).toEqual({ ...unbroken.result, wallSeconds: 0 });
   });
