@@ -19,6 +19,8 @@ export interface Disruption {
 }
 
 export interface Disruptions {
+  /** A moment from which on a call cannot be whole, whatever the network does: a member is lost then. Infinity if none is. */
+  firstLoss(ranks: readonly Rank[], ready: readonly Seconds[]): number;
   /** The first thing that breaks a call off before all its members are done, if anything does. */
   find(undertaking: Undertaking): Disruption | undefined;
 }

@@ -276,7 +276,10 @@ class World implements SimulatedWorld, MemberWorld {
     const lastReady = seconds(ready.reduce((latest, time) => Math.max(latest, time), 0));
     const counters = group.ranks.map((rank) => this.#counters[rank]!);
     const begin = ready.map((time, member) => seconds(Math.max(time, counters[member]!.busyUntil)));
-    const undisturbed = network.time(schedule, begin).map((time) => seconds(Math.max(time, lastReady)));
+    const until = this.#options.disruptions?.firstLoss(group.ranks, ready) ?? Number.POSITIVE_INFINITY;
+    const undisturbed = network
+      .time(schedule, begin, { until })
+      .map((time) => seconds(Math.max(time, lastReady)));
     const end = this.#endOf(group, call, arrivals, undisturbed);
     if (end === undefined) return;
     const results = deliver(call, plan, arrivals, arithmetic);

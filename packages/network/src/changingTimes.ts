@@ -20,9 +20,11 @@ export interface ChangingSchedule {
   readonly course: CourseLookup;
   /** Undefined if no link is ever down. */
   readonly detours: Detours | undefined;
+  /** What comes after this moment is not asked for. */
+  readonly until: number;
 }
 
-/** When each member is done; Infinity for one that waits for a transfer that can never arrive. */
+/** When each member is done; Infinity for one that waits for a transfer that can never arrive, or is not done in time. */
 export function timeWhileChanging(given: ChangingSchedule): Float64Array {
   return (given.uncontended ? timeAlone(given) : undefined) ?? timeTogether(given);
 }
@@ -61,7 +63,7 @@ function timeAlone({ schedule, ready, course, detours }: ChangingSchedule): Floa
 }
 
 /** Flow by flow. */
-function timeTogether({ schedule, ready, course }: ChangingSchedule): Float64Array {
+function timeTogether({ schedule, ready, course, until }: ChangingSchedule): Float64Array {
   const { ranks } = schedule;
   const simulation = new ChangingFlowSimulation<Transfer & ChangingFlow>();
   return replay(schedule, ready, {
@@ -80,6 +82,9 @@ function timeTogether({ schedule, ready, course }: ChangingSchedule): Float64Arr
         target,
       });
     },
-    next: () => simulation.next(),
+    next() {
+      const event = simulation.next();
+      return event === undefined || event.time > until ? undefined : event;
+    },
   });
 }

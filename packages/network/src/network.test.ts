@@ -204,7 +204,7 @@ test.each([
   [{ topology: "rings" as never }, 'Unknown topology "rings". Did you mean "ring"?'],
   [{ tcp: "cm2" as never }, 'Unknown TCP mode "cm2". Did you mean "cm02"?'],
   [{ bandwidth: 0 }, 'Option "network.bandwidth": expected bytes per second above 0, got 0.'],
-  [{ loss: 1 }, 'Option "network.loss": expected a probability from 0 to below 1, got 1.'],
+  [{ loss: 1 }, 'Option "network.loss": expected a probability from 0 to 0.9, got 1.'],
   [{ jitter: [0, 0.5] as const }, "expected a range [low, high] with 0 < low ≤ high, got [0,0.5]."],
   [{ nic: -1 }, 'Option "network.nic": expected bytes per second above 0, got -1.'],
 ])("bad input %j is refused", (options, message) => {

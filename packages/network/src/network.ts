@@ -53,7 +53,7 @@ export interface Network {
   /** The same, and when its last byte has left, from when on the sender's line is free for the next message. */
   send(source: Rank, target: Rank, size: Bytes, at: Seconds): Sending;
   /** When each member of a schedule is done, given when each is ready; both in the order of `schedule.ranks`. */
-  time(schedule: TransferSchedule, ready: readonly Seconds[]): readonly Seconds[];
+  time(schedule: TransferSchedule, ready: readonly Seconds[], options?: TimeOptions): readonly Seconds[];
   /**
    * About how long a schedule takes from scratch, without a draw: as if all members began each round together, each round
    * takes its longest latency and the time of its most loaded link, NIC or window. Of many rounds the first ones stand for
@@ -64,6 +64,14 @@ export interface Network {
   describe(): TopologyDrawn;
   snapshot(): NetworkSnapshot;
   restore(snapshot: NetworkSnapshot): void;
+}
+
+export interface TimeOptions {
+  /**
+   * Seconds; a network that changes may give Infinity for members that are not done by then: whoever knows that the
+   * schedule is not carried out any further spares it the work. Default Infinity.
+   */
+  readonly until?: number;
 }
 
 export interface Sending {
@@ -127,7 +135,11 @@ class SimulatedNetwork implements Network {
     return estimateTime(schedule, this.#path, this.#capacities);
   }
 
-  time(schedule: TransferSchedule, ready: readonly Seconds[]): readonly Seconds[] {
+  time(
+    schedule: TransferSchedule,
+    ready: readonly Seconds[],
+    { until = Number.POSITIVE_INFINITY }: TimeOptions = {},
+  ): readonly Seconds[] {
     invariant(
       ready.length === schedule.ranks.length,
       `${ready.length} ready times for ${schedule.ranks.length} members`,
@@ -141,10 +153,14 @@ class SimulatedNetwork implements Network {
       uncontended = isUncontended(schedule, this.#path);
       this.#uncontended.set(schedule, uncontended);
     }
-    return Array.from(this.#times(schedule, ready, uncontended), seconds);
+    return Array.from(this.#times(schedule, ready, { uncontended, until }), seconds);
   }
 
-  #times(schedule: TransferSchedule, ready: readonly Seconds[], uncontended: boolean): Float64Array {
+  #times(
+    schedule: TransferSchedule,
+    ready: readonly Seconds[],
+    { uncontended, until }: { readonly uncontended: boolean; readonly until: number },
+  ): Float64Array {
     if (this.#courses !== undefined)
       return timeWhileChanging({
         schedule,
@@ -152,6 +168,7 @@ class SimulatedNetwork implements Network {
         uncontended,
         course: this.#course,
         detours: this.#detours,
+        until,
       });
     return uncontended
       ? timeByRecurrence(schedule, ready, this.#path)

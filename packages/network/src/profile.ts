@@ -16,7 +16,7 @@ export interface LinkRanges {
   readonly latency: Range;
   /** Half-width of the latency's spread as a fraction of it, from 0 to 1. */
   readonly jitter: Range;
-  /** Probability that a packet is lost, from 0 to below 1. */
+  /** Probability that a packet is lost, from 0 to 0.9: beyond that hardly anything ever gets through. */
   readonly loss: Range;
 }
 
@@ -59,7 +59,7 @@ const LIMITS: Readonly<
   bandwidth: { accepts: (x) => x > 0 && x < Number.POSITIVE_INFINITY, text: "bytes per second above 0" },
   latency: { accepts: (x) => x >= 0 && x < Number.POSITIVE_INFINITY, text: "seconds ≥ 0" },
   jitter: { accepts: (x) => x >= 0 && x <= 1, text: "a fraction from 0 to 1" },
-  loss: { accepts: (x) => x >= 0 && x < 1, text: "a probability from 0 to below 1" },
+  loss: { accepts: (x) => x >= 0 && x <= 0.9, text: "a probability from 0 to 0.9" },
 };
 
 /** @throws ConfigError for an unknown profile or a value out of its limits. @param where the option's place in a message */

@@ -329,17 +329,24 @@ export class Simulation {
     this.#step = kept.step;
     this.#world.restore(kept.world, { keepCounters: true });
     membership.rolledBack(at);
-    const after = this.#nodes.map((_, rank) => (this.#isCurrent(rank) ? kept.step : null));
-    this.#recorder.restore({ step: kept.step, examples, after });
-    this.#nodes.forEach((node, rank) => {
-      const saved = kept.nodes[rank]!;
-      restoreNode(this.#parts[rank]!, saved);
-      node.rollBack(kept.step, saved.state.sampler);
+    const { membership: saved, steps } = kept.faults!;
+    const after = this.#nodes.map((node, rank) => {
+      // Who was not with the others then has nothing to go back to but what they had.
+      const source = saved.statuses[rank] === "current" ? rank : saved.statuses.indexOf("current");
+      restoreNode(this.#parts[rank]!, kept.nodes[source]!);
+      if (source !== rank) this.#world.adopt(rank, source, 0);
+      node.rollBack(steps[source]!, kept.nodes[rank]!.state.sampler);
       this.#times[rank] = seconds(at);
+      return this.#isCurrent(rank) ? (source === rank ? kept.step : steps[source]!) : null;
+    });
+    this.#recorder.restore({ step: kept.step, examples, after });
+    kept.nodes.forEach((node, rank) => {
+      if (this.#isCurrent(rank) && after[rank] === kept.step)
+        for (const report of aheadOf(node)) this.#recorder.report(rank, report);
     });
     const ranks = this.#nodes.map((_, rank) => rank);
-    const text = `${message} They go on from step ${kept.step}.`;
     const { step } = kept;
+    const text = `${message} They go on from step ${step}.`;
     this.#emit({ type: "fault", kind: "rolledBack", time: at, ranks, message: text, step });
   }
 

@@ -2,7 +2,7 @@
 // see the end of what it begins, and whether a call of the communicator breaks off, can be said when it begins.
 
 import type { Disruption, Disruptions, Undertaking } from "@atoll/comm";
-import { type Rank, seconds } from "@atoll/core";
+import { type Rank, type Seconds, seconds } from "@atoll/core";
 import { type Downtime, primaryComponent, type Topology } from "@atoll/network";
 import type { FaultPlan } from "./policy.ts";
 
@@ -47,6 +47,13 @@ export class Outlook implements Disruptions {
       };
     const { component } = this.#steady;
     return (rank) => component.has(rank);
+  }
+
+  firstLoss(ranks: readonly Rank[], ready: readonly Seconds[]): number {
+    return ranks.reduce((earliest, rank, member) => {
+      const downtime = this.#plan.schedule.nextDowntime(rank, ready[member]!);
+      return downtime === undefined ? earliest : Math.min(earliest, downtime.from);
+    }, Number.POSITIVE_INFINITY);
   }
 
   find({ ranks, ready, end }: Undertaking): Disruption | undefined {
