@@ -55,8 +55,9 @@ test("the average is that of parameters and of buffers, and leaves the nodes' ve
       const { parameters, buffers } = averageWeights(nodes);
       for (const i of [0, 1, 2]) {
         const mean = rows.reduce((sum, row) => sum + row[i]!, 0) / rows.length;
-        expect(parameters[i]).toBe(Math.fround(mean));
-        expect(buffers[i]).toBe(-parameters[i]! + 0);
+        // The sign of a zero does not matter.
+        expect(parameters[i]! + 0).toBe(Math.fround(mean) + 0);
+        expect(buffers[i]! + 0).toBe(-parameters[i]! + 0);
       }
       parameters.fill(7);
       expect(nodes.map((node) => [...node.parameters])).toEqual(rows);

@@ -77,10 +77,18 @@ function yScales(run: Run, marks: readonly EvaluationMarks[]): readonly YScale[]
 }
 
 /** Lowest and highest finite loss of all series; for a logarithm, of the positive ones. (NaN, NaN) if there is none. */
-function lossDomain(run: Run, marks: readonly EvaluationMarks[], scale: YScale): readonly [number, number] {
+function lossDomain(
+  run: Run,
+  marks: readonly EvaluationMarks[],
+  scale: YScale,
+  means: readonly number[] = [],
+): readonly [number, number] {
   const usable = (value: number): boolean => Number.isFinite(value) && (scale === "linear" || value > 0);
   const undone = run.history.undone.map(({ loss }) => loss);
-  const [low, high] = extent([run.steps.loss, ...undone, ...marks.map(({ y }) => y)].flat().filter(usable));
+  const [low, high] = extent(
+    // A mean over losses of zero is below all that a logarithm shows.
+    [run.steps.loss, means, ...undone, ...marks.map(({ y }) => y)].flat().filter(usable),
+  );
   return low === undefined ? [Number.NaN, Number.NaN] : [low, high];
 }
 
@@ -116,7 +124,7 @@ function lossPanel(run: Run, curve: Curve, marks: readonly EvaluationMarks[], sc
     className: scale,
     box: panelBox,
     xAxis: abscissaAxis(abscissa, run),
-    yAxis: yAxis(lossDomain(run, marks, scale), scale),
+    yAxis: yAxis(lossDomain(run, marks, scale, mean.y), scale),
     lines: [
       ...(undone === null ? [] : [undone]),
       ...(smoothed ? [{ ...raw, pale: true }, lineOf(mean)] : [raw]),
