@@ -19,7 +19,7 @@ export {
   type ExperimentContext,
   type ExperimentParts,
 } from "./experiment.ts";
-export type { FaultyRunOptions, MissingPolicy, Recovery } from "./faults/policy.ts";
+export type { FaultyRunOptions, Recovery } from "./faults/policy.ts";
 export { type InProcessOptions, inProcessExecutor } from "./inProcessExecutor.ts";
 export { type FitResult, LocalTrainer, type LocalTrainerOptions } from "./localTrainer.ts";
 export type { ApplyContext, ExampleType, GptOptions, GptSize, Model } from "./models/index.ts";
@@ -94,4 +94,5 @@ export {
   type TrafficModel,
   yogiOuter,
 } from "./strategies/index.ts";
+export type { MissingPolicy } from "./strategies/whenMissing.ts";
 export { type TimingOptions, timingExecutor } from "./timingExecutor.ts";

@@ -4,10 +4,10 @@
 import { type Communicator, PeerLostError, type SimulatedWorld } from "@atoll/comm";
 import { type Rank, RunError, type Seconds, seconds } from "@atoll/core";
 import type { Clock } from "@atoll/network";
+import type { MissingPolicy } from "../strategies/whenMissing.ts";
 import type { Membership } from "./membership.ts";
 import { MemoryCopy, type NodeMemory } from "./nodeMemory.ts";
 import type { Outlook } from "./outlook.ts";
-import type { MissingPolicy } from "./policy.ts";
 import { LeftBehind, NodeCrashed } from "./signals.ts";
 
 /** What all nodes of a run share. */

@@ -3,7 +3,8 @@
 
 import type { Rank, Seconds } from "@atoll/core";
 import type { Wait } from "@atoll/network";
-import { type MissingPolicy, quorumOf } from "./policy.ts";
+import type { MissingPolicy } from "../strategies/whenMissing.ts";
+import { quorumOf } from "./policy.ts";
 
 export interface Attendance {
   readonly at: Seconds;

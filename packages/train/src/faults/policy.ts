@@ -10,19 +10,7 @@ import {
   type Topology,
 } from "@atoll/network";
 import type { Strategy } from "../strategies/index.ts";
-
-/** How an exchange begins when not all nodes are there. Times are simulated seconds. */
-export type MissingPolicy =
-  /** Nobody goes on before all nodes are back. */
-  | { readonly kind: "wait" }
-  /** Those that are there go on so many seconds after half of those that run have come. */
-  | { readonly kind: "timeout"; readonly seconds: number }
-  /** Those that are there go on so many seconds after a part of all nodes has come, and never with fewer. */
-  | { readonly kind: "quorum"; readonly fraction: number; readonly seconds: number }
-  /** Nodes do not wait for each other at all. */
-  | { readonly kind: "none" }
-  /** A crash ends the run, with the strategy's reason. */
-  | { readonly kind: "stop"; readonly reason: string };
+import { type MissingPolicy, WAIT } from "../strategies/whenMissing.ts";
 
 /** How a node that was lost gets back into the run. */
 export type Recovery =
@@ -45,15 +33,6 @@ export interface FaultPlan {
   readonly recovery: Recovery;
   readonly config: ConfigTree;
 }
-
-/** Of strategies whose nodes have to stay the same: a step without some nodes' gradients would be another step. */
-export const WAIT: MissingPolicy = { kind: "wait" };
-/** Of federated averaging: a round is one of those who take part. */
-export const QUORUM: MissingPolicy = { kind: "quorum", fraction: 0.5, seconds: 30 };
-/** Of strategies whose nodes may differ: the others go on with what they have. */
-export const GO_ON: MissingPolicy = { kind: "timeout", seconds: 30 };
-/** Of asynchronous strategies, whose nodes never wait. */
-export const NEVER_WAIT: MissingPolicy = { kind: "none" };
 
 const whenMissingOf = ({ whenMissing = WAIT }: Strategy): MissingPolicy => whenMissing;
 

@@ -5,11 +5,10 @@
 import { parseConfig } from "@atoll/core/config";
 import { adamW, addVectors, divideVector, type Optimizer, subtractVectors } from "@atoll/tensor";
 import { z } from "zod";
-
-import { NEVER_WAIT } from "../faults/policy.ts";
 import { type MessagePool, messagePool } from "./messagePool.ts";
 import { steps } from "./optionSchemas.ts";
 import type { ParameterStrategy, StrategyEntry, StrategyNode, StrategyState } from "./strategy.ts";
+import { NEVER_WAIT } from "./whenMissing.ts";
 
 const options = z.strictObject({
   H: steps(1, "local steps between two looks at what has arrived"),

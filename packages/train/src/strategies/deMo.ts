@@ -8,12 +8,12 @@ import { allocateBeside } from "@atoll/tensor/vectors";
 import { z } from "zod";
 import { coefficientNumbers, coefficientPlan } from "../compressors/largestCoefficients.ts";
 import { sharedResult } from "../compressors/wire.ts";
-import { WAIT } from "../faults/policy.ts";
 import { decay, steps } from "./optionSchemas.ts";
 import { requirePlainSgd } from "./plainSgd.ts";
 import { joinedMessages, preparation, scratchPerNode } from "./preparation.ts";
 import type { GradientStrategy, StrategyEntry, StrategyNode } from "./strategy.ts";
 import { gathered } from "./traffic.ts";
+import { WAIT } from "./whenMissing.ts";
 
 const options = z.strictObject({
   beta: decay(0.999, "decay of each node's momentum"),

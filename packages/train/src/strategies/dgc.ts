@@ -9,11 +9,11 @@ import { allocateBeside } from "@atoll/tensor/vectors";
 import { z } from "zod";
 import { candidateRoom } from "../compressors/sparse.ts";
 import { bitsOf } from "../compressors/topK.ts";
-import { WAIT } from "../faults/policy.ts";
 import { decay } from "./optionSchemas.ts";
 import { preparation, scratchPerNode } from "./preparation.ts";
 import type { GradientStrategy, StrategyEntry } from "./strategy.ts";
 import { gathered } from "./traffic.ts";
+import { WAIT } from "./whenMissing.ts";
 
 const options = z.strictObject({
   density: z.number().positive().max(1).default(0.001).describe("part of the gradients that is sent"),

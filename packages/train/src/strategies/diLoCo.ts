@@ -5,11 +5,11 @@
 import { parseConfig } from "@atoll/core/config";
 import { adamW, type Optimizer } from "@atoll/tensor";
 import { z } from "zod";
-import { GO_ON } from "../faults/policy.ts";
 import { type NesterovOptions, nesterov, nesterovOptions, type OuterOptimizer } from "./outerOptimizer.ts";
 import { outerStrategy } from "./outerStep.ts";
 import type { ParameterStrategy, StrategyEntry } from "./strategy.ts";
 import { reduced } from "./traffic.ts";
+import { GO_ON } from "./whenMissing.ts";
 
 const options = z.strictObject({
   H: z

@@ -5,12 +5,12 @@
 import { parseConfig } from "@atoll/core/config";
 import { adamW, type Optimizer } from "@atoll/tensor";
 import { z } from "zod";
-import { GO_ON } from "../faults/policy.ts";
 import { decay, positive, steps } from "./optionSchemas.ts";
 import { type NesterovOptions, nesterov, type OuterOptimizer } from "./outerOptimizer.ts";
 import { outerState, outerStep, stepsUntil } from "./outerStep.ts";
 import type { ParameterStrategy, StrategyEntry, StrategyNode, StrategyState } from "./strategy.ts";
 import { reduced } from "./traffic.ts";
+import { GO_ON } from "./whenMissing.ts";
 
 const options = z.strictObject({
   H: steps(100, "inner steps between two outer steps"),

@@ -4,12 +4,12 @@
 import { parseConfig } from "@atoll/core/config";
 import { adamW, type Optimizer } from "@atoll/tensor";
 import { z } from "zod";
-import { QUORUM } from "../faults/policy.ts";
 import { type AdaptiveOptions, adagradOuter } from "./adaptiveOuter.ts";
 import { decay, positive, steps } from "./optionSchemas.ts";
 import { outerStrategy } from "./outerStep.ts";
 import type { ParameterStrategy, StrategyEntry } from "./strategy.ts";
 import { reduced } from "./traffic.ts";
+import { QUORUM } from "./whenMissing.ts";
 
 const options = z.strictObject({
   H: steps(10, "local steps between two outer steps"),

@@ -6,12 +6,12 @@ import { ConfigError } from "@atoll/core";
 import { parseConfig } from "@atoll/core/config";
 import { adamW, type Optimizer } from "@atoll/tensor";
 import { z } from "zod";
-import { QUORUM } from "../faults/policy.ts";
 import { islandOf } from "./islands.ts";
 import { steps } from "./optionSchemas.ts";
 import { stepsUntil } from "./outerStep.ts";
 import { NO_STATE, type ParameterStrategy, type StrategyEntry } from "./strategy.ts";
 import { reduced, type Traffic } from "./traffic.ts";
+import { QUORUM } from "./whenMissing.ts";
 
 /** Options of averaging, for configs; shared by FedAvg's relatives. */
 export const averagingOptions: {

@@ -7,11 +7,11 @@ import { adamW, type Optimizer } from "@atoll/tensor";
 import { allocateBeside } from "@atoll/tensor/vectors";
 import { z } from "zod";
 import { integers, remembering } from "../compressors/transcoded.ts";
-import { WAIT } from "../faults/policy.ts";
 import { steps } from "./optionSchemas.ts";
 import { preparation, scratchPerNode } from "./preparation.ts";
 import { type GradientStrategy, NO_STATE, type StrategyEntry } from "./strategy.ts";
 import { codedReduced } from "./traffic.ts";
+import { WAIT } from "./whenMissing.ts";
 
 const options = z.strictObject({ blockSize: steps(256, "elements that share a scale") });
 

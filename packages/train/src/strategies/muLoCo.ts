@@ -6,13 +6,13 @@ import { parseConfig } from "@atoll/core/config";
 import { muon, type Optimizer } from "@atoll/tensor";
 import { z } from "zod";
 import { twoBit } from "../compressors/twoBit.ts";
-import { GO_ON } from "../faults/policy.ts";
 import { allReduceWithFeedback } from "./errorFeedback.ts";
 import { decay, positive, steps } from "./optionSchemas.ts";
 import { type NesterovOptions, nesterov, type OuterOptimizer } from "./outerOptimizer.ts";
 import { outerState, stepsUntil } from "./outerStep.ts";
 import type { ParameterStrategy, StrategyEntry } from "./strategy.ts";
 import { codedReduced, reduced } from "./traffic.ts";
+import { GO_ON } from "./whenMissing.ts";
 
 const options = z.strictObject({
   H: steps(30, "inner steps between two outer steps"),

@@ -6,12 +6,12 @@
 import { parseConfig } from "@atoll/core/config";
 import { adamW, type Optimizer } from "@atoll/tensor";
 import { z } from "zod";
-import { GO_ON } from "../faults/policy.ts";
 import { islandOf } from "./islands.ts";
 import { decay, positive, steps } from "./optionSchemas.ts";
 import { stepsUntil } from "./outerStep.ts";
 import type { ParameterStrategy, StrategyEntry } from "./strategy.ts";
 import { reduced } from "./traffic.ts";
+import { GO_ON } from "./whenMissing.ts";
 
 const options = z.strictObject({
   H: steps(50, "inner steps between two rounds"),

@@ -9,12 +9,12 @@ import { type Optimizer, sgd } from "@atoll/tensor";
 import { allocateBeside, decayAndAdd } from "@atoll/tensor/vectors";
 import { z } from "zod";
 import { remembering, signs } from "../compressors/transcoded.ts";
-import { WAIT } from "../faults/policy.ts";
 import { decay, positive, steps } from "./optionSchemas.ts";
 import { requirePlainSgd } from "./plainSgd.ts";
 import { preparation, scratchPerNode } from "./preparation.ts";
 import type { GradientStrategy, StrategyEntry, StrategyState } from "./strategy.ts";
 import { codedReduced, reduced } from "./traffic.ts";
+import { WAIT } from "./whenMissing.ts";
 
 const options = z.strictObject({
   warmupSteps: z.int().min(1).default(100).describe("steps of Adam before second moments are frozen"),

@@ -2,9 +2,9 @@
 // handed to an outer optimizer that every rank runs alike.
 
 import type { Optimizer } from "@atoll/tensor";
-import type { MissingPolicy } from "../faults/policy.ts";
 import type { OuterOptimizer } from "./outerOptimizer.ts";
 import type { ParameterStrategy, StrategyNode, StrategyState } from "./strategy.ts";
+import type { MissingPolicy } from "./whenMissing.ts";
 
 /** `anchor` (the round's start θ₀, [P]) and the outer optimizer's slots: what an outer step remembers. */
 export function outerState(outer: OuterOptimizer, parameters: Float32Array): StrategyState["tensors"] {

@@ -7,11 +7,11 @@ import { type Optimizer, sgd, type VectorLayout } from "@atoll/tensor";
 import { allocateBeside, type MatrixShape } from "@atoll/tensor/vectors";
 import { z } from "zod";
 import { packMatrices } from "../compressors/lowRank.ts";
-import { WAIT } from "../faults/policy.ts";
 import { steps } from "./optionSchemas.ts";
 import { preparation, scratchPerNode } from "./preparation.ts";
 import type { GradientStrategy, StrategyEntry } from "./strategy.ts";
 import { reduced, type TrafficModel } from "./traffic.ts";
+import { WAIT } from "./whenMissing.ts";
 
 const options = z.strictObject({ rank: steps(4, "columns of the thin matrices") });
 

@@ -9,11 +9,11 @@ import { allocateBeside } from "@atoll/tensor/vectors";
 import { z } from "zod";
 import { codesAreBytes, stochastic } from "../compressors/qsgd.ts";
 import { fromWords, sharedResult, toWords } from "../compressors/wire.ts";
-import { WAIT } from "../faults/policy.ts";
 import { steps } from "./optionSchemas.ts";
 import { joinedMessages, preparation, scratchPerNode } from "./preparation.ts";
 import { type GradientStrategy, NO_STATE, type StrategyEntry, type StrategyNode } from "./strategy.ts";
 import { gathered } from "./traffic.ts";
+import { WAIT } from "./whenMissing.ts";
 
 const options = z.strictObject({
   levels: z

@@ -7,11 +7,11 @@ import { ConfigError } from "@atoll/core";
 import { parseConfig } from "@atoll/core/config";
 import { adamW, addVectors, decayAndAdd, divideVector, type Optimizer } from "@atoll/tensor";
 import { z } from "zod";
-import { GO_ON, type MissingPolicy } from "../faults/policy.ts";
 import { messagePool } from "./messagePool.ts";
 import { steps } from "./optionSchemas.ts";
 import { mostPeers, type Neighbours, neighboursOf, type PushGraph, pushGraphs } from "./pushGraph.ts";
 import type { ParameterStrategy, StrategyEntry, StrategyNode } from "./strategy.ts";
+import { GO_ON, type MissingPolicy } from "./whenMissing.ts";
 
 const options = z.strictObject({
   peers: steps(1, "nodes that each node sends to in a step"),

@@ -11,11 +11,11 @@ import { float32 } from "../compressors/float32.ts";
 import { bitsOf, createTopK } from "../compressors/topK.ts";
 import { twoBit } from "../compressors/twoBit.ts";
 import { gatherBytes } from "../compressors/wire.ts";
-import { GO_ON } from "../faults/policy.ts";
 import { decay, positive, steps } from "./optionSchemas.ts";
 import { stepsUntil } from "./outerStep.ts";
 import type { ParameterStrategy, StrategyEntry } from "./strategy.ts";
 import { gathered } from "./traffic.ts";
+import { GO_ON } from "./whenMissing.ts";
 
 const options = z.strictObject({
   H: steps(30, "inner steps between two outer steps"),

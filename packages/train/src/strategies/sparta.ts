@@ -5,7 +5,6 @@
 import { parseConfig } from "@atoll/core/config";
 import { adamW, type Optimizer } from "@atoll/tensor";
 import { z } from "zod";
-import { GO_ON } from "../faults/policy.ts";
 import { stepsUntil } from "./outerStep.ts";
 import {
   type SparseAveragingOptions,
@@ -14,6 +13,7 @@ import {
   sparseTraffic,
 } from "./sparseAveraging.ts";
 import type { ParameterStrategy, StrategyEntry } from "./strategy.ts";
+import { GO_ON } from "./whenMissing.ts";
 
 const options = z.strictObject(sparseAveragingOptions);
 

@@ -6,9 +6,9 @@ import type { Communicator } from "@atoll/comm";
 import type { ConfigTree, Random } from "@atoll/core";
 import type { Optimizer, VectorLayout } from "@atoll/tensor";
 import type { z } from "zod";
-import type { MissingPolicy } from "../faults/policy.ts";
 import type { LocalTask } from "../localOperations.ts";
 import type { Traffic } from "./traffic.ts";
+import type { MissingPolicy } from "./whenMissing.ts";
 
 /** All that a strategy remembers: vectors by name, and numbers. Both are part of a checkpoint. */
 export interface StrategyState {

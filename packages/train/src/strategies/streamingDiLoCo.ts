@@ -7,12 +7,12 @@ import { parseConfig } from "@atoll/core/config";
 import { adamW, type Optimizer } from "@atoll/tensor";
 import { z } from "zod";
 import { e3m0 } from "../compressors/e3m0.ts";
-import { GO_ON } from "../faults/policy.ts";
 import { type Fragment, fragmentsOf } from "./fragments.ts";
 import { decay, fraction, positive, steps } from "./optionSchemas.ts";
 import { type NesterovOptions, nesterov, type OuterOptimizer } from "./outerOptimizer.ts";
 import type { ParameterStrategy, StrategyEntry, StrategyNode, StrategyState } from "./strategy.ts";
 import { codedReduced, reduced } from "./traffic.ts";
+import { GO_ON } from "./whenMissing.ts";
 
 const options = z.strictObject({
   H: steps(100, "inner steps between two outer steps of a fragment"),

@@ -3,7 +3,8 @@
 import { createRandom, type Random } from "@atoll/core";
 import type { Fault } from "@atoll/network";
 import { sgd } from "@atoll/tensor";
-import type { FaultyRunOptions, MissingPolicy } from "../faults/policy.ts";
+import type { FaultyRunOptions } from "../faults/policy.ts";
+import type { MissingPolicy } from "../strategies/whenMissing.ts";
 import type { RehearsalOptions } from "./runs.ts";
 import { strategyRows } from "./strategyRows.ts";
 
