@@ -21,5 +21,5 @@ export type { TopologyOptions } from "./topology/index.ts";
 export { TOPOLOGY_NAMES } from "./topology/index.ts";
 export { STAR_HUB } from "./topology/star.ts";
 export type { Topology, TopologyName } from "./topology/topology.ts";
-export type { TraceOptions, TracePoint } from "./trace.ts";
+export { TraceEndedError, type TraceOptions, type TracePoint } from "./trace.ts";
 export { parseTrace } from "./traceText.ts";

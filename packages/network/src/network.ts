@@ -22,7 +22,7 @@ import { createLinkTable, type Link } from "./link.ts";
 import { hasChangingLinks, type LinkCapacity, linkCapacity } from "./linkCapacity.ts";
 import {
   configOf,
-  horizonOf,
+  hasEndingTrace,
   linkSource,
   type NetworkOptions,
   type ResolvedNetwork,
@@ -46,8 +46,8 @@ export interface Network {
   readonly topology: Topology;
   /** Every option, resolved: for config.json. */
   readonly config: ConfigTree;
-  /** From when on no link has any bandwidth, since all follow traces that end; Infinity if some go on. */
-  readonly horizon: Seconds;
+  /** Whether links follow bandwidth traces that end: what is sent after it ends in a TraceEndedError. */
+  readonly hasEndingTrace: boolean;
   /** When a message of `size` bytes sent at `at` has arrived whole. */
   transfer(source: Rank, target: Rank, size: Bytes, at: Seconds): Seconds;
   /** The same, and when its last byte has left, from when on the sender's line is free for the next message. */
@@ -84,7 +84,7 @@ const DESCRIBED_NODES = 64;
 class SimulatedNetwork implements Network {
   readonly topology: Topology;
   readonly config: ConfigTree;
-  readonly horizon: Seconds;
+  readonly hasEndingTrace: boolean;
   readonly #resolved: ResolvedNetwork;
   readonly #traceOf: TraceLookup;
   readonly #random: Random;
@@ -114,7 +114,7 @@ class SimulatedNetwork implements Network {
           `Option "network.links": nodes ${from} and ${to} share no link in the topology ${this.topology.name}.`,
         );
     this.config = configOf(resolved);
-    this.horizon = seconds(horizonOf(resolved));
+    this.hasEndingTrace = hasEndingTrace(resolved);
     this.#detours = outages && new Detours(this.topology, outages);
     if (outages !== undefined || hasChangingLinks(resolved)) this.#courses = new Map();
   }

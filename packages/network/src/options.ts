@@ -167,12 +167,10 @@ export function linkSource(resolved: ResolvedNetwork): LinkSource & { readonly t
   };
 }
 
-/** The moment from which on no link has any bandwidth, since all follow traces that do not repeat; Infinity if there is none. */
-export function horizonOf({ trace, between, given }: ResolvedNetwork): number {
-  const endOf = (model: TraceModel | null): number =>
-    model === null || model.repeat ? Number.POSITIVE_INFINITY : model.length;
-  const own = given.flatMap((link) => (link.bandwidth === undefined ? [] : [endOf(link.trace ?? null)]));
-  return Math.max(endOf(trace), between === null ? 0 : endOf(between.trace), ...own);
+/** Whether a link may follow a trace that is over some time: one that does not repeat. */
+export function hasEndingTrace({ trace, between, given }: ResolvedNetwork): boolean {
+  const all = [trace, between?.trace, ...given.map((link) => link.trace)];
+  return all.some((model) => model != null && !model.repeat);
 }
 
 function positive(name: string, value: number, expected: string): number {

@@ -97,6 +97,9 @@ export function problemOf(point: TracePoint, before: number | undefined): string
 /** What config.json and a report say of a trace; the points are among the options it was given by. */
 export const traceConfig = ({ points: _, ...summary }: TraceModel): ConfigTree => summary;
 
+/** A transfer that still has bytes to move when its link's bandwidth trace is over. */
+export class TraceEndedError extends RunError {}
+
 /** The bandwidth of one link. */
 export class TraceBandwidth implements Steps {
   readonly #trace: TraceModel;
@@ -116,11 +119,11 @@ export class TraceBandwidth implements Steps {
     this.#offset = trace.shift ? random.derive("trace", ...ends).uniform() * trace.length : 0;
   }
 
-  /** @throws RunError after the end of a trace that does not repeat */
+  /** @throws TraceEndedError after the end of a trace that does not repeat */
   at(time: number): number {
     const { name, points, repeat, length } = this.#trace;
     if (!repeat && time >= length)
-      throw new RunError(
+      throw new TraceEndedError(
         `The bandwidth trace "${name}" of the link from node ${this.#link.replace(" to ", " to node ")} ends at ${formatSeconds(length)}, but at simulated time ${formatSeconds(time)} a transfer still has bytes to move. Give a longer trace, or let it start over with repeat=true.`,
       );
     this.#seek(time);

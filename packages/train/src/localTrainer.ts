@@ -9,11 +9,13 @@ import { type ConfigTree, createRandom, InterruptedError, messageOf, type NodeTi
 import { type HostTensor, type Tree, viewsOf } from "@atoll/tensor";
 import type { Dataset, DatasetFactory } from "./data/index.ts";
 import { averageWeights, type RunEvaluation, sampledEvaluation, wholeEvaluation } from "./evaluation.ts";
-import type { ExecutorFactory } from "./executor.ts";
+import type { ExecutorFactory, ExecutorOptions } from "./executor.ts";
 import { inProcessExecutor } from "./inProcessExecutor.ts";
+import { measureSteps } from "./measure.ts";
 import type { Model } from "./models/index.ts";
 import { type FitOptions, type ResolvedFitOptions, resolveFitOptions } from "./options.ts";
-import { prepareRun } from "./prepare.ts";
+import { type PreparedRun, prepareRun } from "./prepare.ts";
+import { refuseShortTrace } from "./refuseShortTrace.ts";
 import { createSimulation, type Simulation } from "./simulation.ts";
 import type { RunSnapshot } from "./snapshot.ts";
 
@@ -68,25 +70,32 @@ export class LocalTrainer {
       wallClock,
     } = this.#parts;
     const startedAt = wallClock();
-    const options = resolveFitOptions(given);
-    const random = createRandom(options.seed);
-    const prepared = await prepareRun(model, train, options, random);
-    const examined = validation && evaluationSets(validation, options);
-    await using executor = await createExecutor({
+    const asked = resolveFitOptions(given);
+    const random = createRandom(asked.seed);
+    const prepare = (): Promise<PreparedRun> => prepareRun(model, train, asked, random);
+    const prepared = await prepare();
+    const examined = validation && evaluationSets(validation, asked);
+    const executorOptions: ExecutorOptions = {
       model,
-      optimizer: options.strategy.optimizer,
+      optimizer: asked.strategy.optimizer,
       layout: prepared.layout,
       bufferLayout: prepared.bufferLayout,
-      batchSize: options.batchSize,
-      minibatchSize: options.minibatchSize,
+      batchSize: asked.batchSize,
+      minibatchSize: asked.minibatchSize,
       sources: prepared.sources,
       evaluation: examined && {
         source: validation!.source,
         counts: [examined.whole.length, examined.sampled.length],
       },
-      localSteps: options.strategy.kind === "parameter",
-    });
-    const simulation = await createSimulation({ options, prepared, executor, random, wallClock });
+      localSteps: asked.strategy.kind === "parameter",
+    };
+    await using executor = await createExecutor(executorOptions);
+    const measured = asked.resume?.durations ?? undefined;
+    const compute = await measureSteps(asked.compute, { executor, prepared, wallClock, measured });
+    const options = { ...asked, compute };
+    const { flopsPerStep } = executor;
+    await refuseShortTrace({ options, random, executor: { ...executorOptions, flopsPerStep }, prepare });
+    const simulation = createSimulation({ options, prepared, executor, random });
     const run = new FitRun(options, simulation, examined, { startedAt, wallClock });
     const data = {
       train: prepared.data,

@@ -1,34 +1,57 @@
-import { seconds } from "@atoll/core";
+// The time at which a run sends its last byte is the shortest trace that it can have: one that is a little shorter is
+// refused before the run, one that is a little longer carries it to its end.
+
+import { ConfigError } from "@atoll/core";
 import { expect, test } from "vitest";
-import type { ComputeModel } from "./compute.ts";
-import { refuseShortTrace, type TracedRun } from "./refuseShortTrace.ts";
-import type { Strategy } from "./strategies/index.ts";
+import type { FitOptions } from "./options.ts";
+import { adPsgd, ddp, deMo, diLoCo, eagerDiLoCo, type Strategy, sgp } from "./strategies/index.ts";
+import { rehearse } from "./test/runs.ts";
 
-/** Steps of one second. */
-const compute = { stepSeconds: () => seconds(1) } as unknown as ComputeModel;
+const strategies: readonly (readonly [string, () => Strategy])[] = [
+  ["DDP", ddp],
+  ["DiLoCo", () => diLoCo({ H: 4 })],
+  ["eager DiLoCo", () => eagerDiLoCo({ H: 3 })],
+  ["DeMo", () => deMo({ chunkSize: 4, topK: 2 })],
+  ["SGP", sgp],
+  ["AD-PSGD, asynchronous", adPsgd],
+];
 
-const everyStep = { kind: "gradient" } as Strategy;
-const every = (H: number): Strategy =>
-  ({ kind: "parameter", localSteps: (step: number) => H - (step % H) }) as Strategy;
+const RATE = 1e5;
 
-const run = (options: Partial<TracedRun>): (() => void) => {
-  const usual = { networkEnd: seconds(10), nodes: 3, maxSteps: 11, strategy: everyStep, compute };
-  return () => refuseShortTrace({ ...usual, ...options });
-};
-
-test("a trace that ends before the last gradients can be sent is refused before the run", () => {
-  expect(run({})).toThrow(
-    'Option "network.trace": the bandwidth ends at 10 s, but the nodes compute longer than that and still exchange after step 11. Give a longer trace, let it start over with network.trace.repeat=true, or take fewer steps.',
-  );
-  expect(run({ maxSteps: 10 })).not.toThrow();
-  expect(run({ networkEnd: seconds(Number.POSITIVE_INFINITY) })).not.toThrow();
-  expect(run({ nodes: 1 })).not.toThrow();
+const run = (strategy: Strategy, length: number): FitOptions => ({
+  strategy,
+  nodes: 3,
+  maxSteps: 12,
+  batchSize: 4,
+  seed: 3,
+  network: {
+    latency: 0.01,
+    jitter: 0.3,
+    loss: 0.02,
+    trace: {
+      name: "uplink",
+      points: [
+        [0, RATE],
+        [length, RATE],
+      ],
+    },
+  },
 });
 
-test("of parameters that are synchronised now and then only what is certain counts", () => {
-  const strategy = every(8);
-  expect(run({ strategy, maxSteps: 15 })).not.toThrow();
-  // The synchronisation after step 16 could be the end of the one before.
-  expect(run({ strategy, maxSteps: 23 })).not.toThrow();
-  expect(run({ strategy, maxSteps: 24 })).toThrow("still exchange after step 16");
+test.each(strategies)("%s", async (_, strategy) => {
+  const { events } = await rehearse(run(strategy(), 1e6));
+  const last = Math.max(...events.flatMap((event) => (event.type === "collective" ? event.end : [])));
+  const trained = (length: number): Promise<unknown> => rehearse(run(strategy(), length));
+  await expect(trained(last * 1.001)).resolves.toBeDefined();
+  // What comes last is on the wire for milliseconds; its latency needs no bandwidth.
+  const refused = trained(last * 0.6);
+  await expect(refused).rejects.toThrow(ConfigError);
+  await expect(refused).rejects.toThrow(/trace "uplink" .* or take fewer steps\. Nothing has been trained/);
+});
+
+test("one node needs no network, and a trace that repeats never ends", async () => {
+  await expect(rehearse({ ...run(ddp(), 1e-3), nodes: 1 })).resolves.toBeDefined();
+  const { network, ...rest } = run(ddp(), 0.1);
+  const repeated = { ...network, trace: { ...network!.trace!, repeat: true } };
+  await expect(rehearse({ ...rest, network: repeated })).resolves.toBeDefined();
 });

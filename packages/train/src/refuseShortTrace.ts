@@ -1,45 +1,51 @@
-// A bandwidth trace that is certain to be over before the run's communication is: said before the run instead of hours into
-// it. What is certain is the computing, which is drawn beforehand; communication only adds to it. A run that comes to the
-// end of its trace all the same ends there with an error of the network.
+// A bandwidth trace that is over before the run's communication is: said before the run instead of hours into it.
+// Whether it lasts depends on all that decides the run's times, so the run is timed first, by the simulation itself with an
+// executor that computes nothing. No time depends on what the vectors hold, so the answer is exact. What it costs is
+// timing the network; all nodes share one node's memory.
 
-import { ConfigError, formatSeconds, type Seconds } from "@atoll/core";
-import type { ComputeModel } from "./compute.ts";
-import type { Strategy } from "./strategies/index.ts";
+import { ConfigError, type Random } from "@atoll/core";
+import { resolveNetwork, TraceEndedError } from "@atoll/network";
+import type { Executor, ExecutorOptions } from "./executor.ts";
+import type { ResolvedFitOptions } from "./options.ts";
+import type { PreparedRun } from "./prepare.ts";
+import { createSimulation } from "./simulation.ts";
+import { timingExecutor } from "./timingExecutor.ts";
 
 export interface TracedRun {
-  /** From when on no link has any bandwidth. */
-  readonly networkEnd: Seconds;
-  readonly nodes: number;
-  readonly maxSteps: number;
-  readonly strategy: Strategy;
-  readonly compute: ComputeModel;
-}
-
-/** @throws ConfigError if node 0 computes beyond the network's end before it has to send for the last time */
-export function refuseShortTrace({ networkEnd, nodes, maxSteps, strategy, compute }: TracedRun): void {
-  if (networkEnd === Number.POSITIVE_INFINITY || nodes === 1) return;
-  const last = lastExchange(strategy, maxSteps);
-  let computed = 0;
-  for (let step = 0; step < last; step++) {
-    computed += compute.stepSeconds(0, step);
-    if (computed <= networkEnd) continue;
-    throw new ConfigError(
-      `Option "network.trace": the bandwidth ends at ${formatSeconds(networkEnd)}, but the nodes compute longer than that and still exchange after step ${last}. Give a longer trace, let it start over with network.trace.repeat=true, or take fewer steps.`,
-    );
-  }
+  /** With the durations of measured steps. */
+  readonly options: ResolvedFitOptions;
+  readonly random: Random;
+  readonly executor: ExecutorOptions & Pick<Executor, "flopsPerStep">;
+  /** The run as it will begin; its samplers are used up. */
+  prepare(): Promise<PreparedRun>;
 }
 
 /**
- * A number of steps after which bytes are certain to move. Gradients do after every step. Of the moments at which parameters
- * are synchronised the last may only be the end of what was begun at the one before, so that one counts.
+ * Returns at once if no link follows a trace that ends, or the run goes on from a checkpoint and was looked at before. Runs
+ * that meet faults are not looked at: what they go back to is known only as they go.
+ * @throws ConfigError if a transfer of the run still has bytes to move when its link's trace is over
  */
-function lastExchange(strategy: Strategy, maxSteps: number): number {
-  if (strategy.kind === "gradient") return maxSteps;
-  let before = 0;
-  let last = 0;
-  for (let next = strategy.localSteps(0); next <= maxSteps; next += strategy.localSteps(next)) {
-    before = last;
-    last = next;
+export async function refuseShortTrace({ options, random, executor, prepare }: TracedRun): Promise<void> {
+  const { nodes: worldSize, resume, faults, signal } = options;
+  if (worldSize === 1 || resume !== undefined || faults !== undefined) return;
+  const network = resolveNetwork(options.network, { worldSize, random: random.derive("network") });
+  if (!network.hasEndingTrace) return;
+  const prepared = await prepare();
+  await using timing = await timingExecutor(executor)(executor);
+  const shared = timing.allocate();
+  const simulation = createSimulation({
+    options: { ...options, emit: () => {} },
+    prepared,
+    executor: { ...timing, allocate: () => shared },
+    random,
+  });
+  try {
+    await simulation.advance(prepared.maxSteps, signal);
+  } catch (error) {
+    if (!(error instanceof TraceEndedError)) throw error;
+    throw new ConfigError(
+      `${error.message.replace(/repeat=true\.$/, "repeat=true, or take fewer steps.")} Nothing has been trained: the run of ${prepared.maxSteps} steps was timed beforehand.`,
+      error,
+    );
   }
-  return before;
 }

@@ -25,11 +25,9 @@ import { nodeTime } from "./faults/nodeTime.ts";
 import { Outlook } from "./faults/outlook.ts";
 import { type FaultPlan, planFaults, scheduleFaults } from "./faults/policy.ts";
 import { RollBack } from "./faults/signals.ts";
-import { measureSteps } from "./measure.ts";
 import type { ResolvedFitOptions } from "./options.ts";
 import type { PreparedRun } from "./prepare.ts";
 import { StepRecorder } from "./recorder.ts";
-import { refuseShortTrace } from "./refuseShortTrace.ts";
 import type { Replica } from "./replica.ts";
 import {
   aheadOf,
@@ -44,16 +42,16 @@ import { isAsynchronous } from "./strategies/index.ts";
 import { type Horizon, TrainNode } from "./trainNode.ts";
 
 export interface SimulationOptions {
+  /** With the durations of measured steps. */
   readonly options: ResolvedFitOptions;
   readonly prepared: PreparedRun;
   readonly executor: Executor;
   readonly random: Random;
-  readonly wallClock: () => number;
 }
 
 /** Makes the nodes, all with the same initial parameters, or as a snapshot left them. */
-export async function createSimulation(parts: SimulationOptions): Promise<Simulation> {
-  const { options, prepared, executor, random, wallClock } = parts;
+export function createSimulation(parts: SimulationOptions): Simulation {
+  const { options, prepared, executor, random } = parts;
   const replicas = prepared.nodes.map(() => executor.allocate());
   const parameters = pack(prepared.initial.parameters, prepared.layout);
   const buffers = pack(prepared.initial.buffers, prepared.bufferLayout);
@@ -61,9 +59,7 @@ export async function createSimulation(parts: SimulationOptions): Promise<Simula
     replica.parameters.set(parameters);
     replica.buffers.set(buffers);
   }
-  const measured = options.resume?.durations ?? undefined;
-  const computeOptions = await measureSteps(options.compute, { executor, prepared, wallClock, measured });
-  const compute = createComputeModel(computeOptions, {
+  const compute = createComputeModel(options.compute, {
     nodes: options.nodes,
     flopsPerStep: executor.flopsPerStep,
     random: random.derive("compute"),
@@ -120,13 +116,6 @@ export class Simulation {
       worldSize,
       random: random.derive("network"),
       ...(schedule?.affectsLinks ? { outages: schedule } : {}),
-    });
-    refuseShortTrace({
-      networkEnd: this.#network.horizon,
-      nodes: worldSize,
-      maxSteps: this.maxSteps,
-      strategy,
-      compute,
     });
     const { topology } = this.#network;
     this.#faults = schedule && planFaults(options.faults!, strategy, { schedule, topology });
