@@ -3,6 +3,7 @@
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Captured } from "@atoll/cluster";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { usesOf } from "./commands/doctor.ts";
 import { thisMachine } from "./doctor/machine.ts";
@@ -90,12 +91,13 @@ test("a program that is there and does not answer is to be repaired, and another
 
 test("every way that a probe can end is worded", () => {
   const [docker] = PROGRAMS;
-  const problemOf = (outcome: Parameters<typeof findingOf>[1]): string => {
-    const finding = findingOf(docker!, outcome);
+  const problemOf = (outcome: Captured["outcome"], stdout = "", stderr = ""): string => {
+    const finding = findingOf(docker!, { outcome, stdout, stderr });
     return finding.status === "ready" ? finding.version : finding.problem;
   };
-  expect(problemOf({ kind: "exited", code: 0, output: " 1.2\nmore" })).toBe("1.2");
-  expect(problemOf({ kind: "exited", code: 0, output: "" })).toBe("ended with code 0: it says nothing");
+  expect(problemOf({ kind: "exited", code: 0 }, " 1.2\nmore", "noise")).toBe("1.2");
+  expect(problemOf({ kind: "exited", code: 0 }, "", "1.3")).toBe("1.3");
+  expect(problemOf({ kind: "exited", code: 0 })).toBe("ended with code 0: it says nothing");
   expect(problemOf({ kind: "timedOut", afterMs: 10_000 })).toBe("gave no answer within 10 s");
   expect(problemOf({ kind: "killed", signal: "SIGSEGV" })).toBe("was ended by SIGSEGV");
   expect(problemOf({ kind: "failed", message: "EACCES" })).toBe("cannot be started: EACCES");
@@ -108,7 +110,7 @@ test("probes are asked for all programs at once, each with a time limit", async 
     expect(timeoutMs).toBeGreaterThan(0);
     if (++asked === PROGRAMS.length) all.resolve();
     await all.promise;
-    return { kind: "missing" };
+    return { outcome: { kind: "missing" }, stdout: "", stderr: "" };
   }, {});
   expect(findings.map(({ status }) => status)).toEqual(PROGRAMS.map(() => "missing"));
 });

@@ -1,11 +1,18 @@
 // atoll doctor: what this machine has, what is missing for which kind of run, and how to get it. It changes nothing, asks
 // no network, and what it finds is no failure: it ends with code 0.
 
+import { capture, exec } from "@atoll/cluster";
 import { ConfigError, formatBytes } from "@atoll/core";
 import { parseArguments } from "../arguments.ts";
 import { type Machine, thisMachine } from "../doctor/machine.ts";
-import { type Finding, findPrograms, PROGRAMS, PURPOSES, type Purpose } from "../doctor/programs.ts";
-import { exec } from "../exec.ts";
+import {
+  type Finding,
+  findPrograms,
+  PROGRAMS,
+  type Probe,
+  PURPOSES,
+  type Purpose,
+} from "../doctor/programs.ts";
 import { type Row, table } from "../help.ts";
 import type { Command } from "../terminal.ts";
 import { VERSION } from "../version.ts";
@@ -18,7 +25,8 @@ export const doctorCommand: Command = {
       throw new ConfigError(
         `Expected no arguments but --json, got "${positionals[0]}". Write npx atoll doctor alone.`,
       );
-    const [machine, programs] = await Promise.all([thisMachine(), findPrograms(exec, terminal.environment)]);
+    const probe: Probe = (program, arguments_, options) => capture(exec, program, arguments_, options);
+    const [machine, programs] = await Promise.all([thisMachine(), findPrograms(probe, terminal.environment)]);
     const uses = usesOf(machine, programs);
     terminal.output(
       values.json === true

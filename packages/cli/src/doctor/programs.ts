@@ -1,7 +1,7 @@
 // The programs of other people that Atoll can work with: how each is asked for its version, what it serves, and how to
 // get it. Nothing here uses the network: clients are asked about themselves, and a container engine over its socket.
 
-import type { Exec, ExecOutcome } from "../exec.ts";
+import type { Captured, ExecOptions } from "@atoll/cluster";
 
 export interface Program {
   readonly name: string;
@@ -95,21 +95,33 @@ export type Finding =
 /** Long enough for a client that is a Python program on a cold disk. */
 const PROBE_TIMEOUT_MS = 10_000;
 
+/** Runs a program and keeps what it prints. */
+export type Probe = (
+  program: string,
+  argv: readonly string[],
+  options: Pick<ExecOptions, "environment" | "timeoutMs">,
+) => Promise<Captured>;
+
 /** Asks all programs at once. */
 export const findPrograms = (
-  exec: Exec,
+  probe: Probe,
   environment: Readonly<Record<string, string | undefined>>,
 ): Promise<readonly Finding[]> =>
   Promise.all(
     PROGRAMS.map(async (program) =>
       findingOf(
         program,
-        await exec(program.name, program.argv, { environment, timeoutMs: PROBE_TIMEOUT_MS }),
+        await probe(program.name, program.argv, { environment, timeoutMs: PROBE_TIMEOUT_MS }),
       ),
     ),
   );
 
-export function findingOf({ name, howToGet, howToRepair }: Program, outcome: ExecOutcome): Finding {
+export function findingOf(
+  { name, howToGet, howToRepair }: Program,
+  { outcome, stdout, stderr }: Captured,
+): Finding {
+  // OpenSSH tells its version on standard error.
+  const output = stdout.trim() || stderr.trim();
   const broken = (problem: string): Finding => ({
     program: name,
     status: "broken",
@@ -120,15 +132,18 @@ export function findingOf({ name, howToGet, howToRepair }: Program, outcome: Exe
     case "missing":
       return { program: name, status: "missing", problem: "not installed", remedy: howToGet };
     case "exited":
-      if (outcome.code === 0 && outcome.output !== "")
-        return { program: name, status: "ready", version: firstLine(outcome.output) };
-      return broken(`ended with code ${outcome.code}: ${lastLine(outcome.output) || "it says nothing"}`);
+      if (outcome.code === 0 && output !== "")
+        return { program: name, status: "ready", version: firstLine(output) };
+      return broken(`ended with code ${outcome.code}: ${lastLine(output) || "it says nothing"}`);
     case "killed":
       return broken(`was ended by ${outcome.signal}`);
     case "timedOut":
       return broken(`gave no answer within ${outcome.afterMs / 1000} s`);
     case "failed":
       return broken(`cannot be started: ${outcome.message}`);
+    case "cancelled":
+    case "lost":
+      return broken("was not asked to the end");
     default:
       return outcome satisfies never;
   }

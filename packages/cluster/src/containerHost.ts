@@ -1,0 +1,29 @@
+// What the docker launcher asks of a sandbox: its containers in the order of ranks, and how to run a program in one.
+
+import type { LogLine } from "./launcher.ts";
+
+export interface ContainerHost {
+  /** For people: `sandbox "atoll"`. */
+  readonly description: string;
+  /** The running nodes in the order of ranks: the master first. */
+  containers(): Promise<readonly Container[]>;
+  /**
+   * Program and arguments after which `/bin/sh -c …` runs in the container with standard input attached, such as
+   * `docker exec -i <id>`. The environment is the engine client's own.
+   */
+  execArgv(container: Container): readonly [program: string, ...argv: string[]];
+  /** The atoll command inside the containers: `["node", "/opt/atoll/packages/cli/bin/atoll.mjs"]`. */
+  readonly atoll: readonly [program: string, ...argv: string[]];
+  /** Keeps the lines that a launched rank prints where the sandbox's own logs can show them. */
+  record?(container: Container, lines: readonly LogLine[]): void | Promise<void>;
+}
+
+export interface Container {
+  /** The engine's own id or name. */
+  readonly id: string;
+  /** The host name by which the other containers reach it. */
+  readonly hostName: string;
+  /** On the sandbox's network. */
+  readonly address: string;
+  readonly gpus: number;
+}

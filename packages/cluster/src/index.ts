@@ -1,0 +1,10 @@
+export type { Container, ContainerHost } from "./containerHost.ts";
+export { type Captured, capture } from "./exec/capture.ts";
+export type { Exec, ExecOptions, ExecOutcome, Execution, LineSink, OutputStream } from "./exec/exec.ts";
+export { exec } from "./exec/exec.ts";
+export type { ExitReason } from "./exitReason.ts";
+export { describeExit, exitCodeOf } from "./exitReason.ts";
+export type { Job, JobEvent, JobSpec, Launcher, LogLine } from "./launcher.ts";
+export type { RankEnvironment } from "./rank/rankEnvironment.ts";
+export { MASTER_PORT, writeRankEnvironment } from "./rank/rankEnvironment.ts";
+export { readRankEnvironment } from "./rank/readRankEnvironment.ts";
