@@ -19,8 +19,7 @@ interface Case {
 }
 
 const tokens = Uint16Array.from({ length: 20_000 }, (_, i) => (i * 7) % 65);
-const vocabulary = Array.from({ length: 65 }, (_, i) => String.fromCharCode(48 + i));
-const text = windowsDataset({ name: "text", tokens, blockSize: 128, vocabulary });
+const text = windowsDataset({ name: "text", tokens, blockSize: 128 });
 const images = tableDataset({
   name: "images",
   x: Uint8Array.from({ length: 512 * 784 }, (_, i) => (i * 31) % 256),

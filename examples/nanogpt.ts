@@ -37,7 +37,7 @@ export default defineExperiment({
       data.file === undefined
         ? await loadTinyShakespeare(context.data, blockSize)
         : await loadText(data.file, blockSize);
-    const vocabSize = train.vocabulary!.length; // 65 for Shakespeare
+    const vocabSize = train.vocabulary!.size; // 65 for Shakespeare
     return { model: gpt({ size: model.size, vocabSize, blockSize }), train, validation };
   },
 });

@@ -2,6 +2,7 @@
 
 import { AtollError, ConfigError, InterruptedError, messageOf } from "@atoll/core";
 import type { Experiment, ExperimentParts } from "@atoll/train";
+import type { RunDirectory } from "@atoll/train/node";
 import { dataDirectory } from "./dataDirectory.ts";
 import type { Progress } from "./progress.ts";
 import type { ResolvedConfig } from "./runConfig.ts";
@@ -41,4 +42,10 @@ export async function createParts(
       `Experiment "${experiment.name}": expected create to return { model, train, validation }, got ${parts === undefined ? "nothing" : `{ ${Object.keys(parts).join(", ")} }`}.`,
     );
   return parts as ExperimentParts;
+}
+
+/** Keeps with a run what the tokens of its text stand for, if it is of text. @throws ConfigError if they have changed */
+export function keepVocabulary(run: RunDirectory, { train, validation }: ExperimentParts): void {
+  const vocabulary = (typeof train === "function" ? validation : train)?.vocabulary;
+  if (vocabulary !== undefined) run.keepVocabulary(vocabulary);
 }

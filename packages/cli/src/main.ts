@@ -13,6 +13,11 @@ const commands: readonly CommandEntry[] = [
     load: async (): Promise<Command> => (await import("./commands/train.ts")).trainCommand,
   },
   {
+    name: "sample",
+    summary: "write text with the model of a run",
+    load: async (): Promise<Command> => (await import("./commands/sample.ts")).sampleCommand,
+  },
+  {
     name: "plan",
     summary: "tell time, bytes and the bandwidth that a run needs, without training",
     load: async (): Promise<Command> => (await import("./commands/plan.ts")).planCommand,

@@ -16,14 +16,18 @@ export interface RecordedRun {
   readonly options: ConfigTree;
 }
 
+/** Where runs are looked for. */
+export interface RunPlaces {
+  readonly runsDirectory: string;
+  readonly workingDirectory: string;
+}
+
 /**
+ * The directory of a run.
  * @param name a run directory, or the name of one in `runsDirectory`
- * @throws ConfigError if there is none, or it says not what made it; RunError if a file of it is damaged
+ * @throws ConfigError if there is none
  */
-export async function openRecordedRun(
-  name: string,
-  { runsDirectory, workingDirectory }: { readonly runsDirectory: string; readonly workingDirectory: string },
-): Promise<RecordedRun> {
+export function findRun(name: string, { runsDirectory, workingDirectory }: RunPlaces): string {
   const path = [join(runsDirectory, name), resolve(workingDirectory, name)].find((candidate) =>
     existsSync(join(candidate, "events.jsonl")),
   );
@@ -34,13 +38,22 @@ export async function openRecordedRun(
       `There is no run "${name}", neither in ${runsDirectory} nor as a directory with events.jsonl.${hint} Give a run's name or its directory.`,
     );
   }
+  return path;
+}
+
+/**
+ * @param name as for `findRun`
+ * @throws ConfigError if there is none, or it says not what made it; RunError if a file of it is damaged
+ */
+export async function openRecordedRun(name: string, places: RunPlaces): Promise<RecordedRun> {
+  const path = findRun(name, places);
   const record = await readRun(path);
   const { experiment, options } = record.config;
   if (typeof experiment !== "string" || !isTree(options))
     throw new ConfigError(
       `Run "${name}": expected its experiment and options in ${join(path, "config.json")}, got neither. Give a run that npx atoll train has made.`,
     );
-  return { path, record, experiment: await loadExperiment(experiment, workingDirectory), options };
+  return { path, record, experiment: await loadExperiment(experiment, places.workingDirectory), options };
 }
 
 const isTree = (value: ConfigValue | undefined): value is ConfigTree =>

@@ -9,8 +9,24 @@ export type {
   SpeedOptions,
 } from "./compute.ts";
 export { createComputeModel, defaultCompute, deviceProfiles } from "./compute.ts";
-export type { DataSource, Dataset, DatasetFactory, Partition, Subset } from "./data/index.ts";
-export { digits, holdOut, tableDataset, windowsDataset } from "./data/index.ts";
+export type {
+  DataSource,
+  Dataset,
+  DatasetFactory,
+  Partition,
+  Subset,
+  Tokenizer,
+  Vocabulary,
+} from "./data/index.ts";
+export {
+  characterVocabulary,
+  createDecoder,
+  createTokenizer,
+  digits,
+  holdOut,
+  tableDataset,
+  windowsDataset,
+} from "./data/index.ts";
 export type { RunEvaluation } from "./evaluation.ts";
 export type { Evaluation, Executor, ExecutorFactory, ExecutorOptions, StepBatch } from "./executor.ts";
 export {
@@ -20,6 +36,7 @@ export {
   type ExperimentParts,
 } from "./experiment.ts";
 export type { FaultyRunOptions, Recovery } from "./faults/policy.ts";
+export { type GenerateOptions, generate, predictsTokens } from "./generate.ts";
 export { type InProcessOptions, inProcessExecutor } from "./inProcessExecutor.ts";
 export { type FitResult, LocalTrainer, type LocalTrainerOptions } from "./localTrainer.ts";
 export type { ApplyContext, ExampleType, GptOptions, GptSize, Model } from "./models/index.ts";
@@ -27,6 +44,7 @@ export { cnn, gpt, gptSizes, mlp, smallCnn } from "./models/index.ts";
 export { createOptimizer, type OptimizerConfig, optimizerEntries } from "./optimizers.ts";
 export type { CheckpointStore, FitOptions } from "./options.ts";
 export type { Replica } from "./replica.ts";
+export { probabilitiesOf, type SamplingOptions, sampleToken } from "./sampling.ts";
 export type { NodeSnapshot, NodeState, RunSnapshot } from "./snapshot.ts";
 export {
   type AdaptiveDecayOptions,

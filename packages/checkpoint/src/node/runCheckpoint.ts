@@ -86,8 +86,8 @@ export function latestCheckpoint(runDirectory: string): string | undefined {
   return listCheckpoints(runDirectory).at(-1);
 }
 
-/** The paths of a run's checkpoints, oldest first. */
-function listCheckpoints(runDirectory: string): readonly string[] {
+/** The paths of a run's checkpoints, oldest first; each ends in its step. */
+export function listCheckpoints(runDirectory: string): readonly string[] {
   const directory = join(runDirectory, "checkpoints");
   let names: readonly string[];
   try {

@@ -18,6 +18,7 @@ import { refuseOtherOptions } from "../compare/matrixRuns.ts";
 import { type MatrixOutcome, runMatrix } from "../compare/runMatrix.ts";
 import { table } from "../help.ts";
 import { loadExperiment } from "../loadExperiment.ts";
+import { numberOf } from "../numberFlag.ts";
 import type { Command, Terminal } from "../terminal.ts";
 
 /** Dollars: about an A100's hour, and about what large clouds take for a GB that leaves them. */
@@ -127,19 +128,6 @@ function readArguments(argv: readonly string[], { workingDirectory }: Terminal):
       gigabyte: numberOf("--price-gigabyte", text("price-gigabyte"), { least: 0 }) ?? USUAL_PRICES.gigabyte,
     },
   };
-}
-
-function numberOf(
-  flag: string,
-  text: string | undefined,
-  { least, whole = false }: { readonly least: number; readonly whole?: boolean },
-): number | undefined {
-  if (text === undefined) return undefined;
-  const value = Number(text);
-  if (Number.isFinite(value) && value >= least && (!whole || Number.isInteger(value))) return value;
-  const kind = whole ? "a whole number" : "a number";
-  const bound = Number.isFinite(least) ? ` of at least ${least}` : "";
-  throw new ConfigError(`Flag "${flag}": expected ${kind}${bound}, got "${text}".`);
 }
 
 function planText(runs: readonly MatrixRun[], trainings: readonly Training[], path: string): string {

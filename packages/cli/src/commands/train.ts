@@ -8,7 +8,7 @@ import { readRun, writeReport } from "@atoll/study/node";
 import type { Experiment, FitResult } from "@atoll/train";
 import { LocalTrainer, RunDirectory, startWorkers, type Tracking } from "@atoll/train/node";
 import { parseArguments } from "../arguments.ts";
-import { createParts } from "../experimentParts.ts";
+import { createParts, keepVocabulary } from "../experimentParts.ts";
 import { builtIns } from "../experiments/index.ts";
 import { loadExperiment } from "../loadExperiment.ts";
 import { Progress } from "../progress.ts";
@@ -135,6 +135,7 @@ async function trainIn(
   await using workers = startWorkers(config.run.workers);
   const resume = run.resumeSnapshot();
   const parts = await createParts(experiment, config, terminal, progress);
+  keepVocabulary(run, parts);
   const { emit, tracking } = readersOf(run, config, terminal, (event) => progress.show(event));
   try {
     const result = await new LocalTrainer({ ...parts, workers, wallClock }).fit({

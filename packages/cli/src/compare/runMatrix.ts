@@ -7,7 +7,7 @@ import { latencyShare, type RunFacts, type RunRecord, reprice, runCosts, runFact
 import { readRun, writeReport } from "@atoll/study/node";
 import type { Experiment, ExperimentParts } from "@atoll/train";
 import { LocalTrainer, type RunDirectory, startWorkers, type Workers } from "@atoll/train/node";
-import { createParts } from "../experimentParts.ts";
+import { createParts, keepVocabulary } from "../experimentParts.ts";
 import { Progress } from "../progress.ts";
 import { readersOf } from "../runReaders.ts";
 import { runSummary } from "../runSummary.ts";
@@ -123,6 +123,7 @@ async function trainRun(run: MatrixRun, parts: ExperimentParts, lane: Lane): Pro
   const { interrupted: signal, now: wallClock } = terminal;
   await using own = openMatrixRun(directory, run);
   const resume = own.resumeSnapshot();
+  keepVocabulary(own, parts);
   const { emit, tracking } = readersOf(own, run.config, terminal, () => {});
   await using _ = tracking;
   const result = await new LocalTrainer({ ...parts, workers, wallClock }).fit({

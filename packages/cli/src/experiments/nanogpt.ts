@@ -1,4 +1,4 @@
-// nanoGPT on text by characters: tiny Shakespeare, or any UTF-8 file.
+// nanoGPT on text, by characters or by GPT-2's byte pairs: tiny Shakespeare, or any UTF-8 file.
 
 import { defineExperiment, type Experiment, gpt, gptSizes } from "@atoll/train";
 import { loadText, loadTinyShakespeare } from "@atoll/train/node";
@@ -21,13 +21,21 @@ const options = z.strictObject({
   }).prefault({}),
   data: group("data.file=book.txt", {
     file: z.string().optional().describe("a UTF-8 text file; tiny Shakespeare if left out"),
+    tokenizer: z
+      .enum(["characters", "bpe"])
+      .default("characters")
+      .describe("what a token is: a character, or one of GPT-2's byte pairs"),
+    vocabulary: z
+      .enum(["occurring", "all"])
+      .default("occurring")
+      .describe("byte pairs that the model knows: those of the text, or GPT-2's 50,257, many times slower"),
   }).prefault({}),
-  blockSize: z.int().min(1).default(128).describe("characters of one example"),
+  blockSize: z.int().min(1).default(128).describe("tokens of one example"),
 });
 
 export const nanogpt: Experiment<typeof options> = defineExperiment({
   name: "nanogpt",
-  summary: "nanoGPT on text by characters (tiny Shakespeare, or any file)",
+  summary: "nanoGPT on text (tiny Shakespeare, or any file)",
   options,
   defaults: {
     maxSteps: 200,
@@ -42,11 +50,12 @@ export const nanogpt: Experiment<typeof options> = defineExperiment({
     },
   },
   async create({ model, data, blockSize }, context) {
+    const { file, ...tokens } = data;
     const { train, validation } =
-      data.file === undefined
-        ? await loadTinyShakespeare(context.data, blockSize)
-        : await loadText(data.file, blockSize);
-    const vocabSize = train.vocabulary!.length;
+      file === undefined
+        ? await loadTinyShakespeare(context.data, blockSize, tokens)
+        : await loadText(file, blockSize, tokens);
+    const vocabSize = train.vocabulary!.size;
     return {
       model: gpt({ ...model, size: model.size as keyof typeof gptSizes, vocabSize, blockSize }),
       train,

@@ -62,7 +62,6 @@ test("a window's targets are its tokens one place on", () => {
         name: "w",
         tokens: Uint16Array.from(tokens),
         blockSize,
-        vocabulary: [],
       });
       expect(dataset.size).toBe(tokens.length - blockSize);
       const indices = Uint32Array.from(picks, (pick) => pick % dataset.size);
@@ -110,7 +109,7 @@ test.each([
 });
 
 test("a text too short for one window is refused with the numbers", () => {
-  const options = { name: "w", tokens: new Uint16Array(8), vocabulary: [] };
+  const options = { name: "w", tokens: new Uint16Array(8) };
   expect(windowsDataset({ ...options, blockSize: 7 }).size).toBe(1);
   expect(() => windowsDataset({ ...options, blockSize: 8 })).toThrow(
     /holds 8 tokens, but blockSize 8 needs at least 9/,

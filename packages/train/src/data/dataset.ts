@@ -3,6 +3,7 @@
 // over one token stream), how a batch is gathered, and parts of a data set. It reads no files and draws no numbers.
 
 import { ConfigError, invariant, unreachable } from "@atoll/core";
+import type { Vocabulary } from "./vocabulary.ts";
 
 /** Where examples come from, as plain data over SharedArrayBuffers. */
 export type DataSource =
@@ -25,8 +26,8 @@ export interface Dataset {
   readonly size: number;
   /** Number of classes, where y is a class. */
   readonly classes?: number;
-  /** The symbol of each token, where x is text. */
-  readonly vocabulary?: readonly string[];
+  /** What the tokens stand for, where x is text. */
+  readonly vocabulary?: Vocabulary;
   /** The class of each example: what label-based partitions go by. */
   readonly labels?: Int32Array; // [size]
 }
@@ -190,7 +191,8 @@ export interface WindowsOptions {
   readonly tokens: Uint16Array;
   /** Length of one example in tokens. */
   readonly blockSize: number;
-  readonly vocabulary: readonly string[];
+  /** What the tokens stand for, if they are text. */
+  readonly vocabulary?: Vocabulary;
 }
 
 /**
@@ -209,7 +211,7 @@ export function windowsDataset({ name, tokens, blockSize, vocabulary }: WindowsO
     name,
     source: { kind: "windows", tokens: share(tokens, Uint16Array), blockSize },
     size,
-    vocabulary,
+    ...(vocabulary === undefined ? {} : { vocabulary }),
   };
 }
 

@@ -17,3 +17,6 @@ export type { Sampler, SamplerOptions, SamplerPosition } from "./sampler.ts";
 export { createSampler } from "./sampler.ts";
 export type { Split } from "./split.ts";
 export { holdOut } from "./split.ts";
+export { createDecoder, createTokenizer } from "./tokenizer.ts";
+export type { Tokenizer, Vocabulary } from "./vocabulary.ts";
+export { characterVocabulary } from "./vocabulary.ts";

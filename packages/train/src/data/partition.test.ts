@@ -14,7 +14,7 @@ const table = (labels: readonly number[], classes = 10): Dataset =>
   });
 
 const windows = (length: number, blockSize: number): Dataset =>
-  windowsDataset({ name: "w", tokens: new Uint16Array(length), blockSize, vocabulary: [] });
+  windowsDataset({ name: "w", tokens: new Uint16Array(length), blockSize });
 
 const schemes: fc.Arbitrary<Partition> = fc.oneof(
   fc.constant<Partition>({ kind: "contiguous" }),

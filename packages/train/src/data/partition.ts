@@ -135,7 +135,10 @@ export async function partitionByFactory(
 /** What a model depends on, in words. */
 function signature({ source, classes, vocabulary }: Dataset): string {
   const { x } = exampleShape(source);
-  const symbols = vocabulary === undefined ? "" : ` of ${vocabulary.length} symbols`;
+  const symbols =
+    vocabulary === undefined
+      ? ""
+      : ` of ${vocabulary.size} ${vocabulary.kind === "characters" ? "symbols" : "tokens"}`;
   const kinds = classes === undefined ? "" : ` in ${classes} classes`;
   return `${x.dtype} examples of shape [${x.shape}]${symbols}${kinds}`;
 }

@@ -3,13 +3,14 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { type Dataset, gather, tableDataset, whole, windowsDataset } from "./dataset.ts";
 import { holdOut } from "./split.ts";
+import { characterVocabulary } from "./vocabulary.ts";
 
 const text = (length: number, blockSize: number): Dataset =>
   windowsDataset({
     name: "w",
     tokens: Uint16Array.from({ length }, (_, i) => i),
     blockSize,
-    vocabulary: ["a"],
+    vocabulary: characterVocabulary(["a"]),
   });
 
 /** A table whose i-th example is (i, i + ½), of class i modulo 3. */
@@ -69,7 +70,7 @@ test("windows split at one token: the last `size` windows are held out, none is 
         expect([...train.source.tokens, ...validation.source.tokens]).toEqual(
           Array.from({ length: tokens }, (_, i) => i),
         );
-        expect(train.vocabulary).toEqual(["a"]);
+        expect(train.vocabulary).toEqual({ kind: "characters", size: 1, symbols: ["a"] });
       },
     ),
   );

@@ -40,13 +40,18 @@ export function holdOut(dataset: Dataset, size: number, random: Random): Split {
 }
 
 function splitWindows(
-  { name, vocabulary = [] }: Dataset,
+  { name, vocabulary }: Dataset,
   { tokens, blockSize }: Extract<DataSource, { kind: "windows" }>,
   size: number,
 ): Split {
   const cut = tokens.length - blockSize - size;
   const part = (partName: string, partTokens: Uint16Array): Dataset =>
-    windowsDataset({ name: partName, tokens: partTokens, blockSize, vocabulary });
+    windowsDataset({
+      name: partName,
+      tokens: partTokens,
+      blockSize,
+      ...(vocabulary === undefined ? {} : { vocabulary }),
+    });
   return {
     train: part(name, tokens.subarray(0, cut)),
     validation: part(`${name}-held-out`, tokens.subarray(cut)),

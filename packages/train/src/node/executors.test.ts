@@ -111,7 +111,6 @@ const text = windowsDataset({
   name: "tokens",
   tokens: Uint16Array.from({ length: 200 }, () => random.integer(11)),
   blockSize: 8,
-  vocabulary: [..."abcdefghijk"],
 });
 const tinyGpt = (dropout: number): Model =>
   gpt({ size: { layers: 2, heads: 2, features: 16 }, vocabSize: 11, blockSize: 8, dropout });

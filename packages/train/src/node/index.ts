@@ -1,9 +1,10 @@
 // Node's side of training: worker threads, run directories, data sets from files, trackers.
 
-export type { DataOptions, DownloadProgress } from "./data/index.ts";
+export type { DataOptions, DownloadProgress, TextDatasets, TokenOptions } from "./data/index.ts";
 export { loadMnist, loadText, loadTinyShakespeare } from "./data/index.ts";
 export { LocalTrainer, type LocalTrainerOptions } from "./localTrainer.ts";
 export { RunDirectory } from "./runDirectory.ts";
+export { type ModelWeights, readCheckpointModel, readFittedModel } from "./savedModel.ts";
 export {
   type MetricRow,
   type Tracker,
@@ -14,4 +15,5 @@ export {
   trackerEntries,
   trackRun,
 } from "./trackers/index.ts";
+export { readVocabulary } from "./vocabularyFile.ts";
 export { startWorkers, type Workers, workerThreads } from "./workerThreads.ts";

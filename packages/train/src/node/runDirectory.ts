@@ -1,4 +1,5 @@
-// A run on disk: config.json, events.jsonl, train.csv, validation.csv, checkpoints, model.safetensors, summary.json.
+// A run on disk: config.json, events.jsonl, train.csv, validation.csv, checkpoints, model.safetensors, summary.json; of
+// a text model vocabulary.json, too.
 // events.jsonl is the truth; the CSV files hold the same events in EXO Gym's columns. Events are gathered and written
 // in blocks, and always before a checkpoint, so a checkpoint never knows more than the log. What cannot be written ends
 // the run with one sentence.
@@ -25,10 +26,12 @@ import {
 } from "@atoll/checkpoint/node";
 import { ConfigError, type ConfigTree, type ConfigValue, messageOf, type RunEvent } from "@atoll/core";
 import { flattenTree, type HostTensor, type Tree } from "@atoll/tensor";
+import type { Vocabulary } from "../data/index.ts";
 import type { FitResult } from "../localTrainer.ts";
 import type { CheckpointStore } from "../options.ts";
 import type { NodeState, RunSnapshot } from "../snapshot.ts";
 import { TRAIN_HEADER, trainRows, VALIDATION_HEADER, validationRows } from "./csv.ts";
+import { readVocabulary, VOCABULARY_FILE } from "./vocabularyFile.ts";
 
 /** Events gathered before they are written. */
 const BLOCK = 256;
@@ -132,6 +135,20 @@ export class RunDirectory implements CheckpointStore, AsyncDisposable {
       durations,
       faults,
     };
+  }
+
+  /**
+   * Keeps what the tokens of a text stand for, so that what the model writes can be read.
+   * @throws ConfigError if the run to resume was trained on other tokens
+   */
+  keepVocabulary(vocabulary: Vocabulary): void {
+    const text = `${JSON.stringify(vocabulary)}\n`;
+    const saved = this.#checkpoint === undefined ? undefined : readVocabulary(this.path);
+    if (saved !== undefined && `${JSON.stringify(saved)}\n` !== text)
+      throw new ConfigError(
+        `Run "${this.name}" was trained on other tokens than the text has now (${saved.size} then, ${vocabulary.size} now; see ${join(this.path, VOCABULARY_FILE)}). Resume it with the text that it was started with.`,
+      );
+    this.#write(VOCABULARY_FILE, text);
   }
 
   /** Takes an event of the run, as its sink. @throws RunError if it cannot be written. */

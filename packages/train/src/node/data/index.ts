@@ -4,5 +4,5 @@ export type { DataOptions, DownloadProgress } from "./download.ts";
 export type { PublishedData, PublishedFile } from "./locate.ts";
 export type { MnistArchive } from "./mnist.ts";
 export { loadMnist } from "./mnist.ts";
-export type { TextDatasets } from "./text.ts";
+export type { TextDatasets, TokenOptions } from "./text.ts";
 export { loadText, loadTinyShakespeare } from "./text.ts";

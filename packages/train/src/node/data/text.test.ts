@@ -8,6 +8,7 @@ import { ConfigError, RunError } from "@atoll/core";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Dataset } from "../../data/dataset.ts";
+import type { Vocabulary } from "../../data/vocabulary.ts";
 import { loadText, loadTinyShakespeare, type PublishedData } from "./index.ts";
 
 let directory: string;
@@ -20,9 +21,14 @@ afterEach(async () => {
   await rm(directory, { recursive: true });
 });
 
+const symbolsOf = (vocabulary: Vocabulary | undefined): readonly string[] => {
+  if (vocabulary?.kind !== "characters") throw new Error("expected characters");
+  return vocabulary.symbols;
+};
+
 const textOf = ({ source, vocabulary }: Dataset): string => {
   if (source.kind !== "windows") throw new Error("expected windows");
-  return Array.from(source.tokens, (token) => vocabulary![token]!).join("");
+  return Array.from(source.tokens, (token) => symbolsOf(vocabulary)[token]!).join("");
 };
 
 async function file(content: string | Uint8Array): Promise<string> {
@@ -41,7 +47,7 @@ test("tokens spell the text; the vocabulary is its characters in order; the last
       const { train, validation } = await loadText(await file(content), 1);
       expect(textOf(train) + textOf(validation)).toBe(content);
       expect(train.size + 1).toBe(Math.floor(0.9 * characters.length));
-      const codes = train.vocabulary!.map((symbol) => symbol.codePointAt(0)!);
+      const codes = symbolsOf(train.vocabulary).map((symbol) => symbol.codePointAt(0)!);
       expect(codes).toEqual([...new Set(characters.map((c) => c.codePointAt(0)!))].sort((a, b) => a - b));
     }),
   );
@@ -102,15 +108,17 @@ describe("Tiny Shakespeare", () => {
     await new Promise<void>((ready) => server.listen(0, "127.0.0.1", ready));
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/input.txt`;
     const options = { directory, fetch };
-    const { train } = await loadTinyShakespeare(options, 4, source(url));
+    const { train } = await loadTinyShakespeare(options, 4, {}, source(url));
     expect(train.name).toBe("input.txt");
     expect(await readFile(join(directory, "tinyshakespeare", "input.txt"), "utf8")).toBe(content);
     server.closeAllConnections();
     await new Promise((done) => server.close(done));
 
-    expect(await loadTinyShakespeare(options, 4, source(url))).toMatchObject({ train: { size: train.size } });
+    expect(await loadTinyShakespeare(options, 4, {}, source(url))).toMatchObject({
+      train: { size: train.size },
+    });
     await rm(join(directory, "tinyshakespeare"), { recursive: true });
-    const error: unknown = await loadTinyShakespeare(options, 4, source(url)).catch(
+    const error: unknown = await loadTinyShakespeare(options, 4, {}, source(url)).catch(
       (reason: unknown) => reason,
     );
     expect(error).toBeInstanceOf(RunError);

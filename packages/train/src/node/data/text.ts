@@ -1,16 +1,31 @@
-// Character-level text, as nanoGPT reads it (prepare.py of its shakespeare_char example): every distinct character of
-// a UTF-8 file is one token, numbered in the order of code points; the first 90 % train, the last 10 % validate.
+// Text as nanoGPT reads it, by characters (prepare.py of its shakespeare_char example): every distinct character of a
+// UTF-8 file is one token, numbered in the order of code points; or by GPT-2's byte pairs (prepare.py of its shakespeare
+// example). The first 90 % train, the last 10 % validate.
 
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { ConfigError, messageOf } from "@atoll/core";
+import { encodePieces } from "../../data/bytePairs.ts";
 import { type Dataset, windowsDataset } from "../../data/dataset.ts";
+import { characterVocabulary, type Vocabulary } from "../../data/vocabulary.ts";
 import type { DataOptions } from "./download.ts";
 import { locate, type PublishedData } from "./locate.ts";
 
 export interface TextDatasets {
   readonly train: Dataset;
   readonly validation: Dataset;
+}
+
+/** What tokens a text is cut into; by default its characters. */
+export interface TokenOptions {
+  readonly tokenizer?: "characters" | "bpe";
+  /** Which byte pairs the model knows: those that occur in the text (the default), or all 50,257 of GPT-2. */
+  readonly vocabulary?: "occurring" | "all";
+}
+
+interface TokenizedText {
+  readonly tokens: Uint16Array;
+  readonly vocabulary: Vocabulary;
 }
 
 const TRAIN_SHARE = 0.9;
@@ -41,27 +56,33 @@ const TINY_SHAKESPEARE: PublishedData = {
 export async function loadTinyShakespeare(
   options: DataOptions,
   blockSize: number,
+  tokenOptions: TokenOptions = {},
   source: PublishedData = TINY_SHAKESPEARE,
 ): Promise<TextDatasets> {
   const [path] = await locate(source, options);
-  return loadText(path!, blockSize);
+  return loadText(path!, blockSize, tokenOptions);
 }
 
 /**
- * Loads any UTF-8 text file: examples are windows of `blockSize` characters.
+ * Loads any UTF-8 text file: examples are windows of `blockSize` tokens.
  * @throws ConfigError if the file cannot be read, is empty, is not UTF-8 (names the byte), has more than 65,536 distinct
  * characters, or is too short for one window in each of the two parts.
  */
-export async function loadText(path: string, blockSize: number): Promise<TextDatasets> {
+export async function loadText(
+  path: string,
+  blockSize: number,
+  { tokenizer = "characters", vocabulary: keep = "occurring" }: TokenOptions = {},
+): Promise<TextDatasets> {
   const file = await readFile(path).catch((cause: unknown) => {
     throw new ConfigError(`Cannot read the text file ${path}: ${messageOf(cause)}.`, cause);
   });
   if (file.length === 0) throw new ConfigError(`The text file ${path} is empty; expected UTF-8 text.`);
-  const { tokens, vocabulary } = tokenize(path, file);
+  const { tokens, vocabulary } =
+    tokenizer === "bpe" ? await encodePieces(decode(path, file), keep) : byCharacters(path, file);
   const trainLength = Math.floor(TRAIN_SHARE * tokens.length);
   if (Number.isInteger(blockSize) && tokens.length - trainLength < blockSize + 1)
     throw new ConfigError(
-      `The text file ${path} has ${tokens.length} characters: its last tenth, for validation, holds ${tokens.length - trainLength}, but blockSize ${blockSize} needs at least ${blockSize + 1}. Choose a smaller blockSize or a longer text.`,
+      `The text file ${path} has ${tokens.length} ${tokenizer === "bpe" ? "tokens" : "characters"}: its last tenth, for validation, holds ${tokens.length - trainLength}, but blockSize ${blockSize} needs at least ${blockSize + 1}. Choose a smaller blockSize or a longer text.`,
     );
   const name = basename(path);
   const part = (partName: string, partTokens: Uint16Array): Dataset =>
@@ -72,10 +93,7 @@ export async function loadText(path: string, blockSize: number): Promise<TextDat
   };
 }
 
-function tokenize(
-  path: string,
-  file: Uint8Array,
-): { readonly tokens: Uint16Array; readonly vocabulary: readonly string[] } {
+function byCharacters(path: string, file: Uint8Array): TokenizedText {
   const counts = new Uint32Array(CODE_POINTS);
   let length = 0;
   for (const text of decode(path, file)) {
@@ -85,16 +103,16 @@ function tokenize(
       i += code > 0xffff ? 2 : 1;
     }
   }
-  const vocabulary: string[] = [];
+  const symbols: string[] = [];
   const tokenOf = new Uint16Array(CODE_POINTS);
   for (let code = 0; code < CODE_POINTS; code++) {
     if (counts[code] === 0) continue;
-    tokenOf[code] = vocabulary.length;
-    vocabulary.push(String.fromCodePoint(code));
+    tokenOf[code] = symbols.length;
+    symbols.push(String.fromCodePoint(code));
   }
-  if (vocabulary.length > MAX_SYMBOLS)
+  if (symbols.length > MAX_SYMBOLS)
     throw new ConfigError(
-      `The text file ${path} has ${vocabulary.length} distinct characters; expected at most ${MAX_SYMBOLS}, since a token has 16 bits.`,
+      `The text file ${path} has ${symbols.length} distinct characters; expected at most ${MAX_SYMBOLS}, since a token has 16 bits.`,
     );
   const tokens = new Uint16Array(new SharedArrayBuffer(2 * length));
   let next = 0;
@@ -105,7 +123,7 @@ function tokenize(
       i += code > 0xffff ? 2 : 1;
     }
   }
-  return { tokens, vocabulary };
+  return { tokens, vocabulary: characterVocabulary(symbols) };
 }
 
 /** The text in pieces, each of whole characters: a long file would not fit into one string. */
