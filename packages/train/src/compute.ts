@@ -56,7 +56,12 @@ export interface MeasuredOptions extends SpeedOptions {
   readonly durations?: readonly number[] | undefined;
 }
 
-export type ComputeOptions = DeviceOptions | MeasuredOptions;
+/** Steps take the time that they take: of runs whose nodes are real processes. */
+export interface RealOptions extends SpeedOptions {
+  readonly kind: "real";
+}
+
+export type ComputeOptions = DeviceOptions | MeasuredOptions | RealOptions;
 
 export const defaultCompute: ComputeOptions = {
   kind: "device",
@@ -66,8 +71,10 @@ export const defaultCompute: ComputeOptions = {
 };
 
 export interface ComputeModel {
-  /** Duration of the step after `step` steps done, on `rank`. */
+  /** Duration of the step after `step` steps done, on `rank`; on a real clock the least that it may take. */
   stepSeconds(rank: Rank, step: number): Seconds;
+  /** How many times as long real work on `rank` is made to take, on a real clock. */
+  slowdown(rank: Rank): number;
   /** The measured durations that steps draw from; null for a device's model. */
   readonly durations: readonly number[] | null;
   readonly config: ConfigTree;
@@ -76,7 +83,7 @@ export interface ComputeModel {
 /** @throws ConfigError for an unknown device, a number out of its range, or lists that do not fit the nodes. */
 export function checkCompute(options: ComputeOptions, nodes: number): void {
   checkSpeeds(options, nodes);
-  if (options.kind === "measured") return;
+  if (options.kind !== "device") return;
   const { device, devices, utilization, variability } = options;
   for (const name of devices ?? [device])
     if (!Object.hasOwn(deviceProfiles, name)) throw unknownName("device", name, Object.keys(deviceProfiles));
@@ -155,6 +162,13 @@ export function createComputeModel(
   const speeds = speedsOf(options, nodes, random);
   const speed = (rank: Rank): number => speeds[rank] ?? 1;
   const spread = speeds.length === 0 ? {} : { heterogeneity, speeds };
+  if (options.kind === "real")
+    return {
+      stepSeconds: () => seconds(0),
+      slowdown: (rank) => 1 / speed(rank),
+      durations: null,
+      config: { kind: "real", ...spread },
+    };
   if (options.kind === "measured") {
     const { durations = [] } = options;
     if (durations.length === 0)
@@ -164,6 +178,7 @@ export function createComputeModel(
     return {
       stepSeconds: (rank, step) =>
         seconds(durations[draw(rank, step).integer(durations.length)]! / speed(rank)),
+      slowdown: () => 1,
       durations,
       config: { kind: "measured", durations, ...spread },
     };
@@ -177,6 +192,7 @@ export function createComputeModel(
   return {
     stepSeconds: (rank, step) =>
       seconds((mean(rank) * logNormal(draw(rank, step), variability)) / speed(rank)),
+    slowdown: () => 1,
     durations: null,
     config: {
       kind: "device",

@@ -147,6 +147,7 @@ const KNOWN_OF_FAULTS: Readonly<Record<keyof FaultyRunOptions, true>> = {
 const KNOWN_OF_COMPUTE: Readonly<Record<ComputeOptions["kind"], readonly string[]>> = {
   device: ["device", "devices", "utilization", "variability", "speeds", "heterogeneity"],
   measured: ["durations", "speeds", "heterogeneity"],
+  real: ["speeds", "heterogeneity"],
 };
 
 /** The options of each kind of partition. */

@@ -17,7 +17,7 @@ import { createVirtualClock, type Network, resolveNetwork, type VirtualClock } f
 import { pack } from "@atoll/tensor";
 import { createArithmetic } from "./arithmetic.ts";
 import { type ComputeModel, createComputeModel } from "./compute.ts";
-import { evaluateRun, type RunEvaluation } from "./evaluation.ts";
+import { averageWeights, evaluateRun, type RunEvaluation, type Weights } from "./evaluation.ts";
 import type { Executor } from "./executor.ts";
 import { Membership } from "./faults/membership.ts";
 import { copyMemory, memoryBytes } from "./faults/nodeMemory.ts";
@@ -25,10 +25,12 @@ import { nodeTime } from "./faults/nodeTime.ts";
 import { Outlook } from "./faults/outlook.ts";
 import { type FaultPlan, planFaults, scheduleFaults } from "./faults/policy.ts";
 import { RollBack } from "./faults/signals.ts";
+import { nearestStop } from "./nearestStop.ts";
 import type { ResolvedFitOptions } from "./options.ts";
 import type { PreparedRun } from "./prepare.ts";
 import { StepRecorder } from "./recorder.ts";
 import type { Replica } from "./replica.ts";
+import type { RunNodes } from "./runNodes.ts";
 import {
   aheadOf,
   copySnapshot,
@@ -38,6 +40,7 @@ import {
   resumedNode,
   snapshotNode,
 } from "./snapshot.ts";
+import { virtualSteps } from "./stepClock.ts";
 import { isAsynchronous } from "./strategies/index.ts";
 import { type Horizon, TrainNode } from "./trainNode.ts";
 
@@ -67,12 +70,13 @@ export function createSimulation(parts: SimulationOptions): Simulation {
   return new Simulation(parts, replicas, compute);
 }
 
-export class Simulation {
-  readonly replicas: readonly Replica[];
+export class Simulation implements RunNodes {
+  readonly #replicas: readonly Replica[];
   readonly maxSteps: number;
   readonly parameterCount: number;
   readonly #executor: Executor;
   readonly #network: Network;
+  readonly #allReduce: ResolvedFitOptions["allReduce"];
   readonly #clock: VirtualClock;
   readonly #world: SimulatedWorld;
   readonly #nodes: readonly TrainNode[];
@@ -98,7 +102,8 @@ export class Simulation {
     compute: ComputeModel,
   ) {
     const { nodes: worldSize, resume, emit, strategy } = options;
-    this.replicas = replicas;
+    this.#replicas = replicas;
+    this.#allReduce = options.allReduce;
     this.maxSteps = prepared.maxSteps;
     this.#horizon = this.#createHorizon(prepared.maxSteps);
     this.#isAsynchronous = isAsynchronous(strategy);
@@ -148,7 +153,7 @@ export class Simulation {
       const node = new TrainNode(
         {
           ...data,
-          clock: this.#clock.forRank(rank),
+          clock: virtualSteps(this.#clock.forRank(rank)),
           communicator: this.#world.communicator(rank),
           executor,
           replica: replicas[rank]!,
@@ -171,7 +176,7 @@ export class Simulation {
       strategyState,
     }));
     if (resume) this.#restore(resume, options.batchSize);
-    this.keepCheckpoint();
+    this.#keep();
   }
 
   #restore(resume: RunSnapshot, batchSize: number): void {
@@ -225,22 +230,22 @@ export class Simulation {
     return this.#membership === undefined || this.#membership.status(rank) === "current";
   }
 
-  /** What all nodes go back to when one is lost, if that is how this run recovers. */
   get goingBackTo(): RunSnapshot | undefined {
     return this.#faults?.recovery === "checkpoint" ? this.#kept : undefined;
   }
 
-  /** Nodes may have to go back to the present step later on. */
-  keepCheckpoint(): void {
-    if (this.#faults?.schedule.affectsLinks) this.#kept = copySnapshot(this.snapshot());
+  async keepCheckpoint(): Promise<void> {
+    this.#keep();
   }
 
-  /** Steps that all nodes have done. */
+  #keep(): void {
+    if (this.#faults?.schedule.affectsLinks) this.#kept = copySnapshot(this.#saved());
+  }
+
   get step(): number {
     return this.#step;
   }
 
-  /** When the last node that is with the others got there. */
   get time(): Seconds {
     const times = this.#times.filter((_, rank) => this.#isCurrent(rank));
     return seconds(times.reduce((latest, time) => Math.max(latest, time), 0));
@@ -261,31 +266,23 @@ export class Simulation {
     return this.#nodes.map((_, rank) => this.#world.communicator(rank).bytesSent);
   }
 
-  get network(): ConfigTree {
-    return this.#network.config;
-  }
-
-  /** What goes wrong, and what the nodes do about it; null if nothing does. */
-  get faults(): ConfigTree | null {
-    return this.#faults?.config ?? null;
-  }
-
-  get compute(): ConfigTree {
-    return this.#compute.config;
+  get config(): ConfigTree {
+    return {
+      network: this.#network.config,
+      allReduce: this.#allReduce,
+      compute: this.#compute.config,
+      ...(this.#faults === undefined ? {} : { faults: this.#faults.config }),
+    };
   }
 
   describeTopology(): TopologyDrawn {
     return this.#network.describe();
   }
 
-  /**
-   * Runs all nodes to `step`, or, once `signal` is aborted, to the nearest step at which all of them can stop. Under an
-   * asynchronous strategy nodes that are ahead stop when the last one has come there, at steps of their own.
-   */
   async advance(step: number, signal: AbortSignal | undefined): Promise<void> {
     this.#target = step;
     const stopEarly = (): void => {
-      this.#target = Math.min(step, this.#nearestStop());
+      this.#target = Math.min(step, nearestStop(this.#nodes, this.#isAsynchronous));
     };
     if (signal?.aborted) stopEarly();
     signal?.addEventListener("abort", stopEarly, { once: true });
@@ -339,32 +336,29 @@ export class Simulation {
     this.#emit({ type: "fault", kind: "rolledBack", time: at, ranks, message: text, step });
   }
 
-  /** The first step at which all nodes can stop; under an asynchronous strategy, at which the last of them can. */
-  #nearestStop(): number {
-    const committed = this.#nodes.map((node) => node.committed);
-    if (!this.#isAsynchronous) return Math.max(...committed);
-    let stop = Math.min(...committed);
-    // No node that has yet to come there may be under way to a later step.
-    for (const node of this.#nodes.toSorted((a, b) => a.committed - b.committed))
-      if (node.step < stop) stop = Math.max(stop, node.committed);
-    return stop;
-  }
-
   async #runNode(node: TrainNode, rank: Rank): Promise<void> {
     await node.run();
     this.#times[rank] = this.#clock.forRank(rank).now();
   }
 
   /** Those of the nodes that are with the others. */
-  get currentReplicas(): readonly Replica[] {
-    return this.replicas.filter((_, rank) => this.#isCurrent(rank));
+  get #currentReplicas(): readonly Replica[] {
+    return this.#replicas.filter((_, rank) => this.#isCurrent(rank));
   }
 
   evaluate(indices: Uint32Array): Promise<RunEvaluation> {
-    return evaluateRun(this.#executor, this.currentReplicas, indices);
+    return evaluateRun(this.#executor, this.#currentReplicas, indices);
   }
 
-  snapshot(): RunSnapshot {
+  async average(): Promise<Weights> {
+    return averageWeights(this.#currentReplicas);
+  }
+
+  async snapshot(): Promise<RunSnapshot> {
+    return this.#saved();
+  }
+
+  #saved(): RunSnapshot {
     return {
       step: this.#step,
       nodes: this.#nodes.map(({ computeSeconds, position: sampler }, rank) =>

@@ -7,7 +7,6 @@
 
 import type { Communicator } from "@atoll/comm";
 import { type Random, type Seconds, seconds } from "@atoll/core";
-import type { Clock } from "@atoll/network";
 import type { VectorLayout } from "@atoll/tensor";
 import { allocateBeside } from "@atoll/tensor/vectors";
 import type { ComputeModel } from "./compute.ts";
@@ -17,6 +16,7 @@ import { type Adversity, FaultyNode } from "./faults/faultyNode.ts";
 import type { LocalTask } from "./localOperations.ts";
 import type { StepRecorder } from "./recorder.ts";
 import type { Replica } from "./replica.ts";
+import type { StepClock } from "./stepClock.ts";
 import {
   type GradientStrategy,
   isAsynchronous,
@@ -36,7 +36,7 @@ export interface Horizon {
 }
 
 export interface TrainNodeOptions {
-  readonly clock: Clock;
+  readonly clock: StepClock;
   readonly communicator: Communicator;
   readonly executor: Executor;
   readonly replica: Replica;
@@ -50,7 +50,8 @@ export interface TrainNodeOptions {
   readonly compute: ComputeModel;
   /** The run's stream, the same on every node. */
   readonly random: Random;
-  readonly recorder: StepRecorder;
+  /** Told of every step that the node has done. */
+  readonly recorder: Pick<StepRecorder, "report">;
   readonly horizon: Horizon;
   /** Set where the run meets faults. */
   readonly adversity?: Adversity | undefined;
@@ -122,7 +123,7 @@ export class TrainNode {
     return this.#committed;
   }
 
-  /** Simulated seconds of computing so far. */
+  /** Seconds of computing so far, as the compute model has them. */
   get computeSeconds(): number {
     return this.#computeSeconds;
   }
@@ -243,35 +244,23 @@ export class TrainNode {
     const { clock, executor, replica, recorder, communicator } = this.#options;
     this.#committed = this.#step + steps;
     const durations = await this.#durations(steps);
-    let time: number = clock.now();
-    const losses = await this.#pass(
+    const { value: losses, ends } = await clock.steps(
       durations,
       executor.localSteps(replica, this.#nextBatch(steps), this.#step),
     );
     for (let i = 0; i < steps; i++) {
-      time += durations[i]!;
       this.#computeSeconds += durations[i]!;
-      const report = { step: this.#step + i + 1, loss: losses[i]!, time, bytesSent: communicator.bytesSent };
+      const report = {
+        step: this.#step + i + 1,
+        loss: losses[i]!,
+        time: ends[i]!,
+        bytesSent: communicator.bytesSent,
+      };
       if (i < steps - 1) recorder.report(communicator.rank, report);
     }
     this.#step += steps;
     if (synchronise !== undefined) await this.#exchange(synchronise);
     this.#report(losses[steps - 1]!);
-  }
-
-  /**
-   * Lets steps pass on the clock while their real work is done. Each step ends at a moment of its own, reached by one
-   * addition: so a run of steps that an evaluation or a resume cuts in two takes the same times to the last bit.
-   */
-  async #pass<T>(durations: readonly Seconds[], real: Promise<T>): Promise<T> {
-    const { clock } = this.#options;
-    if (durations.length === 1) return clock.work(durations[0]!, real);
-    const untilLast = durations.slice(0, -1).reduce((sum, duration) => sum + duration, 0);
-    const passing = async (): Promise<void> => {
-      for (const duration of durations) await clock.sleep(duration);
-    };
-    const [result] = await Promise.all([clock.work(seconds(untilLast), real), passing()]);
-    return result;
   }
 
   /** The step just finished, its communication included. */
