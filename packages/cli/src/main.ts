@@ -37,6 +37,11 @@ const commands: readonly CommandEntry[] = [
     summary: "time a recorded run on other networks, without training again",
     load: async (): Promise<Command> => (await import("./commands/reprice.ts")).repriceCommand,
   },
+  {
+    name: "report",
+    summary: "make one page of one or more runs, with figures and tables to save",
+    load: async (): Promise<Command> => (await import("./commands/report.ts")).reportCommand,
+  },
 ];
 
 /** Runs `atoll <argv>`; returns the exit code: 0 done, 1 failed, 2 wrong command line or config, 130 interrupted. */

@@ -1,12 +1,12 @@
 // A run that was made before, from its directory: its record, and the experiment and options that made it.
 
-import { existsSync, readdirSync } from "node:fs";
-import { join, resolve } from "node:path";
-import { ConfigError, type ConfigTree, type ConfigValue, nearest } from "@atoll/core";
+import { join } from "node:path";
+import { ConfigError, type ConfigTree, type ConfigValue } from "@atoll/core";
 import type { RunRecord } from "@atoll/study";
 import { readRun } from "@atoll/study/node";
 import type { Experiment } from "@atoll/train";
 import { loadExperiment } from "./loadExperiment.ts";
+import { findRun, type RunPlaces } from "./runPaths.ts";
 
 export interface RecordedRun {
   readonly path: string;
@@ -14,31 +14,6 @@ export interface RecordedRun {
   readonly experiment: Experiment;
   /** Its options with their defaults, as config.json has them. */
   readonly options: ConfigTree;
-}
-
-/** Where runs are looked for. */
-export interface RunPlaces {
-  readonly runsDirectory: string;
-  readonly workingDirectory: string;
-}
-
-/**
- * The directory of a run.
- * @param name a run directory, or the name of one in `runsDirectory`
- * @throws ConfigError if there is none
- */
-export function findRun(name: string, { runsDirectory, workingDirectory }: RunPlaces): string {
-  const path = [join(runsDirectory, name), resolve(workingDirectory, name)].find((candidate) =>
-    existsSync(join(candidate, "events.jsonl")),
-  );
-  if (path === undefined) {
-    const guess = nearest(name, existsSync(runsDirectory) ? readdirSync(runsDirectory) : []);
-    const hint = guess === undefined ? "" : ` Did you mean "${guess}"?`;
-    throw new ConfigError(
-      `There is no run "${name}", neither in ${runsDirectory} nor as a directory with events.jsonl.${hint} Give a run's name or its directory.`,
-    );
-  }
-  return path;
 }
 
 /**

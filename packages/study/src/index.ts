@@ -4,7 +4,6 @@ export {
   type CompareOptions,
   type Comparison,
   compareCells,
-  type Prices,
 } from "./compare/comparison.ts";
 export { type ComparisonTitle, renderComparison } from "./compare/comparisonPage.ts";
 export { comparisonJson, comparisonText } from "./compare/comparisonTable.ts";
@@ -14,8 +13,12 @@ export type { Plan, PlanOptions, PlanSchedule, RequiredBandwidth } from "./plan/
 export { PLAN_SCHEDULES, planRun } from "./plan/plan.ts";
 export { renderPlan } from "./plan/planPage.ts";
 export { type PlanRecord, planText } from "./plan/planText.ts";
+export { formatDollars, type Prices } from "./prices.ts";
 export type { RunRecord } from "./record.ts";
-export { renderReport } from "./report/report.ts";
+export type { NamedFile } from "./report/attachment.ts";
+export { createReport, type Report, renderReport } from "./report/report.ts";
+export type { RunSummary } from "./report/runSummary.ts";
+export type { ReportOptions } from "./report/section.ts";
 export { latencyShare } from "./reprice/latencyShare.ts";
 export { checkRepriceable, type RepriceOptions, reprice } from "./reprice/reprice.ts";
 export { type RunCosts, runCosts } from "./runCosts.ts";

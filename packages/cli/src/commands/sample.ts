@@ -8,7 +8,7 @@ import { readCheckpointModel, readFittedModel, readVocabulary } from "@atoll/tra
 import { parseArguments } from "../arguments.ts";
 import { table } from "../help.ts";
 import { numberOf } from "../numberFlag.ts";
-import { findRun } from "../recordedRun.ts";
+import { findRun } from "../runPaths.ts";
 import { modelOfRun } from "../runModel.ts";
 import type { Command, Terminal } from "../terminal.ts";
 

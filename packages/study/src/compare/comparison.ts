@@ -1,6 +1,7 @@
 // A comparison of runs: each cell of a matrix of options with its losses, times, bytes and dollars over its repeats, what
 // bounds it, and which contender wins where. It starts no run and draws nothing.
 
+import { dollarsOf, type Prices } from "../prices.ts";
 import { type Interval, intervalOf } from "./interval.ts";
 import { bestLoss, type RunFacts, reaching } from "./runFacts.ts";
 
@@ -16,14 +17,6 @@ export interface Cell {
   readonly failures: readonly string[];
   /** The part of the time beyond computing that would go away without latency; null where nobody has tried. */
   readonly latencyShare: number | null;
-}
-
-/** In dollars. */
-export interface Prices {
-  /** Of one node for one simulated hour. */
-  readonly nodeHour: number;
-  /** Of 10⁹ bytes sent, whoever sends them. */
-  readonly gigabyte: number;
 }
 
 /** What keeps a run from being faster. */
@@ -74,12 +67,6 @@ export function compareCells(cells: readonly Cell[], { prices, targetLoss }: Com
   const target = targetOf(cells, targetLoss);
   return { target, prices, cells: cells.map((cell) => resultOf(cell, target, prices)) };
 }
-
-/** What a number of nodes for a time, and what they send, is billed. */
-export const dollarsOf = (
-  { nodes, seconds, bytes }: { readonly nodes: number; readonly seconds: number; readonly bytes: number },
-  { nodeHour, gigabyte }: Prices,
-): number => (nodes * seconds * nodeHour) / 3600 + (bytes * gigabyte) / 1e9;
 
 /** A loss that only some come to compares nothing: by default it is one that all do, but for those that diverged at once. */
 function targetOf(cells: readonly Cell[], given: number | undefined): Target | null {

@@ -4,7 +4,7 @@
 import { formatCount } from "../format.ts";
 import { commandText } from "../report/configSection.ts";
 import { contenderKind, DISTINCT_CONTENDERS } from "../report/figure/contenders.ts";
-import { legend } from "../report/figure/legend.ts";
+import { figure } from "../report/figure/figure.ts";
 import { type Content, html, type Markup } from "../report/html.ts";
 import { page } from "../report/page.ts";
 import { emptyState, facts, table } from "../report/table.ts";
@@ -77,9 +77,14 @@ function lossSection({ cells, prices }: Comparison): Markup {
         ? []
         : [{ mark: { kind: "line", series: contenderKind(i), point: true } as const, label: contender }],
     );
-    return html`<figure>${legend(entries)}
-${curvePanels(drawn, yAxis, prices)}
-<figcaption>${caption(label, inside, contenders.length)}</figcaption></figure>\n`;
+    return figure({
+      name: `loss-${label}`,
+      title: `Loss against what it costs: ${label}`,
+      legend: entries,
+      panels: curvePanels(drawn, yAxis, prices),
+      layout: "grid",
+      caption: caption(label, inside, contenders.length),
+    });
   });
   const left = places.length - figures.length;
   const more = left > 0 ? html`<p>${formatCount(left)} more places are in the table only.</p>` : null;
@@ -117,11 +122,13 @@ function caption(place: string, cells: readonly CellResult[], contenders: number
 
 function cellSection({ cells }: Comparison): Markup {
   const columns = tableHead.map((label, i) => ({ label, numeric: i > 0 && i < tableHead.length - 1 }));
-  return html`<section id="cells"><h2>All cells</h2>${table(
-    "Means over the runs of each cell. Time is simulated, bytes are those of all nodes together; ± is half the 95 % interval.",
+  return html`<section id="cells"><h2>All cells</h2>${table({
+    name: "cells",
+    caption:
+      "Means over the runs of each cell. Time is simulated, bytes are those of all nodes together; ± is half the 95 % interval.",
     columns,
-    cells.map(tableRow),
-  )}</section>`;
+    rows: cells.map(tableRow),
+  })}</section>`;
 }
 
 function commandSection({ command }: ComparisonTitle): Content {

@@ -2,14 +2,11 @@
 
 import { type ConfigTree, formatBytes, formatSeconds } from "@atoll/core";
 import { formatLoss, formatPercent } from "../format.ts";
+import { formatDollars } from "../prices.ts";
 import { textTable } from "../textTable.ts";
 import type { CellResult, Comparison } from "./comparison.ts";
 import type { Interval } from "./interval.ts";
 import { verdictsOf } from "./verdicts.ts";
-
-/** "$1.23", "$0.0012". */
-export const formatDollars = (dollars: number): string =>
-  dollars >= 0.995 || dollars === 0 ? `$${dollars.toFixed(2)}` : `$${Number(dollars.toPrecision(2))}`;
 
 /** "12.1 s", and with repeats the half width of the 95 % interval: "12.1 s ± 1.3 s". */
 export function formatInterval(interval: Interval | null, format: (value: number) => string): string {

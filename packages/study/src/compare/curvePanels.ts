@@ -3,6 +3,7 @@
 import { formatBytes, formatSeconds } from "@atoll/core";
 import { extent } from "d3-array";
 import { formatCount, formatLoss } from "../format.ts";
+import { dollarsOf, formatDollars, type Prices } from "../prices.ts";
 import {
   type Axis,
   byteUnit,
@@ -15,10 +16,9 @@ import {
 import { contenderKind } from "../report/figure/contenders.ts";
 import { extremes } from "../report/figure/downsample.ts";
 import { type LinePanel, linePanel, panelBox } from "../report/figure/linePanel.ts";
-import { type Content, html } from "../report/html.ts";
+import { html, type Markup } from "../report/html.ts";
 import { emptyState } from "../report/table.ts";
-import { type CellResult, dollarsOf, type Prices } from "./comparison.ts";
-import { formatDollars } from "./comparisonTable.ts";
+import type { CellResult } from "./comparison.ts";
 import type { CurvePoint, RunFacts } from "./runFacts.ts";
 
 interface Abscissa {
@@ -59,11 +59,10 @@ export function lossAxis(cells: readonly CellResult[]): Axis {
 }
 
 /** Four panels; a line a run, the contenders in the order of the cells. */
-export function curvePanels(cells: readonly CellResult[], yAxis: Axis, prices: Prices): Content {
-  return html`<div class="panels">${abscissas(prices).map((abscissa) => panelOf(cells, yAxis, abscissa))}</div>`;
-}
+export const curvePanels = (cells: readonly CellResult[], yAxis: Axis, prices: Prices): readonly Markup[] =>
+  abscissas(prices).map((abscissa) => panelOf(cells, yAxis, abscissa));
 
-function panelOf(cells: readonly CellResult[], yAxis: Axis, abscissa: Abscissa): Content {
+function panelOf(cells: readonly CellResult[], yAxis: Axis, abscissa: Abscissa): Markup {
   const curves = cells.flatMap(({ runs }, contender) =>
     runs.map((run) => {
       const shown = extremes(

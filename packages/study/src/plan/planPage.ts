@@ -4,7 +4,7 @@
 import { formatBytes, formatSeconds } from "@atoll/core";
 import { formatCount, formatPercent } from "../format.ts";
 import { linearAxis, logAxis } from "../report/figure/axis.ts";
-import { legend } from "../report/figure/legend.ts";
+import { figure } from "../report/figure/figure.ts";
 import { linePanel, type PointSeries, panelBox } from "../report/figure/linePanel.ts";
 import { html, jsonScript, type Markup } from "../report/html.ts";
 import { page } from "../report/page.ts";
@@ -38,16 +38,16 @@ ${facts([
   ],
 ])}
 <ul class="headline">
-${figure("compute utilisation", formatPercent(plan.utilization), "in the long run")}
-${figure("time of a step", formatSeconds(plan.secondsPerStep), "in the long run")}
-${figure("time", formatSeconds(plan.totalSeconds), `${formatCount(maxSteps)} steps`)}
-${figure("a node sends", formatBytes(plan.bytesPerStep), "a step")}
-${figure("a node sends", formatBytes(plan.totalBytes), "in all")}
+${headlineItem("compute utilisation", formatPercent(plan.utilization), "in the long run")}
+${headlineItem("time of a step", formatSeconds(plan.secondsPerStep), "in the long run")}
+${headlineItem("time", formatSeconds(plan.totalSeconds), `${formatCount(maxSteps)} steps`)}
+${headlineItem("a node sends", formatBytes(plan.bytesPerStep), "a step")}
+${headlineItem("a node sends", formatBytes(plan.totalBytes), "in all")}
 </ul>
 </header>`;
 }
 
-const figure = (label: string, value: string, detail: string): Markup =>
+const headlineItem = (label: string, value: string, detail: string): Markup =>
   html`<li><span class="label">${label}</span><span class="value">${value}</span><span class="detail">${detail}</span></li>\n`;
 
 function bandwidthSection(record: PlanRecord): Markup {
@@ -62,19 +62,23 @@ function bandwidthSection(record: PlanRecord): Markup {
   const caption =
     "Bandwidth of every link, each way, that a compute utilisation needs, if nothing else limits a transfer.";
   return html`<section id="bandwidth"><h2>Bandwidth</h2>
-<div class="beside"><figure>
-${legend([
-  { mark: { kind: "line", series: "training" }, label: "compute utilisation" },
-  { mark: { kind: "diamond", series: "global" }, label: "required bandwidth" },
-])}
-${curvePanel(record)}
-<figcaption>Compute utilisation over the bandwidth of every link, on a logarithmic axis. Latency and topology are those of the network.</figcaption>
-</figure>
-<div>${table(
+<div class="beside">${figure({
+    name: "utilisation",
+    title: "Compute utilisation over bandwidth",
+    legend: [
+      { mark: { kind: "line", series: "training" }, label: "compute utilisation" },
+      { mark: { kind: "diamond", series: "global" }, label: "required bandwidth" },
+    ],
+    panels: [curvePanel(record)],
+    caption:
+      "Compute utilisation over the bandwidth of every link, on a logarithmic axis. Latency and topology are those of the network.",
+  })}
+<div>${table({
+    name: "required-bandwidth",
     caption,
-    [{ label: "Utilisation", numeric: true }, { label: "Bandwidth", numeric: true }, { label: "" }],
+    columns: [{ label: "Utilisation", numeric: true }, { label: "Bandwidth", numeric: true }, { label: "" }],
     rows,
-  )}</div></div>
+  })}</div></div>
 ${jsonScript(TIPS, plan.curve.map(tip))}
 </section>`;
 }
@@ -131,5 +135,5 @@ function exchangeSection({ plan }: PlanRecord): Markup {
     { label: "Exchange" },
     ...["Every … steps", "A node sends", "Takes"].map((label) => ({ label, numeric: true })),
   ];
-  return html`<section id="exchanges">${heading}${table("What the strategy exchanges, and how long each takes by itself on the given network.", columns, rows)}</section>`;
+  return html`<section id="exchanges">${heading}${table({ name: "exchanges", caption: "What the strategy exchanges, and how long each takes by itself on the given network.", columns, rows })}</section>`;
 }

@@ -2,14 +2,25 @@
 
 import { type ConfigTree, type ConfigValue, formatBytes } from "@atoll/core";
 import { sum } from "d3-array";
+import { formatCount } from "../format.ts";
 import { isList, type Run, treeOf } from "../run.ts";
+import { compareConfigs, flatten, type OptionRow } from "./configRows.ts";
 import { type Content, html, type Markup } from "./html.ts";
-import { emptyState } from "./table.ts";
+import { type ReportedRun, shortLabel } from "./reportedRun.ts";
+import { section } from "./section.ts";
+import { type Cell, emptyState, table } from "./table.ts";
+
+/** With more runs, a row a run is easier to read than a column. */
+const MOST_COLUMNS = 6;
 
 /** Longer values (recorded durations, tables of links) are cut here; `config.json` has them whole. */
 const LONGEST_VALUE = 2000;
 
-export function configSection({ config }: Run): Markup {
+export function configSection(runs: readonly ReportedRun[]): Markup {
+  return section("config", "Configuration", runs.length === 1 ? configOfRun(runs[0]!) : differencesOf(runs));
+}
+
+function configOfRun({ config }: Run): Content {
   const { options, resolved, ...rest } = config;
   const command = commandOf(rest.command);
   const groups = [
@@ -18,15 +29,62 @@ export function configSection({ config }: Run): Markup {
     { title: "What they came to", rows: flatten(treeOf(resolved), "") },
   ].filter(({ rows }) => rows.length > 0);
   const count = sum(groups, ({ rows }) => rows.length);
-  const body =
-    count === 0
-      ? emptyState("The run recorded no config.")
-      : html`<details open=""><summary>All ${count} values</summary>
-<p class="filter" hidden=""><label>Find <input type="search" id="option-filter" autocomplete="off"/></label> <span id="option-count" aria-live="polite"></span></p>
-<table class="options">
-${groups.map(({ title, rows }) => optionGroup(groups.length > 1 ? title : null, rows))}</table></details>`;
-  return html`<section id="config"><h2>Configuration</h2>${body}</section>`;
+  if (count === 0) return emptyState("The run recorded no config.");
+  return html`<details open=""><summary>All ${count} values</summary>
+${optionTable(groups.map(({ title, rows }) => optionGroup(groups.length > 1 ? title : null, rows)))}</details>`;
 }
+
+/** What the runs differ in, and folded away what they share. */
+function differencesOf(runs: readonly ReportedRun[]): Content {
+  const { differing, shared } = compareConfigs(runs.map(({ config }) => config));
+  if (differing.length + shared.length === 0) return emptyState("No run recorded its config.");
+  return [
+    differing.length === 0
+      ? html`<p>The runs have the same configuration.</p>\n`
+      : differing.length > 0 && runs.length > MOST_COLUMNS
+        ? runRows(runs, differing)
+        : settingRows(runs, differing),
+    shared.length === 0
+      ? null
+      : html`<details><summary>${formatCount(shared.length)} values that all runs share</summary>
+${optionTable(optionGroup(null, shared))}</details>`,
+  ];
+}
+
+type Differing = ReturnType<typeof compareConfigs>["differing"];
+
+const settingCell = (value: string | null): Cell => ({
+  shown: value === null ? "–" : shortLabel(value),
+  value: value ?? "",
+});
+
+const DIFFERENCES = "Settings in which the runs differ. A dash: the run has no such setting.";
+
+/** A row a setting, a column a run. */
+const settingRows = (runs: readonly ReportedRun[], differing: Differing): Markup =>
+  table({
+    name: "config-differences",
+    caption: DIFFERENCES,
+    columns: [{ label: "Setting" }, ...runs.map(({ label }) => ({ label: shortLabel(label, 28) }))],
+    rows: differing.map(({ path, values }) => [path, ...values.map(settingCell)]),
+  });
+
+/** A row a run, a column a setting. */
+const runRows = (runs: readonly ReportedRun[], differing: Differing): Markup =>
+  table({
+    name: "config-differences",
+    caption: DIFFERENCES,
+    columns: [{ label: "Run" }, ...differing.map(({ path }) => ({ label: path }))],
+    rows: runs.map(({ label }, i) => [
+      { shown: shortLabel(label), value: label },
+      ...differing.map(({ values }) => settingCell(values[i]!)),
+    ]),
+  });
+
+const optionTable = (groups: Content): Markup =>
+  html`<p class="filter" hidden=""><label>Find <input type="search" id="option-filter" autocomplete="off"/></label> <span id="option-count" aria-live="polite"></span></p>
+<table class="options">
+${groups}</table>`;
 
 function optionGroup(title: string | null, rows: readonly OptionRow[]): Markup {
   const head =
@@ -40,28 +98,6 @@ function optionGroup(title: string | null, rows: readonly OptionRow[]): Markup {
   )}</tbody>`;
 }
 
-type OptionRow = readonly [path: string, value: string];
-
-/** Every leaf with its dotted path; a list of plain values, or of lists of them (points, edges), is one leaf. */
-function flatten(value: ConfigValue, path: string): readonly OptionRow[] {
-  if (typeof value !== "object" || value === null) return [[path, plain(value)]];
-  if (isList(value)) {
-    if (value.every(isPlain)) return [[path, `[${value.map(plain).join(", ")}]`]];
-    if (
-      value.every((item) => typeof item === "object" && item !== null && isList(item) && item.every(isPlain))
-    )
-      return [[path, JSON.stringify(value)]];
-    return value.flatMap((item, i) => flatten(item, `${path}.${i}`));
-  }
-  const entries = Object.entries(value as ConfigTree);
-  if (entries.length === 0 && path !== "") return [[path, "{}"]];
-  return entries.flatMap(([name, inner]) => flatten(inner, path === "" ? name : `${path}.${name}`));
-}
-
-const isPlain = (value: ConfigValue): boolean => typeof value !== "object" || value === null;
-
-const plain = (value: ConfigValue): string => (typeof value === "string" ? value : JSON.stringify(value));
-
 function shorten(value: string): Content {
   if (value.length <= LONGEST_VALUE) return value;
   return [
@@ -70,8 +106,31 @@ function shorten(value: string): Content {
   ];
 }
 
-export function reproduceSection({ config }: Run): Markup {
-  return html`<section id="reproduce"><h2>Reproduce</h2>${instructions(config)}</section>`;
+export function reproduceSection(runs: readonly ReportedRun[]): Markup {
+  return section(
+    "reproduce",
+    "Reproduce",
+    runs.length === 1 ? instructions(runs[0]!.config) : commandsOf(runs),
+  );
+}
+
+function commandsOf(runs: readonly ReportedRun[]): Content {
+  const known = runs.flatMap(({ label, config }) => {
+    const command = commandOf(config.command);
+    return command === null ? [] : [{ label, command, config }];
+  });
+  if (known.length === 0)
+    return emptyState("No run recorded its command; config.json of each holds its options.");
+  const measured = known.filter(({ config }) => isMeasured(config)).length;
+  const times =
+    measured === 0
+      ? "."
+      : `, but for the times of the ${formatCount(measured)} runs whose steps were measured on the machine.`;
+  return [
+    html`<p>The same commands and seeds give the same numbers${times}</p>\n`,
+    html`<details><summary>The commands of ${formatCount(known.length)} runs</summary>
+${known.map(({ label, command }) => html`<p class="kind">${label}</p><pre class="command"><code>${command}</code></pre>\n`)}</details>`,
+  ];
 }
 
 function instructions(config: ConfigTree): Markup {

@@ -5,13 +5,16 @@ import { type FaultHappened, formatSeconds } from "@atoll/core";
 import { max, rollup } from "d3-array";
 import { describeCounts, type NodeTimeline, nodeTimelines } from "../faults.ts";
 import { formatCount } from "../format.ts";
-import { faultCounts, nodesOf, type Run, simulatedSeconds } from "../run.ts";
+import { faultCounts, nodesOf, simulatedSeconds } from "../run.ts";
 import { faultNotes } from "./faultNotes.ts";
 import { faultProfile } from "./figure/faultProfile.ts";
 import { absentSeconds, faultTimeline } from "./figure/faultTimeline.ts";
-import { type LegendEntry, legend } from "./figure/legend.ts";
+import { figure } from "./figure/figure.ts";
+import type { LegendEntry } from "./figure/legend.ts";
 import { type Content, html, type Markup } from "./html.ts";
-import { emptyState, table } from "./table.ts";
+import { keyed, type ReportedRun } from "./reportedRun.ts";
+import { runByRun, section } from "./section.ts";
+import { emptyState, quantity, table } from "./table.ts";
 
 /** Above this, lanes are those of the nodes that were absent the longest, below a profile of all. */
 const MOST_LANES = 24;
@@ -27,21 +30,35 @@ const names: Readonly<Record<FaultHappened["kind"], string>> = {
   rolledBack: "rolled back",
 };
 
-export function faultsSection(run: Run): Content {
-  const counts = faultCounts(run);
-  if (counts === null) return null;
+export function faultsSection(runs: readonly ReportedRun[]): Content {
+  const faulty = runs.filter((run) => faultCounts(run) !== null);
+  if (faulty.length === 0) return null;
+  const left = runs.length - faulty.length;
+  const others =
+    left === 0
+      ? null
+      : html`<p>${formatCount(left)} of ${formatCount(runs.length)} runs were to meet no faults and met none.</p>\n`;
+  // One faulty run of several has to say its name.
+  const body =
+    faulty.length < runs.length && faulty.length === 1
+      ? html`<h3>${faulty[0]!.label}</h3>${faultsOfRun(faulty[0]!)}`
+      : runByRun(faulty, faultsOfRun);
+  return section("faults", "Faults", [others, body]);
+}
+
+function faultsOfRun(run: ReportedRun): Content {
+  const counts = faultCounts(run)!;
   const { faults, faultOptions } = run;
   const notes =
     Object.keys(faultOptions).length > 0 ? html`<p>${faultNotes(faultOptions).join(" ")}</p>` : null;
   const body =
     faults.length === 0
       ? emptyState("No node crashed or was left behind.")
-      : [html`<p>${describeCounts(counts)}.</p>\n`, figureOf(run), eventTable(faults)];
-  return html`<section id="faults"><h2>Faults</h2>${notes}
-${body}</section>`;
+      : [html`<p>${describeCounts(counts)}.</p>\n`, figureOf(run), eventTable(run)];
+  return [notes, body];
 }
 
-function figureOf(run: Run): Content {
+function figureOf(run: ReportedRun): Content {
   const { faults } = run;
   const nodes = nodesOf(run);
   const end = Math.max(simulatedSeconds(run) ?? 0, max(faults, ({ time }) => time) ?? 0);
@@ -50,10 +67,17 @@ function figureOf(run: Run): Content {
   const timelines = nodeTimelines(faults, { nodes, end });
   const isCrowd = nodes > MOST_LANES;
   const lanes = isCrowd ? longestAbsent(timelines) : timelines;
-  return html`<figure>
-${legend(legendOf(timelines, rollBacks.length > 0))}
-${isCrowd ? faultProfile(timelines, end) : null}${lanes.length > 0 ? faultTimeline(lanes, { end, rollBacks }) : null}
-<figcaption>${caption(timelines, lanes, isCrowd)}</figcaption></figure>`;
+  return figure({
+    name: keyed("faults", run),
+    title: `When nodes of ${run.name} were absent`,
+    legend: legendOf(timelines, rollBacks.length > 0),
+    panels: [
+      ...(isCrowd ? [faultProfile(timelines, end)] : []),
+      ...(lanes.length > 0 ? [faultTimeline(lanes, { end, rollBacks })] : []),
+    ],
+    layout: "stack",
+    caption: caption(timelines, lanes, isCrowd),
+  });
 }
 
 /** In rank order. */
@@ -102,18 +126,29 @@ function caption(
 }
 
 /** By time: nodes run ahead of each other, so the log is not quite in this order. */
-function eventTable(faults: readonly FaultHappened[]): Markup {
+function eventTable(run: ReportedRun): Markup {
+  const { faults } = run;
   const sorted = faults.toSorted((a, b) => a.time - b.time);
   const shown = sorted.slice(0, MOST_ROWS);
   const left = sorted.slice(MOST_ROWS);
-  const rows = shown.map(({ kind, time, message }) => [formatSeconds(time), names[kind], shorten(message)]);
-  return table(
-    left.length === 0
-      ? "Faults in the order of simulated time."
-      : `The first ${MOST_ROWS} faults. ${restOf(left)}`,
-    [{ label: "Time", numeric: true }, { label: "Kind" }, { label: "What happened", wrapped: true }],
+  const rows = shown.map(({ kind, time, message }) => [
+    quantity(time, formatSeconds),
+    names[kind],
+    { shown: shorten(message), value: message },
+  ]);
+  return table({
+    name: keyed("fault-events", run),
+    caption:
+      left.length === 0
+        ? "Faults in the order of simulated time."
+        : `The first ${MOST_ROWS} faults. ${restOf(left)}`,
+    columns: [
+      { label: "Time", numeric: true, unit: "s" },
+      { label: "Kind" },
+      { label: "What happened", wrapped: true },
+    ],
     rows,
-  );
+  });
 }
 
 function restOf(left: readonly FaultHappened[]): string {

@@ -17,11 +17,15 @@ import { accuracyPanel } from "./accuracyPanel.ts";
 import { type EvaluationMarks, evaluationMarks, markLines, markPoints } from "./evaluationMarks.ts";
 import { type Axis, linearAxis, logAxis } from "./figure/axis.ts";
 import { extremes } from "./figure/downsample.ts";
-import { type LegendEntry, legend } from "./figure/legend.ts";
+import { figure } from "./figure/figure.ts";
+import type { LegendEntry } from "./figure/legend.ts";
 import { type LineSeries, linePanel, panelBox } from "./figure/linePanel.ts";
 import { type Mean, runningMean } from "./figure/runningMean.ts";
 import { type Content, html, jsonScript, type Markup } from "./html.ts";
 import { learningRatePanel } from "./learningRatePanel.ts";
+import { lossOfRuns } from "./lossOfRuns.ts";
+import type { ReportedRun } from "./reportedRun.ts";
+import { type ReportOptions, section } from "./section.ts";
 import { emptyState } from "./table.ts";
 import { turnLegend, turnMarks, turnNote, undoneLine, withGaps } from "./turns.ts";
 
@@ -43,30 +47,40 @@ interface Curve {
   readonly mean: Mean;
 }
 
-export function lossSection(run: Run): Markup {
+export function lossSection(runs: readonly ReportedRun[], options: ReportOptions): Markup {
+  return section("loss", "Loss", runs.length === 1 ? lossOfRun(runs[0]!) : lossOfRuns(runs, options));
+}
+
+function lossOfRun(run: Run): Content {
   const { steps } = run;
   const marks = evaluationMarks(run.evaluations, "loss");
   if (steps.step.length === 0 && run.history.undone.length === 0 && marks.length === 0)
-    return html`<section id="loss"><h2>Loss</h2>${emptyState("No step was finished, so there is no loss to show.")}</section>`;
+    return emptyState("No step was finished, so there is no loss to show.");
   const scales = yScales(run, marks);
   const shown = extremes(steps.loss, BINS);
   const curves = [againstSteps, againstTime, againstBytes].map((against) =>
     curveOf(run, against(run), shown),
   );
-  const panels = (scale: YScale): Content => curves.map((curve) => lossPanel(run, curve, marks, scale));
+  const beside = accuracyPanel(run) ?? learningRatePanel(run, shown, TIPS);
+  const panels = curves.map((curve) => ({
+    forms: scales.map((scale) => lossPanel(run, curve, marks, scale)),
+  }));
   const { window } = curves[0]!.mean;
-  return html`<section id="loss"><h2>Loss</h2>
-${scaleSwitch(scales)}
-<figure>
-${legend(legendOf(run, marks, window))}
-<div class="panels">${scales.map(panels)}${accuracyPanel(run) ?? learningRatePanel(run, shown, TIPS)}</div>
-<figcaption>${caption(run, window, shown.length)}</figcaption>
-</figure>
-${jsonScript(
-  TIPS,
-  shown.map((i) => stepTip(run, i)),
-)}
-</section>`;
+  return [
+    scaleSwitch(scales),
+    figure({
+      name: "loss",
+      title: `Loss of ${run.name} against steps, simulated time and bytes`,
+      legend: legendOf(run, marks, window),
+      panels: [...panels, ...(beside === null ? [] : [beside])],
+      layout: "grid",
+      caption: caption(run, window, shown.length),
+    }),
+    jsonScript(
+      TIPS,
+      shown.map((i) => stepTip(run, i)),
+    ),
+  ];
 }
 
 /** The scales on offer, the better one first: a loss that falls by more than a factor of 50 needs a logarithm. */

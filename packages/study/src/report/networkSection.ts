@@ -2,23 +2,60 @@
 
 import { formatSeconds, type TopologyDrawn } from "@atoll/core";
 import { formatCount, formatPercent, formatRate } from "../format.ts";
-import { type Run, treeOf } from "../run.ts";
+import { treeOf } from "../run.ts";
 import { capacityNotes } from "./capacityNotes.ts";
+import { figure } from "./figure/figure.ts";
 import { type Link, linkName, networkGraph } from "./figure/networkGraph.ts";
 import { type Content, html, type Markup } from "./html.ts";
-import { emptyState, table } from "./table.ts";
+import { keyed, type ReportedRun, shortLabel } from "./reportedRun.ts";
+import { section } from "./section.ts";
+import { type Cell, emptyState, quantity, table } from "./table.ts";
 
 /** Above this, the lines of a drawing cannot be told apart. */
 const MOST_DRAWN = 24;
 /** Longer tables of links are folded away. */
 const LONG_TABLE = 12;
+/** Networks that are drawn, where runs differ in them. */
+const MOST_NETWORKS = 6;
+/** Runs that are named at a network. */
+const MOST_NAMES = 4;
 
-export function networkSection({ topology, settings }: Run): Markup {
-  return html`<section id="network"><h2>Network</h2>${topology === null ? emptyState("The run recorded no network.") : bodyOf(topology, capacityNotes(treeOf(settings.network)))}</section>`;
+export function networkSection(runs: readonly ReportedRun[]): Markup {
+  const networks = [...Map.groupBy(runs, networkKey).values()];
+  const body =
+    networks.length === 1
+      ? networkOf(networks[0]![0]!)
+      : [
+          networks
+            .slice(0, MOST_NETWORKS)
+            .map((same) => html`<div class="part"><h3>${namesOf(same)}</h3>\n${networkOf(same[0]!)}</div>\n`),
+          networks.length > MOST_NETWORKS
+            ? emptyState(
+                `${formatCount(networks.length - MOST_NETWORKS)} more networks are not drawn. Ask for a report of fewer runs to see them here.`,
+              )
+            : null,
+        ];
+  return section("network", "Network", body);
+}
+
+/** Runs that differ in it have other links, or links that change in another way. */
+const networkKey = ({ topology, settings }: ReportedRun): string =>
+  JSON.stringify([topology, settings.network ?? null]);
+
+function namesOf(runs: readonly ReportedRun[]): string {
+  const names = runs.slice(0, MOST_NAMES).map(({ label }) => shortLabel(label));
+  const left = runs.length - names.length;
+  return left > 0 ? `${names.join(", ")} and ${formatCount(left)} more` : names.join(", ");
+}
+
+function networkOf(run: ReportedRun): Content {
+  const { topology, settings } = run;
+  if (topology === null) return emptyState("The run recorded no network.");
+  return bodyOf(run, topology, capacityNotes(treeOf(settings.network)));
 }
 
 /** @param notes on what changes over time */
-function bodyOf(topology: TopologyDrawn, notes: Content): Content {
+function bodyOf(run: ReportedRun, topology: TopologyDrawn, notes: Content): Content {
   const { nodes, links, topology: shape, profile } = topology;
   const title = html`<p>${capitalised(shape.replaceAll("_", " "))}, ${formatCount(nodes)} ${nodes === 1 ? "node" : "nodes"}, profile ${profile}.</p>`;
   if (nodes === 1) return [title, emptyState("A single node has nobody to send to.")];
@@ -30,30 +67,36 @@ function bodyOf(topology: TopologyDrawn, notes: Content): Content {
         "The links are not listed: runs record them up to 64 nodes. The config and the seed determine them.",
       ),
     ];
-  if (nodes > MOST_DRAWN) return [title, notes, quantileTable(links), linkTable(links)];
+  if (nodes > MOST_DRAWN) return [title, notes, quantileTable(run, links), linkTable(run, links)];
   return [
     title,
     notes,
-    html`<div class="beside"><figure>${networkGraph(topology)}<figcaption>Line width shows bandwidth on a logarithmic scale, from the slowest link to the fastest.</figcaption></figure>
-<div>${links.length > LONG_TABLE ? quantileTable(links) : linkTable(links)}</div></div>`,
-    links.length > LONG_TABLE ? linkTable(links) : null,
+    html`<div class="beside">${figure({
+      name: keyed("network", run),
+      title: `The network of ${run.name}`,
+      panels: [networkGraph(topology)],
+      caption: "Line width shows bandwidth on a logarithmic scale, from the slowest link to the fastest.",
+    })}
+<div>${links.length > LONG_TABLE ? quantileTable(run, links) : linkTable(run, links)}</div></div>`,
+    links.length > LONG_TABLE ? linkTable(run, links) : null,
   ];
 }
 
 const capitalised = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
-function quantileTable(links: readonly Link[]): Markup {
+function quantileTable(run: ReportedRun, links: readonly Link[]): Markup {
   const spread = [0, 0.25, 0.5, 0.75, 1];
-  const row = (name: string, of: (link: Link) => number, format: (value: number) => string): Content[] => {
+  const row = (name: string, of: (link: Link) => number, format: (value: number) => string): Cell[] => {
     // By hand: interpolating towards an unlimited bandwidth would give NaN.
     const values = links.map(of).sort((a, b) => a - b);
-    return [name, ...spread.map((p) => format(values[Math.round(p * (values.length - 1))]!))];
+    return [name, ...spread.map((p) => quantity(values[Math.round(p * (values.length - 1))]!, format))];
   };
   const columns = ["Least", "25 %", "Median", "75 %", "Most"].map((label) => ({ label, numeric: true }));
-  return table(
-    `Distribution over ${formatCount(links.length)} links.`,
-    [{ label: "Property" }, ...columns],
-    [
+  return table({
+    name: keyed("link-distribution", run),
+    caption: `Distribution over ${formatCount(links.length)} links.`,
+    columns: [{ label: "Property" }, ...columns],
+    rows: [
       row("bandwidth", ({ bandwidth }) => bandwidth, formatRate),
       row("latency, one way", ({ latency }) => latency, formatSeconds),
       row(
@@ -67,22 +110,29 @@ function quantileTable(links: readonly Link[]): Markup {
         (value) => formatPercent(value, 3),
       ),
     ],
-  );
+  });
 }
 
-function linkTable(links: readonly Link[]): Markup {
+function linkTable(run: ReportedRun, links: readonly Link[]): Markup {
   const columns = [
     { label: "Link" },
-    ...["Bandwidth", "Latency", "Jitter", "Loss"].map((label) => ({ label, numeric: true })),
+    { label: "Bandwidth", numeric: true, unit: "B/s" },
+    { label: "Latency", numeric: true, unit: "s" },
+    ...["Jitter", "Loss"].map((label) => ({ label, numeric: true })),
   ];
   const rows = links.map((link) => [
     linkName(link, links),
-    formatRate(link.bandwidth),
-    formatSeconds(link.latency),
-    formatPercent(link.jitter, 1),
-    formatPercent(link.loss, 3),
+    quantity(link.bandwidth, formatRate),
+    quantity(link.latency, formatSeconds),
+    quantity(link.jitter, (part) => formatPercent(part, 1)),
+    quantity(link.loss, (part) => formatPercent(part, 3)),
   ]);
-  const whole = table("Links. Bandwidth in bytes per second, each way; latency one way.", columns, rows);
+  const whole = table({
+    name: keyed("links", run),
+    caption: "Links. Bandwidth in bytes per second, each way; latency one way.",
+    columns,
+    rows,
+  });
   if (links.length <= LONG_TABLE) return whole;
   return html`<details><summary>All ${formatCount(links.length)} links</summary>${whole}</details>`;
 }

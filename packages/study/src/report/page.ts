@@ -1,5 +1,6 @@
 // The shell of the report: head, style, script and footer around the sections.
 
+import { hatchPattern } from "./figure/figure.ts";
 import { type Content, html, trusted } from "./html.ts";
 import { pageScript } from "./script.ts";
 import { style } from "./style.ts";
@@ -7,8 +8,8 @@ import { style } from "./style.ts";
 // The page may run its own script and style, and load nothing from anywhere.
 const POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
 
-/** The pattern that marks waiting, for all figures. */
-const hatch = html`<svg class="hatch" width="0" height="0" aria-hidden="true"><defs><pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect width="6" height="6"/><path d="M1.5 0V6"/></pattern></defs></svg>`;
+/** What figures refer to, once for the whole page. */
+const patterns = html`<svg class="hatch" width="0" height="0" aria-hidden="true">${hatchPattern}</svg>`;
 
 /** What the pages of runs are made from. */
 const RUN_FILES = "the run’s events.jsonl, config.json and summary.json";
@@ -25,7 +26,7 @@ export function page(title: string, sections: Content, source: string = RUN_FILE
 <style>${trusted(style)}</style>
 </head>
 <body>
-${hatch}
+${patterns}
 <main>
 ${sections}
 </main>

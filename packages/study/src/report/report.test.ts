@@ -119,10 +119,10 @@ test("the parts of a three-node run", () => {
     [
       "Loss",
       "panel linear",
-      "panel linear",
+      "panel log",
       "panel linear",
       "panel log",
-      "panel log",
+      "panel linear",
       "panel log",
       "panel both",
       "figcaption",

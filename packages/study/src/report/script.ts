@@ -1,6 +1,14 @@
-// What the page's script does: tooltips with exact values, a cursor in the figures, a search in the config.
+// What the page's script does: tooltips with exact values, a cursor in the figures, a search in the config, figures and tables
+// as files.
 // These functions run in the reader's browser: their source is put into the page, so they use nothing from outside
-// but each other. Without them the page is complete and only less convenient.
+// but each other and two constants. Without them the page is complete and only less convenient.
+
+import { csvText } from "./csvText.ts";
+import { savedPatterns, savedStyle } from "./figure/figure.ts";
+import { standaloneSvg } from "./figure/standalone.ts";
+
+/** Of the page: the style sheet and the patterns of saved figures. */
+declare const SAVED: { readonly style: string; readonly patterns: string };
 
 /** Shows `text` at the pointer, inside the window. */
 function showTip(tip: HTMLElement, text: string, event: PointerEvent): void {
@@ -89,6 +97,80 @@ function filterOptions(): void {
   });
 }
 
+/** A figure as it is shown, as a document of its own. */
+function figureFile(figure: HTMLElement): string {
+  const text = (element: Element): string => new XMLSerializer().serializeToString(element);
+  const panels = [...figure.querySelectorAll<SVGSVGElement>("svg")].filter(
+    (svg) => svg.closest(".legend") === null && svg.getClientRects().length > 0,
+  );
+  const plain = panels.map((panel) => {
+    const copy = panel.cloneNode(true) as SVGSVGElement;
+    for (const cursor of copy.querySelectorAll(".cursor")) cursor.remove();
+    for (const owner of copy.querySelectorAll<SVGElement>("[data-tip]")) {
+      const title = document.createElementNS("http://www.w3.org/2000/svg", "title");
+      title.textContent = owner.dataset.tip!;
+      owner.append(title);
+      owner.removeAttribute("data-tip");
+      owner.removeAttribute("aria-label");
+    }
+    return text(copy);
+  });
+  return standaloneSvg({
+    title: figure.dataset.title!,
+    legend: [...figure.querySelectorAll(".legend li")].map((item) => ({
+      swatch: text(item.querySelector("svg")!),
+      label: item.querySelector("span")!.textContent!,
+    })),
+    panels: plain,
+    columns: Number(figure.dataset.columns),
+    style: SAVED.style,
+    patterns: SAVED.patterns,
+  });
+}
+
+/** A table with the values behind its texts. */
+function tableFile(table: HTMLElement): string {
+  const rows = [...table.querySelectorAll("tr")];
+  return csvText(
+    rows.map((row) =>
+      [...row.children].map((cell) => (cell as HTMLElement).dataset.value ?? cell.textContent ?? ""),
+    ),
+  );
+}
+
+/** Puts a button at each figure and table that saves it. The files are made when they are asked for. */
+function offerFiles(): void {
+  const taken = new Map<string, number>();
+  const offer = (place: Element, owner: HTMLElement, kind: "svg" | "csv"): void => {
+    const name = `${owner.dataset.name}.${kind}`;
+    const count = (taken.get(name) ?? 0) + 1;
+    taken.set(name, count);
+    const file = count > 1 ? `${owner.dataset.name}-${count}.${kind}` : name;
+    const button = document.createElement("button");
+    button.className = "save";
+    button.type = "button";
+    button.textContent = kind.toUpperCase();
+    button.title = `Save as ${file}`;
+    button.addEventListener("click", () => {
+      const content = kind === "svg" ? figureFile(owner) : tableFile(owner);
+      const type = kind === "svg" ? "image/svg+xml" : "text/csv";
+      const url = URL.createObjectURL(new Blob([content], { type }));
+      const link = document.createElement("a");
+      link.href = url;
+      link.download = file;
+      link.click();
+      // The browser has taken the file over by then.
+      setTimeout(() => URL.revokeObjectURL(url), 10_000);
+    });
+    place.prepend(button);
+  };
+  for (const figure of document.querySelectorAll<HTMLElement>("figure[data-name]"))
+    if (figure.querySelector(":scope > svg, .panels svg") !== null)
+      offer(figure.querySelector("figcaption")!, figure, "svg");
+  for (const table of document.querySelectorAll<HTMLElement>("table[data-name]"))
+    offer(table.querySelector("caption")!, table, "csv");
+}
+
 function start(): void {
   const tip = document.createElement("div");
   tip.className = "tip";
@@ -102,10 +184,29 @@ function start(): void {
     else tip.hidden = true;
   });
   filterOptions();
+  offerFiles();
 }
+
+const functions = [
+  showTip,
+  nearestIndex,
+  adoptTitles,
+  followPoints,
+  filterOptions,
+  csvText,
+  standaloneSvg,
+  figureFile,
+  tableFile,
+  offerFiles,
+  start,
+];
+
+/** Text that no `</script>` in it can end. */
+const literal = (value: unknown): string => JSON.stringify(value).replaceAll("<", "\\u003c");
 
 /** The script's text. A name that a bundler shortens is shortened in all of them alike. */
 export const pageScript: string = [
-  ...[showTip, nearestIndex, adoptTitles, followPoints, filterOptions, start].map(String),
+  `const SAVED = ${literal({ style: savedStyle, patterns: savedPatterns })};`,
+  ...functions.map(String),
   `${start.name}();`,
 ].join("\n");

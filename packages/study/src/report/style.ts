@@ -1,33 +1,7 @@
-// The report's style sheet. Colours follow the palette of Okabe and Ito ("Color universal design", 2008), its green
-// darker or lighter than theirs for contrast, and lighter members on a dark page.
-// Series differ in dash and marker too, and waiting is hatched, so that print and grey show them.
+// The report's style sheet; what is inside of drawings has one of its own.
 
-import { contenderStyle } from "./figure/contenders.ts";
-
-const colours = `
-:root {
-  color-scheme: light dark;
-  --paper: #ffffff; --ink: #1b1c1e; --quiet: #5b6068; --rule: #d6d9de; --faint: #eceef1; --panel: #f6f7f8;
-  --training: #0072b2; --local: #d55e00; --global: #007a59;
-  --compute: #0072b2; --communication: #e69f00; --waiting: #a9aeb6;
-  --good: #007a59; --bad: #b84a00; --down: #d55e00;
-}
-@media (prefers-color-scheme: dark) {
-  :root {
-    --paper: #15171a; --ink: #e4e6e9; --quiet: #a2a8b0; --rule: #3a3e45; --faint: #25282d; --panel: #1d2024;
-    --training: #56b4e9; --local: #e69f00; --global: #22c595;
-    --compute: #56b4e9; --communication: #e69f00; --waiting: #666d77;
-    --good: #22c595; --bad: #f0a35e; --down: #e8743b;
-  }
-}
-@media print {
-  :root {
-    --paper: #ffffff; --ink: #000000; --quiet: #444444; --rule: #bbbbbb; --faint: #e5e5e5; --panel: #ffffff;
-    --training: #0072b2; --local: #d55e00; --global: #007a59;
-    --compute: #0072b2; --communication: #e69f00; --waiting: #a9aeb6;
-    --good: #007a59; --bad: #b84a00; --down: #d55e00;
-  }
-}`;
+import { drawingStyle } from "./figure/drawingStyle.ts";
+import { colourStyle } from "./figure/palette.ts";
 
 const text = `
 * { box-sizing: border-box; }
@@ -41,6 +15,8 @@ h1, h2 { font-family: Charter, "Iowan Old Style", "Palatino Linotype", Georgia, 
 h1 { margin: 0 0 10px; font-size: 32px; overflow-wrap: anywhere; }
 h1.long { font-size: 19px; line-height: 1.35; }
 h2 { margin: 0 0 14px; font-size: 21px; }
+h3 { margin: 0 0 10px; font-size: 15px; font-weight: 600; overflow-wrap: anywhere; }
+.part + .part { margin-top: 28px; }
 section { margin-top: 44px; padding-top: 18px; border-top: 1px solid var(--rule); }
 p { margin: 0 0 10px; max-width: 78ch; }
 code, pre, .options { font-family: ui-monospace, "SF Mono", Menlo, "DejaVu Sans Mono", monospace; font-size: 13px; }
@@ -94,12 +70,8 @@ figcaption::before { content: "Figure " counter(figure) ". "; color: var(--ink);
 section > .scroll, section > details { margin-top: 18px; }
 h2 + .scroll { margin-top: 0; }
 #config details { margin-top: 0; }
+.hatch { position: absolute; }
 svg { display: block; max-width: 100%; height: auto; overflow: visible; }
-svg text { fill: var(--ink); font-size: 11.5px; }
-svg .axis text { fill: var(--quiet); }
-svg .axis text.label { fill: var(--ink); font-size: 12px; }
-.grid { stroke: var(--faint); fill: none; }
-.baseline, .tick { stroke: var(--quiet); fill: none; }
 .panels { display: grid; grid-template-columns: repeat(auto-fit, minmax(440px, 1fr)); gap: 18px 24px; }
 .panels > svg { width: 100%; }
 .panels > .nothing { display: flex; align-items: center; justify-content: center; min-height: 200px; padding: 0 40px; border: 1px dashed var(--rule); text-align: center; }
@@ -109,36 +81,10 @@ svg .axis text.label { fill: var(--ink); font-size: 12px; }
 .beside th:last-child, .beside td:last-child { padding-right: 2px; }
 .legend { display: flex; flex-wrap: wrap; gap: 2px 20px; margin: 0 0 8px; padding: 0; font-size: 13px; list-style: none; }
 .legend li { display: flex; align-items: center; gap: 7px; }
-.line { fill: none; stroke-width: 1.8; stroke-linejoin: round; }
-.line.training { stroke: var(--training); } .line.local { stroke: var(--local); stroke-dasharray: 6 3; } .line.global { stroke: var(--global); }
-.line.training, .line.undone { stroke-linecap: round; }
-.line.undone { stroke: var(--quiet); stroke-width: 1.7; stroke-dasharray: .1 3; }
-.line.pale { stroke-width: 1; opacity: .45; }
-.point { fill: var(--paper); stroke-width: 1.6; }
-.point.local { stroke: var(--local); } .point.global { stroke: var(--global); fill: var(--global); }
-.point.dense { opacity: 0; }
-.point.dense:hover { opacity: 1; }
-.gap { stroke: var(--local); stroke-width: 1.4; fill: none; }
-.turn { fill: none; }
-.turn.rolledBack { stroke: var(--ink); stroke-dasharray: 5 3; opacity: .75; }
-.turn.goneOn { stroke: var(--down); stroke-width: 2; }
-.lane { fill: var(--faint); }
-.down { stroke: var(--down); fill: none; } .behind { stroke: url(#hatch); fill: none; }
-.area.down { fill: var(--down); stroke: none; } .area.behind { fill: url(#hatch); stroke: none; }
-.recovered { stroke: var(--good); stroke-linecap: round; fill: none; }
-.compute { fill: var(--compute); } .communication { fill: var(--communication); } .waiting { fill: url(#hatch); }
-.hatch { position: absolute; } .hatch rect { fill: var(--faint); } .hatch path { stroke: var(--waiting); stroke-width: 2.5; }
-.link path { stroke: var(--quiet); fill: none; }
-.crowded .link path:first-child { opacity: .5; }
-.crowded .link:hover path:first-child { opacity: 1; }
-.link path.target { stroke: transparent; stroke-width: 14; }
-.link:hover path:first-child { stroke: var(--training); }
-.node circle { fill: var(--panel); stroke: var(--ink); stroke-width: 1.2; }
-.link-label { pointer-events: none; }
-.cursor { pointer-events: none; }
-.cursor path { stroke: var(--quiet); stroke-dasharray: 2 2; fill: none; }
-.cursor circle { fill: var(--ink); stroke: var(--paper); }
 .tip { position: fixed; top: 0; left: 0; z-index: 1; padding: 5px 9px; border: 1px solid var(--rule); border-radius: 4px; background: var(--panel); box-shadow: 0 1px 5px rgb(0 0 0 / .18); font-size: 12.5px; line-height: 1.4; white-space: pre; pointer-events: none; }
+.save { padding: 0 6px; border: 1px solid var(--rule); border-radius: 3px; background: none; color: var(--quiet); cursor: pointer; font: 11.5px/1.5 system-ui, sans-serif; }
+.save:hover, .save:focus-visible { border-color: var(--quiet); color: var(--ink); }
+figcaption .save, caption .save { float: right; margin-left: 14px; }
 .switch { display: flex; align-items: center; gap: 5px; margin: 0 0 8px; font-size: 13px; }
 .switch span { margin-right: 6px; color: var(--quiet); }
 .switch label { margin-right: 8px; }
@@ -156,7 +102,7 @@ svg .axis text.label { fill: var(--ink); font-size: 12px; }
   section { margin-top: 22px; }
   figure, tr, .headline { break-inside: avoid; }
   h2 { break-after: avoid; }
-  .switch, .filter, .tip { display: none; }
+  .switch, .filter, .tip, .save { display: none; }
   .scroll { overflow: visible; }
   table { font-size: 9pt; }
   th, td { padding-right: 11px; }
@@ -166,4 +112,4 @@ svg .axis text.label { fill: var(--ink); font-size: 12px; }
   .panels svg text { font-size: 14px; }
 }`;
 
-export const style: string = [colours, text, tables, figures, contenderStyle].join("\n");
+export const style: string = [colourStyle, text, tables, figures, drawingStyle].join("\n");

@@ -16,12 +16,22 @@ import {
   simulatedSeconds,
 } from "../run.ts";
 import { type Content, html, type Markup } from "./html.ts";
+import type { ReportedRun } from "./reportedRun.ts";
+import type { Section } from "./section.ts";
 import { facts } from "./table.ts";
+import { titleOfRuns } from "./titleOfRuns.ts";
 
 /** Names beyond this are set smaller. */
 const LONG_NAME = 60;
 
-export function titleSection(run: Run): Markup {
+/** The page's title in the browser. */
+export const pageTitle = (runs: readonly ReportedRun[]): string =>
+  runs.length === 1 ? runs[0]!.name : `${formatCount(runs.length)} runs`;
+
+export const titleSection: Section = (runs, options) =>
+  runs.length === 1 ? titleOfRun(runs[0]!) : titleOfRuns(runs, options);
+
+function titleOfRun(run: Run): Markup {
   const { started, settings, topology } = run;
   const faults = faultCounts(run);
   const long = run.name.length > LONG_NAME ? " long" : "";

@@ -17,10 +17,13 @@ export interface LegendEntry {
 
 export function legend(entries: readonly LegendEntry[]): Markup {
   return html`<ul class="legend">${entries.map(
-    ({ mark, label }) =>
-      html`<li><svg viewBox="0 0 28 14" width="28" height="14" aria-hidden="true">${swatch(mark)}</svg>${label}</li>\n`,
+    ({ mark, label }) => html`<li>${swatchOf(mark)}<span>${label}</span></li>\n`,
   )}</ul>`;
 }
+
+/** A mark as a small drawing of its own. */
+export const swatchOf = (mark: LegendMark): Markup =>
+  html`<svg viewBox="0 0 28 14" width="28" height="14" aria-hidden="true">${swatch(mark)}</svg>`;
 
 function swatch(mark: LegendMark): Content {
   switch (mark.kind) {

@@ -7,12 +7,14 @@ import type { Axis } from "./axis.ts";
 import { bottomAxis, boxAttribute, drawing, leftAxis, type PlotBox, pixel } from "./plot.ts";
 
 /** What a line or its points stand for; the style sheet gives each its colour, and local and global their dashes. */
-export type SeriesKind = "training" | "undone" | "local" | "global" | `contender${number}`;
+export type SeriesKind = "training" | "undone" | "local" | "global" | "other" | `contender${number}`;
 
 export interface LineSeries {
   readonly kind: SeriesKind;
   /** Pale lines lie under the others and show every point. */
   readonly pale?: boolean;
+  /** What pointing at the line says; it is lifted above the others then. */
+  readonly title?: string;
   readonly x: readonly number[];
   readonly y: readonly number[];
 }
@@ -69,14 +71,19 @@ export function linePanel(panel: LinePanel): Markup {
 const drawable = (panel: LinePanel, value: number): boolean =>
   Number.isFinite(value) && (!panel.positiveOnly || value > 0);
 
-function lineOf(panel: LinePanel, { kind, pale, x, y }: LineSeries): Content {
+function lineOf(panel: LinePanel, { kind, pale, title, x, y }: LineSeries): Content {
   const path = line<number>()
     .defined((i) => drawable(panel, y[i]!))
     .x((i) => panel.xAxis.position(x[i]!))
     .y((i) => panel.yAxis.position(y[i]!))
     .digits(1);
   const d = path([...y.keys()]);
-  return d === null ? null : html`<path class="line ${kind}${pale ? " pale" : ""}" d="${d}"/>`;
+  if (d === null) return null;
+  const drawn = html`<path class="line ${kind}${pale ? " pale" : ""}" d="${d}"/>`;
+  // A thin line is hard to point at, so an invisible wide one lies over it.
+  return title === undefined
+    ? drawn
+    : html`<g class="run" data-look="${kind}">${drawn}<path class="target" d="${d}"/><title>${title}</title></g>\n`;
 }
 
 const shapes: Readonly<Record<PointSeries["shape"], { readonly type: SymbolType; readonly area: number }>> = {

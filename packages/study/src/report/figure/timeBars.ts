@@ -1,4 +1,4 @@
-// One bar a node: its simulated time, split into compute, communication and waiting. For as many nodes as have room.
+// One bar a node or a run: its simulated time, split into compute, communication and waiting. For as many as have room.
 
 import type { NodeTime } from "@atoll/core";
 import { formatExact, formatPercent } from "../../format.ts";
@@ -12,21 +12,27 @@ export type TimeKind = (typeof timeKinds)[number];
 
 export const totalOf = (node: NodeTime): number => node.compute + node.communication + node.waiting;
 
-/** What hovering over a node's bar says. */
-export function timeTip(rank: number, node: NodeTime): string {
+/** What hovering over a bar says. */
+export function timeTip(label: string, node: NodeTime): string {
   const total = totalOf(node);
   const share = (kind: TimeKind): string => (total > 0 ? ` (${formatPercent(node[kind] / total, 1)})` : "");
-  return [
-    `node ${rank}`,
-    ...timeKinds.map((kind) => `${kind} ${formatExact(node[kind])} s${share(kind)}`),
-  ].join("\n");
+  return [label, ...timeKinds.map((kind) => `${kind} ${formatExact(node[kind])} s${share(kind)}`)].join("\n");
 }
 
-export function timeBars(nodes: readonly NodeTime[]): Markup {
-  const pitch = nodes.length <= 8 ? 28 : 20;
-  const bottom = 8 + nodes.length * pitch;
-  const box: PlotBox = { width: 700, height: bottom + 46, left: 66, right: 688, top: 4, bottom };
-  const longest = Math.max(...nodes.map(totalOf));
+export interface Bar {
+  readonly label: string;
+  readonly time: NodeTime;
+}
+
+/** Pixels of a letter of the figures' font, about. */
+const LETTER = 6.2;
+
+export function timeBars(bars: readonly Bar[]): Markup {
+  const pitch = bars.length <= 8 ? 28 : 20;
+  const bottom = 8 + bars.length * pitch;
+  const left = Math.max(66, 14 + Math.ceil(LETTER * Math.max(...bars.map(({ label }) => label.length))));
+  const box: PlotBox = { width: 700, height: bottom + 46, left, right: 688, top: 4, bottom };
+  const longest = Math.max(...bars.map(({ time }) => totalOf(time)));
   const axis = linearAxis({
     domain: [0, longest],
     range: [box.left, box.right],
@@ -34,18 +40,15 @@ export function timeBars(nodes: readonly NodeTime[]): Markup {
     unit: timeUnit(longest),
     tickCount: 8,
   });
-  const bars = nodes.map((node, rank) => {
-    const top = 8 + rank * pitch;
-    return html`<g class="bar"><text x="${box.left - 8}" y="${top + pitch / 2 + 1}" text-anchor="end">node ${rank}</text>
-${segments(node).map(
+  const drawn = bars.map(({ label, time }, i) => {
+    const top = 8 + i * pitch;
+    return html`<g class="bar"><text x="${box.left - 8}" y="${top + pitch / 2 + 1}" text-anchor="end">${label}</text>
+${segments(time).map(
   ({ kind, start, end }) =>
     html`<rect class="${kind}" x="${pixel(axis.position(start))}" y="${top}" width="${pixel(axis.position(end) - axis.position(start))}" height="${pitch - 6}"/>`,
-)}<title>${timeTip(rank, node)}</title></g>\n`;
+)}<title>${timeTip(label, time)}</title></g>\n`;
   });
-  return drawing(box, "Simulated time of each node by kind", boxAttribute(box), [
-    bottomAxis(axis, box),
-    bars,
-  ]);
+  return drawing(box, "Simulated time by kind", boxAttribute(box), [bottomAxis(axis, box), drawn]);
 }
 
 /** Start and end of each kind, one after the other. */

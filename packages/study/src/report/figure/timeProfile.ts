@@ -64,7 +64,7 @@ export function timeProfile(nodes: readonly NodeTime[], tipsId: string): TimePro
       attributes,
       [leftAxis(y, box), layers, bottomAxis(x, box)],
     ),
-    tips: columns.map(({ node, rank }) => timeTip(rank, node)),
+    tips: columns.map(({ node, rank }) => timeTip(`node ${rank}`, node)),
     columns: columns.length,
   };
 }
