@@ -23,6 +23,8 @@ const MOST_POINTS = 300;
 const LEAST_POINTS = 60;
 /** Points of all lines of a panel together. */
 const POINTS_OF_ALL = 3000;
+/** With fewer evaluations than these their dots are no curve, and the training losses tell more. */
+const LEAST_EVALUATIONS = 3;
 /** With more lines, markers and training losses beside evaluations would hide them. */
 const UNCROWDED = 8;
 
@@ -76,7 +78,8 @@ export function lossOfRuns(runs: readonly ReportedRun[], { prices }: ReportOptio
   const looks = looksOf(runs);
   const yAxis = lossAxis([...evaluated, ...trained]);
   const isPale = ({ of, run }: Curve): boolean =>
-    of === "training" && evaluated.some((curve) => curve.run === run);
+    of === "training" &&
+    evaluated.some((curve) => curve.run === run && curve.points.length >= LEAST_EVALUATIONS);
   const draw = (which: Against, curves: readonly Curve[], y: Axis, what: string): Markup =>
     panelOf(curves, { looks, which, yAxis: y, bare, isPale, what, prices });
   const scores = runs.flatMap((run, index) => curveOf(run, index, evaluationsOf(run, "accuracy"), count));
@@ -250,7 +253,7 @@ function caption(runs: readonly ReportedRun[], facts: CaptionFacts): Content {
       ? "Training loss, running mean: no run was evaluated. "
       : `Loss of the average of all nodes’ models on the validation set${bare ? "" : ", a dot an evaluation"}. `,
     evaluated.length > 0 && trained.length > alone
-      ? "Pale: training loss, running mean over the nodes’ batches. "
+      ? "Lines without dots: training loss, running mean over the nodes’ batches. "
       : null,
     evaluated.length > 0 && alone > 0
       ? `${formatCount(alone)} runs without evaluations: training loss, running mean. `

@@ -1,8 +1,12 @@
 // Tables of the report: a caption, a head, rows; columns of numbers are set flush right. Each can be saved as CSV (RFC 4180),
 // with numbers as they were before they were rounded for reading.
 
+import { fileStem } from "./attachment.ts";
 import { csvText } from "./csvText.ts";
 import { type Content, html, Markup, textOf } from "./html.ts";
+
+/** Tables with more columns are set closer. */
+const MANY_COLUMNS = 8;
 
 export interface Column {
   readonly label: Content;
@@ -46,7 +50,8 @@ export function table({ name, caption, columns, rows }: Table): Markup {
     isQuantity(cell)
       ? html`<td class="${kind(i)}" data-value="${String(cell.value)}">${cell.shown}</td>`
       : html`<td class="${kind(i)}">${cell}</td>`;
-  const markup = html`<div class="scroll"><table data-name="${name}">
+  const stem = fileStem(name);
+  const markup = html`<div class="scroll"><table class="${columns.length > MANY_COLUMNS ? "dense" : ""}" data-name="${stem}">
 <caption>${caption}</caption>
 <thead><tr>${columns.map(({ label }, i) => html`<th scope="col" class="${kind(i)}" data-value="${head[i]!}">${label}</th>`)}</tr></thead>
 <tbody>
@@ -54,7 +59,7 @@ ${rows.map((cells) => html`<tr>${cells.map(cellOf)}</tr>\n`)}</tbody>
 </table></div>`;
   const plain = (cell: Cell): string => (isQuantity(cell) ? String(cell.value) : textOf(cell));
   const content = (): string => csvText([head, ...rows.map((cells) => cells.map(plain))]);
-  return new Markup(markup.text, [{ kind: "table", name, content }]);
+  return new Markup(markup.text, [{ kind: "table", name: stem, content }]);
 }
 
 /** Names and values, as in a paper's table of settings. A value of null leaves the row out. */

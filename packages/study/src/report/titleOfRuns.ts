@@ -77,7 +77,10 @@ interface SummaryColumn extends Column {
 function summaryTable(runs: readonly RunSummary[], prices: Prices | null): Markup {
   const experiments = new Set(runs.map(({ experiment }) => experiment)).size;
   const columns = [
-    ...identity(experiments > 1),
+    ...identity({
+      experiment: experiments > 1,
+      outcome: runs.some(({ outcome }) => outcome !== "completed"),
+    }),
     ...quality(runs.some(({ accuracy }) => accuracy !== null)),
     ...costs(prices),
   ];
@@ -95,9 +98,12 @@ function summaryTable(runs: readonly RunSummary[], prices: Prices | null): Marku
   });
 }
 
-const identity = (withExperiment: boolean): readonly SummaryColumn[] => [
+const identity = (shown: {
+  readonly experiment: boolean;
+  readonly outcome: boolean;
+}): readonly SummaryColumn[] => [
   { label: "Run", cell: ({ name }) => ({ shown: shortLabel(name), value: name }) },
-  ...(withExperiment
+  ...(shown.experiment
     ? [{ label: "Experiment", cell: ({ experiment }: RunSummary) => experiment ?? "–" }]
     : []),
   {
@@ -109,7 +115,7 @@ const identity = (withExperiment: boolean): readonly SummaryColumn[] => [
   },
   { label: "Nodes", numeric: true, cell: ({ nodes }) => quantity(nodes, formatCount) },
   { label: "Network", cell: ({ network }) => network ?? "–" },
-  { label: "Outcome", cell: ({ outcome }) => outcome },
+  ...(shown.outcome ? [{ label: "Outcome", cell: ({ outcome }: RunSummary) => outcome }] : []),
   { label: "Steps", numeric: true, cell: ({ steps }) => quantity(steps, formatCount) },
 ];
 
