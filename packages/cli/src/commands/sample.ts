@@ -8,8 +8,8 @@ import { readCheckpointModel, readFittedModel, readVocabulary } from "@atoll/tra
 import { parseArguments } from "../arguments.ts";
 import { table } from "../help.ts";
 import { numberOf } from "../numberFlag.ts";
-import { findRun } from "../runPaths.ts";
 import { modelOfRun } from "../runModel.ts";
+import { findRun } from "../runPaths.ts";
 import type { Command, Terminal } from "../terminal.ts";
 
 const USUAL = { tokens: 300, temperature: 0.8, seed: 0 };
