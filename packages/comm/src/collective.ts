@@ -1,6 +1,7 @@
 // A collective as its members call it, and the schedule that carries it out on a given topology.
 
-import { unreachable } from "@atoll/core";
+import { type Rank, RunError, unreachable } from "@atoll/core";
+import { listed } from "@atoll/network";
 import type { Codec } from "./codec.ts";
 import type { Members, Schedule } from "./schedule.ts";
 import { type AllReduceChoice, allReduce } from "./schedules/allReduce.ts";
@@ -58,12 +59,33 @@ export function describeCall(call: Call): string {
   }
 }
 
-/** Whether two members' calls can meet in one collective; where each gives a part of its own, lengths may differ. */
-export function callsMatch(a: Call, b: Call): boolean {
-  if (a.operation === "allGather" || a.operation === "allToAll") return a.operation === b.operation;
-  if (a.operation === "gather") return b.operation === "gather" && a.root === b.root;
-  return describeCall(a) === describeCall(b);
+/** What members' calls have to have in common to meet in one collective; where each gives a part of its own, lengths may differ. */
+export function meetingKey(call: Call): string {
+  if (call.operation === "allGather" || call.operation === "allToAll") return call.operation;
+  if (call.operation === "gather") return `gather to member ${call.root}`;
+  return describeCall(call);
 }
+
+/** Whether two members' calls can meet in one collective. */
+export const callsMatch = (a: Call, b: Call): boolean => meetingKey(a) === meetingKey(b);
+
+/** A call as an error tells of it. */
+export interface ToldCall {
+  readonly rank: Rank;
+  readonly text: string;
+}
+
+/** @param number place in the group's sequence of calls, from 1 */
+export const mismatch = (
+  number: number,
+  ranks: readonly Rank[],
+  first: ToldCall,
+  other: ToldCall,
+): RunError =>
+  new RunError(
+    `Collective #${number} of ${listed("rank", ranks)}: rank ${first.rank} calls ${first.text}, ` +
+      `rank ${other.rank} calls ${other.text}. All members have to make the same calls in the same order.`,
+  );
 
 /**
  * The schedule that fits the topology: through the hub of a star, around a ring, and where every two nodes share a link

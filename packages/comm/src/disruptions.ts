@@ -16,6 +16,8 @@ export interface Disruption {
   readonly at: Seconds;
   /** The ranks that are lost to the others. */
   readonly lost: readonly Rank[];
+  /** Why they are lost, where that is known: the end of a sentence. */
+  readonly cause?: string | undefined;
 }
 
 export interface Disruptions {
@@ -25,15 +27,19 @@ export interface Disruptions {
   find(undertaking: Undertaking): Disruption | undefined;
 }
 
-/** A call broke off because members were lost. None of its results has been written. */
+/**
+ * A call broke off because members were lost. In the simulated world none of its results has been written; over sockets a
+ * vector that was to be replaced holds anything.
+ */
 export class PeerLostError extends RunError {
   /** All members of the call. */
   readonly ranks: readonly Rank[];
   readonly lost: readonly Rank[];
   readonly at: Seconds;
 
-  constructor(what: string, ranks: readonly Rank[], { lost, at }: Disruption) {
-    super(`${what} broke off at ${at} s: lost rank ${lost.join(", ")}.`);
+  constructor(what: string, ranks: readonly Rank[], { lost, at, cause }: Disruption) {
+    const why = cause === undefined ? "" : ` (${cause})`;
+    super(`${what} broke off at ${at} s: lost rank ${lost.join(", ")}${why}.`);
     this.ranks = ranks;
     this.lost = lost;
     this.at = at;

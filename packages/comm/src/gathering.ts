@@ -1,8 +1,8 @@
 // One collective while its members arrive: who is there, with what. Members are matched by group and call order.
 
-import { type Rank, RunError } from "@atoll/core";
+import type { Rank } from "@atoll/core";
 import { listed } from "@atoll/network";
-import { type Call, callsMatch, describeCall } from "./collective.ts";
+import { type Call, callsMatch, describeCall, mismatch } from "./collective.ts";
 import type { Started } from "./started.ts";
 
 export interface Arrival {
@@ -35,11 +35,11 @@ export class Gathering {
     const rank = this.#ranks[member]!;
     this.#first ??= { rank, call };
     if (callsMatch(this.#first.call, call)) return;
-    throw new RunError(
-      `Collective #${this.number} of ${listed("rank", this.#ranks)}: rank ${this.#first.rank} calls ` +
-        `${describeCall(this.#first.call)}, rank ${rank} calls ${describeCall(call)}. ` +
-        "All members have to make the same calls in the same order.",
-    );
+    const told = ({ rank, call }: { readonly rank: Rank; readonly call: Call }) => ({
+      rank,
+      text: describeCall(call),
+    });
+    throw mismatch(this.number, this.#ranks, told(this.#first), told({ rank, call }));
   }
 
   /** @returns all members' arrivals, in their order, once the last is there */

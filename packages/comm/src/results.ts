@@ -90,8 +90,12 @@ function codedSum(
       arithmetic.add(sum, sum, transcode(codecOf(arrival), part, decoded));
     }
     if (op === "mean") arithmetic.divide(sum, arrivals.length);
-    sum.set(transcode(codecOf(arrivals[shard]!), sum, decoded));
   }
+  // As members on a network would, each has encoded all that it sends of its own before it encodes the sum of its shard.
+  arrivals.forEach((owner, shard) => {
+    const sum = result.subarray(starts[shard], starts[shard + 1]);
+    sum.set(transcode(codecOf(owner), sum, scratch.subarray(0, sum.length)));
+  });
   return result;
 }
 

@@ -1,0 +1,161 @@
+// A world over sockets against the simulated one: the same calls, at random, give the same bits and count the same bytes.
+
+import { createRandom } from "@atoll/core";
+import type { NetworkOptions } from "@atoll/network";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { int8 } from "../codecs/int8.ts";
+import type { Communicator, Handle } from "../communicator.ts";
+import { ALL_REDUCE_CHOICES } from "../schedules/allReduce.ts";
+import { createFixture } from "../test/fixture.ts";
+import { onTcp } from "./test/tcpFixture.ts";
+
+type Step =
+  | {
+      readonly kind: "allReduce";
+      readonly algorithm?: (typeof ALL_REDUCE_CHOICES)[number];
+      readonly blockSize?: number;
+      readonly op: "sum" | "mean";
+    }
+  | { readonly kind: "reduceScatter"; readonly op: "sum" | "mean" }
+  | { readonly kind: "broadcast" | "gather"; readonly root: number }
+  | { readonly kind: "allGather" | "allToAll" | "barrier" | "neighbours" };
+
+interface Turn {
+  readonly step: Step;
+  readonly length: number;
+  /** Decides who takes part: all, or some in an order of their own. */
+  readonly group: number;
+  /** Whether it is started before the turn before it is waited for. */
+  readonly overlaps: boolean;
+}
+
+const op = fc.constantFrom("sum" as const, "mean" as const);
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    arbitrary: fc.record({
+      kind: fc.constant("allReduce" as const),
+      algorithm: fc.constantFrom(...ALL_REDUCE_CHOICES),
+      op,
+    }),
+    weight: 4,
+  },
+  fc.record({ kind: fc.constant("allReduce" as const), blockSize: fc.constantFrom(3, 64), op }),
+  fc.record({ kind: fc.constant("reduceScatter" as const), op }),
+  fc.record({ kind: fc.constantFrom("broadcast" as const, "gather" as const), root: fc.nat(20) }),
+  fc.record({
+    kind: fc.constantFrom(
+      "allGather" as const,
+      "allToAll" as const,
+      "barrier" as const,
+      "neighbours" as const,
+    ),
+  }),
+);
+const length = fc.oneof(fc.nat(40), fc.nat(3000), fc.integer({ min: 65_000, max: 200_000 }));
+const turn: fc.Arbitrary<Turn> = fc.record({ step, length, group: fc.nat(5), overlaps: fc.boolean() });
+
+/** What a member ends a turn with. */
+type Outcome = () => Promise<readonly Float32Array[]>;
+
+function begin(communicator: Communicator, { step, length }: Turn, key: readonly number[]): Outcome {
+  const { rank, worldSize, start } = communicator;
+  const random = createRandom(7).derive(...key, rank);
+  const vector = (size: number): Float32Array => Float32Array.from({ length: size }, () => random.normal());
+  const uneven = (other: number): number => (length * (rank + 2 * other)) % 97;
+  const x = vector(length);
+  const given =
+    (handle: Handle<readonly Float32Array[]>): Outcome =>
+    () =>
+      handle.wait();
+  const inPlace =
+    (handle: Handle<void>): Outcome =>
+    async () => {
+      await handle.wait();
+      return [x];
+    };
+  switch (step.kind) {
+    case "allReduce": {
+      const { algorithm, blockSize, op } = step;
+      if (blockSize !== undefined) return inPlace(start.allReduce(x, { op, codec: int8({ blockSize }) }));
+      return inPlace(start.allReduce(x, { op, ...(algorithm === undefined ? {} : { algorithm }) }));
+    }
+    case "reduceScatter": {
+      const handle = start.reduceScatter(x, { op: step.op });
+      return async () => [await handle.wait(), x];
+    }
+    case "broadcast":
+      return inPlace(start.broadcast(x, step.root % worldSize));
+    case "gather":
+      return given(start.gather(vector(uneven(1)), step.root % worldSize));
+    case "allGather":
+      return given(start.allGather(vector(uneven(0))));
+    case "allToAll":
+      return given(start.allToAll(Array.from({ length: worldSize }, (_, other) => vector(uneven(other)))));
+    case "barrier":
+      return inPlace(start.barrier());
+    case "neighbours": {
+      if (worldSize === 1) return async () => [];
+      start.send(x, (rank + 1) % worldSize, 5);
+      const handle = start.recv((rank + worldSize - 1) % worldSize, 5);
+      return async () => [(await handle.wait()).vector];
+    }
+  }
+}
+
+/** Takes a rank through all turns. @returns the bits of all that it ended with, and the bytes that it sent */
+async function live(communicator: Communicator, turns: readonly Turn[], seed: number) {
+  const results: Uint32Array[] = [];
+  let pending: Outcome[] = [];
+  const finish = async (): Promise<void> => {
+    for (const outcome of pending)
+      for (const vector of await outcome()) results.push(new Uint32Array(vector.slice().buffer));
+    pending = [];
+  };
+  for (const [number, turn] of turns.entries()) {
+    const random = createRandom(seed).derive(number);
+    const everyone = random.permutation(communicator.worldSize);
+    const members = turn.group === 0 ? everyone.slice(0, 1 + (turn.length % everyone.length)) : everyone;
+    if (!turn.overlaps) await finish();
+    if (members.includes(communicator.rank)) {
+      const group = turn.group === 1 ? communicator : communicator.group([...members]);
+      pending.push(begin(group, turn, [seed, number]));
+    }
+  }
+  await finish();
+  return { results, bytes: communicator.bytesSent };
+}
+
+const networks: fc.Arbitrary<NetworkOptions> = fc.constantFrom<NetworkOptions>(
+  { topology: "ring" },
+  { topology: "star" },
+  { topology: "fully_connected", profile: "wan" },
+  { topology: "islands", islandSize: 2 },
+);
+
+describe("a world over sockets", () => {
+  test("gives the simulated world's bits and bytes for all it is asked", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 1, max: 6 }),
+        fc.array(turn, { minLength: 1, maxLength: 12 }),
+        networks,
+        fc.nat(1000),
+        async (worldSize, turns, options, seed) => {
+          const expected: unknown[] = [];
+          await createFixture(worldSize, options).run(async (communicator, rank) => {
+            expected[rank] = await live(communicator, turns, seed);
+          });
+          await onTcp(
+            worldSize,
+            async (communicator, rank) => {
+              expect(await live(communicator, turns, seed)).toEqual(expected[rank]);
+            },
+            { options },
+          );
+        },
+      ),
+      { numRuns: 15 },
+    );
+  });
+});

@@ -1,0 +1,301 @@
+// The collectives of one rank over sockets. A rank announces each of its calls to the other members with what it expects
+// them to have in common, and sends to a member once that has announced the same call: then it is there, with the vectors to
+// receive into. So calls that do not fit are found on every member, nobody leaves a collective before the last member has
+// come, and lengths that only their owners know are known. Announcements are short and not part of the bytes that count.
+// Collectives of one rank may be under way together. The line serves the one that began first, and others while that waits.
+
+import { type Rank, RunError } from "@atoll/core";
+import type { Network } from "@atoll/network";
+import { plainArithmetic, type VectorArithmetic } from "../arithmetic.ts";
+import { type Call, describeCall, meetingKey, scheduleOf } from "../collective.ts";
+import type { Handle } from "../communicator.ts";
+import { PeerLostError } from "../disruptions.ts";
+import type { Membership, StartOptions } from "../member.ts";
+import { bytesSentBy, type Schedule } from "../schedule.ts";
+import type { AllReduceChoice } from "../schedules/allReduce.ts";
+import type { Calls, RealClock } from "./calls.ts";
+import { type Announcement, Collective } from "./collectiveCall.ts";
+import type { Frame } from "./frame.ts";
+import { type MemberPlan, planMember } from "./memberPlan.ts";
+import type { BulkSource } from "./peer.ts";
+import { Staging } from "./staging.ts";
+
+/** What one member knows of a collective that is over; those of all members make one event. */
+export interface CollectivePart {
+  readonly operation: string;
+  readonly algorithm: string;
+  readonly ranks: readonly Rank[];
+  /** Number of this member in `ranks`. */
+  readonly member: number;
+  /** Names the collective: the same on all members. */
+  readonly name: string;
+  /** Seconds: when this member called it, and when it was done. */
+  readonly ready: number;
+  readonly end: number;
+  /** That this member sent. */
+  readonly bytes: number;
+}
+
+/** What collectives need of the rank's connections. */
+export interface Lines {
+  readonly rank: Rank;
+  announce(rank: Rank, note: CollectiveNote): void;
+  add(rank: Rank, source: BulkSource): void;
+  remove(rank: Rank, source: BulkSource): void;
+  /** There may be more to send. */
+  pump(rank: Rank): void;
+  /** Why a rank is lost; undefined while it is not. */
+  lossOf(rank: Rank): string | undefined;
+}
+
+export type CollectiveNote =
+  | ({ readonly type: "announce" } & Announcement)
+  | { readonly type: "break"; readonly name: string; readonly reason: string };
+
+export interface CollectivesOptions {
+  readonly network: Network;
+  readonly clock: RealClock;
+  readonly calls: Calls;
+  readonly lines: Lines;
+  readonly epoch: number;
+  readonly allReduce?: AllReduceChoice | undefined;
+  readonly arithmetic?: VectorArithmetic | undefined;
+  readonly inRounds: boolean;
+  readonly warn?: ((message: string) => void) | undefined;
+  readonly onCollective?: ((part: CollectivePart) => void) | undefined;
+}
+
+export interface Plan {
+  readonly schedule: Schedule;
+  readonly bytesSent: number;
+  member(schedule: Schedule, phase: number): MemberPlan;
+}
+
+const KEPT_PLANS = 16;
+
+export class Collectives {
+  readonly #options: CollectivesOptions;
+  readonly #staging: Staging;
+  readonly #plans = new Map<string, Plan>();
+  readonly #warned = new Set<string>();
+  /** By group: this rank's calls so far in the present epoch. */
+  readonly #numbers = new Map<string, number>();
+  /** By name. */
+  readonly #open = new Map<string, Collective>();
+  /** By the number that this rank gave them. */
+  readonly #streams = new Map<number, { readonly collective: Collective; readonly phase: number }>();
+  /** What others have announced or broken off and this rank has not come to, by name. */
+  readonly #announced = new Map<string, Map<Rank, Announcement>>();
+  readonly #broken = new Map<string, string>();
+  #epoch: number;
+  #lastStream = 0;
+
+  constructor(options: CollectivesOptions) {
+    this.#options = options;
+    this.#staging = new Staging(options.arithmetic);
+    this.#epoch = options.epoch;
+  }
+
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  start(
+    membership: Membership,
+    asked: Call,
+    vectors: readonly Float32Array[],
+    { signal }: StartOptions,
+  ): Handle<readonly Float32Array[]> {
+    signal?.throwIfAborted();
+    const { calls, clock } = this.#options;
+    const call = this.#withAlgorithm(asked);
+    const { ranks, key, member } = membership;
+    if (ranks.length === 1) return this.#alone(call, vectors);
+    const number = (this.#numbers.get(key) ?? 0) + 1;
+    this.#numbers.set(key, number);
+    const name = `${this.#epoch}/${key}/${number}`;
+    const handle = calls.begin<readonly Float32Array[]>({
+      operation: call.operation,
+      describe: () => collective.describe(),
+      signal,
+      onAbort: (reason) =>
+        this.#break(collective, reason, `rank ${ranks[member]} gave ${describeCall(call)} up`),
+    });
+    const stream = this.#lastStream + 1;
+    this.#lastStream += 2;
+    const collective: Collective = new Collective({
+      name,
+      number,
+      membership,
+      call,
+      vectors,
+      handle,
+      stream,
+      announcement: this.#announcement(name, call, vectors, stream),
+      network: this.#options.network,
+      clock,
+      arithmetic: this.#options.arithmetic ?? plainArithmetic,
+      staging: this.#staging,
+      inRounds: this.#options.inRounds,
+      lines: this.#options.lines,
+      plan: (lengths) => this.#plan(membership, call, lengths),
+      onMismatch: (error) => this.#break(collective, error, error.message),
+      onEnd: (part) => this.#end(collective, part),
+    });
+    this.#open.set(name, collective);
+    for (const phase of [0, 1]) this.#streams.set(stream + phase, { collective, phase });
+    this.#meet(collective);
+    return handle;
+  }
+
+  #announcement(name: string, call: Call, vectors: readonly Float32Array[], stream: number): Announcement {
+    return {
+      name,
+      stream,
+      meets: meetingKey(call),
+      text: describeCall(call),
+      lengths: vectors.map((vector) => vector.length),
+      ready: this.#options.clock.now(),
+    };
+  }
+
+  /** A collective has been called here: the others are told, and what they have said of it is looked at. */
+  #meet(collective: Collective): void {
+    const { lines } = this.#options;
+    const { name, ranks } = collective;
+    const others = ranks.filter((rank) => rank !== lines.rank);
+    const lost = others.filter((rank) => lines.lossOf(rank) !== undefined);
+    for (const rank of others) lines.announce(rank, { type: "announce", ...collective.announcement });
+    const broken = this.#broken.get(name);
+    if (lost.length > 0) this.#lose(collective, lost);
+    else if (broken !== undefined) void collective.fail(new RunError(broken));
+    for (const [rank, announcement] of this.#announced.get(name) ?? [])
+      collective.heardOf(rank, announcement);
+    this.#announced.delete(name);
+    collective.begin();
+  }
+
+  /** A call that leaves the algorithm open takes the world's; the topology's own needs no name, in errors neither. */
+  #withAlgorithm(call: Call): Call {
+    const { allReduce: algorithm = "topology" } = this.#options;
+    if (call.operation !== "allReduce" || call.algorithm !== undefined || algorithm === "topology")
+      return call;
+    if (call.codec === undefined) return { ...call, algorithm };
+    this.#warnOnce(
+      `All-reduces encoded as ${call.codec.name} do not go by ${algorithm}: every member sums one shard and sends it around a ring.`,
+    );
+    return call;
+  }
+
+  #warnOnce(message: string): void {
+    if (this.#warned.has(message)) return;
+    this.#warned.add(message);
+    this.#options.warn?.(message);
+  }
+
+  #alone(call: Call, vectors: readonly Float32Array[]): Handle<readonly Float32Array[]> {
+    const handle = this.#options.calls.begin<readonly Float32Array[]>({
+      operation: call.operation,
+      describe: () => "itself",
+    });
+    const value = vectors.map((vector) => vector.slice());
+    handle.settle({ lastReady: handle.ready, end: handle.ready, bytes: 0, value });
+    return handle;
+  }
+
+  #plan({ ranks, key, member }: Membership, call: Call, lengths: readonly number[]): Plan {
+    const planKey = `${key} ${describeCall(call)} ${lengths.join()}`;
+    const known = this.#plans.get(planKey);
+    if (known !== undefined) return known;
+    const { network } = this.#options;
+    const members = { ranks, topology: network.topology, estimate: network.estimate.bind(network) };
+    const schedule = scheduleOf(call, lengths, members);
+    if (schedule.fallback !== undefined) this.#warnOnce(schedule.fallback);
+    const phases: MemberPlan[] = [];
+    const plan: Plan = {
+      schedule,
+      bytesSent: bytesSentBy(schedule)[member]!,
+      member(of, phase) {
+        phases[phase] ??= planMember(of, member);
+        return phases[phase];
+      },
+    };
+    const oldest = this.#plans.keys().next();
+    if (this.#plans.size === KEPT_PLANS && !oldest.done) this.#plans.delete(oldest.value);
+    this.#plans.set(planKey, plan);
+    return plan;
+  }
+
+  /** Another rank has called a collective, or broken one off. */
+  heard(rank: Rank, note: CollectiveNote): void {
+    const collective = this.#open.get(note.name);
+    if (note.type === "break") {
+      if (collective === undefined) this.#broken.set(note.name, note.reason);
+      else void collective.fail(new RunError(note.reason));
+    } else if (collective !== undefined) collective.heardOf(rank, note);
+    else if (Number.parseInt(note.name, 10) >= this.#epoch) {
+      const others = this.#announced.get(note.name) ?? new Map<Rank, Announcement>();
+      others.set(rank, note);
+      this.#announced.set(note.name, others);
+    }
+  }
+
+  /** Where a segment is to lie; undefined if its collective is over here. */
+  receive(rank: Rank, frame: Frame): { readonly elements: Uint8Array; complete(): void } | undefined {
+    const stream = this.#streams.get(frame.stream);
+    return stream?.collective.receive(rank, stream.phase, frame);
+  }
+
+  #break(collective: Collective, error: unknown, reason: string): void {
+    const { lines } = this.#options;
+    for (const rank of collective.ranks)
+      if (rank !== lines.rank) lines.announce(rank, { type: "break", name: collective.name, reason });
+    void collective.fail(error);
+  }
+
+  #lose(collective: Collective, lost: readonly Rank[]): void {
+    const { lines, clock } = this.#options;
+    const cause = lines.lossOf(lost[0]!);
+    const disruption = { at: clock.now(), lost, cause };
+    void collective.fail(new PeerLostError(describeCall(collective.call), collective.ranks, disruption));
+  }
+
+  /** A rank is lost, and its connections have ended: what involves it breaks off. */
+  lose(rank: Rank): void {
+    for (const announced of this.#announced.values()) announced.delete(rank);
+    for (const collective of this.#open.values()) {
+      if (!collective.ranks.includes(rank)) continue;
+      collective.lost(rank);
+      this.#lose(collective, [rank]);
+    }
+  }
+
+  /**
+   * All ranks that are left begin to count their calls anew: what was called before and has not ended breaks off, and what
+   * others send of it is not looked at any more.
+   */
+  advance(epoch: number): void {
+    if (epoch <= this.#epoch)
+      throw new RunError(`The next epoch has to be above ${this.#epoch}, got ${epoch}.`);
+    this.#epoch = epoch;
+    this.#numbers.clear();
+    const isPast = (name: string): boolean => Number.parseInt(name, 10) < epoch;
+    for (const name of this.#announced.keys()) if (isPast(name)) this.#announced.delete(name);
+    for (const name of this.#broken.keys()) if (isPast(name)) this.#broken.delete(name);
+    for (const collective of this.#open.values())
+      void collective.fail(
+        new RunError(`${describeCall(collective.call)} broke off: epoch ${epoch} has begun without it.`),
+      );
+  }
+
+  /** All open calls fail: this rank leaves. */
+  close(error: unknown): void {
+    for (const collective of this.#open.values()) void collective.fail(error);
+  }
+
+  #end(collective: Collective, part: CollectivePart | undefined): void {
+    this.#open.delete(collective.name);
+    for (const phase of [0, 1]) this.#streams.delete(collective.stream + phase);
+    if (part !== undefined) this.#options.onCollective?.(part);
+  }
+}

@@ -1,0 +1,302 @@
+// Carries out one member's part of a schedule on its own vectors: says what can be sent, finds the place for what comes, and
+// applies it as soon as the schedule's order allows. It knows no sockets: whoever has them asks it. What comes before it
+// may be applied is staged: at most what the schedule sends here, and in practice what its senders differ by.
+
+import { invariant, RunError } from "@atoll/core";
+import { CELL_LENGTH, type MemberPlan, type Operation, type Receipt } from "./memberPlan.ts";
+import type { Elements, Staging } from "./staging.ts";
+
+/** A part of a transfer that can be sent now: cells `first` … `first + count − 1` of it. */
+export interface Outgoing {
+  /** Which of the transfers to this peer. */
+  readonly operation: number;
+  readonly first: number;
+  readonly count: number;
+  readonly payload: Elements;
+  /** To be called when the payload may change again: it has left, or is lost with its connection. */
+  left(isLost: boolean): void;
+}
+
+/** What a frame's header says of the part that comes. */
+export interface Incoming {
+  readonly operation: number;
+  readonly first: number;
+  readonly count: number;
+}
+
+export interface ExecutionOptions {
+  readonly plan: MemberPlan;
+  /** Where each chunk lies: one vector for all, or one a chunk (undefined where the member never has it). */
+  readonly vectors: Elements | readonly (Elements | undefined)[];
+  readonly staging: Staging;
+  /** a ← a + b */
+  readonly add: (a: Elements, b: Elements) => void;
+  /** Whether a round begins only when the member's own transfers of the rounds before have ended. */
+  readonly inRounds: boolean;
+  /** Something has been applied or has left: there may be more to send. */
+  readonly onProgress: () => void;
+  /** All of the member's part is done. */
+  readonly onDone: () => void;
+}
+
+/** A transfer under way: how far its cells have come. */
+interface Progress<T extends Operation> {
+  readonly operation: T;
+  /** Cells that have been handed out, or announced by a header. */
+  begun: number;
+  ended: number;
+}
+
+interface Staged {
+  readonly firstCell: number;
+  readonly endCell: number;
+  readonly elements: Elements;
+  readonly release: () => void;
+}
+
+interface Receiving extends Progress<Receipt> {
+  readonly staged: Staged[];
+}
+
+export class Execution {
+  readonly #options: ExecutionOptions;
+  readonly #applied: Int32Array;
+  readonly #left: Int32Array;
+  /** By peer: the transfers to it, and which of them is the first that is not yet handed out. */
+  readonly #sends = new Map<number, { readonly list: readonly Progress<Operation>[]; next: number }>();
+  readonly #receipts = new Map<number, { readonly list: readonly Receiving[]; next: number }>();
+  readonly #inOrder: readonly Receiving[];
+  readonly #roundsLeft: Int32Array;
+  #round = 0;
+  #open = false;
+  #remaining: number;
+  /** Frames that wait for others to be applied before them. */
+  #waiting = 0;
+  /** Parts that have been handed out and have not left. */
+  #leaving = 0;
+  /** Peers whose part is being read into the member's own vectors. */
+  readonly #landing = new Set<number>();
+  #cancelled: PromiseWithResolvers<void> | undefined;
+
+  constructor(options: ExecutionOptions) {
+    this.#options = options;
+    const { plan } = options;
+    this.#applied = new Int32Array(plan.chunkOfCell.length);
+    this.#left = new Int32Array(plan.chunkOfCell.length);
+    this.#roundsLeft = plan.perRound.slice();
+    this.#remaining = plan.perRound.reduce((sum, count) => sum + count, 0);
+    for (const [peer, operations] of plan.sends)
+      this.#sends.set(peer, {
+        list: operations.map((operation) => ({ operation, begun: 0, ended: 0 })),
+        next: 0,
+      });
+    const receiving = new Map<Receipt, Receiving>();
+    for (const [peer, operations] of plan.receipts) {
+      const list = operations.map((operation) => ({ operation, begun: 0, ended: 0, staged: [] }));
+      for (const one of list) receiving.set(one.operation, one);
+      this.#receipts.set(peer, { list, next: 0 });
+    }
+    this.#inOrder = plan.inOrder.map((receipt) => receiving.get(receipt)!);
+  }
+
+  /** The member's own chunks are there: it may send. */
+  open(): void {
+    this.#open = true;
+    if (this.#remaining === 0) this.#options.onDone();
+    else this.#options.onProgress();
+  }
+
+  get isDone(): boolean {
+    return this.#open && this.#remaining === 0;
+  }
+
+  /** The next part that can be sent to a peer now. */
+  next(peer: number): Outgoing | undefined {
+    const sends = this.#sends.get(peer);
+    const progress = sends?.list[sends.next];
+    if (!this.#open || this.#cancelled !== undefined) return undefined;
+    if (sends === undefined || progress === undefined) return undefined;
+    const { operation } = progress;
+    if (this.#options.inRounds && operation.round > this.#round) return undefined;
+    const first = progress.begun;
+    const firstCell = operation.firstCell + first;
+    const endCell = this.#endOfReady(operation, firstCell);
+    if (endCell === firstCell) return undefined;
+    const number = sends.next;
+    this.#leaving++;
+    progress.begun = endCell - operation.firstCell;
+    if (endCell === operation.endCell) sends.next++;
+    return {
+      operation: number,
+      first,
+      count: endCell - firstCell,
+      payload: this.#view(firstCell, endCell),
+      left: (isLost) => {
+        this.#leaving--;
+        if (!isLost && this.#cancelled === undefined) this.#hasLeft(progress, firstCell, endCell);
+        this.#checkIdle();
+      },
+    };
+  }
+
+  /**
+   * Gives up. Ends when nobody reads or writes the member's vectors any more: parts that are under way come to their end,
+   * or their connections do.
+   */
+  cancel(): Promise<void> {
+    this.#cancelled ??= Promise.withResolvers<void>();
+    this.#checkIdle();
+    return this.#cancelled.promise;
+  }
+
+  /** A peer's connections have ended: what was coming from it comes no further. */
+  lose(peer: number): void {
+    this.#landing.delete(peer);
+    this.#checkIdle();
+  }
+
+  #checkIdle(): void {
+    if (this.#leaving === 0 && this.#landing.size === 0) this.#cancelled?.resolve();
+  }
+
+  /** As many cells from one on as are ready and go into one frame. */
+  #endOfReady(operation: Operation, firstCell: number): number {
+    const { cellStarts, chunkOfCell } = this.#options.plan;
+    let cell = firstCell;
+    for (; cell < operation.endCell; cell++) {
+      const place = chunkOfCell[cell]! - operation.firstChunk;
+      if (this.#applied[cell]! < operation.applied[place]!) break;
+      if (cellStarts[cell + 1]! - cellStarts[firstCell]! > CELL_LENGTH) break;
+    }
+    return cell;
+  }
+
+  #view(firstCell: number, endCell: number): Elements {
+    const { vectors, plan } = this.#options;
+    const start = plan.cellStarts[firstCell]!;
+    const end = plan.cellStarts[endCell]!;
+    if (!Array.isArray(vectors)) return (vectors as Elements).subarray(start, end);
+    const chunk = plan.chunkOfCell[firstCell]!;
+    const vector = vectors[chunk] as Elements | undefined;
+    invariant(vector !== undefined, `chunk ${chunk} of a schedule, which its member does not hold`);
+    const before = plan.chunkStarts[chunk]!;
+    return vector.subarray(start - before, end - before);
+  }
+
+  #hasLeft(progress: Progress<Operation>, firstCell: number, endCell: number): void {
+    for (let cell = firstCell; cell < endCell; cell++) this.#left[cell]!++;
+    this.#advance(progress, endCell - firstCell);
+    this.#applyStaged();
+    this.#settle();
+  }
+
+  #advance(progress: Progress<Operation>, cells: number): void {
+    const { operation } = progress;
+    progress.ended += cells;
+    if (progress.ended < operation.endCell - operation.firstCell) return;
+    this.#remaining--;
+    this.#roundsLeft[operation.round]!--;
+    while (this.#round < this.#roundsLeft.length && this.#roundsLeft[this.#round] === 0) this.#round++;
+  }
+
+  #settle(): void {
+    if (!this.#open) return;
+    if (this.#remaining === 0) this.#options.onDone();
+    else this.#options.onProgress();
+  }
+
+  /**
+   * Where what comes from a peer is to lie, and what to call once it is there.
+   * @throws RunError if it is not what the schedule lets that peer send next
+   */
+  receive(
+    peer: number,
+    { operation: number, first, count }: Incoming,
+    byteLength: number,
+  ): { readonly elements: Elements; complete(): void } {
+    const receipts = this.#receipts.get(peer);
+    const receiving = receipts?.list[receipts.next];
+    if (
+      receipts === undefined ||
+      receiving === undefined ||
+      number !== receipts.next ||
+      first !== receiving.begun
+    )
+      throw new RunError(`it sent part ${first} of transfer ${number}, which is not its turn`);
+    const { operation } = receiving;
+    const firstCell = operation.firstCell + first;
+    const endCell = firstCell + count;
+    const { cellStarts } = this.#options.plan;
+    const length = endCell <= operation.endCell ? cellStarts[endCell]! - cellStarts[firstCell]! : -1;
+    receiving.begun += count;
+    if (endCell === operation.endCell) receipts.next++;
+    const direct = operation.action === "copy" && this.#mayApply(receiving, firstCell, endCell);
+    const view =
+      length < 0 || !(direct || length <= CELL_LENGTH) ? undefined : this.#view(firstCell, endCell);
+    if (view === undefined || view.byteLength !== byteLength)
+      throw new RunError(
+        `it sent ${byteLength} bytes for cells ${first} to ${first + count - 1} of transfer ${number}`,
+      );
+    if (direct) {
+      this.#landing.add(peer);
+      return { elements: view, complete: () => this.#landed(receiving, firstCell, endCell) };
+    }
+    const { elements, release } = this.#options.staging.take(view);
+    const complete = (): void => {
+      if (this.#cancelled !== undefined) release();
+      else {
+        receiving.staged.push({ firstCell, endCell, elements, release });
+        this.#waiting++;
+        this.#applyStaged();
+        this.#settle();
+      }
+    };
+    return { elements, complete };
+  }
+
+  #landed(receiving: Receiving, firstCell: number, endCell: number): void {
+    this.#landing.delete(receiving.operation.peer);
+    if (this.#cancelled !== undefined) this.#checkIdle();
+    else {
+      this.#markApplied(receiving, firstCell, endCell);
+      this.#applyStaged();
+      this.#settle();
+    }
+  }
+
+  /** Whether all that comes before a part has been applied, and has left. */
+  #mayApply({ operation, staged }: Receiving, firstCell: number, endCell: number): boolean {
+    if (staged.length > 0 && staged[0]!.firstCell !== firstCell) return false;
+    const { chunkOfCell } = this.#options.plan;
+    for (let cell = firstCell; cell < endCell; cell++) {
+      const place = chunkOfCell[cell]! - operation.firstChunk;
+      if (this.#applied[cell]! < operation.applied[place]! || this.#left[cell]! < operation.left[place]!)
+        return false;
+    }
+    return true;
+  }
+
+  #markApplied(receiving: Receiving, firstCell: number, endCell: number): void {
+    for (let cell = firstCell; cell < endCell; cell++) this.#applied[cell]!++;
+    this.#advance(receiving, endCell - firstCell);
+  }
+
+  /** Applies what has been staged, as far as the order allows. */
+  #applyStaged(): void {
+    if (this.#waiting === 0) return;
+    for (const receiving of this.#inOrder) {
+      if (this.#waiting === 0) return;
+      for (;;) {
+        const next = receiving.staged[0];
+        if (next === undefined || !this.#mayApply(receiving, next.firstCell, next.endCell)) break;
+        receiving.staged.shift();
+        this.#waiting--;
+        const target = this.#view(next.firstCell, next.endCell);
+        if (receiving.operation.action === "copy") target.set(next.elements as Float32Array);
+        else this.#options.add(target, next.elements);
+        next.release();
+        this.#markApplied(receiving, next.firstCell, next.endCell);
+      }
+    }
+  }
+}

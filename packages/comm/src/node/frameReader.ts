@@ -1,0 +1,90 @@
+// Reads frames from a stream of bytes. It says where the next bytes are wanted, so that a socket can read a payload straight
+// into the vector that it is for; a stream that comes in pieces of its own is copied there.
+
+import { crc32 } from "node:zlib";
+import { RunError } from "@atoll/core";
+import { type DecodedHeader, decodeHeader, type Frame, HEADER_BYTES } from "./frame.ts";
+
+export interface FrameHandler {
+  /** Where a frame's payload is to lie, [frame.length]. @throws RunError if there is no place for such a frame */
+  place(frame: Frame): Uint8Array;
+  /** A whole frame has come, and its checksum is right. */
+  complete(frame: Frame, payload: Uint8Array): void;
+}
+
+const NOTHING = new Uint8Array(0);
+
+export class FrameReader {
+  readonly #run: bigint;
+  readonly #header = new Uint8Array(HEADER_BYTES);
+  #handler: FrameHandler;
+  #isStranger = true;
+  #sequence = 0;
+  /** The frame whose payload comes; undefined while a header does. */
+  #current: DecodedHeader | undefined;
+  #payload: Uint8Array = NOTHING;
+  #filled = 0;
+  #sum = 0;
+
+  constructor(run: bigint, handler: FrameHandler) {
+    this.#run = run;
+    this.#handler = handler;
+  }
+
+  /** The peer has shown who it is: frames of all kinds are for this handler from now on. */
+  admit(handler: FrameHandler): void {
+    this.#handler = handler;
+    this.#isStranger = false;
+  }
+
+  /** Where the next bytes are wanted; never empty. */
+  get space(): Uint8Array {
+    return this.#current === undefined
+      ? this.#header.subarray(this.#filled)
+      : this.#payload.subarray(this.#filled);
+  }
+
+  /** So many bytes have been written into `space`. @throws RunError if they are not what may come */
+  advance(count: number): void {
+    const from = this.#filled;
+    this.#filled += count;
+    if (this.#current === undefined) {
+      if (this.#filled < HEADER_BYTES) return;
+      const decoded = decodeHeader(this.#header, {
+        run: this.#run,
+        sequence: this.#sequence,
+        isStranger: this.#isStranger,
+      });
+      this.#sequence++;
+      this.#filled = 0;
+      this.#current = decoded;
+      this.#sum = decoded.headerSum;
+      this.#payload = decoded.frame.length === 0 ? NOTHING : this.#handler.place(decoded.frame);
+      if (decoded.frame.length === 0) this.#end(decoded);
+      return;
+    }
+    this.#sum = crc32(this.#payload.subarray(from, this.#filled), this.#sum);
+    if (this.#filled === this.#payload.length) this.#end(this.#current);
+  }
+
+  /** Takes bytes that lie somewhere else. @throws RunError */
+  push(bytes: Uint8Array): void {
+    for (let start = 0; start < bytes.length; ) {
+      const { space } = this;
+      const part = bytes.subarray(start, start + space.length);
+      space.set(part);
+      start += part.length;
+      this.advance(part.length);
+    }
+  }
+
+  #end({ frame, checksum }: DecodedHeader): void {
+    if (this.#sum !== checksum)
+      throw new RunError("it sent a frame that was damaged on the way (wrong checksum)");
+    const payload = this.#payload;
+    this.#current = undefined;
+    this.#payload = NOTHING;
+    this.#filled = 0;
+    this.#handler.complete(frame, payload);
+  }
+}

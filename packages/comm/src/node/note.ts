@@ -1,0 +1,42 @@
+// What ranks tell each other in control frames: JSON, and bytes that go with it.
+
+import { type ConfigValue, RunError } from "@atoll/core";
+import type { CollectiveNote } from "./collectives.ts";
+import type { Address, Table } from "./rendezvous.ts";
+
+export type Note =
+  /** The sender takes frames from now on. */
+  | { readonly type: "ready" }
+  | Table
+  /** A rank is back, and can be dialled. */
+  | ({ readonly type: "joined"; readonly rank: number } & Address)
+  | CollectiveNote
+  /** A message has arrived whole. */
+  | { readonly type: "received"; readonly number: number }
+  /** The sender's messages that were sent before a snapshot have all left. */
+  | { readonly type: "application"; readonly message: ConfigValue }
+  /** The sender is done, and will close its connections. */
+  | { readonly type: "leave" };
+
+const NOTHING = new Uint8Array(0);
+
+export function packNote(note: Note, body: Uint8Array = NOTHING): Uint8Array {
+  const text = new TextEncoder().encode(JSON.stringify(note));
+  const packed = new Uint8Array(4 + text.length + body.length);
+  new DataView(packed.buffer).setUint32(0, text.length, true);
+  packed.set(text, 4);
+  packed.set(body, 4 + text.length);
+  return packed;
+}
+
+/** @throws RunError if it is no note */
+export function unpackNote(packed: Uint8Array): { readonly note: Note; readonly body: Uint8Array } {
+  const length = packed.length < 4 ? -1 : new DataView(packed.buffer, packed.byteOffset).getUint32(0, true);
+  if (length < 0 || length > packed.length - 4) throw new RunError("it sent a control frame that is cut off");
+  try {
+    const note = JSON.parse(new TextDecoder().decode(packed.subarray(4, 4 + length))) as Note;
+    return { note, body: packed.subarray(4 + length) };
+  } catch (error) {
+    throw new RunError("it sent a control frame that is not JSON", error);
+  }
+}

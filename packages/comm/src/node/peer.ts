@@ -1,0 +1,121 @@
+// Another rank as this one is connected to it: two connections, one dialled by each side. Each carries bulk (collectives'
+// segments, messages) to the side that dialled, and the way back what is short (control frames, heartbeats), so that
+// neither waits behind the other. Sources of bulk are served in the order in which they came.
+
+import type { Rank } from "@atoll/core";
+import type { Connection } from "./connection.ts";
+import type { FrameFields } from "./frame.ts";
+
+/** Bulk that goes out: asked for as the line takes it. */
+export interface BulkFrame {
+  readonly fields: FrameFields;
+  readonly payload: Uint8Array;
+  /** The payload may change again. */
+  left(isLost: boolean): void;
+}
+
+export interface BulkSource {
+  /** The next frame to a rank; undefined while there is none. */
+  next(rank: Rank): BulkFrame | undefined;
+}
+
+/** Bytes that are handed to the system at once: enough to keep it busy, few enough that what is urgent goes before the rest. */
+const MOST_IN_FLIGHT = 1 << 20;
+
+export class Peer {
+  readonly rank: Rank;
+  /** Dialled by this rank: bulk comes in, what is short goes out. */
+  #inbound: Connection | undefined;
+  /** Dialled by the other: the other way round. */
+  #outbound: Connection | undefined;
+  #isReady = false;
+  readonly #sources = new Set<BulkSource>();
+  #inFlight = 0;
+  #pumping = false;
+  /** Milliseconds on the caller's clock. */
+  lastHeardMs: number;
+
+  constructor(rank: Rank, nowMs: number) {
+    this.rank = rank;
+    this.lastHeardMs = nowMs;
+  }
+
+  set inbound(connection: Connection) {
+    this.#inbound = connection;
+  }
+
+  set outbound(connection: Connection) {
+    this.#outbound = connection;
+  }
+
+  get hasOutbound(): boolean {
+    return this.#outbound !== undefined;
+  }
+
+  get connections(): readonly Connection[] {
+    return [this.#inbound, this.#outbound].filter((connection) => connection !== undefined);
+  }
+
+  /** The other side has said that it takes frames now. */
+  ready(): void {
+    this.#isReady = true;
+    this.pump();
+  }
+
+  get isConnected(): boolean {
+    return this.#isReady && this.#inbound !== undefined && this.#outbound !== undefined;
+  }
+
+  /** Whether anything has come since the last call. */
+  takeHeard(): boolean {
+    let heard = false;
+    for (const connection of this.connections) {
+      heard ||= connection.heard;
+      connection.heard = false;
+    }
+    return heard;
+  }
+
+  /** Sends what is short. */
+  write(fields: FrameFields, payload?: Uint8Array): void {
+    this.#inbound?.write(fields, payload);
+  }
+
+  add(source: BulkSource): void {
+    this.#sources.add(source);
+  }
+
+  remove(source: BulkSource): void {
+    this.#sources.delete(source);
+  }
+
+  /** Hands out bulk as long as the line takes it. */
+  pump(): void {
+    if (!this.#isReady || this.#pumping) return;
+    this.#pumping = true;
+    while (this.#inFlight < MOST_IN_FLIGHT) {
+      const frame = this.#next();
+      if (frame === undefined) break;
+      const size = frame.payload.length;
+      this.#inFlight += size;
+      this.#outbound!.write(frame.fields, frame.payload, (isLost) => {
+        this.#inFlight -= size;
+        frame.left(isLost);
+        this.pump();
+      });
+    }
+    this.#pumping = false;
+  }
+
+  #next(): BulkFrame | undefined {
+    for (const source of this.#sources) {
+      const frame = source.next(this.rank);
+      if (frame !== undefined) return frame;
+    }
+    return undefined;
+  }
+
+  end(cause: string): void {
+    for (const connection of this.connections) connection.end(cause);
+  }
+}

@@ -1,0 +1,40 @@
+// Memory for what has come and cannot be applied yet, a cell's worth each, where the vectors lie that it will be added to.
+// It is given back and used again: a collective of 100 MB needs a few cells, over and over.
+
+import { plainArithmetic, type VectorArithmetic } from "../arithmetic.ts";
+import { CELL_LENGTH } from "./memberPlan.ts";
+
+/** Elements of a collective: floats, or the bytes of encoded ones. */
+export type Elements = Float32Array | Uint8Array;
+
+export interface Cell {
+  readonly elements: Elements;
+  release(): void;
+}
+
+/** A cell is kept in the number that the arithmetic knows it by. */
+export class Staging {
+  readonly #arithmetic: VectorArithmetic;
+  readonly #free: Float32Array[] = [];
+  #made = 0;
+
+  constructor(arithmetic: VectorArithmetic = plainArithmetic) {
+    this.#arithmetic = arithmetic;
+  }
+
+  /** As many elements as `like` has, and of its kind; their contents are whatever they were. */
+  take(like: Elements): Cell {
+    const whole =
+      this.#free.pop() ??
+      this.#arithmetic.scratch(
+        this.#made++,
+        CELL_LENGTH,
+        like instanceof Float32Array ? like : new Float32Array(0),
+      );
+    const elements =
+      like instanceof Float32Array
+        ? whole.subarray(0, like.length)
+        : new Uint8Array(whole.buffer, whole.byteOffset, like.length);
+    return { elements, release: () => void this.#free.push(whole) };
+  }
+}
