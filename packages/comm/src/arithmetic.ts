@@ -1,11 +1,22 @@
 // The arithmetic of collectives on float32 vectors, as an argument: plain loops here, and whatever is faster on the vectors
 // that a caller has. Implementations give the same bits.
 
+/** The same chunk of some vectors, in the order in which they are to be added up. */
+export type OrderedChunk = readonly Float32Array[];
+
 export interface VectorArithmetic {
   /** out ← a + b, all [n]; `out` may be `a` or `b` */
   add(out: Float32Array, a: Float32Array, b: Float32Array): void;
   /** a ← a / by */
   divide(a: Float32Array, by: number): void;
+  /** out ← a */
+  copy(out: Float32Array, a: Float32Array): void;
+  /**
+   * Chunk by chunk, each vector becomes the sum of all divided by `by`: somewhere else, while the caller goes on. The
+   * vectors must not be touched until the promise has ended.
+   * @returns undefined where there is nothing faster than the above
+   */
+  replaceByMeans?(chunks: readonly OrderedChunk[], by: number): Promise<void> | undefined;
   /** [length] where `vector` lies, for the time of one collective; its contents are whatever they were. @param number tells those of one collective apart */
   scratch(number: number, length: number, vector: Float32Array): Float32Array;
 }
@@ -17,5 +28,6 @@ export const plainArithmetic: VectorArithmetic = {
   divide(a, by) {
     for (let i = 0; i < a.length; i++) a[i]! /= by;
   },
+  copy: (out, a) => out.set(a),
   scratch: (_, length) => new Float32Array(length),
 };

@@ -20,6 +20,23 @@ export interface Codec {
    * others. [length], in `scratch` [length] or somewhere else, to be read only.
    */
   transcode?(x: Float32Array, scratch: Float32Array): Float32Array;
+  /**
+   * All that an encoded all-reduce computes, for codecs that do it faster than vector by vector and somewhere else, while the
+   * caller goes on: to the bit what `codedSum` says. The vectors must not be touched until the promise has ended.
+   * @returns what all members end with, [length], to be read only; undefined where there is nothing faster
+   */
+  reduce?(reduction: CodedReduction): Promise<Float32Array> | undefined;
+}
+
+/** What the members of an encoded all-reduce bring, in their order. */
+export interface CodedReduction {
+  /** Each [length]. */
+  readonly vectors: readonly Float32Array[];
+  /** The members' own, all of one name. */
+  readonly codecs: readonly Codec[];
+  /** Shard m is the elements starts[m] … starts[m + 1] − 1. */
+  readonly starts: Int32Array;
+  readonly op: "sum" | "mean";
 }
 
 /** What a receiver makes of `x`: encoded and decoded, [length]; to be read only. @param scratch [length] */

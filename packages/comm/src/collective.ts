@@ -26,6 +26,8 @@ export type Call =
       readonly op: ReduceOp;
       readonly algorithm?: AllReduceChoice | undefined;
       readonly codec?: Codec | undefined;
+      /** Whether the result is handed out, instead of replacing what the member brings. */
+      readonly apart?: boolean | undefined;
     }
   | { readonly operation: "reduceScatter"; readonly length: number; readonly op: ReduceOp }
   | { readonly operation: "broadcast"; readonly length: number; readonly root: number }

@@ -55,6 +55,7 @@ export interface Handle<T> {
  */
 export interface StartedCalls {
   allReduce(x: Float32Array, options?: AllReduceOptions): Handle<void>;
+  allReduced(x: Float32Array, options?: AllReduceOptions): Handle<Float32Array>;
   reduceScatter(x: Float32Array, options?: ReduceOptions): Handle<Float32Array>;
   broadcast(x: Float32Array, root?: number): Handle<void>;
   allGather(x: Float32Array): Handle<readonly Float32Array[]>;
@@ -80,6 +81,11 @@ export interface Communicator {
   readonly start: StartedCalls;
   /** Replaces `x` by the sum or mean over all members, [length] the same on each; all end with the same bits. */
   allReduce(x: Float32Array, options?: AllReduceOptions): Promise<void>;
+  /**
+   * The same, but `x` is not changed. Members share the result: only read it, and only until this member's next call.
+   * [length]
+   */
+  allReduced(x: Float32Array, options?: AllReduceOptions): Promise<Float32Array>;
   /**
    * This member's shard of the sum or mean over all members of `x`, [length] the same on each; `x` is not changed.
    * Shard m is the elements from ⌊m · length / N⌋ up to ⌊(m + 1) · length / N⌋.

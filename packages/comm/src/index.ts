@@ -1,5 +1,5 @@
-export type { VectorArithmetic } from "./arithmetic.ts";
-export type { Codec } from "./codec.ts";
+export type { OrderedChunk, VectorArithmetic } from "./arithmetic.ts";
+export type { Codec, CodedReduction } from "./codec.ts";
 export { transcode } from "./codec.ts";
 export type { Int8Options } from "./codecs/int8.ts";
 export { int8 } from "./codecs/int8.ts";

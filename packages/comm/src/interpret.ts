@@ -203,6 +203,35 @@ function assignLanes(parts: {
 }
 
 /**
+ * For schedules that add every member's chunk to a sum, one after the other, and leave all with the same: the order of the
+ * members for each chunk. Undefined for others, which add sums to sums.
+ */
+export function ordersOf({
+  members,
+  left,
+  right,
+  chunkStarts,
+  results,
+}: Trace): readonly (readonly number[])[] | undefined {
+  const [names] = results;
+  if (results.length !== 1 || names!.length !== chunkStarts.length - 1) return undefined;
+  const orders: (readonly number[])[] = [];
+  for (const result of names!) {
+    const order: number[] = [];
+    let name = result;
+    while (name >= members) {
+      const [a, b] = [left[name - members]!, right[name - members]!];
+      if (a >= members && b >= members) return undefined;
+      // Sums of two are the same either way round.
+      order.unshift(b < members ? b : a);
+      name = b < members ? a : b;
+    }
+    orders.push([name, ...order]);
+  }
+  return orders.every(({ length }) => length === members) ? orders : undefined;
+}
+
+/**
  * Does the additions of a schedule of whole vectors.
  * @param inputs each member's vector, [length]; not changed
  * @returns the different results, [length] each; a result that is one member's own input is that very array, and others

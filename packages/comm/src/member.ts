@@ -62,11 +62,23 @@ class Calls implements StartedCalls {
     this.#overlaps = overlaps;
   }
 
-  allReduce(x: Float32Array, { op = "sum", algorithm, codec, signal }: AllReduceOptions = {}): Handle<void> {
-    const call: Call = { operation: "allReduce", length: x.length, op, algorithm, codec };
+  allReduce(x: Float32Array, options?: AllReduceOptions): Handle<void> {
+    return mapped(this.#allReduce(x, false, options), nothing);
+  }
+
+  allReduced(x: Float32Array, options?: AllReduceOptions): Handle<Float32Array> {
+    return mapped(this.#allReduce(x, true, options), ([result]) => result!);
+  }
+
+  #allReduce(
+    x: Float32Array,
+    apart: boolean,
+    { op = "sum", algorithm, codec, signal }: AllReduceOptions = {},
+  ): Handle<Parts> {
+    const call: Call = { operation: "allReduce", length: x.length, op, algorithm, codec, apart };
     if (algorithm !== undefined && codec !== undefined)
       throw new RunError(`${describeCall(call)}: expected an algorithm or a codec, got both. Leave one out.`);
-    return mapped(this.#start(call, [x], signal), nothing);
+    return this.#start(call, [x], signal);
   }
 
   reduceScatter(x: Float32Array, { op = "sum", signal }: ReduceOptions = {}): Handle<Float32Array> {
@@ -169,6 +181,10 @@ export class Member implements Communicator {
 
   async allReduce(x: Float32Array, options?: AllReduceOptions): Promise<void> {
     return this.#calls.allReduce(x, options).wait();
+  }
+
+  async allReduced(x: Float32Array, options?: AllReduceOptions): Promise<Float32Array> {
+    return this.#calls.allReduced(x, options).wait();
   }
 
   async reduceScatter(x: Float32Array, options?: ReduceOptions): Promise<Float32Array> {

@@ -2,37 +2,42 @@
 
 import { invariant, unreachable } from "@atoll/core";
 import type { VectorArithmetic } from "./arithmetic.ts";
-import { transcode } from "./codec.ts";
+import { type Codec, transcode } from "./codec.ts";
 import type { Call } from "./collective.ts";
 import type { Arrival } from "./gathering.ts";
 import type { Plan } from "./group.ts";
-import { evaluate, type Trace } from "./interpret.ts";
+import { evaluate, ordersOf, type Trace } from "./interpret.ts";
 import { evenChunks } from "./schedule.ts";
+
+/** Elements of a vector below which its sum is there before a thread has been told of it. */
+const WORTH_IT = 2 ** 14;
+
+/** What a call gives each member: the parts of a gathering, the one shard of a reduce-scatter, nothing for most operations. */
+export type Results = readonly (readonly Float32Array[])[];
+
+export interface Delivery {
+  readonly arithmetic: VectorArithmetic;
+  /** Whether all members wait until the results are there, so that they may be computed somewhere else. */
+  readonly allWait: boolean;
+}
 
 /**
  * Writes the results of an all-reduce or a broadcast into the members' vectors.
- * @returns what the call gives each member: the parts of a gathering, the one shard of a reduce-scatter, nothing for other
- *   operations; members with equal parts share them
+ * @returns what the call gives each member, at once or once it has been computed; members with equal parts share them
  */
 export function deliver(
   call: Call,
   plan: Plan,
   arrivals: readonly Arrival[],
-  arithmetic: VectorArithmetic,
-): readonly (readonly Float32Array[])[] {
+  { arithmetic, allWait }: Delivery,
+): Results | Promise<Results> {
   const vectors = arrivals.map((arrival) => arrival.vectors[0]!);
   switch (call.operation) {
-    case "allReduce": {
-      if (call.codec !== undefined) {
-        const sum = codedSum(call, arrivals, arithmetic);
-        for (const vector of vectors) vector.set(sum);
-        return vectors.map(() => []);
-      }
-      const sums = evaluate(traceOf(plan), vectors, arithmetic);
-      if (call.op === "mean") for (const sum of sums) arithmetic.divide(sum, vectors.length);
-      overwrite(traceOf(plan), vectors, sums);
-      return vectors.map(() => []);
-    }
+    case "allReduce":
+      return (
+        (allWait ? reducedElsewhere(call, plan, arrivals, arithmetic) : undefined) ??
+        reduced(call, plan, arrivals, arithmetic)
+      );
     case "reduceScatter": {
       const [sum] = evaluate(traceOf(plan), vectors, arithmetic);
       const starts = plan.schedule.chunkStarts;
@@ -42,7 +47,7 @@ export function deliver(
     }
     case "broadcast": {
       const traced = traceOf(plan);
-      overwrite(traced, vectors, evaluate(traced, vectors, arithmetic));
+      overwrite(traced, vectors, evaluate(traced, vectors, arithmetic), arithmetic);
       return vectors.map(() => []);
     }
     case "allGather": {
@@ -62,6 +67,70 @@ export function deliver(
   }
 }
 
+type AllReduce = Call & { readonly operation: "allReduce" };
+
+function reduced(
+  call: AllReduce,
+  plan: Plan,
+  arrivals: readonly Arrival[],
+  arithmetic: VectorArithmetic,
+): Results {
+  const vectors = arrivals.map((arrival) => arrival.vectors[0]!);
+  if (call.codec !== undefined)
+    return handedOut(call, codedSum(call, arrivals, arithmetic), vectors, arithmetic);
+  const traced = traceOf(plan);
+  const sums = evaluate(traced, vectors, arithmetic);
+  if (call.op === "mean") for (const sum of sums) arithmetic.divide(sum, vectors.length);
+  if (call.apart) {
+    const kept = sums.map((sum) => sum.slice());
+    return vectors.map((_, member) => [kept[traced.resultOf[member]!]!]);
+  }
+  overwrite(traced, vectors, sums, arithmetic);
+  return vectors.map(() => []);
+}
+
+/** One result for all members: each gets it, or has it written into its vector. */
+function handedOut(
+  { apart }: AllReduce,
+  result: Float32Array,
+  vectors: readonly Float32Array[],
+  arithmetic: VectorArithmetic,
+): Results {
+  if (apart) {
+    const kept = result.slice();
+    return vectors.map(() => [kept]);
+  }
+  for (const vector of vectors) arithmetic.copy(vector, result);
+  return vectors.map(() => []);
+}
+
+/** The same while the caller goes on; undefined where that is not possible, or is not worth it. */
+function reducedElsewhere(
+  { codec, apart, op, length }: AllReduce,
+  plan: Plan,
+  arrivals: readonly Arrival[],
+  arithmetic: VectorArithmetic,
+): Promise<Results> | undefined {
+  const vectors = arrivals.map((arrival) => arrival.vectors[0]!);
+  if (codec !== undefined) {
+    const starts = evenChunks(length, arrivals.length);
+    const result = codec.reduce?.({ vectors, codecs: arrivals.map(codecOf), starts, op });
+    return result?.then((made) => {
+      if (!apart) for (const vector of vectors) arithmetic.copy(vector, made);
+      return vectors.map(() => (apart ? [made] : []));
+    });
+  }
+  if (apart || length < WORTH_IT || arithmetic.replaceByMeans === undefined) return undefined;
+  const { chunkStarts } = plan.schedule;
+  const chunks = ordersOf(traceOf(plan))?.map((order, chunk) =>
+    order.map((member) => vectors[member]!.subarray(chunkStarts[chunk], chunkStarts[chunk + 1])),
+  );
+  return (
+    chunks &&
+    arithmetic.replaceByMeans(chunks, op === "mean" ? vectors.length : 1)?.then(() => vectors.map(() => []))
+  );
+}
+
 function traceOf({ trace }: Plan): Trace {
   invariant(trace !== undefined, "a reduction without a trace");
   return trace;
@@ -72,7 +141,7 @@ function traceOf({ trace }: Plan): Trace {
  * what member m decodes (its own part is encoded as well), encoded again by member m. A mean divides before that.
  */
 function codedSum(
-  { length, op }: Call & { readonly operation: "allReduce" },
+  { length, op }: AllReduce,
   arrivals: readonly Arrival[],
   arithmetic: VectorArithmetic,
 ): Float32Array {
@@ -99,7 +168,7 @@ function codedSum(
   return result;
 }
 
-function codecOf({ call }: Arrival): NonNullable<(Call & { readonly operation: "allReduce" })["codec"]> {
+function codecOf({ call }: Arrival): Codec {
   invariant(call.operation === "allReduce" && call.codec !== undefined, "a coded all-reduce without a codec");
   return call.codec;
 }
@@ -109,6 +178,7 @@ function overwrite(
   { resultOf }: Trace,
   vectors: readonly Float32Array[],
   results: readonly Float32Array[],
+  arithmetic: VectorArithmetic,
 ): void {
   const stable = results.map((result, number) => {
     const owner = vectors.indexOf(result);
@@ -116,6 +186,6 @@ function overwrite(
   });
   vectors.forEach((vector, member) => {
     const result = stable[resultOf[member]!]!;
-    if (result !== vector) vector.set(result);
+    if (result !== vector) arithmetic.copy(vector, result);
   });
 }

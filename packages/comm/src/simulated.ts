@@ -23,7 +23,7 @@ import { Group } from "./group.ts";
 import { Mailboxes, type MailboxSnapshot, type Parcel } from "./mailboxes.ts";
 import { type Letter, Member, type Membership, type MemberWorld, type StartOptions } from "./member.ts";
 import { type OpenCall, OpenCalls } from "./openCalls.ts";
-import { deliver } from "./results.ts";
+import { deliver, type Results } from "./results.ts";
 import type { AllReduceChoice } from "./schedules/allReduce.ts";
 import type { Outcome, Started } from "./started.ts";
 
@@ -121,13 +121,8 @@ class World implements SimulatedWorld, MemberWorld {
     this.#key = this.#ranks.join();
     this.#mail = new Mailboxes(options);
     this.#calls = new OpenCalls(options.worldSize, options.clock, (...ended) => this.#count(...ended));
-    this.#counters = this.#ranks.map(() => ({
-      communication: 0,
-      waiting: 0,
-      bytesSent: 0,
-      calls: 0,
-      busyUntil: 0,
-    }));
+    const zeros = { communication: 0, waiting: 0, bytesSent: 0, calls: 0, busyUntil: 0 };
+    this.#counters = this.#ranks.map(() => ({ ...zeros }));
   }
 
   communicator(rank: Rank): Communicator {
@@ -265,7 +260,7 @@ class World implements SimulatedWorld, MemberWorld {
 
   #finish(group: Group, gathering: Gathering, call: Call, arrivals: readonly Arrival[]): void {
     group.close(gathering);
-    const { network, emit, arithmetic = plainArithmetic } = this.#options;
+    const { network, emit, clock, disruptions, arithmetic = plainArithmetic } = this.#options;
     const plan = group.plan(
       call,
       arrivals.flatMap(({ vectors }) => vectors.map((vector) => vector.length)),
@@ -276,17 +271,22 @@ class World implements SimulatedWorld, MemberWorld {
     const lastReady = seconds(ready.reduce((latest, time) => Math.max(latest, time), 0));
     const counters = group.ranks.map((rank) => this.#counters[rank]!);
     const begin = ready.map((time, member) => seconds(Math.max(time, counters[member]!.busyUntil)));
-    const until = this.#options.disruptions?.firstLoss(group.ranks, ready) ?? Number.POSITIVE_INFINITY;
+    const until = disruptions?.firstLoss(group.ranks, ready) ?? Number.POSITIVE_INFINITY;
     const undisturbed = network
       .time(schedule, begin, { until })
       .map((time) => seconds(Math.max(time, lastReady)));
     const end = this.#endOf(group, call, arrivals, undisturbed);
     if (end === undefined) return;
-    const results = deliver(call, plan, arrivals, arithmetic);
-    arrivals.forEach(({ started }, member) => {
-      counters[member]!.busyUntil = end[member]!;
-      started.settle({ lastReady, end: end[member]!, bytes: bytesSent[member]!, value: results[member]! });
-    });
+    const settle = (results: Results): void =>
+      arrivals.forEach(({ started }, m) => {
+        counters[m]!.busyUntil = end[m]!;
+        started.settle({ lastReady, end: end[m]!, bytes: bytesSent[m]!, value: results[m]! });
+      });
+    // Where members go on meanwhile, or may be lost, others look at their vectors before they have waited for the call.
+    const allWait = disruptions === undefined && !arrivals.some(({ overlaps }) => overlaps);
+    const results = deliver(call, plan, arrivals, { arithmetic, allWait });
+    if (results instanceof Promise) clock.whenDone(results, clock.now(), group.ranks[0]!, settle);
+    else settle(results);
     emit?.({
       type: "collective",
       operation: call.operation,

@@ -53,6 +53,11 @@ export interface VirtualClock {
    */
   at(time: Seconds, rank: Rank, action: () => void): void;
   /**
+   * Calls `action` once real work has been done that keeps ranks waiting, and takes no virtual time: before the clock goes
+   * on. It is no rank's event either. The run fails as the work does.
+   */
+  whenDone<T>(real: Promise<T>, time: Seconds, rank: Rank, action: (result: T) => void): void;
+  /**
    * Runs one function a rank until all have ended. The first that throws ends the run with its error: the waits of the
    * others are rejected and real work that is under way is awaited, so nothing goes on behind the caller's back.
    * @throws RunError on a deadlock (it names every waiting rank and what it waits for) and on a real await outside `work`.
@@ -132,6 +137,19 @@ class EventClock implements VirtualClock {
 
   at(time: Seconds, rank: Rank, action: () => void): void {
     this.#schedule(this.#events, { time, rank, isAction: true, wake: action });
+  }
+
+  whenDone<T>(real: Promise<T>, time: Seconds, rank: Rank, action: (result: T) => void): void {
+    let wake = (): void => undefined;
+    const gate = real
+      .then((result) => {
+        wake = () => action(result);
+      })
+      .finally(() => this.#gates.delete(gate));
+    this.#gates.add(gate);
+    // Its error is told by run(), when the clock comes to it.
+    gate.catch(() => undefined);
+    this.#schedule(this.#settled, { time, rank, gate, isAction: true, wake: () => wake() });
   }
 
   async run(ranks: readonly (() => Promise<void>)[], options: RunOptions = {}): Promise<void> {

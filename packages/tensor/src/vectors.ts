@@ -22,10 +22,14 @@ export { createTileTransform, isSimdTile, type TileTransform, tileScratch } from
 export {
   accumulateMomentum,
   adamDirection,
+  adaptiveStep,
   addVectors,
+  copyVector,
   decayAndAdd,
   decayAndAddSquare,
   divideVector,
+  nesterovStep,
+  replaceByMean,
   subtractVectors,
 } from "./kernels/vectors.ts";
 export { allocateBeside, memoryOf, sharedVectors } from "./memory.ts";

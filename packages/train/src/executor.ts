@@ -43,6 +43,11 @@ export interface Evaluation {
   readonly accuracy: number | null;
 }
 
+/** Operations to be done first, in their order: in one go where that spares a message to a worker. */
+export interface Beforehand {
+  readonly beforehand?: readonly LocalTask[];
+}
+
 export interface Executor extends AsyncDisposable {
   readonly name: string;
   /** Floating-point operations of one step of one node: forward and backward over batchSize examples. */
@@ -54,10 +59,13 @@ export interface Executor extends AsyncDisposable {
    * @param afterwards operations to be done next, in their order: in one go where that spares a message to a worker
    */
   gradient(replica: Replica, batch: StepBatch, afterwards?: readonly LocalTask[]): Promise<number>;
-  /** Applies the optimizer to the replica's gradients; `count` is the number of updates done before. */
-  update(replica: Replica, count: number): Promise<void>;
+  /**
+   * Applies the optimizer to gradients; `count` is the number of updates done before.
+   * @param gradients default: the replica's
+   */
+  update(replica: Replica, count: number, options?: Beforehand & { gradients?: Float32Array }): Promise<void>;
   /** Steps of gradient and update; returns each step's loss. `count` is the number of updates done before. */
-  localSteps(replica: Replica, batch: StepBatch, count: number): Promise<Float64Array>;
+  localSteps(replica: Replica, batch: StepBatch, count: number, options?: Beforehand): Promise<Float64Array>;
   /** An operation on vectors of nodes, or on plain arrays. */
   run(task: LocalTask): Promise<void>;
   /** Loss and accuracy over the given examples of the evaluation data, in evaluation mode; changes nothing. */

@@ -6,7 +6,14 @@ import { invariant } from "@atoll/core";
 import { type Backend, compile, type HostTensor, lower, type Program, wasm } from "@atoll/tensor";
 import { exampleShape, gather } from "./data/index.ts";
 import { evaluationBatches } from "./evaluation.ts";
-import type { Evaluation, Executor, ExecutorFactory, ExecutorOptions, StepBatch } from "./executor.ts";
+import type {
+  Beforehand,
+  Evaluation,
+  Executor,
+  ExecutorFactory,
+  ExecutorOptions,
+  StepBatch,
+} from "./executor.ts";
 import { type LocalTask, runLocally } from "./localOperations.ts";
 import { evaluationFunction, gradientFunction, updateFunction } from "./programs.ts";
 import { type Replica, type ReplicaLayout, replicaLayout, replicaOver } from "./replica.ts";
@@ -93,7 +100,12 @@ class InProcessExecutor implements Executor {
     return loss;
   }
 
-  async update({ parameters, gradients, slots }: Replica, count: number): Promise<void> {
+  async update(
+    { parameters, gradients: own, slots }: Replica,
+    count: number,
+    { beforehand = [], gradients = own }: Beforehand & { readonly gradients?: Float32Array } = {},
+  ): Promise<void> {
+    for (const task of beforehand) runLocally(task);
     const next = await this.#programs.update.run({
       parameters: vector(parameters),
       gradients: vector(gradients),
@@ -104,7 +116,13 @@ class InProcessExecutor implements Executor {
     for (const [name, slot] of Object.entries(slots)) slot.set(next.slots[name]!.data);
   }
 
-  async localSteps(replica: Replica, batch: StepBatch, count: number): Promise<Float64Array> {
+  async localSteps(
+    replica: Replica,
+    batch: StepBatch,
+    count: number,
+    { beforehand = [] }: Beforehand = {},
+  ): Promise<Float64Array> {
+    for (const task of beforehand) runLocally(task);
     const losses = new Float64Array(batch.keys.length / 2);
     for (let step = 0; step < losses.length; step++) {
       losses[step] = await this.#gradient(replica, batch, step);

@@ -2,19 +2,43 @@
 // worker threads, which would stand idle while the nodes exchange. An operation is plain arithmetic; it is given all it
 // reads and writes, and knows neither ranks nor time. A strategy of one's own needs none: it may compute where it is.
 
-import { adamDirection, decayAndAdd, decayAndAddSquare } from "@atoll/tensor/vectors";
+import {
+  adamDirection,
+  copyVector,
+  decayAndAdd,
+  decayAndAddSquare,
+  divideVector,
+  replaceByMean,
+  subtractVectors,
+} from "@atoll/tensor/vectors";
 import { coefficientSigns, coefficientsEncode } from "./compressors/largestCoefficients.ts";
 import { lowRankExpand, lowRankProject, lowRankProjectBack } from "./compressors/lowRank.ts";
 import { qsgdEncode, qsgdMean } from "./compressors/qsgd.ts";
 import { dgcEncode } from "./compressors/sparse.ts";
 import { integersOfShards, oneBitEncode } from "./compressors/transcoded.ts";
+import {
+  adagradUpdate,
+  adamUpdate,
+  nesterovUpdate,
+  takingOver,
+  yogiUpdate,
+} from "./strategies/outerUpdates.ts";
 
 /** Float32 vectors by name; integers lie in them bit by bit. */
 export type OperationVectors = Readonly<Record<string, Float32Array>>;
 export type OperationNumbers = Readonly<Record<string, number>>;
 export type LocalOperation = (vectors: OperationVectors, numbers: OperationNumbers) => void;
 
+/** Outer steps whose change lies in the parameters, which then take over what they have made of the anchor. */
+export type OuterUpdateName = "nesterovOuter" | "adamOuter" | "yogiOuter" | "adagradOuter";
+
 export type OperationName =
+  | "copy"
+  | "subtract"
+  | "divide"
+  | "decayAndAdd"
+  | "replaceByMean"
+  | OuterUpdateName
   | "dgcEncode"
   | "integersOfShards"
   | "oneBitEncode"
@@ -39,6 +63,23 @@ export const localOperations: Readonly<Record<OperationName, LocalOperation>> = 
   qsgdMean,
   coefficientsEncode,
   coefficientSigns,
+  /** to ← from, both [n] */
+  copy: ({ to, from }) => copyVector(to!, from!),
+  /** out ← a − b, all [n] */
+  subtract: ({ out, a, b }) => subtractVectors(out!, a!, b!),
+  /** a ← a / by. a [n] */
+  divide: ({ a }, { by }) => divideVector(a!, by!),
+  /** a ← decay · a + factor · b, both [n] */
+  decayAndAdd: ({ a, b }, { decay, factor }) => decayAndAdd(a!, b!, { decay: decay!, factor: factor! }),
+  /** The vectors "0", "1" … become their sum / by. table: scratch, [count]. Numbers: count, by */
+  replaceByMean({ table, ...vectors }, { count, by }) {
+    const members = Array.from({ length: count! }, (_, i) => vectors[i]!);
+    replaceByMean(members, by!, table!);
+  },
+  nesterovOuter: takingOver(nesterovUpdate),
+  adamOuter: takingOver(adamUpdate),
+  yogiOuter: takingOver(yogiUpdate),
+  adagradOuter: takingOver(adagradUpdate),
   /** m ← b1 m + (1 − b1) g, v ← b2 v + (1 − b2) g². mean (m), square (v), gradients (g) [P] */
   adamMoments({ mean, square, gradients }, { b1, b2 }) {
     decayAndAdd(mean!, gradients!, { decay: b1!, factor: 1 - b1! });

@@ -130,7 +130,7 @@ export class Simulation implements RunNodes {
       worldSize,
       network: this.#network,
       clock: this.#clock,
-      arithmetic: createArithmetic(),
+      arithmetic: createArithmetic(executor),
       allReduce: options.allReduce,
       emit,
       warn: (message) => emit({ type: "warning", message }),

@@ -73,6 +73,9 @@ export class TrainNode {
   #preparing = false;
   /** Set while gradients are being computed, or are about to be. */
   #untilGradients: PromiseWithResolvers<void> | undefined;
+  /** Operations that are to be done before the next update or step, and who waits for them. */
+  #deferred: LocalTask[] = [];
+  #untilDeferred: PromiseWithResolvers<void> | undefined;
   /** Operations that are to be done with the gradients; undefined once these have been asked for. */
   #withGradients: LocalTask[] | undefined;
 
@@ -104,6 +107,7 @@ export class TrainNode {
       local: {
         gradients: () => this.#untilGradients?.promise ?? Promise.resolve(),
         run: (task) => this.#runLocally(task),
+        later: (task) => this.#runLater(task),
         // What is prepared is part of the gradient's own work, which is on the clock as a whole.
         until: (work) => (this.#preparing ? work : options.clock.work(seconds(0), work)),
       },
@@ -156,7 +160,10 @@ export class TrainNode {
     if (isAsynchronous(strategy)) await clock.sleep(seconds(0));
     for (;;) {
       this.#faulty?.boundary(this.#step);
-      if (this.#step >= this.#limit) break;
+      if (this.#step >= this.#limit) {
+        await this.#flush();
+        break;
+      }
       if (strategy.kind === "gradient") {
         await this.#gradientStep(strategy);
       } else {
@@ -188,9 +195,14 @@ export class TrainNode {
     this.#computing = { from: clock.now(), duration: duration! };
     const untilExchange = seconds(duration! * exchangesFrom);
     const loss = await clock.work(untilExchange, this.#gradient(strategy, this.#nextBatch(1)));
-    await this.#exchange(strategy.exchange);
+    const applied = await this.#exchange(
+      async (node, state) => (await strategy.exchange(node, state)) ?? undefined,
+    );
     await this.#computed(1);
-    await clock.work(seconds(0), executor.update(replica, this.#step));
+    const { tasks: beforehand, done } = this.#takeDeferred();
+    const gradients = applied ?? replica.gradients;
+    await clock.work(seconds(0), executor.update(replica, this.#step, { beforehand, gradients }));
+    done();
     this.#step++;
     this.#computeSeconds += duration!;
     this.#report(loss);
@@ -237,6 +249,29 @@ export class TrainNode {
     return this.#untilGradients!.promise;
   }
 
+  #runLater(task: LocalTask): Promise<void> {
+    this.#deferred.push(task);
+    this.#untilDeferred ??= Promise.withResolvers<void>();
+    return this.#untilDeferred.promise;
+  }
+
+  /** What was left to be done before the next thing; whoever takes it says when it is done. */
+  #takeDeferred(): { readonly tasks: readonly LocalTask[]; readonly done: () => void } {
+    const tasks = this.#deferred;
+    const until = this.#untilDeferred;
+    this.#deferred = [];
+    this.#untilDeferred = undefined;
+    return { tasks, done: () => until?.resolve() };
+  }
+
+  /** Nothing is left to be done: others may look at the node. */
+  async #flush(): Promise<void> {
+    const { clock, executor } = this.#options;
+    const { tasks, done } = this.#takeDeferred();
+    for (const task of tasks) await clock.work(seconds(0), executor.run(task));
+    done();
+  }
+
   async #localSteps(
     steps: number,
     synchronise: ((node: StrategyNode, state: StrategyState) => Promise<void>) | undefined,
@@ -244,10 +279,12 @@ export class TrainNode {
     const { clock, executor, replica, recorder, communicator } = this.#options;
     this.#committed = this.#step + steps;
     const durations = await this.#durations(steps);
+    const { tasks: beforehand, done } = this.#takeDeferred();
     const { value: losses, ends } = await clock.steps(
       durations,
-      executor.localSteps(replica, this.#nextBatch(steps), this.#step),
+      executor.localSteps(replica, this.#nextBatch(steps), this.#step, { beforehand }),
     );
+    done();
     for (let i = 0; i < steps; i++) {
       this.#computeSeconds += durations[i]!;
       const report = {
@@ -275,9 +312,16 @@ export class TrainNode {
   }
 
   /** Does what the strategy says, with the nodes that are there. */
-  #exchange(run: (node: StrategyNode, state: StrategyState) => Promise<void>): Promise<void> {
-    const once = (): Promise<void> => run(this.#strategyNode, this.strategyState);
-    return this.#faulty === undefined ? once() : this.#faulty.exchange(this.#step, once);
+  async #exchange<T>(run: (node: StrategyNode, state: StrategyState) => Promise<T>): Promise<T> {
+    const once = (): Promise<T> => run(this.#strategyNode, this.strategyState);
+    if (this.#faulty === undefined) return once();
+    // Where an exchange may be undone, and others may copy the node at any time, nothing is left for later.
+    return this.#faulty.exchange(this.#step, async () => {
+      this.#takeDeferred();
+      const result = await once();
+      await this.#flush();
+      return result;
+    });
   }
 
   /** How long the next steps take; none that the node does not live to see the end of. */

@@ -45,6 +45,7 @@ export const i32 = {
   shiftLeft: instruction([0x74]) as Instruction,
   lessUnsigned: instruction([0x49]) as Instruction,
   greaterOrEqualUnsigned: instruction([0x4f]) as Instruction,
+  load: (address: Value): Value => [...address, 0x28, 2, OFFSET],
   store: (address: Value, value: Value): Code => [...address, ...value, 0x36, 2, OFFSET],
 } as const;
 

@@ -173,6 +173,50 @@ export const adamDirection: ElementwiseKernel = {
   },
 };
 
+/** m ← momentum · m + Δ; θ ← θ − learningRate · (Δ + momentum · m), m unrounded there */
+export const nesterovStep: ElementwiseKernel = {
+  name: "nesterovStep",
+  vectors: ["anchor", "change", "velocity"],
+  scalars: ["learningRate", "momentum"],
+  precision: "float64",
+  formula(f) {
+    const change = f.keep(f.load("change"));
+    const moved = f.keep(f.add(f.multiply(f.scalar("momentum"), f.load("velocity")), change));
+    f.store("velocity", moved);
+    const step = f.add(change, f.multiply(f.scalar("momentum"), moved));
+    f.store("anchor", f.subtract(f.load("anchor"), f.multiply(f.scalar("learningRate"), step)));
+  },
+};
+
+/**
+ * m ← b1 m + (1 − b1)Δ; v ← keep · v + added · Δ²; θ ← θ − learningRate · m / (√v + tau), m and v unrounded there
+ */
+export const adaptiveStep: ElementwiseKernel = {
+  name: "adaptiveStep",
+  vectors: ["anchor", "change", "mean", "square"],
+  scalars: ["learningRate", "b1", "oneMinusB1", "keep", "added", "tau"],
+  precision: "float64",
+  formula(f) {
+    const change = f.keep(f.load("change"));
+    const mean = f.keep(
+      f.add(f.multiply(f.scalar("b1"), f.load("mean")), f.multiply(f.scalar("oneMinusB1"), change)),
+    );
+    const square = f.keep(
+      f.add(
+        f.multiply(f.scalar("keep"), f.load("square")),
+        f.multiply(f.scalar("added"), f.multiply(change, change)),
+      ),
+    );
+    f.store("mean", mean);
+    f.store("square", square);
+    const step = f.divide(
+      f.multiply(f.scalar("learningRate"), mean),
+      f.add(f.squareRoot(square), f.scalar("tau")),
+    );
+    f.store("anchor", f.subtract(f.load("anchor"), step));
+  },
+};
+
 /** `(byteOffset, length) => Σ a²`, added up in float64, in an order that depends on the length alone. */
 export const sumOfSquares: WasmFunction = {
   name: "sumOfSquares",

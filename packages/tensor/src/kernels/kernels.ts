@@ -14,12 +14,14 @@ import {
   accumulateMomentum,
   adam,
   adamDirection,
+  adaptiveStep,
   add,
   decayAndAdd,
   decayAndAddSquare,
   divide,
   momentum,
   nesterov,
+  nesterovStep,
   scale,
   sgd,
   subtract,
@@ -27,6 +29,7 @@ import {
 } from "./definitions.ts";
 import { type ElementwiseKernel, emitElementwise } from "./elementwise.ts";
 import { encodeModule } from "./encode.ts";
+import { copyBytes, meanOfMany } from "./manyVectors.ts";
 import { expandFour, projectBackFour, projectFour } from "./matrixFunctions.ts";
 import { addRounded, roundAtRandom } from "./stochasticFunctions.ts";
 
@@ -43,7 +46,9 @@ export type KernelName =
   | "decayAndAdd"
   | "decayAndAddSquare"
   | "accumulateMomentum"
-  | "adamDirection";
+  | "adamDirection"
+  | "nesterovStep"
+  | "adaptiveStep";
 
 const KERNELS: Record<KernelName, ElementwiseKernel> = {
   adam,
@@ -59,6 +64,8 @@ const KERNELS: Record<KernelName, ElementwiseKernel> = {
   decayAndAddSquare,
   accumulateMomentum,
   adamDirection,
+  nesterovStep,
+  adaptiveStep,
 };
 
 export interface Kernels {
@@ -106,6 +113,8 @@ export interface BlockFunctions {
   projectFour(m: number, rows: number, columns: number, p: number, q: number): void;
   projectBackFour(m: number, rows: number, columns: number, p: number, q: number): void;
   expandFour(m: number, rows: number, columns: number, p: number, q: number, stride: number): void;
+  meanOfMany(table: number, members: number, length: number, by: number): void;
+  copyBytes(to: number, from: number, bytes: number): void;
 }
 
 const BLOCK_FUNCTIONS = [
@@ -120,6 +129,8 @@ const BLOCK_FUNCTIONS = [
   projectFour,
   projectBackFour,
   expandFour,
+  meanOfMany,
+  copyBytes,
 ];
 
 let compiled: WebAssembly.Module | undefined;

@@ -5,10 +5,14 @@ import { allocateBeside, createHeap } from "../memory.ts";
 import {
   accumulateMomentum,
   adamDirection,
+  adaptiveStep,
   addVectors,
+  copyVector,
   decayAndAdd,
   decayAndAddSquare,
   divideVector,
+  nesterovStep,
+  replaceByMean,
   subtractVectors,
 } from "./vectors.ts";
 
@@ -22,6 +26,16 @@ const operations: Readonly<Record<string, (v: Vectors, n: readonly [number, numb
   decayAndAdd: ([a, b], [decay, factor]) => decayAndAdd(a, b, { decay, factor }),
   decayAndAddSquare: ([a, b], [decay, factor]) => decayAndAddSquare(a, b, { decay, factor }),
   accumulateMomentum: ([a, b, c], [momentum]) => accumulateMomentum(a, b, c, momentum),
+  copyVector: ([a, b]) => copyVector(a, b),
+  replaceByMean: (vectors) => replaceByMean(vectors, 3, allocateBeside(vectors[0], 3)),
+  nesterovStep: ([anchor, change, velocity], [learningRate, momentum]) =>
+    nesterovStep({ anchor, change, velocity }, { learningRate, momentum }),
+  adaptiveStep([anchor, change, mean], [b1, keep, tau]) {
+    const square = allocateBeside(anchor, anchor.length);
+    for (let i = 0; i < square.length; i++) square[i] = Math.abs(mean[i]!) / 3;
+    adaptiveStep({ anchor, change, mean, square }, { learningRate: 0.1, b1, keep, added: 0.3, tau });
+    change.set(square);
+  },
   adamDirection([a, b, c], [meanScale, rootScale, eps]) {
     for (let i = 0; i < c.length; i++) c[i] = Math.abs(c[i]!);
     adamDirection(a, { mean: b, square: c }, { meanScale, rootScale, eps });

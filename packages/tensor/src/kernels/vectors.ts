@@ -3,6 +3,7 @@
 
 import { memoryOf } from "../memory.ts";
 import { createKernels, type KernelName, type Kernels } from "./kernels.ts";
+import { MEAN_AT_ONCE } from "./manyVectors.ts";
 
 const kernelsOfMemory = new WeakMap<WebAssembly.Memory, Kernels>();
 
@@ -28,6 +29,34 @@ function accelerated(
   const kernels = kernelsFor(...Object.values(vectors));
   kernels?.run(kernel, vectors, scalars);
   return kernels !== undefined;
+}
+
+/** out ← a, both [n]. In shared memory `set` goes element by element, which takes three times as long. */
+export function copyVector(out: Float32Array, a: Float32Array): void {
+  const blocks = out.length === a.length ? kernelsFor(out, a)?.blocks : undefined;
+  if (blocks === undefined) out.set(a);
+  else blocks.copyBytes(out.byteOffset, a.byteOffset, a.byteLength);
+}
+
+/**
+ * Each vector becomes the sum of all, added up in their order, divided by `by`, a float32 number. All [n]
+ * @param table scratch, [vectors] or more
+ */
+export function replaceByMean(vectors: readonly Float32Array[], by: number, table: Float32Array): void {
+  const [first] = vectors;
+  const blocks = kernelsFor(table, ...vectors)?.blocks;
+  const whole = blocks === undefined ? 0 : first!.length - (first!.length % MEAN_AT_ONCE);
+  if (blocks !== undefined) {
+    const pointers = new Uint32Array(table.buffer, table.byteOffset, vectors.length);
+    for (const [i, { byteOffset }] of vectors.entries()) pointers[i] = byteOffset;
+    blocks.meanOfMany(table.byteOffset, vectors.length, whole, by);
+  }
+  for (let i = whole; i < first!.length; i++) {
+    let sum = first![i]!;
+    for (let member = 1; member < vectors.length; member++) sum = Math.fround(sum + vectors[member]![i]!);
+    const mean = Math.fround(sum / by);
+    for (const vector of vectors) vector[i] = mean;
+  }
 }
 
 /** out ← a + b, all [n] */
@@ -97,5 +126,42 @@ export function adamDirection(
   for (let i = 0; i < out.length; i++) {
     const root = fround(fround(Math.sqrt(square[i]!)) * rootScale!);
     out[i] = fround(mean[i]! * meanScale!) / fround(root + eps!);
+  }
+}
+
+/** m ← momentum · m + Δ; θ ← θ − learningRate · (Δ + momentum · m), in float64. anchor (θ), change (Δ), velocity (m) [n] */
+export function nesterovStep(
+  vectors: Readonly<Record<"anchor" | "change" | "velocity", Float32Array>>,
+  scalars: Readonly<Record<"learningRate" | "momentum", number>>,
+): void {
+  if (accelerated("nesterovStep", vectors, scalars)) return;
+  const { anchor, change, velocity } = vectors;
+  const { learningRate, momentum } = scalars;
+  for (let i = 0; i < anchor.length; i++) {
+    const delta = change[i]!;
+    const moved = momentum * velocity[i]! + delta;
+    velocity[i] = moved;
+    anchor[i]! -= learningRate * (delta + momentum * moved);
+  }
+}
+
+/**
+ * m ← b1 m + (1 − b1)Δ; v ← keep · v + added · Δ²; θ ← θ − learningRate · m / (√v + tau), in float64. anchor (θ), change (Δ),
+ * mean (m), square (v) [n]
+ */
+export function adaptiveStep(
+  vectors: Readonly<Record<"anchor" | "change" | "mean" | "square", Float32Array>>,
+  scalars: Readonly<Record<"learningRate" | "b1" | "keep" | "added" | "tau", number>>,
+): void {
+  const { learningRate, b1, keep, added, tau } = scalars;
+  if (accelerated("adaptiveStep", vectors, { ...scalars, oneMinusB1: 1 - b1 })) return;
+  const { anchor, change, mean, square } = vectors;
+  for (let i = 0; i < anchor.length; i++) {
+    const delta = change[i]!;
+    const m = b1 * mean[i]! + (1 - b1) * delta;
+    const v = keep * square[i]! + added * (delta * delta);
+    mean[i] = m;
+    square[i] = v;
+    anchor[i]! -= (learningRate * m) / (Math.sqrt(v) + tau);
   }
 }

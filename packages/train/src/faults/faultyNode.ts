@@ -51,9 +51,9 @@ export class FaultyNode {
   }
 
   /** Exchanges without a meeting; a node may crash while it waits for a message. */
-  async #exchangeUnmet(run: () => Promise<void>): Promise<void> {
+  async #exchangeUnmet<T>(run: () => Promise<T>): Promise<T> {
     try {
-      await run();
+      return await run();
     } catch (error) {
       if (!(error instanceof PeerLostError)) throw error;
       this.#throwIfDown();
@@ -122,7 +122,7 @@ export class FaultyNode {
   }
 
   /** Exchanges with the nodes that are there; if some are lost meanwhile, begins again with those that are left. */
-  async exchange(step: number, run: () => Promise<void>): Promise<void> {
+  async exchange<T>(step: number, run: () => Promise<T>): Promise<T> {
     const { rank, clock, membership, world, policy, memory } = this.#options;
     if (policy.kind === "none" || policy.kind === "stop") return this.#exchangeUnmet(run);
     this.#copy ??= new MemoryCopy(memory);
@@ -136,10 +136,10 @@ export class FaultyNode {
         participants.length === everyone.worldSize ? everyone : everyone.group(participants);
       const calls = world.callsOf(rank);
       try {
-        await run();
+        const result = await run();
         // What overlaps with computing does not break off, so the node may have crashed while it waited for that.
         this.#throwIfDown(begin);
-        return;
+        return result;
       } catch (error) {
         if (!(error instanceof PeerLostError)) throw error;
         this.#copy.putBack();

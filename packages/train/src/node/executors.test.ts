@@ -3,6 +3,7 @@
 
 import { createRandom } from "@atoll/core";
 import { adamW, chain, clipByGlobalNorm, layoutOf, type Optimizer, pack, sgd } from "@atoll/tensor";
+import { allocateBeside } from "@atoll/tensor/vectors";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Dataset, digits, windowsDataset } from "../data/index.ts";
 import type { Executor, ExecutorFactory, ExecutorOptions } from "../executor.ts";
@@ -130,6 +131,43 @@ describe("worker threads and the executor in this thread agree", () => {
     expectNear(native, reference, 1e-5);
     expect(native.flops).toBe(reference.flops);
   });
+});
+
+test("operations beforehand, and gradients of another vector, come to the same as by hand", async () => {
+  const setting = {
+    model: perceptron({ rate: 0 }),
+    data: clouds(200),
+    optimizer: sgd({ learningRate: 0.1, momentum: 0.9 }),
+  };
+  const options = optionsOf(setting);
+  const outcomes = [];
+  for (const createExecutor of [workerThreads(workers), inProcessExecutor()]) {
+    await using executor = await createExecutor(options);
+    const [together, byHand] = [newReplica(executor, options), newReplica(executor, options)];
+    const plain = Float32Array.from(together.gradients, (_, i) => Math.sin(i));
+    const shared = allocateBeside(together.parameters, plain.length);
+    const numbers = { decay: 1, factor: 0.5 };
+    const halved = {
+      operation: "decayAndAdd",
+      vectors: { a: together.parameters, b: shared },
+      numbers,
+    } as const;
+    shared.set(plain);
+    await executor.update(together, 0, { beforehand: [halved], gradients: shared });
+    await executor.update(together, 1, { gradients: plain });
+    const batch = { source: 0, indices: new Uint32Array(8), keys: new Uint32Array(2) };
+    await executor.localSteps(together, batch, 2, { beforehand: [halved] });
+    for (const step of [0, 1, 2]) {
+      if (step !== 1) for (let i = 0; i < plain.length; i++) byHand.parameters[i]! += 0.5 * plain[i]!;
+      byHand.gradients.set(plain);
+      if (step < 2) await executor.update(byHand, step);
+      else await executor.localSteps(byHand, batch, step);
+    }
+    expect(together.parameters).toEqual(byHand.parameters);
+    expect(together.slots).toEqual(byHand.slots);
+    outcomes.push(together.parameters.slice());
+  }
+  expect(distance(outcomes[0]!, outcomes[1]!)).toBeLessThan(1e-5);
 });
 
 describe("the ways to apply an optimizer agree", () => {

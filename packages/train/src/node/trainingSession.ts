@@ -75,10 +75,18 @@ export type Task =
       readonly batch: StepBatch;
       readonly afterwards: readonly RemoteTask[];
     }
-  | { readonly kind: "update"; readonly block: VectorAddress; readonly steps: UpdateSteps }
+  | {
+      readonly kind: "update";
+      readonly block: VectorAddress;
+      readonly beforehand: readonly RemoteTask[];
+      /** What to apply, where it is not the replica's own gradients. */
+      readonly gradients?: VectorAddress | undefined;
+      readonly steps: UpdateSteps;
+    }
   | {
       readonly kind: "localSteps";
       readonly block: VectorAddress;
+      readonly beforehand: readonly RemoteTask[];
       readonly batch: StepBatch;
       readonly steps: UpdateSteps;
     }
@@ -117,9 +125,11 @@ export class TrainingSession {
         return Float64Array.of(loss);
       }
       case "update":
-        await this.#update(task.block, task.steps, 0);
+        for (const next of task.beforehand) this.#do(next);
+        await this.#update(task, 0, task.gradients);
         return new Float64Array(0);
       case "localSteps":
+        for (const next of task.beforehand) this.#do(next);
         return this.#setup.update.kind === "loop"
           ? this.#loopedSteps(this.#setup.update.loop, task)
           : this.#separateSteps(task);
@@ -138,8 +148,12 @@ export class TrainingSession {
   }
 
   #vectors(addresses: Readonly<Record<string, VectorAddress>>): OperationVectors {
-    const views = Object.entries(addresses).map(([name, address]) => [name, viewAt(this.#memories, address)]);
+    const views = Object.entries(addresses).map(([name, address]) => [name, this.#vectorAt(address)]);
     return Object.fromEntries(views) as OperationVectors;
+  }
+
+  #vectorAt(address: VectorAddress): Float32Array {
+    return viewAt(this.#memories, address) as Float32Array;
   }
 
   #replica(address: VectorAddress): Replica {
@@ -152,12 +166,13 @@ export class TrainingSession {
     return replica;
   }
 
-  async #separateSteps({ block, batch, steps }: LocalSteps): Promise<TaskResult> {
-    const replica = this.#replica(block);
+  async #separateSteps(task: LocalSteps): Promise<TaskResult> {
+    const { batch } = task;
+    const replica = this.#replica(task.block);
     const losses = new Float64Array(batch.keys.length / 2);
     for (let step = 0; step < losses.length; step++) {
       losses[step] = await this.#gradient(replica, batch, step);
-      await this.#update(block, steps, step);
+      await this.#update(task, step);
     }
     return losses;
   }
@@ -190,12 +205,17 @@ export class TrainingSession {
     return total / count;
   }
 
-  async #update(block: VectorAddress, steps: UpdateSteps, step: number): Promise<void> {
+  async #update(
+    { block, steps }: Pick<LocalSteps, "block" | "steps">,
+    step: number,
+    address?: VectorAddress,
+  ): Promise<void> {
     const { update } = this.#setup;
     const replica = this.#replica(block);
+    const gradients = address === undefined ? replica.gradients : this.#vectorAt(address);
     if (update.kind !== "fused")
-      return this.#updateByProgram(update.program, replica, steps as ScalarTable, step);
-    const { parameters, gradients, slots } = replica;
+      return this.#updateByProgram(update.program, { ...replica, gradients }, steps as ScalarTable, step);
+    const { parameters, slots } = replica;
     applyUpdate(this.#kernelsOf(block.memory), (steps as readonly FusedUpdate[])[step]!, {
       parameters,
       gradients,

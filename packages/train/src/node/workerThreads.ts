@@ -17,7 +17,14 @@ import {
 import { memoryOf } from "@atoll/tensor/vectors";
 import { share } from "../data/dataset.ts";
 import { evaluationBatches } from "../evaluation.ts";
-import type { Evaluation, Executor, ExecutorFactory, ExecutorOptions, StepBatch } from "../executor.ts";
+import type {
+  Beforehand,
+  Evaluation,
+  Executor,
+  ExecutorFactory,
+  ExecutorOptions,
+  StepBatch,
+} from "../executor.ts";
 import { type LocalTask, runLocally } from "../localOperations.ts";
 import {
   evaluationFunction,
@@ -121,13 +128,47 @@ class WorkerExecutor implements Executor {
     return loss!;
   }
 
-  async update({ block }: Replica, count: number): Promise<void> {
-    await this.#run({ kind: "update", block: this.#addressOf(block), steps: this.#steps(count, 1) });
+  async update(
+    { block, gradients: own }: Replica,
+    count: number,
+    { beforehand = [], gradients = own }: Beforehand & { readonly gradients?: Float32Array } = {},
+  ): Promise<void> {
+    const together = await this.#remotely(beforehand);
+    const shared = gradients === own ? undefined : this.#addressIn(gradients);
+    // A vector that workers do not see they get as a copy.
+    if (gradients !== own && shared === undefined) own.set(gradients);
+    await this.#run({
+      kind: "update",
+      block: this.#addressOf(block),
+      beforehand: together,
+      gradients: shared,
+      steps: this.#steps(count, 1),
+    });
   }
 
-  localSteps({ block }: Replica, batch: StepBatch, count: number): Promise<Float64Array> {
+  async localSteps(
+    { block }: Replica,
+    batch: StepBatch,
+    count: number,
+    { beforehand = [] }: Beforehand = {},
+  ): Promise<Float64Array> {
+    const together = await this.#remotely(beforehand);
     const steps = this.#steps(count, batch.keys.length / 2);
-    return this.#run({ kind: "localSteps", block: this.#addressOf(block), batch, steps });
+    return this.#run({
+      kind: "localSteps",
+      block: this.#addressOf(block),
+      beforehand: together,
+      batch,
+      steps,
+    });
+  }
+
+  /** Operations for a worker to begin with; if it would not see all of their vectors, they are done now. */
+  async #remotely(tasks: readonly LocalTask[]): Promise<readonly RemoteTask[]> {
+    const remote = tasks.map((task) => this.#remote(task));
+    if (remote.every((task) => task !== undefined)) return remote;
+    for (const task of tasks) await this.run(task);
+    return [];
   }
 
   /** On a worker, unless a vector is a plain array, which a worker would not see. */

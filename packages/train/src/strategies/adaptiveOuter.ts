@@ -3,6 +3,7 @@
 // As there, no bias is corrected, and the second moment starts at τ².
 
 import type { OuterOptimizer } from "./outerOptimizer.ts";
+import { adagradUpdate, adamUpdate, yogiUpdate } from "./outerUpdates.ts";
 
 export interface AdaptiveOptions {
   /** η. Default 0.1. */
@@ -18,61 +19,37 @@ export interface AdaptiveDecayOptions extends AdaptiveOptions {
   readonly b2?: number;
 }
 
-type SecondMoment = (v: number, squared: number) => number;
+/** m ← β₁m + (1 − β₁)Δ; v ← one of the below; θ ← θ₀ − η m / (√v + τ). */
+const adaptive = (kind: keyof typeof updates, options: Required<AdaptiveOptions>): OuterOptimizer => ({
+  config: { kind, ...options },
+  slots: { mean: 0, square: options.tau ** 2 },
+  task: { operation: `${kind}Outer`, numbers: { ...options } },
+  update: (anchor, change, slots) => updates[kind]({ anchor, change, ...slots }, { ...options }),
+});
 
-/** m ← β₁m + (1 − β₁)Δ; v ← next(v, Δ²); θ ← θ₀ − η m / (√v + τ). */
-function adaptive(
-  kind: string,
-  { learningRate, b1, tau, ...rest }: Required<AdaptiveOptions> & { readonly b2?: number },
-  next: SecondMoment,
-): OuterOptimizer {
-  return {
-    config: { kind, learningRate, b1, ...rest, tau },
-    slots: { mean: 0, square: tau ** 2 },
-    update(parameters, outerGradient, slots) {
-      const m = slots.mean!;
-      const v = slots.square!;
-      for (let i = 0; i < parameters.length; i++) {
-        const delta = outerGradient[i]!;
-        const mean = b1 * m[i]! + (1 - b1) * delta;
-        const square = next(v[i]!, delta * delta);
-        m[i] = mean;
-        v[i] = square;
-        parameters[i]! -= (learningRate * mean) / (Math.sqrt(square) + tau);
-      }
-    },
-  };
-}
+const updates = { adam: adamUpdate, yogi: yogiUpdate, adagrad: adagradUpdate } as const;
 
 /** Adam: v ← β₂v + (1 − β₂)Δ². */
-export function adamOuter({
+export const adamOuter = ({
   learningRate = 0.1,
   b1 = 0.9,
   b2 = 0.99,
   tau = 1e-3,
-}: AdaptiveDecayOptions = {}): OuterOptimizer {
-  return adaptive("adam", { learningRate, b1, b2, tau }, (v, squared) => b2 * v + (1 - b2) * squared);
-}
+}: AdaptiveDecayOptions = {}): OuterOptimizer => adaptive("adam", decaying({ learningRate, b1, b2, tau }));
 
 /** Yogi: v ← v − (1 − β₂)Δ² sign(v − Δ²), which changes v by no more than Δ² even where v is far larger. */
-export function yogiOuter({
+export const yogiOuter = ({
   learningRate = 0.1,
   b1 = 0.9,
   b2 = 0.99,
   tau = 1e-3,
-}: AdaptiveDecayOptions = {}): OuterOptimizer {
-  return adaptive(
-    "yogi",
-    { learningRate, b1, b2, tau },
-    (v, squared) => v - (1 - b2) * squared * Math.sign(v - squared),
-  );
-}
+}: AdaptiveDecayOptions = {}): OuterOptimizer => adaptive("yogi", decaying({ learningRate, b1, b2, tau }));
 
 /** Adagrad: v ← v + Δ². */
-export function adagradOuter({
+export const adagradOuter = ({
   learningRate = 0.1,
   b1 = 0,
   tau = 1e-3,
-}: AdaptiveOptions = {}): OuterOptimizer {
-  return adaptive("adagrad", { learningRate, b1, tau }, (v, squared) => v + squared);
-}
+}: AdaptiveOptions = {}): OuterOptimizer => adaptive("adagrad", { learningRate, b1, tau });
+
+const decaying = (options: Required<AdaptiveDecayOptions>): Required<AdaptiveDecayOptions> => options;

@@ -4,10 +4,11 @@
 
 import { parseConfig } from "@atoll/core/config";
 import { adamW, type Optimizer } from "@atoll/tensor";
+import { copyVector } from "@atoll/tensor/vectors";
 import { z } from "zod";
 import { decay, positive, steps } from "./optionSchemas.ts";
 import { type NesterovOptions, nesterov, type OuterOptimizer } from "./outerOptimizer.ts";
-import { outerState, outerStep, stepsUntil } from "./outerStep.ts";
+import { applyOuter, outerState, outerStep, stepsUntil } from "./outerStep.ts";
 import type { ParameterStrategy, StrategyEntry, StrategyNode, StrategyState } from "./strategy.ts";
 import { reduced } from "./traffic.ts";
 import { GO_ON } from "./whenMissing.ts";
@@ -72,7 +73,7 @@ export function eagerDiLoCo({
 }
 
 async function eagerStep(
-  { communicator, parameters }: StrategyNode,
+  { communicator, parameters, local }: StrategyNode,
   { tensors, values }: StrategyState,
   outer: OuterOptimizer,
 ): Promise<void> {
@@ -85,11 +86,10 @@ async function eagerStep(
     parameters[i] = inFlight[i]! + (delta - own[i]!) / communicator.worldSize;
     own[i] = delta;
   }
-  inFlight.set(own);
+  copyVector(inFlight, own);
   // Only the number of the call is kept, so that a checkpoint can have it; the result will be in `inFlight`.
   values.handle = communicator.start.allReduce(inFlight, { op: "mean" }).id;
-  outer.update(anchor, parameters, tensors);
-  parameters.set(anchor);
+  applyOuter(local, { outer, parameters, tensors });
 }
 
 export const eagerDiLoCoEntry: StrategyEntry = {

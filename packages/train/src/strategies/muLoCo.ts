@@ -4,12 +4,13 @@
 import { ConfigError } from "@atoll/core";
 import { parseConfig } from "@atoll/core/config";
 import { muon, type Optimizer } from "@atoll/tensor";
+import { subtractVectors } from "@atoll/tensor/vectors";
 import { z } from "zod";
 import { twoBit } from "../compressors/twoBit.ts";
 import { allReduceWithFeedback } from "./errorFeedback.ts";
 import { decay, positive, steps } from "./optionSchemas.ts";
 import { type NesterovOptions, nesterov, type OuterOptimizer } from "./outerOptimizer.ts";
-import { outerState, stepsUntil } from "./outerStep.ts";
+import { applyOuter, outerState, stepsUntil } from "./outerStep.ts";
 import type { ParameterStrategy, StrategyEntry } from "./strategy.ts";
 import { codedReduced, reduced } from "./traffic.ts";
 import { GO_ON } from "./whenMissing.ts";
@@ -73,13 +74,11 @@ export function muLoCo({
       values: {},
     }),
     localSteps: (step) => stepsUntil(step, H),
-    async synchronise({ communicator, parameters }, { tensors }) {
-      const anchor = tensors.anchor!;
-      for (let i = 0; i < parameters.length; i++) parameters[i] = anchor[i]! - parameters[i]!;
+    async synchronise({ communicator, parameters, local }, { tensors }) {
+      subtractVectors(parameters, tensors.anchor!, parameters);
       if (quantise) await allReduceWithFeedback(communicator, parameters, tensors.residual!, codec);
       else await communicator.allReduce(parameters, { op: "mean" });
-      outer.update(anchor, parameters, tensors);
-      parameters.set(anchor);
+      applyOuter(local, { outer, parameters, tensors });
     },
   };
 }

@@ -4,11 +4,15 @@
 import type { ConfigTree } from "@atoll/core";
 import { parseConfig } from "@atoll/core/config";
 import { z } from "zod";
+import type { LocalTask, OuterUpdateName } from "../localOperations.ts";
+import { nesterovUpdate } from "./outerUpdates.ts";
 
 export interface OuterOptimizer {
   readonly config: ConfigTree;
   /** State vectors by name, each as long as the parameters, with the value that they are filled with at first. */
   readonly slots: Readonly<Record<string, number>>;
+  /** `update`, as an operation for the worker threads. An optimizer of one's own needs none. */
+  readonly task?: Pick<LocalTask, "numbers"> & { readonly operation: OuterUpdateName };
   /** Moves `parameters` (the round's start θ₀) along the outer gradient; changes `parameters` and the slots in place. */
   update(
     parameters: Float32Array,
@@ -42,14 +46,8 @@ export function nesterov(given: NesterovOptions = {}): OuterOptimizer {
   return {
     config: { kind: "nesterov", learningRate, momentum },
     slots: { momentum: 0 },
-    update(parameters, outerGradient, slots) {
-      const m = slots.momentum!;
-      for (let i = 0; i < parameters.length; i++) {
-        const delta = outerGradient[i]!;
-        const moved = momentum * m[i]! + delta;
-        m[i] = moved;
-        parameters[i]! -= learningRate * (delta + momentum * moved);
-      }
-    },
+    task: { operation: "nesterovOuter", numbers: { learningRate, momentum } },
+    update: (anchor, change, slots) =>
+      nesterovUpdate({ anchor, change, ...slots }, { learningRate, momentum }),
   };
 }

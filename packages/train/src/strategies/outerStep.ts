@@ -2,8 +2,9 @@
 // handed to an outer optimizer that every rank runs alike.
 
 import type { Optimizer } from "@atoll/tensor";
+import { copyVector } from "@atoll/tensor/vectors";
 import type { OuterOptimizer } from "./outerOptimizer.ts";
-import type { ParameterStrategy, StrategyNode, StrategyState } from "./strategy.ts";
+import type { LocalWork, ParameterStrategy, StrategyNode, StrategyState } from "./strategy.ts";
 import type { MissingPolicy } from "./whenMissing.ts";
 
 /** `anchor` (the round's start θ₀, [P]) and the outer optimizer's slots: what an outer step remembers. */
@@ -20,15 +21,38 @@ export function outerState(outer: OuterOptimizer, parameters: Float32Array): Str
  * One all-reduce of P floats.
  */
 export async function outerStep(
-  { communicator, parameters }: StrategyNode,
+  { communicator, parameters, local }: StrategyNode,
   tensors: StrategyState["tensors"],
   outer: OuterOptimizer,
 ): Promise<void> {
   const anchor = tensors.anchor!;
-  for (let i = 0; i < parameters.length; i++) parameters[i] = anchor[i]! - parameters[i]!;
+  const vectors = { out: parameters, a: anchor, b: parameters };
+  await local.until(local.run({ operation: "subtract", vectors, numbers: {} }));
   await communicator.allReduce(parameters, { op: "mean" });
-  outer.update(anchor, parameters, tensors);
-  parameters.set(anchor);
+  applyOuter(local, { outer, parameters, tensors });
+}
+
+/** The outer optimizer moves the anchor by Δ, which lies in the parameters, and these follow it. */
+export function applyOuter(
+  local: LocalWork,
+  {
+    outer,
+    parameters,
+    tensors,
+  }: {
+    readonly outer: OuterOptimizer;
+    readonly parameters: Float32Array;
+    readonly tensors: StrategyState["tensors"];
+  },
+): void {
+  const anchor = tensors.anchor!;
+  const slots = Object.fromEntries(Object.keys(outer.slots).map((slot) => [slot, tensors[slot]!]));
+  if (outer.task !== undefined) {
+    void local.later({ ...outer.task, vectors: { anchor, change: parameters, ...slots } });
+    return;
+  }
+  outer.update(anchor, parameters, slots);
+  copyVector(parameters, anchor);
 }
 
 /** Steps from `step` (steps done) to the next multiple of `every`, at least 1. */

@@ -5,7 +5,8 @@
 
 import { ConfigError } from "@atoll/core";
 import { parseConfig } from "@atoll/core/config";
-import { adamW, addVectors, decayAndAdd, divideVector, type Optimizer } from "@atoll/tensor";
+import { adamW, type Optimizer } from "@atoll/tensor";
+import { copyVector } from "@atoll/tensor/vectors";
 import { z } from "zod";
 import { messagePool } from "./messagePool.ts";
 import { steps } from "./optionSchemas.ts";
@@ -76,7 +77,7 @@ export function sgp({ optimizer = adamW(), ...given }: SgpOptions = {}): Paramet
     }),
     localSteps: () => 1,
     async synchronise(node, { tensors, values }) {
-      const { parameters: z, communicator, step } = node;
+      const { parameters: z, communicator, step, local } = node;
       if (communicator.worldSize === 1) return;
       const { start } = tensors;
       const weight = values.weight!;
@@ -85,7 +86,7 @@ export function sgp({ optimizer = adamW(), ...given }: SgpOptions = {}): Paramet
       const round = step - 1;
       for (const target of neighbours(node, round).out) {
         const message = pool.take(node);
-        message.set(z);
+        copyVector(message.subarray(0, z.length), z);
         message[z.length] = weight;
         communicator.start.send(message, target, 0, { given: true });
       }
@@ -96,13 +97,17 @@ export function sgp({ optimizer = adamW(), ...given }: SgpOptions = {}): Paramet
         const x = vector.subarray(0, z.length);
         total += vector[z.length]!;
         // Both sums are of so many parts, and z is the ratio of the two.
-        if (i < sources.length - 1) addVectors(z, z, x);
-        else decayAndAdd(z, x, { decay: 1 / total, factor: 1 / total });
-        pool.giveBack(node, vector);
+        const last = i === sources.length - 1;
+        const factor = last ? 1 / total : 1;
+        const numbers = { decay: factor, factor };
+        const added = local.later({ operation: "decayAndAdd", vectors: { a: z, b: x }, numbers });
+        void added.then(() => pool.giveBack(node, vector));
       }
-      if (sources.length === 0) divideVector(z, Math.fround(total));
+      if (sources.length === 0)
+        void local.later({ operation: "divide", vectors: { a: z }, numbers: { by: Math.fround(total) } });
       values.weight = Math.fround(total / (peers + 1));
-      start?.set(z);
+      if (start !== undefined)
+        void local.later({ operation: "copy", vectors: { to: start, from: z }, numbers: {} });
     },
   };
 }

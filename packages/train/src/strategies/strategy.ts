@@ -25,6 +25,11 @@ export interface LocalWork {
   gradients(): Promise<void>;
   /** Starts an operation; its vectors must not be touched until the promise has ended. */
   run(task: LocalTask): Promise<void>;
+  /**
+   * Leaves an operation to the worker that does the node's next step, or applies the optimizer: it is done right before.
+   * Whoever does not await the promise need not care: it is done before anybody else looks at the node.
+   */
+  later(task: LocalTask): Promise<void>;
   /** Waits for such operations. It takes no simulated time. */
   until<T>(work: Promise<T>): Promise<T>;
 }
@@ -84,8 +89,11 @@ export interface GradientStrategy extends StrategyBase {
    * `node.local.gradients()`. Nothing may be awaited in it but `node.local`.
    */
   prepare?(node: StrategyNode, state: StrategyState): Promise<void>;
-  /** Replaces `node.gradients` by what the optimizer shall apply. */
-  exchange(node: StrategyNode, state: StrategyState): Promise<void>;
+  /**
+   * Replaces `node.gradients` by what the optimizer shall apply, or returns it: a vector [P] that nodes may share, that is
+   * not changed before the node's next exchange.
+   */
+  exchange(node: StrategyNode, state: StrategyState): Promise<Float32Array | undefined> | Promise<void>;
 }
 
 /** Lets the local optimizer run and acts on parameters: FedAvg, DiLoCo and their relatives. */

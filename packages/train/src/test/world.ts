@@ -52,6 +52,7 @@ export async function onRanks(
         local: {
           gradients: () => Promise.resolve(),
           run: async (task: LocalTask) => runLocally(task),
+          later: async (task: LocalTask) => runLocally(task),
           until: <T>(work: Promise<T>) => work,
         },
       };
