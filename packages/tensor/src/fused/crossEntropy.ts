@@ -27,17 +27,23 @@ export const crossEntropyKernel: FusedKernel = {
   saved: ([logits]) => [logits!],
   forward(g, [logits, labels]) {
     const logProbabilities = g.node("LogSoftmax", [contiguous(g, logits!)], { axis: -1 });
-    const chosen = g.node("Mul", [logProbabilities, oneHotOf(g, labels!, logits!.shape.at(-1)!)]);
-    const sums = g.node("ReduceSum", [chosen, g.integers([-1])], { keepdims: 0 });
+    const chosen = g.node("GatherElements", [logProbabilities, columnOf(g, labels!)], { axis: -1 });
+    const sums = g.node("Squeeze", [chosen, g.integers([-1])]);
     return [
       scaleBy(viewContiguous(g, sums, labels!.shape, "float32"), -1),
       viewContiguous(g, logProbabilities, logits!.shape, "float32"),
     ];
   },
   gradient(g, [logits, labels], [, logProbabilities], cotangent) {
-    const classes = logits!.shape.at(-1)!;
     const probabilities = g.node("Exp", [contiguous(g, logProbabilities!)]);
-    const difference = g.node("Sub", [probabilities, oneHotOf(g, labels!, classes)]);
+    const minusOnes = g.node("Expand", [
+      g.constant("float32", [1], Float32Array.of(-1)),
+      g.integers([...labels!.shape, 1]),
+    ]);
+    const difference = g.node("ScatterElements", [probabilities, columnOf(g, labels!), minusOnes], {
+      axis: -1,
+      reduction: "add",
+    });
     if (cotangent.kind === "splat")
       return [scaleBy(viewContiguous(g, difference, logits!.shape, "float32"), cotangent.value), labels!];
     const column = g.node("Reshape", [
@@ -49,10 +55,6 @@ export const crossEntropyKernel: FusedKernel = {
   },
 };
 
-/** [...] -> float32 [..., classes] */
-const oneHotOf = (g: GraphBuilder, labels: View, classes: number): string =>
-  g.node("OneHot", [
-    contiguous(g, labels),
-    g.constant("int32", [1], Int32Array.of(classes)),
-    g.constant("float32", [2], Float32Array.of(0, 1)),
-  ]);
+/** [...] -> [..., 1]. The labels' places among the scores are read and written, without a one-hot row for each. */
+const columnOf = (g: GraphBuilder, labels: View): string =>
+  g.node("Reshape", [contiguous(g, labels), g.integers([...labels.shape, 1])]);
