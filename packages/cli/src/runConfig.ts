@@ -28,14 +28,21 @@ export interface ResolvedConfig {
   readonly own: Record<string, unknown>;
 }
 
+/** Options that are two ways to say one thing: one that is given goes before the other's default. */
+const ALTERNATIVES = [
+  ["maxSteps", "numEpochs"],
+  ["batchSize", "globalBatchSize"],
+] as const;
+
 /**
  * An experiment's defaults under what was given. Where no optimizer is named, one that the strategy brings goes before the
- * experiment's. Steps and epochs are two ways to say one thing: the given one holds.
+ * experiment's.
  */
 export function withDefaults({ defaults = {} }: Experiment, given: ConfigTree): ConfigTree {
-  const { maxSteps, numEpochs, ...others } = defaults;
-  const lengthGiven = given.maxSteps !== undefined || given.numEpochs !== undefined;
-  const base = lengthGiven ? others : defaults;
+  const said = ALTERNATIVES.filter((names) => names.some((name) => given[name] !== undefined)).flat();
+  const base = Object.fromEntries(
+    Object.entries(defaults).filter(([name]) => !said.some((other) => other === name)),
+  );
   const strategy = nameOf(mergeConfig(base, given).strategy);
   const optimizer = strategyEntries.find(({ name }) => name === strategy)?.optimizer;
   const brought = optimizer === undefined || nameOf(given.optimizer) !== undefined ? {} : { optimizer };
@@ -49,11 +56,30 @@ const nameOf = (choice: ConfigValue | undefined): ConfigValue | undefined =>
 /** @throws ConfigError that names the option. */
 export function resolveConfig(experiment: Experiment, given: ConfigTree): ResolvedConfig {
   refuseForeign(runOptions, given);
-  const options = parseConfig(schemaOf(experiment), given) as Record<string, unknown>;
+  const parsed = parseConfig(schemaOf(experiment), given) as Record<string, unknown>;
+  const options: Record<string, unknown> = { ...parsed, ...batchSizeOf(parsed as RunConfig, given) };
   const names = new Set(Object.keys(experiment.options.shape));
   const pick = (own: boolean): Record<string, unknown> =>
     Object.fromEntries(Object.entries(options).filter(([name]) => names.has(name) === own));
   return { options: options as ConfigTree, run: pick(false) as RunConfig, own: pick(true) };
+}
+
+/** Of a batch of all nodes, each one's part. */
+function batchSizeOf(
+  { globalBatchSize, nodes }: RunConfig,
+  { batchSize }: ConfigTree,
+): { readonly batchSize?: number } {
+  if (globalBatchSize === undefined) return {};
+  const own = globalBatchSize / nodes;
+  if (!Number.isInteger(own))
+    throw new ConfigError(
+      `Option "globalBatchSize": expected a multiple of the ${nodes} nodes, got ${globalBatchSize}.`,
+    );
+  if (batchSize !== undefined && batchSize !== own)
+    throw new ConfigError(
+      `Options "batchSize" (${JSON.stringify(batchSize)}) and "globalBatchSize" (${globalBatchSize}, so ${own} on each node): give one of them.`,
+    );
+  return { batchSize: own };
 }
 
 /** The options of LocalTrainer.fit that a config states. */
@@ -64,6 +90,7 @@ export function fitOptionsOf(run: RunConfig): FitOptions {
     maxSteps,
     numEpochs,
     minibatchSize,
+    globalBatchSize: ___,
     faults,
     workers: _,
     track: __,

@@ -214,6 +214,11 @@ export const runOptions = z.strictObject({
   maxSteps: z.int().min(1).optional().describe("steps of every node"),
   numEpochs: z.int().min(1).optional().describe("passes over the data instead of maxSteps"),
   batchSize: z.int().min(1).default(64).describe("examples of one step of one node"),
+  globalBatchSize: z
+    .int()
+    .min(1)
+    .optional()
+    .describe("examples of one step of all nodes together, instead of batchSize"),
   minibatchSize: z
     .int()
     .min(1)
