@@ -195,6 +195,16 @@ describe("options", () => {
       /"maxSteps" \(10\) and "numEpochs" \(2\): give one of them/,
     ],
     [
+      "a batch of all nodes and another one of each",
+      "train digits nodes=4 globalBatchSize=32 batchSize=16",
+      /"batchSize" \(16\) and "globalBatchSize" \(32, so 8 on each node\): give one of them/,
+    ],
+    [
+      "a batch that cannot be divided among the nodes",
+      "train digits nodes=3 globalBatchSize=32",
+      /"globalBatchSize": expected a multiple of the 3 nodes, got 32/,
+    ],
+    [
       "cosine without an end",
       "train mnist data=digits maxSteps=null numEpochs=1",
       /Option "maxSteps": expected a number, got null/,

@@ -34,6 +34,19 @@ test("epochs that are given replace the experiment's own number of steps", () =>
   expect(resolve("maxSteps=7").run.maxSteps).toBe(7);
 });
 
+test("a batch of all nodes is divided among them, and goes before an experiment's own batch size", () => {
+  const { run, options } = resolve("globalBatchSize=32 nodes=4", nanogpt);
+  expect(run.batchSize).toBe(8);
+  expect(fitOptionsOf(run)).toMatchObject({ batchSize: 8, nodes: 4 });
+  expect(fitOptionsOf(run)).not.toHaveProperty("globalBatchSize");
+  // As a resumed run says it: both, and they agree.
+  expect(resolveConfig(nanogpt, options).run.batchSize).toBe(8);
+  const scaled = { ...nanogpt, defaults: { globalBatchSize: 64 } };
+  expect(resolve("nodes=2", scaled).run.batchSize).toBe(32);
+  const { batchSize, globalBatchSize } = resolve("nodes=2 batchSize=5", scaled).run;
+  expect({ batchSize, globalBatchSize }).toEqual({ batchSize: 5, globalBatchSize: undefined });
+});
+
 test("a choice: its name, its options, or options of the usual one", () => {
   expect(resolve("strategy=fedavg strategy.H=20").run.strategy).toMatchObject({ kind: "fedavg", H: 20 });
   expect(resolve("strategy.H=20 strategy=fedavg").run.strategy).toMatchObject({ kind: "fedavg", H: 20 });
