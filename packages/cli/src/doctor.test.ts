@@ -4,10 +4,11 @@ import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Captured } from "@atoll/cluster";
+import { type Finding, findingOf } from "@atoll/cluster";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { usesOf } from "./commands/doctor.ts";
 import { thisMachine } from "./doctor/machine.ts";
-import { type Finding, findingOf, findPrograms, PROGRAMS } from "./doctor/programs.ts";
+import { findPrograms, PROGRAMS } from "./doctor/programs.ts";
 import { type CommandResult, runCommand } from "./test/command.ts";
 
 let directory: string;

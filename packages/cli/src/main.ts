@@ -42,6 +42,11 @@ const commands: readonly CommandEntry[] = [
     summary: "make one page of one or more runs, with figures and tables to save",
     load: async (): Promise<Command> => (await import("./commands/report.ts")).reportCommand,
   },
+  {
+    name: "sandbox",
+    summary: "a cluster of containers on this machine: setup, status, shell, logs, restart, stop",
+    load: async (): Promise<Command> => (await import("./commands/sandbox.ts")).sandboxCommand,
+  },
 ];
 
 /** Runs `atoll <argv>`; returns the exit code: 0 done, 1 failed, 2 wrong command line or config, 130 interrupted. */

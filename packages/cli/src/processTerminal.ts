@@ -29,6 +29,7 @@ export function processTerminal(): Terminal {
     get columns() {
       return process.stderr.columns ?? 80; // A window can be resized.
     },
+    inputIsTerminal: process.stdin.isTTY === true,
     environment: process.env,
     workingDirectory: process.cwd(),
     now: () => performance.timeOrigin + performance.now(),

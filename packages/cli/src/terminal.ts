@@ -9,6 +9,8 @@ export interface Terminal {
   /** Whether standard error is a terminal that can redraw a line. */
   readonly interactive: boolean;
   readonly columns: number;
+  /** Whether standard input is a terminal that someone types into. */
+  readonly inputIsTerminal: boolean;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly workingDirectory: string;
   /** Milliseconds since 1970. */

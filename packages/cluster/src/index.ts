@@ -2,9 +2,26 @@ export type { Container, ContainerHost } from "./containerHost.ts";
 export { type Captured, capture } from "./exec/capture.ts";
 export type { Exec, ExecOptions, ExecOutcome, Execution, LineSink, OutputStream } from "./exec/exec.ts";
 export { exec } from "./exec/exec.ts";
+export { type Finding, findingOf, type Program, remediesOf } from "./exec/probe.ts";
 export type { ExitReason } from "./exitReason.ts";
 export { describeExit, exitCodeOf } from "./exitReason.ts";
 export type { Job, JobEvent, JobSpec, Launcher, LogLine } from "./launcher.ts";
 export type { RankEnvironment } from "./rank/rankEnvironment.ts";
 export { MASTER_PORT, writeRankEnvironment } from "./rank/rankEnvironment.ts";
 export { readRankEnvironment } from "./rank/readRankEnvironment.ts";
+export { sandboxHost } from "./sandbox/containerHost.ts";
+export { type Engine, type EngineOptions, findEngine } from "./sandbox/engine.ts";
+export {
+  DOCKER,
+  ENGINE_PROGRAMS,
+  type EngineName,
+  type EngineProgram,
+  PODMAN,
+} from "./sandbox/enginePrograms.ts";
+export { getSandbox, listSandboxes, type Sandbox, type SandboxNode } from "./sandbox/inspect.ts";
+export { keysDirectory } from "./sandbox/keys.ts";
+export { type LogsOptions, readLogs } from "./sandbox/logs.ts";
+export { DEFAULT_NAME, rankOf } from "./sandbox/names.ts";
+export { restartSandbox } from "./sandbox/restart.ts";
+export { type SetupOptions, setUpSandbox } from "./sandbox/setup.ts";
+export { type Removed, type RemoveOptions, removeSandbox } from "./sandbox/stop.ts";

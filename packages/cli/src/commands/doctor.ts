@@ -1,18 +1,11 @@
 // atoll doctor: what this machine has, what is missing for which kind of run, and how to get it. It changes nothing, asks
 // no network, and what it finds is no failure: it ends with code 0.
 
-import { capture, exec } from "@atoll/cluster";
+import { capture, exec, type Finding, remediesOf } from "@atoll/cluster";
 import { ConfigError, formatBytes } from "@atoll/core";
 import { parseArguments } from "../arguments.ts";
 import { type Machine, thisMachine } from "../doctor/machine.ts";
-import {
-  type Finding,
-  findPrograms,
-  PROGRAMS,
-  type Probe,
-  PURPOSES,
-  type Purpose,
-} from "../doctor/programs.ts";
+import { findPrograms, PROGRAMS, type Probe, PURPOSES, type Purpose } from "../doctor/programs.ts";
 import { type Row, table } from "../help.ts";
 import type { Command } from "../terminal.ts";
 import { VERSION } from "../version.ts";
@@ -71,19 +64,10 @@ export function usesOf({ onnxRuntime }: Machine, programs: readonly Finding[]): 
       summary: PURPOSES[purpose],
       ready: ready.length > 0,
       with: ready.map(({ program }) => program),
-      // Who has one that does not answer wants that one repaired, not another one.
       remedies: ready.length > 0 ? [] : remediesOf(serving),
     };
   });
   return [simulated, ...others];
-}
-
-function remediesOf(findings: readonly Finding[]): readonly string[] {
-  const problems = findings.filter((finding) => finding.status !== "ready");
-  const broken = problems.filter(({ status }) => status === "broken");
-  return (broken.length > 0 ? broken : problems.slice(0, 1)).map(
-    ({ program, problem, remedy }) => `${program} (${problem}): ${remedy}`,
-  );
 }
 
 function textOf(machine: Machine, programs: readonly Finding[], uses: readonly Use[]): string {

@@ -1,17 +1,19 @@
 // The programs of other people that Atoll can work with: how each is asked for its version, what it serves, and how to
 // get it. Nothing here uses the network: clients are asked about themselves, and a container engine over its socket.
 
-import type { Captured, ExecOptions } from "@atoll/cluster";
+import {
+  type Captured,
+  DOCKER,
+  type ExecOptions,
+  type Finding,
+  findingOf,
+  PODMAN,
+  type Program,
+} from "@atoll/cluster";
 
-export interface Program {
-  readonly name: string;
-  /** Asks for the version without doing anything. */
-  readonly argv: readonly string[];
+export interface DoctorProgram extends Program {
   /** What it serves: a row of the second table. */
   readonly purpose: Purpose;
-  readonly howToGet: string;
-  /** What to do when it is installed and does not answer. */
-  readonly howToRepair: string;
 }
 
 /** Any one of a purpose's programs is enough. */
@@ -26,24 +28,9 @@ export const PURPOSES: Readonly<Record<Purpose, string>> = {
   gpu: "real runs on NVIDIA GPUs; simulated runs compute on the cores",
 };
 
-export const PROGRAMS: readonly Program[] = [
-  {
-    name: "docker",
-    argv: ["version", "--format", "{{.Server.Version}}"],
-    purpose: "containers",
-    howToGet:
-      "on Debian and Ubuntu: apt-get install docker.io; on macOS: Docker Desktop from docker.com; or podman instead",
-    howToRepair:
-      "start the engine (systemctl start docker, or dockerd as root), and add yourself to the group docker",
-  },
-  {
-    name: "podman",
-    argv: ["version", "--format", "{{.Client.Version}}"],
-    purpose: "containers",
-    howToGet:
-      "on Debian and Ubuntu: apt-get install podman; on macOS: brew install podman; or docker instead",
-    howToRepair: "run podman info, which says what it lacks; on macOS: podman machine start",
-  },
+export const PROGRAMS: readonly DoctorProgram[] = [
+  { ...DOCKER, purpose: "containers" },
+  { ...PODMAN, purpose: "containers" },
   {
     name: "ssh",
     argv: ["-V"],
@@ -82,16 +69,6 @@ export const PROGRAMS: readonly Program[] = [
   },
 ];
 
-/** What a program answered. `version`: its first line. `problem`: why it does not serve, as a phrase. */
-export type Finding =
-  | { readonly program: string; readonly status: "ready"; readonly version: string }
-  | {
-      readonly program: string;
-      readonly status: "missing" | "broken";
-      readonly problem: string;
-      readonly remedy: string;
-    };
-
 /** Long enough for a client that is a Python program on a cold disk. */
 const PROBE_TIMEOUT_MS = 10_000;
 
@@ -115,47 +92,3 @@ export const findPrograms = (
       ),
     ),
   );
-
-export function findingOf(
-  { name, howToGet, howToRepair }: Program,
-  { outcome, stdout, stderr }: Captured,
-): Finding {
-  // OpenSSH tells its version on standard error.
-  const output = stdout.trim() || stderr.trim();
-  const broken = (problem: string): Finding => ({
-    program: name,
-    status: "broken",
-    problem,
-    remedy: howToRepair,
-  });
-  switch (outcome.kind) {
-    case "missing":
-      return { program: name, status: "missing", problem: "not installed", remedy: howToGet };
-    case "exited":
-      if (outcome.code === 0 && output !== "")
-        return { program: name, status: "ready", version: firstLine(output) };
-      return broken(`ended with code ${outcome.code}: ${lastLine(output) || "it says nothing"}`);
-    case "killed":
-      return broken(`was ended by ${outcome.signal}`);
-    case "timedOut":
-      return broken(`gave no answer within ${outcome.afterMs / 1000} s`);
-    case "failed":
-      return broken(`cannot be started: ${outcome.message}`);
-    case "cancelled":
-    case "lost":
-      return broken("was not asked to the end");
-    default:
-      return outcome satisfies never;
-  }
-}
-
-const linesOf = (text: string): readonly string[] =>
-  text
-    .split("\n")
-    .map((line) => line.trim())
-    .filter((line) => line !== "");
-
-const firstLine = (text: string): string => linesOf(text)[0] ?? "";
-
-/** Programs that fail say why at the end. */
-const lastLine = (text: string): string => linesOf(text).at(-1) ?? "";

@@ -40,6 +40,7 @@ export async function runCommand(
     },
     interactive,
     columns,
+    inputIsTerminal: false,
     environment: environment ?? { ATOLL_DATA: "data" },
     workingDirectory,
     now: () => performance.timeOrigin + performance.now(),

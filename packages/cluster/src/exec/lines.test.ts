@@ -1,8 +1,9 @@
 // Lines out of bytes that come in any pieces.
 
+import { Readable } from "node:stream";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { lineSplitter } from "./lines.ts";
+import { lineSplitter, readLines } from "./lines.ts";
 
 /** `bytes` cut at these places. */
 function pieces(bytes: Buffer, cuts: readonly number[]): readonly Buffer[] {
@@ -50,4 +51,13 @@ test("a line without an end is handed on in pieces, never within a character", (
       },
     ),
   );
+});
+
+test("a stream that has ended is not waited for: nothing keeps the process alive", async () => {
+  const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
+  const reader = readLines(Readable.from([Buffer.from("a\n")]), () => {});
+  await reader.done;
+  const before = timers();
+  reader.endWhenSilent(1_000);
+  expect(timers()).toBe(before);
 });

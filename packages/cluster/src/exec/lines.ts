@@ -20,6 +20,7 @@ export function readLines(
 ): LineReader {
   const splitter = lineSplitter();
   let waiting = true;
+  let ended = false;
   let chunks = 0;
   let timer: NodeJS.Timeout | undefined;
   const hand = async (lines: readonly string[]): Promise<void> => {
@@ -38,6 +39,7 @@ export function readLines(
       if (!waiting) throw error;
       // Cut off, by `endWhenSilent` or from the other end: what has come, has come.
     } finally {
+      ended = true;
       clearInterval(timer);
     }
     await hand(splitter.end());
@@ -45,6 +47,7 @@ export function readLines(
   return {
     done: read(),
     endWhenSilent(silenceMs) {
+      if (ended) return;
       let seen = chunks;
       timer ??= setInterval(() => {
         if (waiting && chunks === seen) stream.destroy();

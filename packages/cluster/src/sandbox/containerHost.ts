@@ -1,0 +1,28 @@
+// A sandbox as the docker launcher sees it.
+
+import { ConfigError } from "@atoll/core";
+import type { ContainerHost } from "../containerHost.ts";
+import type { Engine } from "./engine.ts";
+import { getSandbox } from "./inspect.ts";
+
+export function sandboxHost(engine: Engine, name: string): ContainerHost {
+  return {
+    description: `sandbox "${name}"`,
+    async containers() {
+      const { nodes } = await getSandbox(engine, name);
+      const ended = nodes.find(({ state }) => state !== "running");
+      if (ended)
+        throw new ConfigError(
+          `${ended.container} is ${ended.state}, expected running: start it with npx atoll sandbox restart --name ${name}.`,
+        );
+      return nodes.map(({ container, address, gpus }) => ({
+        id: container,
+        hostName: container,
+        address,
+        gpus: gpus ? 1 : 0,
+      }));
+    },
+    execArgv: ({ id }) => [engine.name, "exec", "--interactive", id],
+    atoll: ["node", "/atoll/packages/cli/bin/atoll.mjs"],
+  };
+}
