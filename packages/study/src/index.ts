@@ -5,7 +5,7 @@ export {
   type Comparison,
   compareCells,
 } from "./compare/comparison.ts";
-export { type ComparisonTitle, renderComparison } from "./compare/comparisonPage.ts";
+export { type ComparisonReport, type ComparisonTitle, renderComparison } from "./compare/comparisonPage.ts";
 export { comparisonJson, comparisonText } from "./compare/comparisonTable.ts";
 export { type RunFacts, runFacts } from "./compare/runFacts.ts";
 export { planNotes } from "./plan/notes.ts";

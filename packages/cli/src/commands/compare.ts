@@ -1,11 +1,12 @@
 // atoll compare: runs a matrix of options, and says which wins where, and why.
 
-import { writeFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
+import { makeDirectories, writeFileAtomic } from "@atoll/checkpoint/node";
 import { ConfigError, InterruptedError } from "@atoll/core";
 import {
   type Cell,
   type Comparison,
+  type ComparisonReport,
   compareCells,
   comparisonJson,
   comparisonText,
@@ -32,6 +33,7 @@ const flags = {
   "target-loss": { type: "string" },
   "price-node-hour": { type: "string" },
   "price-gigabyte": { type: "string" },
+  figures: { type: "string" },
 } as const;
 
 interface CompareArguments {
@@ -43,6 +45,8 @@ interface CompareArguments {
   readonly repeats: number;
   readonly targetLoss: number | undefined;
   readonly prices: Comparison["prices"];
+  /** Where figures and tables go as files of their own. */
+  readonly figures: string | undefined;
 }
 
 export const compareCommand: Command = {
@@ -63,6 +67,7 @@ ${table([
     `dollars of a node for an hour of simulated time (default ${USUAL_PRICES.nodeHour})`,
   ],
   ["--price-gigabyte X", `dollars of 10⁹ bytes sent (default ${USUAL_PRICES.gigabyte})`],
+  ["--figures DIR", "also write each figure as SVG and each table as CSV to this directory"],
   ["--json", "print one JSON object with the comparison as the last line of standard output"],
   ["--name NAME", "the comparison's name; one that exists is gone on with"],
   ["--runs-dir DIR", "where its directory is made (default runs)"],
@@ -76,8 +81,9 @@ Examples:
 `,
   async run(argv, terminal) {
     const parsed = readArguments(argv, terminal);
-    const { experiment: named, given, repeats, json, prices, targetLoss } = parsed;
+    const { experiment: named, given, repeats, json, prices, targetLoss, figures } = parsed;
     refuseUnusable(given);
+    if (figures !== undefined) makeDirectories(figures); // what cannot be written is said before any work
     const { workingDirectory } = terminal;
     const experiment = await loadExperiment(named, workingDirectory);
     const runs = await planMatrix({ experiment, given, repeats, workingDirectory });
@@ -97,15 +103,28 @@ Examples:
     );
     const comparison = compareCells(cellsOf(runs, outcomes), { prices, targetLoss });
     const result = JSON.stringify({ directory: path, ...comparisonJson(comparison) });
-    writeFileSync(join(path, "comparison.json"), `${result}\n`);
-    const report = join(path, "report.html");
+    await writeFileAtomic(join(path, "comparison.json"), `${result}\n`);
     const title = { name: basename(path), experiment: named, command: ["npx", "atoll", "compare", ...argv] };
-    writeFileSync(report, renderComparison(comparison, title));
-    terminal.error(`\n${comparisonText(comparison)}\nRuns    ${path}\nReport  ${report}\n`);
+    const written = await writePages(renderComparison(comparison, title), path, figures);
+    terminal.error(`\n${comparisonText(comparison)}\nRuns    ${path}\n${written}`);
     if (json) terminal.output(`${result}\n`);
     return comparison.cells.some(({ failures }) => failures.length > 0) ? 1 : 0;
   },
 };
+
+/** Writes the page, and its figures and tables if they are asked for; returns where they are, in lines. */
+async function writePages(
+  { page, files }: ComparisonReport,
+  path: string,
+  figures: string | undefined,
+): Promise<string> {
+  const report = join(path, "report.html");
+  await writeFileAtomic(report, page);
+  if (figures === undefined) return `Report  ${report}\n`;
+  const saved = files();
+  for (const { name, content } of saved) await writeFileAtomic(join(figures, name), content);
+  return `Report  ${report}\nFigures ${figures} (${saved.length} files)\n`;
+}
 
 function readArguments(argv: readonly string[], { workingDirectory }: Terminal): CompareArguments {
   const { values, positionals } = parseArguments(argv, flags);
@@ -115,6 +134,7 @@ function readArguments(argv: readonly string[], { workingDirectory }: Terminal):
       `Expected an experiment first, got ${experiment === undefined ? "nothing" : `"${experiment}"`}. Example: npx atoll compare digits strategy=ddp,diloco nodes=4.`,
     );
   const text = (name: keyof typeof flags): string | undefined => values[name] as string | undefined;
+  const directory = values.figures === undefined ? undefined : resolve(workingDirectory, text("figures")!);
   return {
     experiment,
     given,
@@ -123,6 +143,7 @@ function readArguments(argv: readonly string[], { workingDirectory }: Terminal):
     runsDirectory: resolve(workingDirectory, text("runs-dir") ?? "runs"),
     repeats: numberOf("--repeat", text("repeat"), { least: 1, whole: true }) ?? 1,
     targetLoss: numberOf("--target-loss", text("target-loss"), { least: Number.NEGATIVE_INFINITY }),
+    figures: directory,
     prices: {
       nodeHour: numberOf("--price-node-hour", text("price-node-hour"), { least: 0 }) ?? USUAL_PRICES.nodeHour,
       gigabyte: numberOf("--price-gigabyte", text("price-gigabyte"), { least: 0 }) ?? USUAL_PRICES.gigabyte,

@@ -35,6 +35,7 @@ function run({ seed = 0, pace, losses, computeShare = 0.2 }: Invented): RunFacts
       totalBytes: steps * 1e9,
       nodes: 2,
     },
+    flopsPerStep: 2e9,
     curveOf: "evaluations",
     curve: losses.map((loss, i) => ({ step: i + 1, time: (i + 1) * pace, bytes: (i + 1) * 1e9, loss })),
     loss: losses.at(-1)!,
@@ -80,6 +81,31 @@ test("the winner of each place is the first at the target, with the reason", () 
       text: "strategy=diloco comes to loss 3.000 in 2 s, 10.0 times as fast as strategy=ddp (20 s); one run of each says nothing of chance. By then it has sent 2 GB, the other 2 GB; it is bound by latency (20.0 % of the time computing), the other bound by bandwidth (20.0 % of the time computing).",
     },
   ]);
+});
+
+test("where cells differ in their places only, the places are compared", () => {
+  const places = [
+    cell({ nodes: "1" }, [run({ pace: 10, losses: falling })]),
+    cell({ nodes: "8" }, [run({ pace: 1, losses: falling })]),
+  ];
+  const comparison = compareCells(places, { prices });
+  expect(verdictsOf(comparison)).toMatchObject([{ place: "everywhere", winner: "nodes=8" }]);
+  const { files } = renderComparison(comparison, { name: "k", experiment: "digits", command: null });
+  expect(files().map(({ name }) => name)).toEqual(["loss-everywhere.svg", "cells.csv"]);
+  const [figure] = files();
+  expect(figure!.content).toContain("nodes=1");
+  expect(figure!.content).toContain("nodes=8");
+});
+
+test("arithmetic is an axis where runs say how much of it a step is", () => {
+  const title = { name: "k", experiment: "digits", command: null };
+  const pageOf = (flopsPerStep: number | null): string =>
+    renderComparison(
+      compareCells([cell({}, [{ ...run({ pace: 1, losses: falling }), flopsPerStep }])], { prices }),
+      title,
+    ).page;
+  expect(pageOf(2e9)).toContain("floating-point operations of all (10⁹)");
+  expect(pageOf(null)).not.toContain("floating-point");
 });
 
 test("who does not come to the target in every run does not win; nobody wins where nobody does", () => {
@@ -133,7 +159,7 @@ test("the page is well-formed, its curves lie inside their plots; empty and crow
     [cell({}, [run({ pace: 0, losses: [1] })])],
   ]) {
     const comparison = compareCells(cells, { prices });
-    const page = renderComparison(comparison, {
+    const { page, files } = renderComparison(comparison, {
       name: "a & b",
       experiment: "digits",
       command: ["npx", "a b"],
@@ -147,5 +173,7 @@ test("the page is well-formed, its curves lie inside their plots; empty and crow
         expect(y).toBeLessThanOrEqual(box[3] + 0.1);
       }
     expect(page).not.toMatch(/NaN|undefined/);
+    for (const { name, content } of files())
+      if (name.endsWith(".svg")) expect(malformation(content.replace(/^<\?xml[^>]*>\n/, ""))).toBeNull();
   }
 });

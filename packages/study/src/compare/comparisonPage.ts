@@ -2,16 +2,17 @@
 // losses against what they cost, and all cells as a table.
 
 import { formatCount } from "../format.ts";
+import { filesOf, type NamedFile } from "../report/attachment.ts";
 import { commandText } from "../report/configSection.ts";
 import { contenderKind, DISTINCT_CONTENDERS } from "../report/figure/contenders.ts";
 import { figure } from "../report/figure/figure.ts";
-import { type Content, html, type Markup } from "../report/html.ts";
+import { attachmentsOf, type Content, html, type Markup } from "../report/html.ts";
 import { page } from "../report/page.ts";
 import { emptyState, facts, table } from "../report/table.ts";
 import type { CellResult, Comparison } from "./comparison.ts";
 import { comparisonNotes, tableHead, tableRow } from "./comparisonTable.ts";
 import { curvePanels, lossAxis } from "./curvePanels.ts";
-import { contenderOf, placesOf, verdictsOf } from "./verdicts.ts";
+import { placesOf, verdictsOf } from "./verdicts.ts";
 
 /** More figures than these make a page that nobody scrolls through. */
 const MOST_PLACES = 16;
@@ -23,8 +24,15 @@ export interface ComparisonTitle {
   readonly command: readonly string[] | null;
 }
 
-/** Makes the page as a complete HTML document (UTF-8). Pure: the same comparison gives the same page. */
-export function renderComparison(comparison: Comparison, title: ComparisonTitle): string {
+export interface ComparisonReport {
+  /** A complete HTML document (UTF-8). */
+  readonly page: string;
+  /** Each figure as an SVG document, each table as CSV. */
+  readonly files: () => readonly NamedFile[];
+}
+
+/** Makes the page. Pure: the same comparison gives the same one. */
+export function renderComparison(comparison: Comparison, title: ComparisonTitle): ComparisonReport {
   const sections = [
     header(comparison, title),
     verdictSection(comparison),
@@ -32,7 +40,10 @@ export function renderComparison(comparison: Comparison, title: ComparisonTitle)
     cellSection(comparison),
     commandSection(title),
   ];
-  return page(title.name, sections, "the events of the compared runs");
+  return {
+    page: page(title.name, sections, "the events of the compared runs"),
+    files: () => filesOf(attachmentsOf(sections)),
+  };
 }
 
 function header({ cells, target, prices }: Comparison, { name, experiment }: ComparisonTitle): Markup {
@@ -66,11 +77,13 @@ function lossSection({ cells, prices }: Comparison): Markup {
   if (cells.every(({ runs }) => runs.length === 0))
     return html`<section id="loss">${heading}${emptyState("No run came to its end, so there is no loss to show.")}</section>`;
   const places = placesOf(cells);
-  const contenders = [...new Set(cells.map(contenderOf))];
+  const contenders = [
+    ...new Set(places.flatMap(({ cells: inside }) => inside.map(({ contender }) => contender))),
+  ];
   const yAxis = lossAxis(cells);
   const figures = places.slice(0, MOST_PLACES).map(({ label, cells: inside }) => {
     // A contender has the same look in every place.
-    const slots = contenders.map((contender) => inside.find((cell) => contenderOf(cell) === contender));
+    const slots = contenders.map((contender) => inside.find((cell) => cell.contender === contender));
     const drawn = slots.map((cell) => cell ?? NOTHING);
     const entries = contenders.flatMap((contender, i) =>
       slots[i] === undefined

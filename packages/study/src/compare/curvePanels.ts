@@ -1,4 +1,5 @@
-// The losses of the contenders in one place, against the four things that they cost: steps, simulated time, bytes, dollars.
+// The losses of the contenders in one place, against what they cost: steps, arithmetic, simulated time,
+// bytes, dollars.
 
 import { formatBytes, formatSeconds } from "@atoll/core";
 import { extent } from "d3-array";
@@ -7,6 +8,7 @@ import { dollarsOf, formatDollars, type Prices } from "../prices.ts";
 import {
   type Axis,
   byteUnit,
+  flopUnit,
   linearAxis,
   logAxis,
   noUnit,
@@ -24,11 +26,20 @@ import type { CurvePoint, RunFacts } from "./runFacts.ts";
 interface Abscissa {
   readonly name: string;
   readonly unit: (maximum: number) => Unit;
+  /** NaN where a run does not know. */
   readonly of: (point: CurvePoint, run: RunFacts) => number;
 }
 
+/** Left out where no run says how many they are. */
+const OPERATIONS = "floating-point operations of all";
+
 const abscissas = (prices: Prices): readonly Abscissa[] => [
   { name: "steps", unit: () => noUnit, of: ({ step }) => step },
+  {
+    name: OPERATIONS,
+    unit: flopUnit,
+    of: ({ step }, { flopsPerStep }) => step * (flopsPerStep ?? Number.NaN),
+  },
   { name: "simulated time", unit: timeUnit, of: ({ time }) => time },
   { name: "bytes sent by all", unit: byteUnit, of: ({ bytes }) => bytes },
   {
@@ -58,9 +69,13 @@ export function lossAxis(cells: readonly CellResult[]): Axis {
   return low > 0 && high / low > WIDE ? logAxis(options) : linearAxis(options);
 }
 
-/** Four panels; a line a run, the contenders in the order of the cells. */
-export const curvePanels = (cells: readonly CellResult[], yAxis: Axis, prices: Prices): readonly Markup[] =>
-  abscissas(prices).map((abscissa) => panelOf(cells, yAxis, abscissa));
+/** A panel for each cost; a line a run, the contenders in the order of the cells. */
+export function curvePanels(cells: readonly CellResult[], yAxis: Axis, prices: Prices): readonly Markup[] {
+  const counted = cells.some(({ runs }) => runs.some(({ flopsPerStep }) => flopsPerStep !== null));
+  return abscissas(prices)
+    .filter(({ name }) => counted || name !== OPERATIONS)
+    .map((abscissa) => panelOf(cells, yAxis, abscissa));
+}
 
 function panelOf(cells: readonly CellResult[], yAxis: Axis, abscissa: Abscissa): Markup {
   const curves = cells.flatMap(({ runs }, contender) =>

@@ -1,7 +1,7 @@
 // What a comparison needs to know of a run: how its loss fell, and what it cost. The record itself may be as long as the run.
 
 import type { RunRecord } from "../record.ts";
-import { finalEvaluation, interpretRun } from "../run.ts";
+import { finalEvaluation, interpretRun, treeOf } from "../run.ts";
 import { type RunCosts, runCosts } from "../runCosts.ts";
 
 /** A loss, and what it had cost by then. */
@@ -18,6 +18,8 @@ export interface RunFacts {
   readonly seed: number;
   readonly steps: number;
   readonly costs: RunCosts;
+  /** Floating-point operations of a step of all nodes together; null where the run does not say. */
+  readonly flopsPerStep: number | null;
   /** What the losses are of: evaluations of the average of all nodes' models or, without any, the training batches. */
   readonly curveOf: "evaluations" | "training";
   readonly curve: readonly CurvePoint[];
@@ -32,6 +34,7 @@ export function runFacts(record: RunRecord): RunFacts {
   const run = interpretRun(record);
   const nodes = run.started?.nodes ?? 1;
   const last = finalEvaluation(run);
+  const { flopsPerStep } = treeOf(run.settings.compute);
   const { step, loss, time, bytesSent } = run.steps;
   const evaluated = run.evaluations.map((evaluation) => ({
     step: evaluation.step,
@@ -50,6 +53,7 @@ export function runFacts(record: RunRecord): RunFacts {
     seed: run.started?.seed ?? 0,
     steps: run.stepsDone,
     costs: runCosts(record),
+    flopsPerStep: typeof flopsPerStep === "number" ? flopsPerStep * nodes : null,
     curveOf: evaluated.length > 0 ? "evaluations" : "training",
     curve: evaluated.length > 0 ? evaluated : trained(),
     loss: last?.loss.global ?? loss.at(-1) ?? Number.NaN,

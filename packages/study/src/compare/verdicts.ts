@@ -1,18 +1,18 @@
-// Which contender wins where, and why: cells with the same nodes, network and machines are one place, what else differs
-// makes the contenders.
+// Which contender wins where, and why.
 
 import { formatBytes, formatSeconds } from "@atoll/core";
 import { formatLoss, formatPercent } from "../format.ts";
 import type { Bound, CellResult, Comparison } from "./comparison.ts";
 import { isApart } from "./interval.ts";
+import { type Role, rolesOf } from "./roles.ts";
 
-/** Options that say where a run takes place; all others say what is done there. */
-const PLACES = /^(network|nodes|compute|faults|partition)(\.|$)/;
+/** A cell in its role. */
+export type Entrant = CellResult & Role;
 
 export interface Place {
   /** "network.profile=wan nodes=4"; "everywhere" where the cells do not differ in that. */
   readonly label: string;
-  readonly cells: readonly CellResult[];
+  readonly cells: readonly Entrant[];
 }
 
 export interface Verdict {
@@ -25,26 +25,14 @@ export interface Verdict {
   readonly text: string;
 }
 
-const textOf = (options: readonly (readonly [string, string])[], otherwise: string): string =>
-  options.map(([name, value]) => `${name}=${value}`).join(" ") || otherwise;
-
-/** "strategy=ddp". */
-export const contenderOf = ({ varied }: Pick<CellResult, "varied">): string =>
-  textOf(
-    Object.entries(varied).filter(([name]) => !PLACES.test(name)),
-    "the run",
-  );
-
-const placeOf = ({ varied }: CellResult): string =>
-  textOf(
-    Object.entries(varied).filter(([name]) => PLACES.test(name)),
-    "everywhere",
-  );
-
 /** The cells by place, in their order. */
 export function placesOf(cells: readonly CellResult[]): readonly Place[] {
-  const places = Map.groupBy(cells, placeOf);
-  return [...places].map(([label, inside]) => ({ label, cells: inside }));
+  const roles = rolesOf(cells);
+  const entrants = cells.map((cell, i): Entrant => ({ ...cell, ...roles[i]! }));
+  return [...Map.groupBy(entrants, ({ place }) => place)].map(([label, inside]) => ({
+    label,
+    cells: inside,
+  }));
 }
 
 export function verdictsOf(comparison: Comparison): readonly Verdict[] {
@@ -54,7 +42,7 @@ export function verdictsOf(comparison: Comparison): readonly Verdict[] {
 type Kind = "seconds" | "dollars";
 
 /** Those that came to the target in all their runs, the best first. */
-const ranked = (cells: readonly CellResult[], kind: Kind): readonly CellResult[] =>
+const ranked = (cells: readonly Entrant[], kind: Kind): readonly Entrant[] =>
   cells
     .filter(({ toTarget, runs }) => toTarget !== null && runs.length > 0 && toTarget.reached === runs.length)
     .toSorted((a, b) => a.toTarget![kind]!.mean - b.toTarget![kind]!.mean);
@@ -65,10 +53,10 @@ function verdictOf({ label, cells }: Place, { target }: Comparison): Verdict {
   const loss = target === null ? "" : `loss ${formatLoss(target.loss)}`;
   if (first === undefined)
     return { place: label, winner: null, cheapest: null, text: `No run comes to ${loss || "a loss"}.` };
-  const cheapest = contenderOf(ranked(cells, "dollars")[0]!);
+  const cheapest = ranked(cells, "dollars")[0]!.contender;
   const seconds = first.toTarget!.seconds!.mean;
-  const opening = `${contenderOf(first)} comes to ${loss} in ${formatSeconds(seconds)}`;
-  const others = cells.filter((cell) => !order.includes(cell)).map(contenderOf);
+  const opening = `${first.contender} comes to ${loss} in ${formatSeconds(seconds)}`;
+  const others = cells.filter((cell) => !order.includes(cell)).map(({ contender }) => contender);
   const missed =
     others.length === 0
       ? ""
@@ -76,23 +64,23 @@ function verdictOf({ label, cells }: Place, { target }: Comparison): Verdict {
   if (second === undefined)
     return {
       place: label,
-      winner: contenderOf(first),
+      winner: first.contender,
       cheapest,
       text: `${opening}; it is ${boundText(first)}.${missed}`,
     };
   return {
     place: label,
-    winner: contenderOf(first),
+    winner: first.contender,
     cheapest,
     text: `${opening}, ${against(first, second)}. ${reasonOf(first, second)}${missed}`,
   };
 }
 
 /** "5.2 times sooner than strategy=ddp (62 s)", and whether the repeats can tell. */
-function against(first: CellResult, second: CellResult): string {
+function against(first: Entrant, second: Entrant): string {
   const mine = first.toTarget!.seconds!;
   const other = second.toTarget!.seconds!;
-  const rival = `${contenderOf(second)} (${formatSeconds(other.mean)})`;
+  const rival = `${second.contender} (${formatSeconds(other.mean)})`;
   if (other.mean === mine.mean) return `as soon as ${rival}`;
   const apart = isApart(mine, other);
   const doubt =

@@ -40,6 +40,15 @@ const byteUnits: readonly Unit[] = [
   { factor: 1, symbol: "B" },
 ];
 
+const flopUnits: readonly Unit[] = [
+  { factor: 1e18, symbol: "10¹⁸" },
+  { factor: 1e15, symbol: "10¹⁵" },
+  { factor: 1e12, symbol: "10¹²" },
+  { factor: 1e9, symbol: "10⁹" },
+  { factor: 1e6, symbol: "10⁶" },
+  { factor: 1, symbol: "" },
+];
+
 const largestBelow = (units: readonly Unit[], value: number): Unit =>
   units.find(({ factor }) => value >= factor) ?? units.at(-1)!;
 
@@ -49,6 +58,9 @@ export const timeUnit = (maximum: number): Unit =>
 
 /** The unit for bytes up to `maximum`. */
 export const byteUnit = (maximum: number): Unit => largestBelow(byteUnits, maximum);
+
+/** The unit for floating-point operations up to `maximum`. */
+export const flopUnit = (maximum: number): Unit => largestBelow(flopUnits, maximum);
 
 export interface AxisOptions {
   /** Smallest and largest value. */
