@@ -48,15 +48,15 @@ function readOption(pair: string): { readonly name: string; readonly values: rea
     );
   const name = pair.slice(0, at);
   const text = pair.slice(at + 1);
-  const values = isTracking(name) ? [text] : splitValues(text);
+  const values = isList(name) ? [text] : splitValues(text);
   if (values.includes(""))
     throw new ConfigError(`Option "${name}": expected values with commas between them, got "${text}".`);
   refuseTwice(values, `Option "${name}": value`);
   return { name, values };
 }
 
-/** `track=tensorboard,wandb` is one list of trackers: no result depends on them, so there is nothing to compare. */
-const isTracking = (name: string): boolean => name === "track" || name.startsWith("track.");
+/** `track=tensorboard,wandb` and `record=…` are one list each: no result depends on them, so there is nothing to compare. */
+const isList = (name: string): boolean => /^(track|record)(\.|$)/.test(name);
 
 function refuseTwice(names: readonly string[], what: string): void {
   const twice = names.find((name, i) => names.indexOf(name) < i);

@@ -92,6 +92,7 @@ export function fitOptionsOf(run: RunConfig): FitOptions {
     minibatchSize,
     globalBatchSize: ___,
     faults,
+    record,
     workers: _,
     track: __,
     ...rest
@@ -104,6 +105,7 @@ export function fitOptionsOf(run: RunConfig): FitOptions {
     ...(maxSteps === undefined ? {} : { maxSteps }),
     ...(numEpochs === undefined ? {} : { numEpochs }),
     ...(faults === undefined ? {} : { faults: faultyRunOf(faults) }),
+    ...(record === undefined ? {} : { record }),
     ...(minibatchSize === undefined ? {} : { minibatchSize }),
   };
 }

@@ -9,6 +9,7 @@ import { z } from "zod";
 import { type ChoiceEntry, choice } from "./choice.ts";
 import { faultOptions } from "./faultOptions.ts";
 import { group } from "./group.ts";
+import { record } from "./recordOption.ts";
 import { track } from "./trackOption.ts";
 
 const range = z.union([z.number(), z.tuple([z.number(), z.number()])], {
@@ -247,6 +248,9 @@ export const runOptions = z.strictObject({
     .max(MAX_WORKERS)
     .optional()
     .describe("threads that compute; one a core by default; changes no result"),
+  record: record.describe(
+    "what is recorded beside losses: a list of correlation, gradientNorm, outerCosine, compressionError; record.interval=10 for every ten steps; changes no result",
+  ),
   track: track.describe(
     "where else metrics go, besides the run's directory: a list, such as track=tensorboard,wandb; changes no result",
   ),

@@ -41,6 +41,8 @@ export interface MailboxSnapshot {
   }[];
   /** Until when each rank's line is taken by the messages it has sent. */
   readonly busyUntil: readonly number[];
+  /** When the latest message of each pair, source and target, arrives; snapshots of older versions have none. */
+  readonly latest?: readonly (readonly [source: Rank, target: Rank, arrived: number])[];
 }
 
 export interface MailboxOptions {
@@ -59,6 +61,8 @@ export class Mailboxes {
   readonly #parcels: Parcel[][];
   readonly #receives: Receive[][];
   #busyUntil: Seconds[];
+  /** By target, then source: when the latest message arrives, be it received already or not. */
+  readonly #latest: Map<Rank, Seconds>[];
 
   constructor({ network, clock, disruptions }: MailboxOptions) {
     const { worldSize } = network.topology;
@@ -68,6 +72,7 @@ export class Mailboxes {
     this.#parcels = Array.from({ length: worldSize }, () => []);
     this.#receives = Array.from({ length: worldSize }, () => []);
     this.#busyUntil = Array.from({ length: worldSize }, () => seconds(0));
+    this.#latest = Array.from({ length: worldSize }, () => new Map());
   }
 
   /** True while a rank has started to receive something that nobody has sent yet. */
@@ -85,13 +90,10 @@ export class Mailboxes {
     const size = vector.length * ELEMENT;
     const { left, arrived } = this.#network.send(source, target, bytes(size), start);
     this.#busyUntil[source] = left;
-    const own = this.#parcels[target]!;
-    const last = own.findLast((parcel) => parcel.source === source);
-    const parcel: Parcel = {
-      ...letter,
-      arrived: seconds(Math.max(arrived, last?.arrived ?? 0)),
-    };
-    own.push(parcel);
+    const latest = this.#latest[target]!;
+    const parcel: Parcel = { ...letter, arrived: seconds(Math.max(arrived, latest.get(source) ?? 0)) };
+    latest.set(source, parcel.arrived);
+    this.#parcels[target]!.push(parcel);
     const receive = this.#receives[target]!.find((waiting) => fits(parcel, waiting));
     if (receive !== undefined) this.#match(target, receive);
     return parcel;
@@ -169,6 +171,7 @@ export class Mailboxes {
   drop(rank: Rank): void {
     this.#parcels[rank]!.length = 0;
     this.#receives[rank]!.length = 0;
+    this.#latest[rank]!.clear();
   }
 
   snapshot(): ConfigValue {
@@ -176,11 +179,16 @@ export class Mailboxes {
       ...parcel,
       vector: textOfVector(vector),
     }));
-    return { parcels, busyUntil: [...this.#busyUntil] };
+    const latest = this.#latest.flatMap((sources, target) =>
+      [...sources].map(([source, arrived]) => [source, target, arrived]),
+    );
+    return { parcels, busyUntil: [...this.#busyUntil], latest };
   }
 
-  restore({ parcels, busyUntil }: MailboxSnapshot): void {
+  restore({ parcels, busyUntil, latest = [] }: MailboxSnapshot): void {
     for (const own of this.#parcels) own.length = 0;
+    for (const sources of this.#latest) sources.clear();
+    for (const [source, target, arrived] of latest) this.#latest[target]!.set(source, seconds(arrived));
     for (const { vector, sent, arrived, ...parcel } of parcels) {
       this.#parcels[parcel.target]!.push({
         ...parcel,

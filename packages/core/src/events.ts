@@ -89,6 +89,31 @@ export interface Evaluated {
   readonly accuracy: { readonly local: number; readonly global: number } | null;
 }
 
+/** What a run can be asked to record beside its losses (option `record`). */
+export const RECORDED_QUANTITIES = [
+  "correlation",
+  "gradientNorm",
+  "outerCosine",
+  "compressionError",
+] as const;
+export type RecordedQuantity = (typeof RECORDED_QUANTITIES)[number];
+
+/** One of these quantities after a step. @atoll/train defines them (record/options.ts). */
+export interface Recorded {
+  readonly type: "recorded";
+  readonly quantity: RecordedQuantity;
+  /** Steps done. */
+  readonly step: number;
+  /** When the slowest node had done the step. */
+  readonly time: number;
+  /** Nodes that it was taken of. */
+  readonly nodes: number;
+  /** Over the nodes; of a correlation and a cosine, over all pairs of nodes. */
+  readonly mean: number;
+  /** The lowest and the highest of the nodes; null for what belongs to pairs, which are not looked at one by one. */
+  readonly range: { readonly min: number; readonly max: number } | null;
+}
+
 /** Something that goes another way than it was asked for; said once. */
 export interface WarningGiven {
   readonly type: "warning";
@@ -136,6 +161,7 @@ export type RunEvent =
   | StepDone
   | CollectiveDone
   | Evaluated
+  | Recorded
   | FaultHappened
   | WarningGiven
   | CheckpointSaved

@@ -18,12 +18,15 @@ export type {
   EventSink,
   FaultHappened,
   NodeTime,
+  Recorded,
+  RecordedQuantity,
   RunEvent,
   RunFinished,
   RunStarted,
   StepDone,
   TopologyDrawn,
 } from "./events.ts";
+export { RECORDED_QUANTITIES } from "./events.ts";
 export type { Random, RandomKey, RandomState } from "./random.ts";
 export { createRandom, threefry2x32, threefryBlocks } from "./random.ts";
 export type { Bytes, BytesPerSecond, Rank, Seconds } from "./units.ts";

@@ -1,7 +1,7 @@
 // The shape of every event, to check lines that a program read from a file. The types in core's events.ts are the
 // truth; `satisfies` keeps this file in step with them.
 
-import type { ConfigTree, RunEvent } from "@atoll/core";
+import { type ConfigTree, RECORDED_QUANTITIES, type RunEvent } from "@atoll/core";
 import { z } from "zod";
 
 /** JSON has no NaN and no infinity, and writes both as null: a null quantity was a number that is not finite. */
@@ -67,6 +67,15 @@ const eventSchema = z.discriminatedUnion("type", [
     bytesSent: count,
     loss: localAndGlobal,
     accuracy: localAndGlobal.nullable(),
+  }),
+  z.object({
+    type: z.literal("recorded"),
+    quantity: z.enum(RECORDED_QUANTITIES),
+    step: count,
+    time: count,
+    nodes: count,
+    mean: quantity,
+    range: z.object({ min: quantity, max: quantity }).nullable(),
   }),
   z.object({ type: z.literal("warning"), message: z.string() }),
   z.object({

@@ -2,7 +2,7 @@
 // again, so the log holds them twice: this tells those that the fitted model went through from those that were in vain.
 // A log without roll-backs comes out as it is. What happened on the nodes meanwhile is the business of faults.ts.
 
-import type { Evaluated, FaultHappened, RunEvent, StepDone } from "@atoll/core";
+import type { Evaluated, FaultHappened, Recorded, RunEvent, StepDone } from "@atoll/core";
 
 /** Steps as columns of equal length, in the order in which they were done. */
 export interface StepColumns {
@@ -32,6 +32,8 @@ export interface History {
   /** Steps that were undone, one stretch for each roll-back that undid any. */
   readonly undone: readonly StepColumns[];
   readonly evaluations: readonly Evaluated[];
+  /** What the run was asked to record of steps that count. */
+  readonly records: readonly Recorded[];
   /** How many evaluations were of steps that were undone. */
   readonly undoneEvaluations: number;
   readonly turns: readonly Turn[];
@@ -43,6 +45,7 @@ interface Draft {
   readonly resumedAt: Set<StepDone>;
   readonly undone: StepDone[][];
   readonly evaluations: Evaluated[];
+  readonly records: Recorded[];
   readonly turns: Turn[];
   /** Set from a roll-back to the next step. */
   isBack: boolean;
@@ -55,6 +58,7 @@ export function readHistory(events: readonly RunEvent[]): History {
     resumedAt: new Set(),
     undone: [],
     evaluations: [],
+    records: [],
     turns: [],
     isBack: false,
   };
@@ -62,17 +66,19 @@ export function readHistory(events: readonly RunEvent[]): History {
   for (const event of events) {
     if (event.type === "step") addStep(draft, event);
     else if (event.type === "fault") addFault(draft, event);
+    else if (event.type === "recorded") draft.records.push(event);
     else if (event.type === "evaluation") {
       draft.evaluations.push(event);
       evaluated++;
     }
   }
-  const { steps, resumedAt, undone, evaluations, turns } = draft;
+  const { steps, resumedAt, undone, evaluations, records, turns } = draft;
   return {
     steps: columnsOf(steps),
     resumptions: steps.flatMap((step, i) => (i > 0 && resumedAt.has(step) ? [i] : [])),
     undone: undone.map(columnsOf),
     evaluations,
+    records,
     undoneEvaluations: evaluated - evaluations.length,
     turns,
   };
@@ -99,12 +105,13 @@ function addFault(draft: Draft, { kind, time, ranks, step }: FaultHappened): voi
 
 /** Takes out what came after a step. */
 function undo(draft: Draft, after: number): void {
-  const { steps, undone, evaluations } = draft;
+  const { steps, undone, evaluations, records } = draft;
   let kept = steps.length;
   while (kept > 0 && steps[kept - 1]!.step > after) kept--;
   const stretch = steps.splice(kept);
   if (stretch.length > 0) undone.push(stretch);
   while (evaluations.length > 0 && evaluations.at(-1)!.step > after) evaluations.pop();
+  while (records.length > 0 && records.at(-1)!.step > after) records.pop();
 }
 
 /**

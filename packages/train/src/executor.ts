@@ -34,6 +34,16 @@ export interface StepBatch {
   readonly indices: Uint32Array;
   /** Random keys, [steps × 2], for dropout. */
   readonly keys: Uint32Array;
+  /** Set where norms of gradients are wanted. */
+  readonly norms?: GradientNorms;
+}
+
+/** L2 norms of some of the steps' gradients, before anything is done to them. */
+export interface GradientNorms {
+  /** The steps, by their place in the batch, ascending. */
+  readonly of: readonly number[];
+  /** Where the executor writes them, [of.length]. */
+  readonly into: Float64Array;
 }
 
 export interface Evaluation {

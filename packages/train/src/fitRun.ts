@@ -1,4 +1,4 @@
-// One run from its first event to its last, whatever its nodes are: it is cut into segments at evaluations and checkpoints.
+// One run from its first event to its last, whatever its nodes are: it is cut into segments at evaluations, checkpoints and correlations.
 // At a cut every node has done the same number of steps and no step is under way, so evaluating, saving and resuming need
 // no locks and no copies, and each node goes on from where it is: cuts do not show in the numbers. An asynchronous
 // strategy's nodes are cut at one moment instead of one step: when the last has done its steps, the others end the step
@@ -70,20 +70,20 @@ export class FitRun {
 
   /** Runs segment after segment to the last step. */
   async train(signal: AbortSignal | undefined): Promise<void> {
-    const { valInterval, checkpointInterval } = this.#options;
+    const { checkpointInterval, record } = this.#options;
+    const valInterval = this.#validates ? this.#options.valInterval : 0;
+    const correlationInterval = record?.correlationInterval ?? 0;
+    const intervals = [valInterval, checkpointInterval, correlationInterval].filter((every) => every > 0);
     const nodes = this.#nodes;
     while (nodes.step < nodes.maxSteps) {
-      const horizon = Math.min(
-        nodes.maxSteps,
-        this.#validates ? nextMultiple(nodes.step, valInterval) : nodes.maxSteps,
-        checkpointInterval > 0 ? nextMultiple(nodes.step, checkpointInterval) : nodes.maxSteps,
-      );
       const before = nodes.step;
+      const horizon = Math.min(nodes.maxSteps, ...intervals.map((every) => nextMultiple(before, every)));
       await nodes.advance(horizon, signal);
       const { step } = nodes;
-      const isDue = (interval: number): boolean => step > before && step % interval === 0;
-      if (this.#validates && isDue(valInterval)) await this.#validate();
-      if (checkpointInterval > 0 && isDue(checkpointInterval)) {
+      const isDue = (interval: number): boolean => interval > 0 && step > before && step % interval === 0;
+      if (isDue(correlationInterval)) await nodes.recordCorrelation?.();
+      if (isDue(valInterval)) await this.#validate();
+      if (isDue(checkpointInterval)) {
         await nodes.keepCheckpoint();
         await this.#save();
       }
@@ -199,5 +199,6 @@ export function configOf(options: ResolvedFitOptions, nodes: RunNodes): ConfigTr
     strategy: options.strategy.config,
     optimizer: options.strategy.optimizer.config,
     ...nodes.config,
+    ...(options.record === undefined ? {} : { record: options.record.config }),
   };
 }

@@ -4,6 +4,7 @@
 
 import { invariant } from "@atoll/core";
 import { type Backend, compile, type HostTensor, lower, type Program, wasm } from "@atoll/tensor";
+import { squaredNorm } from "./compressors/encoding.ts";
 import { exampleShape, gather } from "./data/index.ts";
 import { evaluationBatches } from "./evaluation.ts";
 import type {
@@ -163,7 +164,8 @@ class InProcessExecutor implements Executor {
   }
 
   /** Forward and backward for one step of a batch; minibatches add up their gradients, and buffers go from one to the next. */
-  async #gradient(replica: Replica, { source, indices, keys }: StepBatch, step: number): Promise<number> {
+  async #gradient(replica: Replica, batch: StepBatch, step: number): Promise<number> {
+    const { source, indices, keys, norms } = batch;
     const { batchSize, minibatchSize, sources } = this.#options;
     const { parameters, gradients, buffers } = replica;
     const count = batchSize / minibatchSize;
@@ -172,13 +174,15 @@ class InProcessExecutor implements Executor {
     for (let part = 0; part < count; part++) {
       const start = step * batchSize + part * minibatchSize;
       const key = Uint32Array.of(keys[2 * step]!, keys[2 * step + 1]! + part);
-      const batch = this.#batch(sources[source]!, indices.subarray(start, start + minibatchSize), key);
-      const result = await this.#programs.gradient.run({ ...weights(parameters, buffers), ...batch });
+      const examples = this.#batch(sources[source]!, indices.subarray(start, start + minibatchSize), key);
+      const result = await this.#programs.gradient.run({ ...weights(parameters, buffers), ...examples });
       if (result.buffers !== undefined) buffers.set(result.buffers.data);
       const partial = result.gradients.data;
       for (let i = 0; i < gradients.length; i++) gradients[i]! += partial[i]! / count;
       total += result.loss.data[0]!;
     }
+    const place = norms?.of.indexOf(step) ?? -1;
+    if (place !== -1) norms!.into[place] = Math.sqrt(squaredNorm(gradients));
     return total / count;
   }
 

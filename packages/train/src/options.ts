@@ -6,6 +6,7 @@ import type { NetworkOptions } from "@atoll/network";
 import { type ComputeOptions, checkCompute, defaultCompute } from "./compute.ts";
 import type { Partition } from "./data/index.ts";
 import type { FaultyRunOptions } from "./faults/policy.ts";
+import { planRecord, type RecordOptions, type RecordPlan } from "./record/options.ts";
 import type { RunSnapshot } from "./snapshot.ts";
 import type { Strategy } from "./strategies/index.ts";
 
@@ -50,6 +51,8 @@ export interface FitOptions {
   readonly compute?: ComputeOptions;
   /** What goes wrong, and what the nodes do about it. Default: nothing does. */
   readonly faults?: FaultyRunOptions;
+  /** What is recorded beside losses; it changes no result. Default: nothing. */
+  readonly record?: RecordOptions;
   /** The run's name in events. */
   readonly name?: string;
   readonly emit?: EventSink;
@@ -79,6 +82,7 @@ export interface ResolvedFitOptions {
   readonly allReduce: AllReduceChoice;
   readonly compute: ComputeOptions;
   readonly faults: FaultyRunOptions | undefined;
+  readonly record: RecordPlan | undefined;
   readonly name: string;
   readonly emit: EventSink;
   readonly checkpoints: CheckpointStore | undefined;
@@ -103,6 +107,7 @@ const KNOWN: Readonly<Record<keyof FitOptions, true>> = {
   allReduce: true,
   compute: true,
   faults: true,
+  record: true,
   name: true,
   emit: true,
   checkpoints: true,
@@ -193,17 +198,18 @@ export function resolveFitOptions(given: FitOptions): ResolvedFitOptions {
     );
   const nodes = atLeast("nodes", given.nodes ?? 1, 1);
   given.strategy.validate(nodes);
-  const { compute = defaultCompute } = given;
+  const { compute = defaultCompute, strategy } = given;
   checkCompute(compute, nodes);
+  const valInterval = atLeast("valInterval", given.valInterval ?? 100, 1);
   return {
-    strategy: given.strategy,
+    strategy,
     nodes,
     steps: stepsOf(given),
     batchSize,
     minibatchSize,
     seed: atLeast("seed", given.seed ?? 0, 0),
     valSize: atLeast("valSize", given.valSize ?? 1024, 0),
-    valInterval: atLeast("valInterval", given.valInterval ?? 100, 1),
+    valInterval,
     shuffle: given.shuffle ?? true,
     checkpointInterval: atLeast("checkpointInterval", given.checkpointInterval ?? 0, 0),
     partition: given.partition ?? { kind: "contiguous" },
@@ -211,6 +217,7 @@ export function resolveFitOptions(given: FitOptions): ResolvedFitOptions {
     allReduce: known("allReduce", given.allReduce ?? "topology", ALL_REDUCE_CHOICES),
     compute,
     faults: given.faults,
+    record: given.record && planRecord(given.record, { strategy, nodes, valInterval }),
     name: given.name ?? "run",
     emit: given.emit ?? (() => {}),
     checkpoints: given.checkpoints,

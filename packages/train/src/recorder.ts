@@ -2,6 +2,7 @@
 // it, in step order. Nodes run ahead of each other on the virtual clock, so several steps may be open at a time.
 
 import type { EventSink, Rank } from "@atoll/core";
+import type { RunRecords } from "./record/runRecords.ts";
 
 export interface StepReport {
   /** Steps done, this one included. */
@@ -11,6 +12,8 @@ export interface StepReport {
   readonly time: number;
   /** Bytes the node had sent by then. */
   readonly bytesSent: number;
+  /** L2 norm of the step's gradient, where the run records it. */
+  readonly gradientNorm?: number;
 }
 
 export interface RecorderOptions {
@@ -19,6 +22,8 @@ export interface RecorderOptions {
   readonly batchSize: number;
   readonly learningRate: (step: number) => number;
   readonly emit: EventSink;
+  /** What else is recorded of the steps. */
+  readonly records?: RunRecords | undefined;
 }
 
 /** Where a resumed run's recorder was. JSON, but for a node that takes part in no step, which is null. */
@@ -62,6 +67,7 @@ export class StepRecorder {
   /** Goes on from a state, without the steps that were open then. */
   restore({ step, examples, after }: RecorderState): void {
     this.#open.clear();
+    this.#options.records?.clear();
     this.#closed = step;
     this.#examples = examples;
     this.#after = after.map((from) => from ?? NEVER);
@@ -111,7 +117,7 @@ export class StepRecorder {
 
   /** A node does its steps in order, so the last node to report closes the steps in order. */
   #close(step: number, { reports }: OpenStep): void {
-    const { batchSize, learningRate, emit } = this.#options;
+    const { batchSize, learningRate, emit, records } = this.#options;
     this.#open.delete(step);
     this.#closed = step;
     const given = reports.filter((report) => report !== undefined);
@@ -119,14 +125,16 @@ export class StepRecorder {
     // Summed in rank order, so that the means do not depend on who reported last.
     const sum = (of: (report: StepReport) => number): number =>
       given.reduce((total, report) => total + of(report), 0);
+    const time = given.reduce((latest, report) => Math.max(latest, report.time), 0);
     emit({
       type: "step",
       step,
       loss: sum(({ loss }) => loss) / given.length,
       learningRate: learningRate(step - 1),
       examples: this.#examples,
-      time: given.reduce((latest, report) => Math.max(latest, report.time), 0),
+      time,
       bytesSent: sum(({ bytesSent }) => bytesSent) / given.length,
     });
+    records?.close(step, time, reports);
   }
 }

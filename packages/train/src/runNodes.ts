@@ -29,6 +29,8 @@ export interface RunNodes {
    */
   advance(step: number, signal: AbortSignal | undefined): Promise<void>;
   evaluate(indices: Uint32Array): Promise<RunEvaluation>;
+  /** Emits the correlation of the nodes' parameters; left out where nodes record nothing beside losses. */
+  recordCorrelation?(): Promise<void>;
   /** The mean of the models of those nodes that are with the others. */
   average(): Promise<Weights>;
   /** To be saved before the nodes go on: its vectors may be theirs. */

@@ -28,6 +28,7 @@ import { RollBack } from "./faults/signals.ts";
 import { nearestStop } from "./nearestStop.ts";
 import type { ResolvedFitOptions } from "./options.ts";
 import type { PreparedRun } from "./prepare.ts";
+import { RunRecords } from "./record/runRecords.ts";
 import { StepRecorder } from "./recorder.ts";
 import type { Replica } from "./replica.ts";
 import type { RunNodes } from "./runNodes.ts";
@@ -83,6 +84,7 @@ export class Simulation implements RunNodes {
   readonly #parts: readonly NodeParts[];
   readonly #compute: ComputeModel;
   readonly #recorder: StepRecorder;
+  readonly #records: RunRecords | undefined;
   readonly #horizon: Horizon;
   readonly #emit: EventSink;
   readonly #faults: FaultPlan | undefined;
@@ -136,11 +138,13 @@ export class Simulation implements RunNodes {
       warn: (message) => emit({ type: "warning", message }),
       disruptions: outlook,
     });
+    this.#records = options.record && new RunRecords(options.record, emit);
     this.#recorder = new StepRecorder({
       nodes: worldSize,
       batchSize: options.batchSize,
       learningRate: (step) => strategy.optimizer.learningRate(step),
       emit,
+      records: this.#records,
     });
     const adversity = outlook && {
       outlook,
@@ -162,6 +166,7 @@ export class Simulation implements RunNodes {
           compute,
           random,
           recorder: this.#recorder,
+          records: this.#records,
           horizon: this.#horizon,
           adversity,
         },
@@ -169,11 +174,12 @@ export class Simulation implements RunNodes {
       );
       return node;
     });
-    this.#parts = this.#nodes.map(({ strategyState }, rank) => ({
+    this.#parts = this.#nodes.map(({ strategyState, recordMemory }, rank) => ({
       replica: replicas[rank]!,
       layout: prepared.layout,
       bufferLayout: prepared.bufferLayout,
       strategyState,
+      recordMemory,
     }));
     if (resume) this.#restore(resume, options.batchSize);
     this.#keep();
@@ -344,6 +350,10 @@ export class Simulation implements RunNodes {
   /** Those of the nodes that are with the others. */
   get #currentReplicas(): readonly Replica[] {
     return this.#replicas.filter((_, rank) => this.#isCurrent(rank));
+  }
+
+  async recordCorrelation(): Promise<void> {
+    this.#records?.correlation(this.#step, this.time, this.#currentReplicas);
   }
 
   evaluate(indices: Uint32Array): Promise<RunEvaluation> {

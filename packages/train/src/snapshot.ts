@@ -21,13 +21,17 @@ export interface NodeState {
   readonly ahead?: readonly StepAhead[];
 }
 
-/** A step's report; a loss that is no number is null, as JSON has it. */
-export type StepAhead = Omit<StepReport, "loss"> & { readonly loss: number | null };
+/** A step's report; what is no number in it is null, as JSON has it. */
+export type StepAhead = Omit<StepReport, "loss" | "gradientNorm"> & {
+  readonly loss: number | null;
+  readonly gradientNorm?: number | null;
+};
 
 export interface NodeSnapshot {
   readonly state: NodeState;
   /**
-   * `parameters.<path>` and `buffers.<path>` in their shapes, `optimizer.<slot>` and `strategy.<name>` as flat vectors.
+   * `parameters.<path>` and `buffers.<path>` in their shapes, `optimizer.<slot>`, `strategy.<name>` and, in a run that
+   * records, `record.<name>` as flat vectors.
    * When saving these are views of the live vectors: write them out before the run goes on.
    */
   tensors(): Readonly<Record<string, HostTensor>>;
@@ -69,6 +73,8 @@ export interface NodeParts {
   readonly layout: VectorLayout;
   readonly bufferLayout: VectorLayout;
   readonly strategyState: StrategyState;
+  /** What recording remembers of the node. */
+  readonly recordMemory: Readonly<Record<string, Float32Array>>;
 }
 
 export interface NodeProgress {
@@ -80,7 +86,12 @@ export interface NodeProgress {
 }
 
 export function snapshotNode(parts: NodeParts, { ahead, ...progress }: NodeProgress): NodeSnapshot {
-  const steps = ahead.map((report) => ({ ...report, loss: Number.isNaN(report.loss) ? null : report.loss }));
+  const orNull = (value: number): number | null => (Number.isNaN(value) ? null : value);
+  const steps = ahead.map(({ loss, gradientNorm, ...report }) => ({
+    ...report,
+    loss: orNull(loss),
+    ...(gradientNorm === undefined ? {} : { gradientNorm: orNull(gradientNorm) }),
+  }));
   return {
     state: {
       ...progress,
@@ -94,7 +105,11 @@ export function snapshotNode(parts: NodeParts, { ahead, ...progress }: NodeProgr
 
 /** A node's reports of the steps that it has done beyond those that all have done. */
 export const aheadOf = ({ state }: NodeSnapshot): readonly StepReport[] =>
-  (state.ahead ?? []).map((report) => ({ ...report, loss: report.loss ?? Number.NaN }));
+  (state.ahead ?? []).map(({ loss, gradientNorm, ...report }) => ({
+    ...report,
+    loss: loss ?? Number.NaN,
+    ...(gradientNorm === undefined ? {} : { gradientNorm: gradientNorm ?? Number.NaN }),
+  }));
 
 /** Where a node goes on: nodes of an asynchronous run are ahead of the step that all have done. */
 export const resumedNode = (
@@ -129,12 +144,19 @@ interface NamedVector {
 }
 
 /** All vectors of a node, by the names that checkpoints have for them. */
-function* vectorsOf({ replica, layout, bufferLayout, strategyState }: NodeParts): Generator<NamedVector> {
+function* vectorsOf({
+  replica,
+  layout,
+  bufferLayout,
+  strategyState,
+  recordMemory,
+}: NodeParts): Generator<NamedVector> {
   const { parameters, buffers, slots } = replica;
   yield* shaped("parameters", parameters, layout);
   yield* shaped("buffers", buffers, bufferLayout);
   yield* flat("optimizer", slots);
   yield* flat("strategy", strategyState.tensors);
+  yield* flat("record", recordMemory);
 }
 
 function* shaped(prefix: string, vector: Float32Array, { entries }: VectorLayout): Generator<NamedVector> {

@@ -14,6 +14,8 @@ import type { Sampler, SamplerPosition } from "./data/index.ts";
 import type { Executor, StepBatch } from "./executor.ts";
 import { type Adversity, FaultyNode } from "./faults/faultyNode.ts";
 import type { LocalTask } from "./localOperations.ts";
+import { NodeRecord } from "./record/nodeRecord.ts";
+import type { RunRecords } from "./record/runRecords.ts";
 import type { StepRecorder } from "./recorder.ts";
 import type { Replica } from "./replica.ts";
 import type { StepClock } from "./stepClock.ts";
@@ -52,6 +54,8 @@ export interface TrainNodeOptions {
   readonly random: Random;
   /** Told of every step that the node has done. */
   readonly recorder: Pick<StepRecorder, "report">;
+  /** Set where the run records more than its losses. */
+  readonly records?: RunRecords | undefined;
   readonly horizon: Horizon;
   /** Set where the run meets faults. */
   readonly adversity?: Adversity | undefined;
@@ -64,6 +68,7 @@ export class TrainNode {
   readonly #options: TrainNodeOptions;
   readonly #strategyNode: StrategyNode;
   readonly #faulty: FaultyNode | undefined;
+  readonly #record: NodeRecord | undefined;
   readonly strategyState: StrategyState;
   #step = 0;
   #committed = 0;
@@ -89,7 +94,12 @@ export class TrainNode {
     this.#computeSeconds = resumed?.computeSeconds ?? 0;
     const { communicator, layout, replica, share, random, adversity, clock } = options;
     const stepsDone = (): number => this.#step;
-    const participants = (): Communicator => this.#faulty?.communicator ?? communicator;
+    const record = this.#createRecord();
+    this.#record = record;
+    const participants = (): Communicator => {
+      const present = this.#faulty?.communicator ?? communicator;
+      return record === undefined ? present : record.communicator(present);
+    };
     this.#strategyNode = {
       get communicator() {
         return participants();
@@ -104,6 +114,7 @@ export class TrainNode {
       share,
       computed: (part) => this.#computed(part),
       sharedRandom: random.derive("strategy"),
+      record,
       local: {
         gradients: () => this.#untilGradients?.promise ?? Promise.resolve(),
         run: (task) => this.#runLocally(task),
@@ -113,8 +124,21 @@ export class TrainNode {
       },
     };
     this.strategyState = beside(replica.parameters, options.strategy.init(this.#strategyNode));
-    const memory = { replica, strategyState: this.strategyState };
+    const memory = { replica, strategyState: this.strategyState, recordMemory: this.recordMemory };
     this.#faulty = adversity && new FaultyNode({ ...adversity, rank: communicator.rank, clock, memory });
+  }
+
+  #createRecord(): NodeRecord | undefined {
+    const { records, strategy, communicator } = this.#options;
+    if (records === undefined) return undefined;
+    // A gradient strategy exchanges before its step is counted.
+    const step = (): number => (strategy.kind === "gradient" ? this.#step + 1 : this.#step);
+    return new NodeRecord({ records, rank: communicator.rank, step });
+  }
+
+  /** What recording remembers of the node. */
+  get recordMemory(): Readonly<Record<string, Float32Array>> {
+    return this.#record?.memory ?? {};
   }
 
   /** Steps done. */
@@ -194,7 +218,8 @@ export class TrainNode {
     const [duration] = await this.#durations(1);
     this.#computing = { from: clock.now(), duration: duration! };
     const untilExchange = seconds(duration! * exchangesFrom);
-    const loss = await clock.work(untilExchange, this.#gradient(strategy, this.#nextBatch(1)));
+    const batch = this.#nextBatch(1);
+    const loss = await clock.work(untilExchange, this.#gradient(strategy, batch));
     const applied = await this.#exchange(
       async (node, state) => (await strategy.exchange(node, state)) ?? undefined,
     );
@@ -205,7 +230,7 @@ export class TrainNode {
     done();
     this.#step++;
     this.#computeSeconds += duration!;
-    this.#report(loss);
+    this.#report(loss, normsOf(batch).get(0));
   }
 
   /** Lets the clock come to where this part of the step's compute time has passed. */
@@ -280,11 +305,13 @@ export class TrainNode {
     this.#committed = this.#step + steps;
     const durations = await this.#durations(steps);
     const { tasks: beforehand, done } = this.#takeDeferred();
+    const batch = this.#nextBatch(steps);
     const { value: losses, ends } = await clock.steps(
       durations,
-      executor.localSteps(replica, this.#nextBatch(steps), this.#step, { beforehand }),
+      executor.localSteps(replica, batch, this.#step, { beforehand }),
     );
     done();
+    const norms = normsOf(batch);
     for (let i = 0; i < steps; i++) {
       this.#computeSeconds += durations[i]!;
       const report = {
@@ -292,28 +319,33 @@ export class TrainNode {
         loss: losses[i]!,
         time: ends[i]!,
         bytesSent: communicator.bytesSent,
+        ...named(norms.get(i)),
       };
       if (i < steps - 1) recorder.report(communicator.rank, report);
     }
     this.#step += steps;
     if (synchronise !== undefined) await this.#exchange(synchronise);
-    this.#report(losses[steps - 1]!);
+    this.#report(losses[steps - 1]!, norms.get(steps - 1));
   }
 
   /** The step just finished, its communication included. */
-  #report(loss: number): void {
+  #report(loss: number, gradientNorm: number | undefined): void {
     const { recorder, communicator, clock } = this.#options;
     recorder.report(communicator.rank, {
       step: this.#step,
       loss,
       time: clock.now(),
       bytesSent: communicator.bytesSent,
+      ...named(gradientNorm),
     });
   }
 
   /** Does what the strategy says, with the nodes that are there. */
   async #exchange<T>(run: (node: StrategyNode, state: StrategyState) => Promise<T>): Promise<T> {
-    const once = (): Promise<T> => run(this.#strategyNode, this.strategyState);
+    const once = (): Promise<T> => {
+      this.#record?.beginExchange();
+      return run(this.#strategyNode, this.strategyState);
+    };
     if (this.#faulty === undefined) return once();
     // Where an exchange may be undone, and others may copy the node at any time, nothing is left for later.
     return this.#faulty.exchange(this.#step, async () => {
@@ -338,9 +370,18 @@ export class TrainNode {
     const keys = new Uint32Array(2 * steps);
     const own = random.derive("dropout", communicator.rank);
     for (let i = 0; i < steps; i++) keys.set(own.derive(this.#step + i).key, 2 * i);
-    return { source, indices: sampler.next(steps), keys };
+    const of = this.#record?.gradientNorms(this.#step, steps) ?? [];
+    const norms = of.length === 0 ? {} : { norms: { of, into: new Float64Array(of.length) } };
+    return { source, indices: sampler.next(steps), keys, ...norms };
   }
 }
+
+/** By step of the batch, once it has been computed. */
+const normsOf = ({ norms }: StepBatch): ReadonlyMap<number, number> =>
+  new Map(norms?.of.map((step, i) => [step, norms.into[i]!]));
+
+const named = (gradientNorm: number | undefined): { readonly gradientNorm?: number } =>
+  gradientNorm === undefined ? {} : { gradientNorm };
 
 /** A strategy's state where the node's parameters lie, so that workers and kernels reach all of it. */
 function beside(parameters: Float32Array, { tensors, values }: StrategyState): StrategyState {

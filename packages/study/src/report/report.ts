@@ -11,6 +11,7 @@ import { attachmentsOf } from "./html.ts";
 import { lossSection } from "./lossSection.ts";
 import { networkSection } from "./networkSection.ts";
 import { page } from "./page.ts";
+import { recordsSection } from "./recordsSection.ts";
 import { reportedRuns } from "./reportedRun.ts";
 import { type RunSummary, summaryOf } from "./runSummary.ts";
 import type { ReportOptions, Section } from "./section.ts";
@@ -21,6 +22,7 @@ import { pageTitle, titleSection } from "./titleSection.ts";
 const sections: readonly Section[] = [
   titleSection,
   lossSection,
+  recordsSection,
   timeSection,
   faultsSection,
   networkSection,

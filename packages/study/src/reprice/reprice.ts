@@ -59,7 +59,7 @@ export async function reprice(options: RepriceOptions): Promise<RunRecord> {
     // Nothing of it is kept: there are no wall-clock figures of a run that was not trained.
     wallClock: () => 0,
   });
-  const { checkpoints: _, resume: __, ...rest } = fit;
+  const { checkpoints: _, resume: __, record: ___, ...rest } = fit;
   await trainer.fit({
     ...rest,
     network,
@@ -151,15 +151,25 @@ const resolvedOf = (events: readonly RunEvent[]): ConfigTree =>
 function withScores(run: Run, events: readonly RunEvent[]): readonly RunEvent[] {
   const losses = new Map(run.steps.step.map((step, i) => [step, run.steps.loss[i]!]));
   const scores = new Map(run.evaluations.map((scored) => [placeOf(scored), scored]));
-  return events.map((event) => {
+  const records = Map.groupBy(run.history.records, ({ step }) => step);
+  return events.flatMap((event): readonly RunEvent[] => {
+    if (event.type !== "step") return [withScore(event)];
+    // What was recorded of a step is of the nodes' vectors, which no network changes.
+    const recorded = records.get(event.step) ?? [];
+    return [
+      { ...event, loss: lossOf(losses, event) },
+      ...recorded.map((record) => ({ ...record, time: event.time })),
+    ];
+  });
+
+  function withScore(event: RunEvent): RunEvent {
     if (event.type === "runStarted") return checkedStart(run, event);
-    if (event.type === "step") return { ...event, loss: lossOf(losses, event) };
     if (event.type !== "evaluation") return event;
     const recorded = scores.get(placeOf(event));
     if (recorded === undefined) throw changed(run.name, `no ${event.split} after step ${event.step}`);
     const { loss, accuracy } = recorded;
     return { ...event, loss, accuracy };
-  });
+  }
 
   function lossOf(known: ReadonlyMap<number, number>, { step }: StepDone): number {
     const loss = known.get(step);

@@ -16,6 +16,8 @@ export interface CoefficientPlan {
   readonly dct: ChunkedDct;
   /** Of a message. */
   readonly words: number;
+  /** Coefficients in a message, whose values come first. */
+  readonly count: number;
   /** Elements of scratch that an operation needs. */
   readonly scratch: number;
   /** Moves the largest coefficients of each chunk to a message: they become zero. */
@@ -93,6 +95,7 @@ function planOf(numbers: Numbers): CoefficientPlan {
   return {
     dct,
     words: Math.ceil((count * (VALUE_BYTES + INDEX_BYTES)) / VALUE_BYTES),
+    count,
     scratch: Math.max(dct.scratch, 2 * longest),
     take(coefficients, message, scratch) {
       const places = placesOf(message);

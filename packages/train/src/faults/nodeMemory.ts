@@ -3,9 +3,9 @@
 
 import type { NodeParts } from "../snapshot.ts";
 
-export type NodeMemory = Pick<NodeParts, "replica" | "strategyState">;
+export type NodeMemory = Pick<NodeParts, "replica" | "strategyState" | "recordMemory">;
 
-/** Bytes of a node's state: parameters, optimizer slots, buffers and the strategy's vectors. */
+/** Bytes of a node's state: parameters, optimizer slots, buffers and the strategy's vectors; recording takes no time. */
 export function memoryBytes({ replica, strategyState }: NodeMemory): number {
   const vectors = [
     replica.parameters,
@@ -21,6 +21,7 @@ export function copyMemory(from: NodeMemory, to: NodeMemory): void {
   to.replica.block.set(from.replica.block);
   for (const [name, tensor] of Object.entries(from.strategyState.tensors))
     to.strategyState.tensors[name]!.set(tensor);
+  for (const [name, vector] of Object.entries(from.recordMemory)) to.recordMemory[name]!.set(vector);
   replaceValues(to.strategyState.values, from.strategyState.values);
 }
 

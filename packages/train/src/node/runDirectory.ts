@@ -1,5 +1,5 @@
 // A run on disk: config.json, events.jsonl, train.csv, validation.csv, checkpoints, model.safetensors, summary.json; of
-// a text model vocabulary.json, too.
+// a text model vocabulary.json, of a run that records more than losses records.csv, too.
 // events.jsonl is the truth; the CSV files hold the same events in EXO Gym's columns. Events are gathered and written
 // in blocks, and always before a checkpoint, so a checkpoint never knows more than the log. What cannot be written ends
 // the run with one sentence.
@@ -30,7 +30,14 @@ import type { Vocabulary } from "../data/index.ts";
 import type { FitResult } from "../localTrainer.ts";
 import type { CheckpointStore } from "../options.ts";
 import type { NodeState, RunSnapshot } from "../snapshot.ts";
-import { TRAIN_HEADER, trainRows, VALIDATION_HEADER, validationRows } from "./csv.ts";
+import {
+  RECORDS_HEADER,
+  recordRows,
+  TRAIN_HEADER,
+  trainRows,
+  VALIDATION_HEADER,
+  validationRows,
+} from "./csv.ts";
 import { readVocabulary, VOCABULARY_FILE } from "./vocabularyFile.ts";
 
 /** Events gathered before they are written. */
@@ -167,6 +174,7 @@ export class RunDirectory implements CheckpointStore, AsyncDisposable {
     this.#append("events.jsonl", events.map((event) => `${JSON.stringify(event)}\n`).join(""));
     this.#append("train.csv", trainRows(events));
     this.#append("validation.csv", validationRows(events));
+    this.#append("records.csv", recordRows(events));
   }
 
   /** Saves a checkpoint: a safetensors file a node, and state.json. */
@@ -206,6 +214,7 @@ export class RunDirectory implements CheckpointStore, AsyncDisposable {
     if (!this.#started) {
       this.#write("train.csv", TRAIN_HEADER);
       this.#write("validation.csv", VALIDATION_HEADER);
+      if (resolved.record !== undefined) this.#write("records.csv", RECORDS_HEADER);
     }
     this.#started = true;
   }
@@ -225,11 +234,13 @@ export class RunDirectory implements CheckpointStore, AsyncDisposable {
     const saved = events.findLastIndex((event) => event.type === "checkpoint" && event.step === step);
     end = Math.max(end, saved + 1);
     const kept = events.slice(0, end);
-    this.#history = kept.filter(({ type }) => type === "step" || type === "evaluation");
+    this.#history = kept.filter(({ type }) => ["step", "evaluation", "recorded"].includes(type));
     const bytes = lines.slice(0, end).reduce((sum, line) => sum + Buffer.byteLength(line) + 1, 0);
     attempt(path, (log) => truncateSync(log, bytes));
     this.#write("train.csv", TRAIN_HEADER + trainRows(kept));
     this.#write("validation.csv", VALIDATION_HEADER + validationRows(kept));
+    if (existsSync(join(this.path, "records.csv")))
+      this.#write("records.csv", RECORDS_HEADER + recordRows(kept));
   }
 
   /** A file is there whole or as it was before, even if the process is killed. */
@@ -246,11 +257,13 @@ export class RunDirectory implements CheckpointStore, AsyncDisposable {
 }
 
 /**
- * Evaluations and checkpoints follow the step that they are of. The evaluation of the final model comes after all
+ * Evaluations, records and checkpoints follow the step that they are of. The evaluation of the final model comes after all
  * checkpoints, so a resumed run does it again.
  */
 const isAtCut = (event: RunEvent, step: number): boolean =>
-  ((event.type === "evaluation" && event.split === "validation") || event.type === "checkpoint") &&
+  ((event.type === "evaluation" && event.split === "validation") ||
+    event.type === "recorded" ||
+    event.type === "checkpoint") &&
   event.step === step;
 
 /** The events of a log up to the first line that is none: one was being written when the run was killed or the disk full. */

@@ -15,93 +15,21 @@ import {
   type VectorAddress,
   viewAt,
 } from "@atoll/tensor/node/runtime";
-import { type DataSource, gather } from "../data/index.ts";
-import type { StepBatch } from "../executor.ts";
+import { squaredNorm } from "../compressors/encoding.ts";
+import { gather } from "../data/index.ts";
+import { localOperations, type OperationVectors } from "../localOperations.ts";
+import { type Replica, replicaOver } from "../replica.ts";
 import {
-  localOperations,
-  type OperationName,
-  type OperationNumbers,
-  type OperationVectors,
-} from "../localOperations.ts";
-import { type Replica, type ReplicaLayout, replicaOver } from "../replica.ts";
-
-/** Evaluation is traced for a full batch, and for what is left over. */
-export interface EvaluationProgram {
-  readonly batchSize: number;
-  readonly program: LoweredProgram;
-}
-
-/** How the optimizer is applied: by a fused kernel on the vectors, as a program, or inside a loop over whole steps. */
-export type UpdateMode =
-  | { readonly kind: "fused" }
-  | { readonly kind: "program"; readonly program: LoweredProgram }
-  | { readonly kind: "loop"; readonly program: LoweredProgram; readonly loop: LoweredProgram };
-
-/** All that workers need to know of a run: plain data over shared memory. */
-export interface Setup {
-  readonly kind: "setup";
-  readonly gradient: LoweredProgram;
-  readonly update: UpdateMode;
-  readonly batchSize: number;
-  readonly minibatchSize: number;
-  readonly replica: ReplicaLayout;
-  readonly sources: readonly DataSource[];
-  readonly evaluation:
-    | { readonly source: DataSource; readonly programs: readonly EvaluationProgram[] }
-    | undefined;
-}
-
-/** The memories that nodes' vectors lie in, so far. */
-export interface Memories {
-  readonly kind: "memories";
-  readonly memories: readonly WebAssembly.Memory[];
-}
-
-/** The optimizer's numbers for each step of a task: for the fused kernel, or by name for a program, each [steps]. */
-export type UpdateSteps = readonly FusedUpdate[] | ScalarTable;
-export type ScalarTable = Readonly<Record<string, Float32Array>>;
-
-/** A `LocalTask` whose vectors are told by where they lie. */
-export interface RemoteTask {
-  readonly operation: OperationName;
-  readonly vectors: Readonly<Record<string, VectorAddress>>;
-  readonly numbers: OperationNumbers;
-}
-
-export type Task =
-  | {
-      readonly kind: "gradient";
-      readonly block: VectorAddress;
-      readonly batch: StepBatch;
-      readonly afterwards: readonly RemoteTask[];
-    }
-  | {
-      readonly kind: "update";
-      readonly block: VectorAddress;
-      readonly beforehand: readonly RemoteTask[];
-      /** What to apply, where it is not the replica's own gradients. */
-      readonly gradients?: VectorAddress | undefined;
-      readonly steps: UpdateSteps;
-    }
-  | {
-      readonly kind: "localSteps";
-      readonly block: VectorAddress;
-      readonly beforehand: readonly RemoteTask[];
-      readonly batch: StepBatch;
-      readonly steps: UpdateSteps;
-    }
-  | { readonly kind: "local"; readonly task: RemoteTask }
-  | {
-      readonly kind: "evaluate";
-      readonly parameters: Float32Array;
-      readonly buffers: Float32Array;
-      readonly indices: Uint32Array;
-    };
-
-type LocalSteps = Extract<Task, { kind: "localSteps" }>;
-
-/** Losses by step; for an evaluation the sums over its examples: [loss, right answers], the latter NaN where there are none. */
-export type TaskResult = Float64Array;
+  type LocalSteps,
+  type LoopedSteps,
+  partOf,
+  type RemoteTask,
+  type ScalarTable,
+  type Setup,
+  type StepExamples,
+  type Task,
+  type TaskResult,
+} from "./trainingTasks.ts";
 
 export class TrainingSession {
   readonly #setup: Setup;
@@ -120,9 +48,11 @@ export class TrainingSession {
   async run(task: Task): Promise<TaskResult> {
     switch (task.kind) {
       case "gradient": {
-        const loss = await this.#gradient(this.#replica(task.block), task.batch, 0);
+        const replica = this.#replica(task.block);
+        const loss = await this.#gradient(replica, task.batch, 0);
+        const norms = task.normsOf.map(() => normOf(replica));
         for (const next of task.afterwards) this.#do(next);
-        return Float64Array.of(loss);
+        return Float64Array.of(loss, ...norms);
       }
       case "update":
         for (const next of task.beforehand) this.#do(next);
@@ -131,7 +61,7 @@ export class TrainingSession {
       case "localSteps":
         for (const next of task.beforehand) this.#do(next);
         return this.#setup.update.kind === "loop"
-          ? this.#loopedSteps(this.#setup.update.loop, task)
+          ? this.#loopedRuns(this.#setup.update.loop, task)
           : this.#separateSteps(task);
       case "local":
         this.#do(task.task);
@@ -167,18 +97,20 @@ export class TrainingSession {
   }
 
   async #separateSteps(task: LocalSteps): Promise<TaskResult> {
-    const { batch } = task;
+    const { batch, normsOf } = task;
     const replica = this.#replica(task.block);
     const losses = new Float64Array(batch.keys.length / 2);
+    const norms: number[] = [];
     for (let step = 0; step < losses.length; step++) {
       losses[step] = await this.#gradient(replica, batch, step);
+      if (normsOf.includes(step)) norms.push(normOf(replica));
       await this.#update(task, step);
     }
-    return losses;
+    return Float64Array.of(...losses, ...norms);
   }
 
   /** Forward and backward for one step of a batch; minibatches add up their gradients, and buffers go from one to the next. */
-  async #gradient(replica: Replica, { source, indices, keys }: StepBatch, step: number): Promise<number> {
+  async #gradient(replica: Replica, { source, indices, keys }: StepExamples, step: number): Promise<number> {
     const { gradient: program, batchSize, minibatchSize, sources } = this.#setup;
     const session = await this.#session(program);
     const count = batchSize / minibatchSize;
@@ -253,10 +185,40 @@ export class TrainingSession {
     for (const [name, slot] of Object.entries(slots)) slot.set(outputs[`slots.${name}`]!);
   }
 
+  /**
+   * The loop gives no gradients, and another program would not give the same bits. So it is cut before each step whose norm
+   * is wanted, which changes nothing, and that step's gradient is computed once more by itself.
+   */
+  async #loopedRuns(program: LoweredProgram, task: LocalSteps): Promise<TaskResult> {
+    const { block, batch, normsOf } = task;
+    const replica = this.#replica(block);
+    const count = batch.keys.length / 2;
+    const losses: number[] = [];
+    const norms: number[] = [];
+    const cuts = [...normsOf.filter((step) => step > 0), count];
+    for (let start = 0; start < count; ) {
+      const end = cuts.find((cut) => cut > start)!;
+      if (normsOf.includes(start)) norms.push(await this.#normAlone(replica, batch, start));
+      losses.push(...(await this.#loopedSteps(program, partOf(task, start, end))));
+      start = end;
+    }
+    return Float64Array.of(...losses, ...norms);
+  }
+
+  /** The norm of a step's gradient, without a trace of having computed it. */
+  async #normAlone(replica: Replica, batch: StepExamples, step: number): Promise<number> {
+    const buffers = replica.buffers.slice();
+    await this.#gradient(replica, batch, step);
+    const norm = normOf(replica);
+    replica.buffers.set(buffers);
+    replica.gradients.fill(0);
+    return norm;
+  }
+
   /** All steps in one call: the node's state goes in, stays inside the loop, and comes out once. */
   async #loopedSteps(
     program: LoweredProgram,
-    { block, batch, steps: scalars }: LocalSteps,
+    { block, batch, steps: scalars }: LoopedSteps,
   ): Promise<TaskResult> {
     const session = await this.#session(program);
     const { parameters, buffers, slots } = this.#replica(block);
@@ -345,6 +307,8 @@ export class TrainingSession {
     return made;
   }
 }
+
+const normOf = ({ gradients }: Replica): number => Math.sqrt(squaredNorm(gradients));
 
 /** A batch input of a program, or of a loop's step. */
 function inputOf(program: LoweredProgram, name: string): TensorSpec {

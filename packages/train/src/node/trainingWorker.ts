@@ -4,7 +4,8 @@
 
 import { parentPort } from "node:worker_threads";
 import { invariant } from "@atoll/core";
-import { type Memories, type Setup, type Task, type TaskResult, TrainingSession } from "./trainingSession.ts";
+import { TrainingSession } from "./trainingSession.ts";
+import type { Memories, Setup, Task, TaskResult } from "./trainingTasks.ts";
 import { type PoolMessage, READY, type Reply } from "./workerPool.ts";
 
 const port = parentPort;

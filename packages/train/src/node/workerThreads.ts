@@ -42,7 +42,7 @@ import type {
   TaskResult,
   UpdateMode,
   UpdateSteps,
-} from "./trainingSession.ts";
+} from "./trainingTasks.ts";
 import { WorkerPool } from "./workerPool.ts";
 
 export type Workers = WorkerPool<Task, TaskResult, Setup | Memories>;
@@ -118,12 +118,15 @@ class WorkerExecutor implements Executor {
   ): Promise<number> {
     const remote = afterwards.map((task) => this.#remote(task));
     const together = remote.every((task) => task !== undefined) ? remote : [];
-    const [loss] = await this.#run({
+    const { norms, ...examples } = batch;
+    const [loss, norm] = await this.#run({
       kind: "gradient",
       block: this.#addressOf(block),
-      batch,
+      batch: examples,
+      normsOf: norms?.of ?? [],
       afterwards: together,
     });
+    if (norms !== undefined) norms.into[0] = norm!;
     if (together.length < afterwards.length) for (const task of afterwards) await this.run(task);
     return loss!;
   }
@@ -153,14 +156,18 @@ class WorkerExecutor implements Executor {
     { beforehand = [] }: Beforehand = {},
   ): Promise<Float64Array> {
     const together = await this.#remotely(beforehand);
-    const steps = this.#steps(count, batch.keys.length / 2);
-    return this.#run({
+    const { norms, ...examples } = batch;
+    const length = batch.keys.length / 2;
+    const results = await this.#run({
       kind: "localSteps",
       block: this.#addressOf(block),
       beforehand: together,
-      batch,
-      steps,
+      batch: examples,
+      normsOf: norms?.of ?? [],
+      steps: this.#steps(count, length),
     });
+    norms?.into.set(results.subarray(length));
+    return results.subarray(0, length);
   }
 
   /** Operations for a worker to begin with; if it would not see all of their vectors, they are done now. */

@@ -6,6 +6,7 @@ import { parseConfig } from "@atoll/core/config";
 import { type Optimizer, sgd } from "@atoll/tensor";
 import { allocateBeside } from "@atoll/tensor/vectors";
 import { z } from "zod";
+import { encodingOfSelection } from "../compressors/encoding.ts";
 import { coefficientNumbers, coefficientPlan } from "../compressors/largestCoefficients.ts";
 import { sharedResult } from "../compressors/wire.ts";
 import { decay, steps } from "./optionSchemas.ts";
@@ -115,12 +116,18 @@ export function deMo({
     config: { kind: "demo", beta, chunkSize, topK },
     optimizer,
     whenMissing: WAIT,
+    records: ["compressionError"],
     validate() {},
     init: ({ parameters }) => ({ tensors: { spectrum: new Float32Array(parameters.length) }, values: {} }),
     prepare,
     async exchange(node, state) {
       const { communicator, gradients, local } = node;
-      const parts = await communicator.allGather(await take(node, state));
+      const message = await take(node, state);
+      node.record?.encoded?.(() => {
+        const { count } = coefficientPlan(scratch(node).numbers);
+        return encodingOfSelection(state.tensors.spectrum!, message.subarray(0, count));
+      });
+      const parts = await communicator.allGather(message);
       gradients.set(await local.until(shared(parts, () => signsOf(parts, node))));
     },
   };

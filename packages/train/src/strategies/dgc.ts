@@ -7,6 +7,7 @@ import { parseConfig } from "@atoll/core/config";
 import { type Optimizer, sgd } from "@atoll/tensor";
 import { allocateBeside } from "@atoll/tensor/vectors";
 import { z } from "zod";
+import { encodingOfSelection } from "../compressors/encoding.ts";
 import { candidateRoom } from "../compressors/sparse.ts";
 import { bitsOf } from "../compressors/topK.ts";
 import { decay } from "./optionSchemas.ts";
@@ -59,6 +60,7 @@ export function dgc({ optimizer = sgd({ learningRate: 0.1 }), ...given }: DgcOpt
     config: { kind: "dgc", density, momentum },
     optimizer,
     whenMissing: WAIT,
+    records: ["compressionError"],
     validate() {},
     init: ({ parameters: { length } }) => ({
       tensors: { velocity: new Float32Array(length), residual: new Float32Array(length) },
@@ -66,7 +68,11 @@ export function dgc({ optimizer = sgd({ learningRate: 0.1 }), ...given }: DgcOpt
     }),
     prepare,
     async exchange(node, state) {
-      const parts = await node.communicator.allGather(await take(node, state));
+      const message = await take(node, state);
+      node.record?.encoded?.(() =>
+        encodingOfSelection(state.tensors.residual!, message.subarray(message.length / 2)),
+      );
+      const parts = await node.communicator.allGather(message);
       writeMean(parts, node.gradients);
     },
   };

@@ -56,6 +56,7 @@ export function eagerDiLoCo({
     config: { kind: "eagerdiloco", H, delay, outer: outer.config },
     optimizer,
     whenMissing: GO_ON,
+    records: ["outerCosine"],
     validate() {},
     init: ({ parameters }) => ({
       tensors: {
@@ -73,7 +74,7 @@ export function eagerDiLoCo({
 }
 
 async function eagerStep(
-  { communicator, parameters, local }: StrategyNode,
+  { communicator, parameters, local, record }: StrategyNode,
   { tensors, values }: StrategyState,
   outer: OuterOptimizer,
 ): Promise<void> {
@@ -86,6 +87,7 @@ async function eagerStep(
     parameters[i] = inFlight[i]! + (delta - own[i]!) / communicator.worldSize;
     own[i] = delta;
   }
+  record?.outerGradient?.(own);
   copyVector(inFlight, own);
   // Only the number of the call is kept, so that a checkpoint can have it; the result will be in `inFlight`.
   values.handle = communicator.start.allReduce(inFlight, { op: "mean" }).id;

@@ -9,7 +9,7 @@ import { z } from "zod";
 import { islandOf } from "./islands.ts";
 import { steps } from "./optionSchemas.ts";
 import { stepsUntil } from "./outerStep.ts";
-import { NO_STATE, type ParameterStrategy, type StrategyEntry } from "./strategy.ts";
+import { NO_STATE, type ParameterStrategy, type StrategyEntry, type StrategyNode } from "./strategy.ts";
 import { reduced, type Traffic } from "./traffic.ts";
 import { QUORUM } from "./whenMissing.ts";
 
@@ -69,19 +69,42 @@ export function fedAvg({ optimizer = adamW(), ...given }: FedAvgOptions = {}): P
           `Option "strategy.islandSize": expected at most the number of nodes (${worldSize}), got ${islandSize}. Lower it, or raise nodes.`,
         );
     },
-    init: () => NO_STATE,
+    records: ["outerCosine"],
+    init(node) {
+      beginRecordedRound(node);
+      return NO_STATE;
+    },
     localSteps: (step) => stepsUntil(step, H),
     async synchronise(node) {
-      const members = islandOf(node, islandSize, Math.floor(node.step / H));
-      const group = members === undefined ? node.communicator : node.communicator.group(members);
-      if (weighting === "examples") return group.allReduce(node.parameters, { op: "mean" });
-      const total = new Float32Array([node.share]);
-      await group.allReduce(total, { op: "sum" });
-      const weight = node.share / total[0]!;
-      for (let i = 0; i < node.parameters.length; i++) node.parameters[i]! *= weight;
-      await group.allReduce(node.parameters, { op: "sum" });
+      recordRound(node);
+      await average(node);
+      beginRecordedRound(node);
     },
   };
+
+  async function average(node: StrategyNode): Promise<void> {
+    const members = islandOf(node, islandSize, Math.floor(node.step / H));
+    const group = members === undefined ? node.communicator : node.communicator.group(members);
+    if (weighting === "examples") return group.allReduce(node.parameters, { op: "mean" });
+    const total = new Float32Array([node.share]);
+    await group.allReduce(total, { op: "sum" });
+    const weight = node.share / total[0]!;
+    for (let i = 0; i < node.parameters.length; i++) node.parameters[i]! *= weight;
+    await group.allReduce(node.parameters, { op: "sum" });
+  }
+}
+
+/** A run that records outer gradients remembers where a round began: averaging itself has no use for it. */
+function beginRecordedRound({ record, parameters }: StrategyNode): void {
+  if (record?.outerGradient === undefined) return;
+  const { memory } = record;
+  if (memory.roundStart === undefined) memory.roundStart = Float32Array.from(parameters);
+  else memory.roundStart.set(parameters);
+}
+
+function recordRound({ record, parameters }: StrategyNode): void {
+  const start = record?.memory.roundStart;
+  if (start !== undefined) record?.outerGradient?.(start.map((value, i) => value - parameters[i]!));
 }
 
 /** What averaging with these options sends: the parameters, and before them the weights of `weighting: "share"`. */

@@ -50,6 +50,7 @@ export function int8AllReduce({
     config: { kind: "int8allreduce", blockSize },
     optimizer,
     whenMissing: WAIT,
+    records: ["compressionError"],
     validate() {},
     init: () => NO_STATE,
     prepare,

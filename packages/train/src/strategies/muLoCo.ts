@@ -65,6 +65,7 @@ export function muLoCo({
     config: { kind: "muloco", H, quantise, outer: outer.config },
     optimizer,
     whenMissing: GO_ON,
+    records: quantise ? ["outerCosine", "compressionError"] : ["outerCosine"],
     validate() {},
     init: ({ parameters }) => ({
       tensors: {
@@ -74,8 +75,9 @@ export function muLoCo({
       values: {},
     }),
     localSteps: (step) => stepsUntil(step, H),
-    async synchronise({ communicator, parameters, local }, { tensors }) {
+    async synchronise({ communicator, parameters, local, record }, { tensors }) {
       subtractVectors(parameters, tensors.anchor!, parameters);
+      record?.outerGradient?.(parameters);
       if (quantise) await allReduceWithFeedback(communicator, parameters, tensors.residual!, codec);
       else await communicator.allReduce(parameters, { op: "mean" });
       applyOuter(local, { outer, parameters, tensors });

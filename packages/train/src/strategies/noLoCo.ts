@@ -46,6 +46,7 @@ export function noLoCo({ optimizer = adamW(), ...given }: NoLoCoOptions = {}): P
     config: { kind: "noloco", H, learningRate, momentum },
     optimizer,
     whenMissing: GO_ON,
+    records: ["outerCosine"],
     validate() {},
     init: ({ parameters }) => ({
       tensors: { anchor: Float32Array.from(parameters), momentum: new Float32Array(parameters.length) },
@@ -53,12 +54,14 @@ export function noLoCo({ optimizer = adamW(), ...given }: NoLoCoOptions = {}): P
     }),
     localSteps: (step) => stepsUntil(step, H),
     async synchronise(node, { tensors }) {
-      const { parameters, communicator } = node;
+      const { parameters, communicator, record } = node;
       const P = parameters.length;
       const anchor = tensors.anchor!;
       const m = tensors.momentum!;
       const means = new Float32Array(2 * P); // Δ, then φ
       for (let i = 0; i < P; i++) means[i] = parameters[i]! - anchor[i]!;
+      // Signs do not matter to a cosine as long as all nodes have the same.
+      record?.outerGradient?.(means.subarray(0, P));
       means.set(anchor, P);
       const pair = islandOf(node, 2, node.step / H);
       await (pair === undefined ? communicator : communicator.group(pair)).allReduce(means, { op: "mean" });

@@ -78,6 +78,7 @@ export function oneBitAdam({
     config: { kind: "onebitadam", ...resolved },
     optimizer,
     whenMissing: WAIT,
+    records: ["compressionError"],
     validate() {},
     init: ({ parameters: { length } }) => ({
       tensors: {

@@ -21,13 +21,14 @@ export function outerState(outer: OuterOptimizer, parameters: Float32Array): Str
  * One all-reduce of P floats.
  */
 export async function outerStep(
-  { communicator, parameters, local }: StrategyNode,
+  { communicator, parameters, local, record }: StrategyNode,
   tensors: StrategyState["tensors"],
   outer: OuterOptimizer,
 ): Promise<void> {
   const anchor = tensors.anchor!;
   const vectors = { out: parameters, a: anchor, b: parameters };
   await local.until(local.run({ operation: "subtract", vectors, numbers: {} }));
+  record?.outerGradient?.(parameters);
   await communicator.allReduce(parameters, { op: "mean" });
   applyOuter(local, { outer, parameters, tensors });
 }
@@ -76,6 +77,7 @@ export function outerStrategy(
     config: { kind: name, H, outer: outer.config },
     optimizer,
     whenMissing,
+    records: ["outerCosine"],
     validate() {},
     init: ({ parameters }) => ({ tensors: outerState(outer, parameters), values: {} }),
     localSteps: (step) => stepsUntil(step, H),

@@ -6,6 +6,7 @@ import { parseConfig } from "@atoll/core/config";
 import { type Optimizer, sgd, type VectorLayout } from "@atoll/tensor";
 import { allocateBeside, type MatrixShape } from "@atoll/tensor/vectors";
 import { z } from "zod";
+import { addEncodings, encodingOfError, exactEncoding } from "../compressors/encoding.ts";
 import { packMatrices } from "../compressors/lowRank.ts";
 import { steps } from "./optionSchemas.ts";
 import { preparation, scratchPerNode } from "./preparation.ts";
@@ -65,6 +66,7 @@ export function powerSgd({
     config: { kind: "powersgd", rank },
     optimizer,
     whenMissing: WAIT,
+    records: ["compressionError"],
     validate() {},
     init({ layout, sharedRandom }) {
       const random = sharedRandom.derive("powerSgd");
@@ -74,11 +76,18 @@ export function powerSgd({
     },
     prepare,
     async exchange(node, state) {
-      const { communicator, gradients, layout, local } = node;
+      const { communicator, gradients, layout, local, record } = node;
       const { matrices, first, pSize } = await take(node, state);
       first.set(gradients.subarray(layout.matrixSize), pSize);
       await communicator.allReduce(first, { op: "mean" });
       await local.until(local.run({ operation: "lowRankProjectBack", ...matrices }));
+      // The gradients of matrices are now this node's own product of thin ones; vectors are sent as they are.
+      record?.encoded?.(() =>
+        addEncodings(
+          encodingOfError(state.tensors.error!, gradients.subarray(0, layout.matrixSize)),
+          exactEncoding(gradients.subarray(layout.matrixSize)),
+        ),
+      );
       await communicator.allReduce(state.tensors.q!, { op: "mean" });
       await local.until(local.run({ operation: "lowRankExpand", ...matrices }));
       gradients.set(first.subarray(pSize), layout.matrixSize);

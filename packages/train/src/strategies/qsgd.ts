@@ -7,6 +7,7 @@ import { parseConfig } from "@atoll/core/config";
 import { adamW, type Optimizer } from "@atoll/tensor";
 import { allocateBeside } from "@atoll/tensor/vectors";
 import { z } from "zod";
+import { encodingOf } from "../compressors/encoding.ts";
 import { codesAreBytes, stochastic } from "../compressors/qsgd.ts";
 import { fromWords, sharedResult, toWords } from "../compressors/wire.ts";
 import { steps } from "./optionSchemas.ts";
@@ -88,12 +89,18 @@ export function qsgd({ optimizer = adamW(), ...given }: QsgdOptions = {}): Gradi
     config: { kind: "qsgd", levels, bucketSize: blockSize },
     optimizer,
     whenMissing: WAIT,
+    records: ["compressionError"],
     validate() {},
     init: () => NO_STATE,
     prepare,
     async exchange(node, state) {
       const { communicator, gradients, local, sharedRandom: random } = node;
-      const parts = await communicator.allGather(await take(node, state));
+      const message = await take(node, state);
+      node.record?.encoded?.(() => {
+        const decoded = meanOf([message], stochastic({ levels, blockSize, random }), gradients.length);
+        return encodingOf(gradients, decoded);
+      });
+      const parts = await communicator.allGather(message);
       const mean = shared(parts, async () =>
         inBytes
           ? meanInParts(parts, node)

@@ -7,6 +7,7 @@ import { parseConfig } from "@atoll/core/config";
 import { adamW, type Optimizer } from "@atoll/tensor";
 import { z } from "zod";
 import { packBits, packedBytes, unpackBits } from "../compressors/bits.ts";
+import { encodingOfError } from "../compressors/encoding.ts";
 import { float32 } from "../compressors/float32.ts";
 import { bitsOf, createTopK } from "../compressors/topK.ts";
 import { twoBit } from "../compressors/twoBit.ts";
@@ -71,20 +72,27 @@ export function sparseLoCo({ optimizer = adamW(), ...given }: SparseLoCoOptions 
     config: { kind: "sparseloco", ...resolved },
     optimizer,
     whenMissing: GO_ON,
+    records: ["outerCosine", "compressionError"],
     validate() {},
     init: ({ parameters }) => ({
       tensors: { anchor: Float32Array.from(parameters), residual: new Float32Array(parameters.length) },
       values: {},
     }),
     localSteps: (step) => stepsUntil(step, H),
-    async synchronise({ parameters, communicator }, { tensors }) {
+    async synchronise({ parameters, communicator, record }, { tensors }) {
       const anchor = tensors.anchor!;
       const residual = tensors.residual!;
+      record?.outerGradient?.(anchor.map((value, i) => value - parameters[i]!));
       for (let i = 0; i < residual.length; i++)
         residual[i] = beta * residual[i]! + (anchor[i]! - parameters[i]!);
       const compressor = sparseQuantiser(residual.length, resolved);
       const message = compressor.encode(residual);
       compressor.add(message, -1, residual);
+      record?.encoded?.(() => {
+        const decoded = new Float32Array(residual.length);
+        compressor.add(message, 1, decoded);
+        return encodingOfError(residual, decoded);
+      });
       const parts = await gatherBytes(communicator, message);
       for (const part of parts) compressor.add(part, -learningRate / parts.length, anchor);
       parameters.set(anchor);

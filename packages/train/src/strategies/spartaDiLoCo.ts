@@ -58,6 +58,7 @@ export function spartaDiLoCo({
     config: { kind: "spartadiloco", H, ...sparse, outer: outer.config },
     optimizer,
     whenMissing: GO_ON,
+    records: ["outerCosine"],
     validate() {},
     init: ({ parameters }) => ({
       tensors: { ...outerState(outer, parameters), ...averaging.state(parameters.length) },

@@ -7,6 +7,7 @@ import type { ConfigTree, Random } from "@atoll/core";
 import type { Optimizer, VectorLayout } from "@atoll/tensor";
 import type { z } from "zod";
 import type { LocalTask } from "../localOperations.ts";
+import type { StrategyQuantity, StrategyRecord } from "../record/strategyRecord.ts";
 import type { Traffic } from "./traffic.ts";
 import type { MissingPolicy } from "./whenMissing.ts";
 
@@ -57,6 +58,8 @@ export interface StrategyNode {
   /** A stream that is the same on every rank: draw from `sharedRandom.derive(label, round)`. */
   readonly sharedRandom: Random;
   readonly local: LocalWork;
+  /** Set where the run records more than its losses. */
+  readonly record?: StrategyRecord | undefined;
 }
 
 interface StrategyBase {
@@ -65,6 +68,8 @@ interface StrategyBase {
   readonly config: ConfigTree;
   /** The optimizer of the local steps. */
   readonly optimizer: Optimizer;
+  /** What can be recorded of it beside what every strategy has: an all-reduce with a codec has a `compressionError`. */
+  readonly records?: readonly StrategyQuantity[];
   /** What the nodes do when some of them are missing, unless the run says otherwise. Default: wait for them. */
   readonly whenMissing?: MissingPolicy;
   /** @throws ConfigError if the strategy cannot run on that many nodes. */

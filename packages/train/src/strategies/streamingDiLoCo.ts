@@ -78,13 +78,14 @@ export function streamingDiLoCo({
     config: { kind: "streamingdiloco", ...resolved, outer: outer.config },
     optimizer,
     whenMissing: GO_ON,
+    records: quantise ? ["outerCosine", "compressionError"] : ["outerCosine"],
     validate() {},
     validateModel: (layout) => void fragmentsOf(layout, count),
     init: (node) => initialState(node, outer, count),
     localSteps: (step) =>
       Math.min(...offsets.flatMap((offset) => [offset, offset + delay].map((at) => stepsTo(step, at, H)))),
     async synchronise(node, state) {
-      const { communicator, parameters, layout, step } = node;
+      const { communicator, parameters, layout, step, record } = node;
       const fragments = fragmentsOf(layout, count);
       for (const [f, fragment] of fragments.entries()) {
         if ((step - offsets[f]!) % H !== 0) continue;
@@ -92,6 +93,7 @@ export function streamingDiLoCo({
         gather(parameters, fragment, change);
         const anchor = part(state, "anchor", fragment);
         for (let i = 0; i < change.length; i++) change[i] = anchor[i]! - change[i]!;
+        record?.outerGradient?.(change);
         state.values[`handle${f}`] = communicator.start.allReduce(change, { op: "mean", ...codec }).id;
       }
       for (const [f, fragment] of fragments.entries()) {

@@ -1,7 +1,7 @@
 // Events as rows of metrics, one row a step: what happened at the same step (training loss, evaluations) is put together.
 // Names are those of the CSV files (EXO Gym's), and Atoll's own where those have none.
 
-import type { Evaluated, RunEvent, StepDone } from "@atoll/core";
+import type { Evaluated, Recorded, RecordedQuantity, RunEvent, StepDone } from "@atoll/core";
 import type { MetricRow } from "./tracker.ts";
 
 /** JSON has no NaN: a null in an event that was read from a log was a number that is not finite. */
@@ -29,6 +29,23 @@ function evaluationValues({ split, loss, accuracy }: Evaluated): MetricRow["valu
   return { ...of("local"), ...of("global") };
 }
 
+const RECORDED_NAMES: Readonly<Record<RecordedQuantity, string>> = {
+  correlation: "correlation",
+  gradientNorm: "gradient_norm",
+  outerCosine: "outer_cosine",
+  compressionError: "compression_error",
+};
+
+function recordedValues({ quantity: of, mean, range }: Recorded): MetricRow["values"] {
+  const name = RECORDED_NAMES[of];
+  if (range === null) return { [name]: quantity(mean) };
+  return {
+    [name]: quantity(mean),
+    [`${name}_min`]: quantity(range.min),
+    [`${name}_max`]: quantity(range.max),
+  };
+}
+
 /** Puts rows together from events in their order. A row is whole when a later step begins, or at the end. */
 export class RowMaker {
   readonly #wallClock: () => number;
@@ -43,6 +60,7 @@ export class RowMaker {
   take(event: RunEvent): MetricRow | undefined {
     if (event.type === "step") return this.#add(event.step, stepValues(event));
     if (event.type === "evaluation") return this.#add(event.step, evaluationValues(event));
+    if (event.type === "recorded") return this.#add(event.step, recordedValues(event));
     return undefined;
   }
 
