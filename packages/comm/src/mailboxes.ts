@@ -6,6 +6,7 @@
 import { bytes, type ConfigValue, type Rank, RunError, type Seconds, seconds } from "@atoll/core";
 import type { Network, VirtualClock } from "@atoll/network";
 import { type Disruptions, PeerLostError } from "./disruptions.ts";
+import type { Exchanges } from "./exchanges.ts";
 import type { Started } from "./started.ts";
 import { textOfVector, vectorOfText } from "./vectorText.ts";
 
@@ -57,6 +58,7 @@ export class Mailboxes {
   readonly #network: Network;
   readonly #clock: VirtualClock;
   readonly #disruptions: Disruptions | undefined;
+  readonly #exchanges: Exchanges;
   /** By target: what was sent to it and not received, in the order sent, and what it waits for. */
   readonly #parcels: Parcel[][];
   readonly #receives: Receive[][];
@@ -64,11 +66,12 @@ export class Mailboxes {
   /** By target, then source: when the latest message arrives, be it received already or not. */
   readonly #latest: Map<Rank, Seconds>[];
 
-  constructor({ network, clock, disruptions }: MailboxOptions) {
+  constructor({ network, clock, disruptions }: MailboxOptions, exchanges: Exchanges) {
     const { worldSize } = network.topology;
     this.#network = network;
     this.#clock = clock;
     this.#disruptions = disruptions;
+    this.#exchanges = exchanges;
     this.#parcels = Array.from({ length: worldSize }, () => []);
     this.#receives = Array.from({ length: worldSize }, () => []);
     this.#busyUntil = Array.from({ length: worldSize }, () => seconds(0));
@@ -88,7 +91,9 @@ export class Mailboxes {
     const { source, target, sent, vector } = letter;
     const start = seconds(Math.max(sent, this.#busyUntil[source]!));
     const size = vector.length * ELEMENT;
-    const { left, arrived } = this.#network.send(source, target, bytes(size), start);
+    const { left, arrived } = this.#network.send(source, target, bytes(size), start, {
+      among: this.#exchanges.of(source),
+    });
     this.#busyUntil[source] = left;
     const latest = this.#latest[target]!;
     const parcel: Parcel = { ...letter, arrived: seconds(Math.max(arrived, latest.get(source) ?? 0)) };

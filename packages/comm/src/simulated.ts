@@ -2,7 +2,8 @@
 // A collective is timed and computed when its last member arrives. A member leaves when its own transfers have ended, and
 // never before the last arrival, since until then its result does not exist. The collectives of one rank run one after
 // another, as on a stream of NCCL: one that is started while an earlier one moves bytes begins, for that rank, when the
-// earlier one has ended. Two collectives without a common rank do not slow each other, nor do collectives and messages.
+// earlier one has ended. Collectives of some ranks and messages share links and NICs with those of the same exchange
+// (exchanges.ts); others do not slow each other.
 
 import {
   type ConfigValue,
@@ -18,6 +19,7 @@ import { plainArithmetic, type VectorArithmetic } from "./arithmetic.ts";
 import { type Call, describeCall } from "./collective.ts";
 import type { Communicator, Handle } from "./communicator.ts";
 import { type Disruptions, PeerLostError } from "./disruptions.ts";
+import { Exchanges } from "./exchanges.ts";
 import type { Arrival, Gathering } from "./gathering.ts";
 import { Group } from "./group.ts";
 import { Mailboxes, type MailboxSnapshot, type Parcel } from "./mailboxes.ts";
@@ -53,6 +55,11 @@ export interface CommunicationTimes {
 
 export interface SimulatedWorld {
   communicator(rank: Rank): Communicator;
+  /**
+   * What a rank calls from now on belongs to the exchange of that number, and goes on among all that ranks call in it. The
+   * numbers of a rank ascend. Without one, calls do not slow each other.
+   */
+  beginExchange(rank: Rank, number: number): void;
   times(rank: Rank): CommunicationTimes;
   /**
    * The counters of ranks and network, messages in flight, and the ends of calls that were started and not waited for, as
@@ -113,13 +120,15 @@ class World implements SimulatedWorld, MemberWorld {
   readonly #mail: Mailboxes;
   readonly #warned = new Set<string>();
   readonly #calls: OpenCalls;
+  readonly #exchanges: Exchanges;
   #counters: Counters[];
 
   constructor(options: SimulatedWorldOptions) {
     this.#options = options;
     this.#ranks = Array.from({ length: options.worldSize }, (_, rank) => rank);
     this.#key = this.#ranks.join();
-    this.#mail = new Mailboxes(options);
+    this.#exchanges = new Exchanges(options.worldSize);
+    this.#mail = new Mailboxes(options, this.#exchanges);
     this.#calls = new OpenCalls(options.worldSize, options.clock, (...ended) => this.#count(...ended));
     const zeros = { communication: 0, waiting: 0, bytesSent: 0, calls: 0, busyUntil: 0 };
     this.#counters = this.#ranks.map(() => ({ ...zeros }));
@@ -127,6 +136,10 @@ class World implements SimulatedWorld, MemberWorld {
 
   communicator(rank: Rank): Communicator {
     return new Member(this, { ranks: this.#ranks, key: this.#key, member: rank });
+  }
+
+  beginExchange(rank: Rank, number: number): void {
+    this.#exchanges.begin(rank, number);
   }
 
   times(rank: Rank): CommunicationTimes {
@@ -272,8 +285,10 @@ class World implements SimulatedWorld, MemberWorld {
     const counters = group.ranks.map((rank) => this.#counters[rank]!);
     const begin = ready.map((time, member) => seconds(Math.max(time, counters[member]!.busyUntil)));
     const until = disruptions?.firstLoss(group.ranks, ready) ?? Number.POSITIVE_INFINITY;
+    // Those of all ranks have nobody beside them.
+    const among = group.ranks.length === this.#ranks.length ? undefined : this.#exchanges.of(group.ranks[0]!);
     const undisturbed = network
-      .time(schedule, begin, { until })
+      .time(schedule, begin, { until, among })
       .map((time) => seconds(Math.max(time, lastReady)));
     const end = this.#endOf(group, call, arrivals, undisturbed);
     if (end === undefined) return;
@@ -360,6 +375,7 @@ class World implements SimulatedWorld, MemberWorld {
     if (!keepCounters)
       this.#counters = ranks.map((counters) => ({ ...counters, busyUntil: counters.busyUntil ?? 0 }));
     this.#options.network.restore(network);
+    this.#exchanges.clear();
     this.#mail.restore(mail);
     this.#warned.clear();
     for (const message of warned) this.#warned.add(message);
@@ -368,6 +384,7 @@ class World implements SimulatedWorld, MemberWorld {
   }
 
   drop(rank: Rank): void {
+    this.#exchanges.leave(rank);
     this.#calls.clear(rank);
     this.#mail.drop(rank);
   }

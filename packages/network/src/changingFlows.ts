@@ -3,6 +3,7 @@
 // again with what it takes now, or set aside while it has no route or no capacity.
 
 import { MinHeap } from "./heap.ts";
+import type { Take } from "./occupancy.ts";
 import { FlowProgress, SAME_MOMENT } from "./progress.ts";
 import { NONE } from "./sharing.ts";
 import { MOST_IDLE_CHANGES } from "./steps.ts";
@@ -36,8 +37,13 @@ interface Moving<F> {
   left: number;
   /** Its number among those that share, or NONE while it is set aside. */
   number: number;
+  /** When it was given its route, and that route's resources. */
+  since: number;
+  resources: Int32Array;
   isDone: boolean;
 }
+
+const SET_ASIDE = { number: NONE, since: 0, resources: new Int32Array(0), isDone: false };
 
 interface Change<F> {
   readonly time: number;
@@ -53,12 +59,17 @@ export class ChangingFlowSimulation<F extends ChangingFlow> {
   readonly #changes = new MinHeap<Change<F>>((a, b) => a.time < b.time);
   /** By their numbers. */
   readonly #moving: Moving<F>[] = [];
+  readonly #take: Take | undefined;
   #now = 0;
   /** Changes on end at which no flow was moving. */
   #idleChanges = 0;
 
-  /** @param bottleneckFrom see FairSharing */
-  constructor(bottleneckFrom?: number) {
+  /**
+   * @param take is told what moved between two changes of a flow's route or capacities
+   * @param bottleneckFrom see FairSharing
+   */
+  constructor(take?: Take, bottleneckFrom?: number) {
+    this.#take = take;
     this.#progress = new FlowProgress(this.#capacities, bottleneckFrom);
   }
 
@@ -88,6 +99,7 @@ export class ChangingFlowSimulation<F extends ChangingFlow> {
     while (this.#progress.nextEnd <= limit) {
       const moving = this.#moving[this.#progress.end()]!;
       moving.isDone = true;
+      this.#take?.(moving.resources, moving.since, time, moving.left);
       arrived.push(moving.flow);
     }
     for (
@@ -104,7 +116,7 @@ export class ChangingFlowSimulation<F extends ChangingFlow> {
       flow = this.#waiting.peek()
     ) {
       this.#waiting.pop();
-      this.#route({ flow, left: flow.size, number: NONE, isDone: false }, arrived);
+      this.#route({ ...SET_ASIDE, flow, left: flow.size }, arrived);
     }
     this.#progress.update(time);
     return arrived;
@@ -114,7 +126,9 @@ export class ChangingFlowSimulation<F extends ChangingFlow> {
   #route(moving: Moving<F>, arrived: F[]): void {
     const { course } = moving.flow;
     if (moving.number !== NONE) {
-      moving.left = this.#progress.takeOut(moving.number, this.#now);
+      const left = this.#progress.takeOut(moving.number, this.#now);
+      this.#take?.(moving.resources, moving.since, this.#now, moving.left - left);
+      moving.left = left;
       moving.number = NONE;
     }
     const way = course.wayAt(this.#now);
@@ -128,6 +142,8 @@ export class ChangingFlowSimulation<F extends ChangingFlow> {
       for (const resource of way.resources) this.#capacities[resource] = course.capacity(resource, this.#now);
       moving.number = this.#progress.add(moving.left, this.#now, way.resources, rate, way.weight);
       this.#moving[moving.number] = moving;
+      moving.since = this.#now;
+      moving.resources = way.resources;
     }
     const time = course.nextChange(this.#now);
     if (time < Number.POSITIVE_INFINITY) this.#changes.push({ time, moving });

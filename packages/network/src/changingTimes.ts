@@ -5,6 +5,7 @@ import type { Rank, Seconds } from "@atoll/core";
 import { type ChangingFlow, ChangingFlowSimulation } from "./changingFlows.ts";
 import type { Course } from "./course.ts";
 import type { Detours } from "./detours.ts";
+import type { Take } from "./occupancy.ts";
 import type { PathSnapshot } from "./path.ts";
 import { replay, type Transfer } from "./replay.ts";
 import { type TransferSchedule, transferBytes } from "./schedule.ts";
@@ -22,6 +23,8 @@ export interface ChangingSchedule {
   readonly detours: Detours | undefined;
   /** What comes after this moment is not asked for. */
   readonly until: number;
+  /** Is told what the schedule's transfers take. */
+  readonly take: Take | undefined;
 }
 
 /** When each member is done; Infinity for one that waits for a transfer that can never arrive, or is not done in time. */
@@ -30,12 +33,14 @@ export function timeWhileChanging(given: ChangingSchedule): Float64Array {
 }
 
 /** Undefined if a link goes down or comes up meanwhile, or is down that a route goes over; then nothing has been drawn. */
-function timeAlone({ schedule, ready, course, detours }: ChangingSchedule): Float64Array | undefined {
+function timeAlone({ schedule, ready, course, detours, take }: ChangingSchedule): Float64Array | undefined {
   const start = ready.reduce((earliest, time) => Math.min(earliest, time), Number.POSITIVE_INFINITY);
   // Nobody comes, so nothing is to be asked about that moment.
   if (start === Number.POSITIVE_INFINITY) return Float64Array.from(ready);
   const until = detours?.era(start).until ?? Number.POSITIVE_INFINITY;
   const before = new Map<Course, PathSnapshot>();
+  const pieces: Parameters<Take>[] = [];
+  const note: Take | undefined = take && ((...piece) => pieces.push(piece));
   const undo = (): undefined => {
     for (const [used, snapshot] of before) used.own.restore(snapshot);
   };
@@ -52,20 +57,22 @@ function timeAlone({ schedule, ready, course, detours }: ChangingSchedule): Floa
         if (taken.wayAt(start) !== taken.own) return undo();
         if (!before.has(taken)) before.set(taken, taken.own.snapshot());
       }
-      const end = taken.send(transferBytes(chunkBytes, round, i), times[source]! as Seconds).arrived;
+      const size = transferBytes(chunkBytes, round, i);
+      const end = taken.send(size, times[source]! as Seconds, note).arrived;
       if (end > until) return undo();
       next[source] = Math.max(next[source]!, end);
       next[target] = Math.max(next[target]!, end);
     }
     times.set(next);
   }
+  for (const piece of pieces) take?.(...piece);
   return times;
 }
 
 /** Flow by flow. */
-function timeTogether({ schedule, ready, course, until }: ChangingSchedule): Float64Array {
+function timeTogether({ schedule, ready, course, until, take }: ChangingSchedule): Float64Array {
   const { ranks } = schedule;
-  const simulation = new ChangingFlowSimulation<Transfer & ChangingFlow>();
+  const simulation = new ChangingFlowSimulation<Transfer & ChangingFlow>(take);
   return replay(schedule, ready, {
     send(round, source, target, bytes, at) {
       const taken = course(ranks[source]!, ranks[target]!);

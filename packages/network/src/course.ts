@@ -8,8 +8,11 @@ import { type Seconds, seconds } from "@atoll/core";
 import type { FlowCourse } from "./changingFlows.ts";
 import type { Detour, Detours, Era } from "./detours.ts";
 import type { Drawn } from "./draws.ts";
+import type { Occupancy, Take } from "./occupancy.ts";
 import type { Path } from "./path.ts";
 import { endOf, MOST_IDLE_CHANGES, type Steps } from "./steps.ts";
+
+const ROUNDING = 1e-9;
 
 /** What all courses of a network share. */
 export interface Changing {
@@ -17,6 +20,8 @@ export interface Changing {
   readonly capacities: readonly number[];
   /** By resource number, for those that change. */
   readonly steps: readonly (Steps | undefined)[];
+  /** What others take of them during the present call. */
+  readonly present: { readonly occupancy: Occupancy };
   readonly detours: Detours | undefined;
   /** The path over the links between these nodes. */
   createPath(nodes: Detour): Path;
@@ -75,27 +80,36 @@ export class Course implements Steps {
     return { ...drawn, departure };
   }
 
-  /** When a transfer that has departed arrives if it meets no other. */
-  arrival({ departure, delay, size, limit }: Departed): number {
+  /** When a transfer that has departed arrives if it meets no other of its call. */
+  arrival({ departure, delay, size, limit }: Departed, take?: Take): number {
     const begin = departure + delay;
-    const end = size === 0 ? this.openFrom(begin) : endOf(size, begin, this.limited(limit));
+    const moved =
+      take &&
+      ((from: number, until: number, bytes: number): void =>
+        take(this.wayAt(from)!.resources, from, until, bytes));
+    const end = size === 0 ? this.openFrom(begin) : endOf(size, begin, this.limited(limit), moved);
     if (end < Number.POSITIVE_INFINITY) this.own.idleSince = end;
     return end;
   }
 
-  /** A transfer that meets no other: when its last byte has left and arrived; Infinity if it never will. */
-  send(size: number, at: Seconds): { readonly left: Seconds; readonly arrived: Seconds } {
+  /** A transfer that meets no other of its call: when its last byte has left and arrived; Infinity if it never will. */
+  send(size: number, at: Seconds, take?: Take): { readonly left: Seconds; readonly arrived: Seconds } {
     const departed = this.depart(size, at);
-    const arrived = departed === undefined ? Number.POSITIVE_INFINITY : this.arrival(departed);
+    const arrived = departed === undefined ? Number.POSITIVE_INFINITY : this.arrival(departed, take);
     return { left: seconds(arrived - (departed?.delay ?? 0)), arrived: seconds(arrived) };
   }
 
-  /** What a resource can carry at a moment, in bytes per second. */
+  /** What a resource can carry at a moment besides what others take of it, in bytes per second. */
   capacity(resource: number, time: number): number {
-    return this.#changing.steps[resource]?.at(time) ?? this.#changing.capacities[resource]!;
+    const { steps, capacities, present } = this.#changing;
+    const whole = steps[resource]?.at(time) ?? capacities[resource]!;
+    const taken = present.occupancy.of(resource)?.at(time) ?? 0;
+    const left = whole - taken;
+    // What rounding leaves of a capacity that is taken whole is nothing.
+    return left > whole * ROUNDING ? left : 0;
   }
 
-  /** The rate of a transfer that meets no other, in bytes per second; 0 while there is no way. */
+  /** The rate of a transfer that meets no other of its call, in bytes per second; 0 while there is no way. */
   at(time: number): number {
     const way = this.wayAt(time);
     if (way === undefined) return 0;
@@ -120,8 +134,9 @@ export class Course implements Steps {
     const way = this.wayAt(time);
     let next = this.#changing.detours?.era(time).until ?? Number.POSITIVE_INFINITY;
     for (const resource of way?.resources ?? []) {
-      const steps = this.#changing.steps[resource];
-      if (steps !== undefined) next = Math.min(next, steps.nextChange(time));
+      const { steps, present } = this.#changing;
+      for (const changes of [steps[resource], present.occupancy.of(resource)])
+        if (changes !== undefined) next = Math.min(next, changes.nextChange(time));
     }
     return next;
   }

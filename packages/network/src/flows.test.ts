@@ -104,7 +104,10 @@ describe.each([2, 8, Number.POSITIVE_INFINITY])("bottlenecks kept from %d flows"
     fc.assert(
       fc.property(worlds, fc.double({ min: 0.1, max: 10, noNaN: true }), ({ capacities, flows }, tick) => {
         const changing = halvedEveryOther(tick, capacities);
-        const simulation = new ChangingFlowSimulation<Numbered & { readonly course: FlowCourse }>(keptFrom);
+        const simulation = new ChangingFlowSimulation<Numbered & { readonly course: FlowCourse }>(
+          undefined,
+          keptFrom,
+        );
         for (const flow of flows) simulation.start({ ...flow, course: courseOf(flow, changing) });
         expectSameEnds(endsOf(simulation, flows.length), bruteForceEnds(flows, changing));
       }),

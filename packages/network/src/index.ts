@@ -9,6 +9,7 @@ export type { Link } from "./link.ts";
 export { listed } from "./listed.ts";
 export type { Network, NetworkSnapshot, Sending } from "./network.ts";
 export { resolveNetwork } from "./network.ts";
+export { Occupancy } from "./occupancy.ts";
 export type { GivenLink, NetworkOptions, Nic } from "./options.ts";
 export type { Outages } from "./outages.ts";
 export type { LinkOptions, LinkRanges, LinkValues, ProfileName, Range, RangeOption } from "./profile.ts";

@@ -1,6 +1,7 @@
 // The simulated network: links of a topology, drawn from the seed, that time transfers and whole schedules.
-// It knows nothing of the clock or of what the bytes mean. Each call is timed as if the network were otherwise idle:
-// transfers of one schedule contend with each other, those of two schedules do not.
+// It knows nothing of the clock or of what the bytes mean. Transfers of one call share what they meet on. Of several calls
+// each is timed as if the network were otherwise idle, unless they are said to go on among each other: then a later one gets
+// what earlier ones leave (occupancy.ts).
 
 import {
   type Bytes,
@@ -20,6 +21,7 @@ import { Detours } from "./detours.ts";
 import { estimateTime } from "./estimate.ts";
 import { createLinkTable, type Link } from "./link.ts";
 import { hasChangingLinks, type LinkCapacity, linkCapacity } from "./linkCapacity.ts";
+import { Occupancy, type Take } from "./occupancy.ts";
 import {
   configOf,
   hasEndingTrace,
@@ -51,7 +53,7 @@ export interface Network {
   /** When a message of `size` bytes sent at `at` has arrived whole. */
   transfer(source: Rank, target: Rank, size: Bytes, at: Seconds): Seconds;
   /** The same, and when its last byte has left, from when on the sender's line is free for the next message. */
-  send(source: Rank, target: Rank, size: Bytes, at: Seconds): Sending;
+  send(source: Rank, target: Rank, size: Bytes, at: Seconds, options?: CallOptions): Sending;
   /** When each member of a schedule is done, given when each is ready; both in the order of `schedule.ranks`. */
   time(schedule: TransferSchedule, ready: readonly Seconds[], options?: TimeOptions): readonly Seconds[];
   /**
@@ -66,7 +68,15 @@ export interface Network {
   restore(snapshot: NetworkSnapshot): void;
 }
 
-export interface TimeOptions {
+export interface CallOptions {
+  /**
+   * What other calls take, to be noted there for later ones: calls with the same occupancy go on among each other. Default:
+   * the call meets nobody.
+   */
+  readonly among?: Occupancy | undefined;
+}
+
+export interface TimeOptions extends CallOptions {
   /**
    * Seconds; a network that changes may give Infinity for members that are not done by then: whoever knows that the
    * schedule is not carried out any further spares it the work. Default Infinity.
@@ -81,6 +91,8 @@ export interface Sending {
 
 const DESCRIBED_NODES = 64;
 
+const NOBODY = new Occupancy();
+
 class SimulatedNetwork implements Network {
   readonly topology: Topology;
   readonly config: ConfigTree;
@@ -94,12 +106,16 @@ class SimulatedNetwork implements Network {
   readonly #capacities: number[] = [];
   /** By resource number, for capacities that change over time, of which the number above is the mean. */
   readonly #steps: (Steps | undefined)[] = [];
-  /** Undefined where nothing changes over time: then no time goes into asking. */
-  readonly #courses: Map<Path, Course> | undefined;
+  readonly #courses = new Map<Path, Course>();
+  /** Where nothing changes over time no time goes into asking. */
+  readonly #isChanging: boolean;
+  /** What others take during the present call. */
+  readonly #present: { occupancy: Occupancy } = { occupancy: NOBODY };
   readonly #detours: Detours | undefined;
   readonly #resourceNumbers = new Map<string, number>();
-  /** Whether a schedule is free of contention is found out once. */
+  /** Whether a schedule is free of contention is found out once, and so are the capacities that it takes. */
   readonly #uncontended = new WeakMap<TransferSchedule, boolean>();
+  readonly #resourcesOf = new WeakMap<TransferSchedule, Int32Array>();
 
   constructor(resolved: ResolvedNetwork, { worldSize, random, outages }: NetworkWorld) {
     this.#resolved = resolved;
@@ -116,19 +132,24 @@ class SimulatedNetwork implements Network {
     this.config = configOf(resolved);
     this.hasEndingTrace = hasEndingTrace(resolved);
     this.#detours = outages && new Detours(this.topology, outages);
-    if (outages !== undefined || hasChangingLinks(resolved)) this.#courses = new Map();
+    this.#isChanging = outages !== undefined || hasChangingLinks(resolved);
   }
 
   transfer(source: Rank, target: Rank, size: Bytes, at: Seconds): Seconds {
     return this.send(source, target, size, at).arrived;
   }
 
-  send(source: Rank, target: Rank, size: Bytes, at: Seconds): Sending {
-    if (this.#courses !== undefined) return this.#course(source, target).send(size, at);
+  send(source: Rank, target: Rank, size: Bytes, at: Seconds, { among }: CallOptions = {}): Sending {
     const path = this.#path(source, target);
+    if (this.#isChanging || among?.isFree(path.resources, at) === false) {
+      this.#present.occupancy = among ?? NOBODY;
+      return this.#course(source, target).send(size, at, among?.take);
+    }
     const drawn = path.draw(size, at);
     const onWire = drawn.size / Math.min(path.rate, drawn.limit);
-    return { left: seconds(at + onWire), arrived: seconds(at + drawn.delay + onWire) };
+    const arrived = seconds(at + drawn.delay + onWire);
+    among?.take(path.resources, at + drawn.delay, arrived, drawn.size);
+    return { left: seconds(at + onWire), arrived };
   }
 
   estimate(schedule: TransferSchedule): Seconds {
@@ -138,7 +159,7 @@ class SimulatedNetwork implements Network {
   time(
     schedule: TransferSchedule,
     ready: readonly Seconds[],
-    { until = Number.POSITIVE_INFINITY }: TimeOptions = {},
+    { until = Number.POSITIVE_INFINITY, among }: TimeOptions = {},
   ): readonly Seconds[] {
     invariant(
       ready.length === schedule.ranks.length,
@@ -153,26 +174,59 @@ class SimulatedNetwork implements Network {
       uncontended = isUncontended(schedule, this.#path);
       this.#uncontended.set(schedule, uncontended);
     }
-    return Array.from(this.#times(schedule, ready, { uncontended, until }), seconds);
+    return Array.from(this.#times(schedule, ready, { uncontended, until, among }), seconds);
   }
 
   #times(
     schedule: TransferSchedule,
     ready: readonly Seconds[],
-    { uncontended, until }: { readonly uncontended: boolean; readonly until: number },
+    {
+      uncontended,
+      until,
+      among,
+    }: { readonly uncontended: boolean; readonly until: number; readonly among: Occupancy | undefined },
   ): Float64Array {
-    if (this.#courses !== undefined)
-      return timeWhileChanging({
+    // What its own transfers take is noted when all are timed: among themselves they share.
+    const pieces: Parameters<Take>[] = [];
+    const take: Take | undefined = among && ((...piece) => pieces.push(piece));
+    let times: Float64Array;
+    if (this.#isChanging || (among !== undefined && !this.#isFree(schedule, ready, among))) {
+      this.#present.occupancy = among ?? NOBODY;
+      times = timeWhileChanging({
         schedule,
         ready,
         uncontended,
         course: this.#course,
         detours: this.#detours,
         until,
+        take,
       });
-    return uncontended
-      ? timeByRecurrence(schedule, ready, this.#path)
-      : timeByFlows(schedule, ready, this.#path, this.#capacities);
+    } else if (uncontended) times = timeByRecurrence(schedule, ready, this.#path, take);
+    else times = timeByFlows(schedule, ready, this.#path, this.#capacities, take);
+    for (const [resources, from, to, size] of pieces) {
+      // What would come later is not carried out any more.
+      const end = Math.min(to, until);
+      among?.take(resources, from, end, (size * (end - from)) / (to - from));
+    }
+    return times;
+  }
+
+  /** Whether no other call takes anything of what a schedule does once its members are ready. */
+  #isFree(schedule: TransferSchedule, ready: readonly Seconds[], among: Occupancy): boolean {
+    const begin = ready.reduce((earliest, time) => Math.min(earliest, time), Number.POSITIVE_INFINITY);
+    if (among.isOver(begin)) return true;
+    let resources = this.#resourcesOf.get(schedule);
+    if (resources === undefined) {
+      const { ranks, rounds } = schedule;
+      const all = new Set<number>();
+      for (const { sources, targets } of rounds())
+        for (let i = 0; i < sources.length; i++)
+          for (const resource of this.#path(ranks[sources[i]!]!, ranks[targets[i]!]!).resources)
+            all.add(resource);
+      resources = Int32Array.from(all);
+      this.#resourcesOf.set(schedule, resources);
+    }
+    return among.isFree(resources, begin);
   }
 
   describe(): TopologyDrawn {
@@ -234,11 +288,12 @@ class SimulatedNetwork implements Network {
 
   readonly #course = (source: Rank, target: Rank): Course => {
     const path = this.#path(source, target);
-    let course = this.#courses!.get(path);
+    let course = this.#courses.get(path);
     if (course === undefined) {
       course = new Course(path, {
         capacities: this.#capacities,
         steps: this.#steps,
+        present: this.#present,
         detours: this.#detours,
         createPath: (nodes) =>
           this.#pathOver(
@@ -247,7 +302,7 @@ class SimulatedNetwork implements Network {
             nodes.slice(1).map((node, i) => this.topology.link(nodes[i]!, node)!),
           ),
       });
-      this.#courses!.set(path, course);
+      this.#courses.set(path, course);
     }
     return course;
   };

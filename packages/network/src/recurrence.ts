@@ -3,6 +3,7 @@
 // gives the same times, and takes far longer (benchmarks/network).
 
 import type { Rank, Seconds } from "@atoll/core";
+import type { Take } from "./occupancy.ts";
 import type { Path } from "./path.ts";
 import { type TransferSchedule, transferBytes } from "./schedule.ts";
 
@@ -37,11 +38,13 @@ export function isUncontended({ ranks, chunkBytes, rounds }: TransferSchedule, p
 /**
  * When each member is done, given when each is ready. Time after a round = the latest end of the member's own transfers
  * in it; a transfer begins when its sender has come to the round and ends for both at once, delay + size / rate later.
+ * @param take is told what each transfer takes
  */
 export function timeByRecurrence(
   { ranks, chunkBytes, rounds }: TransferSchedule,
   ready: readonly Seconds[],
   path: PathLookup,
+  take?: Take,
 ): Float64Array {
   let times = Float64Array.from(ready);
   let next = Float64Array.from(ready);
@@ -59,6 +62,7 @@ export function timeByRecurrence(
       }
       const { delay, size, limit } = way.draw(transferBytes(chunkBytes, round, i), times[source]!);
       const end = times[source]! + delay + size / Math.min(way.rate, limit);
+      take?.(way.resources, times[source]! + delay, end, size);
       if (end > next[source]!) next[source] = end;
       if (end > next[target]!) next[target] = end;
     }

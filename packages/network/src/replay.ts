@@ -3,6 +3,7 @@
 
 import { invariant, type Seconds } from "@atoll/core";
 import { type Flow, FlowSimulation } from "./flows.ts";
+import type { Take } from "./occupancy.ts";
 import type { PathLookup } from "./recurrence.ts";
 import { type TransferRound, type TransferSchedule, transferBytes } from "./schedule.ts";
 
@@ -129,12 +130,16 @@ export function replay(
   return run.times;
 }
 
-/** When each member is done, given when each is ready; `capacities` are bytes per second by resource number. */
+/**
+ * When each member is done, given when each is ready; `capacities` are bytes per second by resource number.
+ * @param take is told what each transfer takes, as if it had moved evenly
+ */
 export function timeByFlows(
   schedule: TransferSchedule,
   ready: readonly Seconds[],
   path: PathLookup,
   capacities: readonly number[],
+  take?: Take,
 ): Float64Array {
   const { ranks } = schedule;
   const simulation = new FlowSimulation<Transfer & Flow>(capacities);
@@ -146,7 +151,13 @@ export function timeByFlows(
       const limit = Math.min(rate, own);
       simulation.start({ resources, limit, weight, size, begin: at + delay, round, source, target });
     },
-    next: () => simulation.next(),
+    next() {
+      const event = simulation.next();
+      if (take !== undefined)
+        for (const { resources, begin, size } of event?.arrived ?? [])
+          take(resources, begin, event!.time, size);
+      return event;
+    },
   });
   invariant(times.every(Number.isFinite), "rounds of a schedule that nobody can leave");
   return times;

@@ -34,8 +34,14 @@ export const MOST_IDLE_CHANGES = 100_000;
 /**
  * When the last of `size` bytes has moved that begin to at `begin`, at a rate in bytes per second: the least t for which
  * the integral of the rate from `begin` to t is `size`. Infinity if the rate is and stays 0.
+ * @param moved is told how many bytes moved between two changes of the rate
  */
-export function endOf(size: number, begin: number, rate: Steps): number {
+export function endOf(
+  size: number,
+  begin: number,
+  rate: Steps,
+  moved?: (from: number, until: number, bytes: number) => void,
+): number {
   if (size === 0) return begin;
   let left = size;
   let idle = 0;
@@ -44,7 +50,11 @@ export function endOf(size: number, begin: number, rate: Steps): number {
     const until = rate.nextChange(time);
     idle = now > 0 ? 0 : idle + 1;
     const end = time + left / now;
-    if (end <= until) return end;
+    if (end <= until) {
+      if (now > 0) moved?.(time, end, left);
+      return end;
+    }
+    if (now > 0) moved?.(time, until, now * (until - time));
     left = Math.max(0, left - now * (until - time));
     // Rounding may find that nothing is left where the division found that a moment is.
     if (left === 0) return until;

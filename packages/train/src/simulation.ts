@@ -168,6 +168,8 @@ export class Simulation implements RunNodes {
           recorder: this.#recorder,
           records: this.#records,
           horizon: this.#horizon,
+          // Nodes that never wait for each other have no exchange in common.
+          beginExchange: this.#isAsynchronous ? undefined : (step) => this.#world.beginExchange(rank, step),
           adversity,
         },
         resume && resumedNode(resume, rank),

@@ -57,6 +57,8 @@ export interface TrainNodeOptions {
   /** Set where the run records more than its losses. */
   readonly records?: RunRecords | undefined;
   readonly horizon: Horizon;
+  /** Is told that the node begins the exchange after so many steps. */
+  readonly beginExchange?: ((step: number) => void) | undefined;
   /** Set where the run meets faults. */
   readonly adversity?: Adversity | undefined;
 }
@@ -344,6 +346,7 @@ export class TrainNode {
   async #exchange<T>(run: (node: StrategyNode, state: StrategyState) => Promise<T>): Promise<T> {
     const once = (): Promise<T> => {
       this.#record?.beginExchange();
+      this.#options.beginExchange?.(this.#step);
       return run(this.#strategyNode, this.strategyState);
     };
     if (this.#faulty === undefined) return once();

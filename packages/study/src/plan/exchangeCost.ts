@@ -6,7 +6,7 @@
 
 import { type AllReduceChoice, bytesSentBy, type Call, int8, type Schedule, scheduleOf } from "@atoll/comm";
 import { bytes, type Random, type Rank } from "@atoll/core";
-import type { Network, TransferSchedule } from "@atoll/network";
+import type { Network, TransferRound, TransferSchedule } from "@atoll/network";
 import type { Exchange } from "@atoll/train";
 
 export interface ExchangeCost {
@@ -33,17 +33,7 @@ export const FREE: ExchangeCost = { latencySeconds: 0, secondsPerByte: 0, sentPe
 export function exchangeCost(exchange: Exchange, context: CostContext): ExchangeCost {
   if (exchange.operation === "send") return sendCost(exchange, context);
   const groups = groupsOf(exchange, context).filter((ranks) => ranks.length > 1);
-  return groups
-    .map((ranks) => ({ ranks, cost: collectiveCost(exchange, ranks, context) }))
-    .reduce(
-      (most, { ranks, cost }) => ({
-        // Two groups wait for each other as soon as they have been mixed.
-        latencySeconds: Math.max(most.latencySeconds, cost.latencySeconds),
-        secondsPerByte: Math.max(most.secondsPerByte, cost.secondsPerByte),
-        sentPerByte: most.sentPerByte + (cost.sentPerByte * ranks.length) / context.nodes,
-      }),
-      FREE,
-    );
+  return groups.length === 0 ? FREE : collectiveCost(exchange, groups, context);
 }
 
 /** All ranks, or a shuffle of them in groups: as a strategy draws them in one of its rounds. */
@@ -61,36 +51,87 @@ const CHUNK = 1024;
 /** Chunks are numbered with 32 bits. */
 const MOST_ELEMENTS = 2 ** 31 - 1;
 
-function collectiveCost(exchange: Exchange, ranks: readonly Rank[], context: CostContext): ExchangeCost {
-  const { network } = context;
+/** Groups begin together, and two of them wait for each other as soon as they have been mixed. */
+function collectiveCost(
+  exchange: Exchange,
+  groups: readonly (readonly Rank[])[],
+  context: CostContext,
+): ExchangeCost {
+  const { network, nodes } = context;
   const codec = int8();
-  const algorithm = chosenAlgorithm(ranks, context);
-  const scheduled = (chunk: number): Schedule => {
-    const length = chunk * ranks.length;
-    switch (exchange.operation) {
-      case "allReduce":
-        return makeSchedule({ operation: "allReduce", length, op: "mean", algorithm }, ranks, context);
-      case "codedAllReduce":
-        return makeSchedule({ operation: "allReduce", length, op: "mean", codec }, ranks, context);
-      default:
-        return makeSchedule({ operation: "allGather", length: chunk }, ranks, context);
-    }
-  };
+  const size = Math.max(...groups.map((ranks) => ranks.length));
+  const scheduled = (chunk: number): readonly Schedule[] =>
+    groups.map((ranks) => {
+      const length = chunk * size;
+      const algorithm = chosenAlgorithm(ranks, context);
+      switch (exchange.operation) {
+        case "allReduce":
+          return makeSchedule({ operation: "allReduce", length, op: "mean", algorithm }, ranks, context);
+        case "codedAllReduce":
+          return makeSchedule({ operation: "allReduce", length, op: "mean", codec }, ranks, context);
+        default:
+          return makeSchedule({ operation: "allGather", length: chunk }, ranks, context);
+      }
+    });
   const payload = {
-    allReduce: 4 * CHUNK * ranks.length,
-    codedAllReduce: codec.bytes(CHUNK) * ranks.length,
+    allReduce: 4 * CHUNK * size,
+    codedAllReduce: codec.bytes(CHUNK) * size,
     allGather: 4 * CHUNK,
     send: 4 * CHUNK,
   }[exchange.operation];
-  const schedule = scheduled(CHUNK);
-  const latencySeconds = network.estimate(scheduled(0));
-  const sent = bytesSentBy(schedule).reduce((sum, of) => sum + of, 0);
+  const schedules = scheduled(CHUNK);
+  const latencySeconds = network.estimate(atOnce(scheduled(0)));
+  const sent = schedules.flatMap((schedule) => [...bytesSentBy(schedule)]).reduce((sum, of) => sum + of, 0);
   return {
     latencySeconds,
-    secondsPerByte: (network.estimate(schedule) - latencySeconds) / payload,
-    sentPerByte: sent / ranks.length / payload,
+    secondsPerByte: (network.estimate(atOnce(schedules)) - latencySeconds) / payload,
+    sentPerByte: sent / nodes / payload,
   };
 }
+
+/** Schedules of different ranks as one, round by round, so that they share what they meet on. */
+function atOnce(schedules: readonly TransferSchedule[]): TransferSchedule {
+  if (schedules.length === 1) return schedules[0]!;
+  const firstMember = startsOf(schedules.map(({ ranks }) => ranks.length));
+  const firstChunk = startsOf(schedules.map(({ chunkBytes }) => chunkBytes.length));
+  function* rounds(): Iterable<TransferRound> {
+    const own = schedules.map((schedule) => schedule.rounds()[Symbol.iterator]());
+    for (;;) {
+      const next = own.map((iterator) => iterator.next());
+      if (next.every(({ done }) => done)) return;
+      const parts = next.map(({ done, value }) => (done ? EMPTY_ROUND : value));
+      yield {
+        sources: joined(parts.map(({ sources }, i) => sources.map((member) => member + firstMember[i]!))),
+        targets: joined(parts.map(({ targets }, i) => targets.map((member) => member + firstMember[i]!))),
+        chunks: joined(parts.map(({ chunks }, i) => chunks.map((chunk) => chunk + firstChunk[i]!))),
+        chunkCounts: joined(parts.map(({ chunks, chunkCounts }) => chunkCounts ?? chunks.map(() => 1))),
+      };
+    }
+  }
+  return {
+    ranks: schedules.flatMap(({ ranks }) => ranks),
+    chunkBytes: Float64Array.from(schedules.flatMap(({ chunkBytes }) => [...chunkBytes])),
+    rounds,
+  };
+}
+
+const EMPTY_ROUND: TransferRound = {
+  sources: new Int32Array(0),
+  targets: new Int32Array(0),
+  chunks: new Int32Array(0),
+};
+
+/** Where each of some parts begins if they follow one another. */
+function startsOf(lengths: readonly number[]): readonly number[] {
+  let start = 0;
+  return lengths.map((length) => {
+    start += length;
+    return start - length;
+  });
+}
+
+const joined = (parts: readonly Int32Array[]): Int32Array =>
+  Int32Array.from(parts.flatMap((part) => [...part]));
 
 const makeSchedule = (call: Call, ranks: readonly Rank[], { network }: CostContext): Schedule =>
   scheduleOf(
@@ -112,29 +153,40 @@ function chosenAlgorithm(ranks: readonly Rank[], context: CostContext): AllReduc
   return algorithm.replace(" (auto)", "") as AllReduceChoice;
 }
 
-/** A node's messages leave one after another; the slowest of the ways that they can take counts. */
+/** A node's messages leave one after another; all nodes send at once, to the peers of their turn. */
 function sendCost(
   { peers = 1, distances = powersOfTwo }: Exchange,
   { network, nodes }: CostContext,
 ): ExchangeCost {
-  let latencySeconds = 0;
-  let secondsPerByte = 0;
-  for (const distance of nodes === 1 ? [] : distances(nodes))
-    for (let rank = 0; rank < nodes; rank++) {
-      const ranks = [rank, (rank + distance) % nodes];
-      const empty = network.estimate(message(ranks, 0));
-      const perByte = (network.estimate(message(ranks, CHUNK)) - empty) / CHUNK;
-      latencySeconds = Math.max(latencySeconds, empty);
-      secondsPerByte = Math.max(secondsPerByte, peers * perByte);
-    }
-  return { latencySeconds, secondsPerByte, sentPerByte: nodes === 1 ? 0 : peers };
+  if (nodes === 1) return FREE;
+  const turns = distances(nodes).map((distance) => {
+    const latency = network.estimate(messages(nodes, distance, 0));
+    return { latency, perByte: (network.estimate(messages(nodes, distance, CHUNK)) - latency) / CHUNK };
+  });
+  const mean = (values: readonly number[]): number =>
+    values.reduce((sum, value) => sum + value, 0) / values.length;
+  return {
+    latencySeconds: mean(turns.map(({ latency }) => latency)),
+    secondsPerByte: peers * mean(turns.map(({ perByte }) => perByte)),
+    sentPerByte: peers,
+  };
 }
 
 const powersOfTwo = (nodes: number): readonly number[] =>
   Array.from({ length: Math.ceil(Math.log2(nodes)) }, (_, exponent) => 2 ** exponent);
 
-const message = (ranks: readonly Rank[], size: number): TransferSchedule => ({
-  ranks,
-  chunkBytes: Float64Array.of(bytes(size)),
-  rounds: () => [{ sources: Int32Array.of(0), targets: Int32Array.of(1), chunks: Int32Array.of(0) }],
-});
+/** A message from each node to the one so many further on. */
+function messages(nodes: number, distance: number, size: number): TransferSchedule {
+  const ranks = Array.from({ length: nodes }, (_, rank) => rank);
+  return {
+    ranks,
+    chunkBytes: Float64Array.of(bytes(size)),
+    rounds: () => [
+      {
+        sources: Int32Array.from(ranks),
+        targets: Int32Array.from(ranks, (rank) => (rank + distance) % nodes),
+        chunks: new Int32Array(nodes),
+      },
+    ],
+  };
+}

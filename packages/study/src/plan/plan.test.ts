@@ -101,6 +101,22 @@ describe.each(rows)("$name", ({ strategy, options, given }) => {
   });
 });
 
+// Where groups, or the messages of several nodes, meet on the way, a run's nodes get out of step: some compute while others
+// send, and of SGP messages of different steps. A plan has all of them wait for the last.
+test.each([
+  ["sgp", {}],
+  ["fedavg", { H: 3, islandSize: 2 }],
+] as const)("%s through a hub takes no longer than planned, and not much less", async (strategy, options) => {
+  const network = { ...alike, topology: "star" } as const;
+  const planned = { ...plain, exchanges: exchangesOf(strategy, options), network };
+  const { nodes, maxSteps, seed, stepSeconds } = planned;
+  const fit = { strategy: strategyOf(strategy, options), nodes, maxSteps, network, seed };
+  const { simulatedSeconds } = await fitStacked(fit, stepSeconds);
+  const ratio = planRun(planned).totalSeconds / simulatedSeconds;
+  expect(ratio).toBeGreaterThan(1);
+  expect(ratio).toBeLessThan(1.6);
+});
+
 // A ring goes at the pace of its slowest link. Where rounds go over other links each time, they are taken to wait for each
 // other, which is too slow by some percent.
 test.each([
