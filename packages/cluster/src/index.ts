@@ -1,11 +1,16 @@
 export type { Container, ContainerHost } from "./containerHost.ts";
 export { type Captured, capture } from "./exec/capture.ts";
+export { describeOutcome } from "./exec/describeOutcome.ts";
 export type { Exec, ExecOptions, ExecOutcome, Execution, LineSink, OutputStream } from "./exec/exec.ts";
 export { exec } from "./exec/exec.ts";
 export { type Finding, findingOf, type Program, remediesOf } from "./exec/probe.ts";
 export type { ExitReason } from "./exitReason.ts";
 export { describeExit, exitCodeOf } from "./exitReason.ts";
 export type { Job, JobEvent, JobSpec, Launcher, LogLine } from "./launcher.ts";
+export { type DockerOptions, dockerLauncher } from "./launchers/docker.ts";
+export { type HostLine, parseHosts } from "./launchers/hostsFile.ts";
+export { type LocalOptions, localLauncher } from "./launchers/local.ts";
+export { type SshOptions, sshLauncher } from "./launchers/ssh.ts";
 export type { RankEnvironment } from "./rank/rankEnvironment.ts";
 export { MASTER_PORT, writeRankEnvironment } from "./rank/rankEnvironment.ts";
 export { readRankEnvironment } from "./rank/readRankEnvironment.ts";

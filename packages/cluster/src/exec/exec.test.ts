@@ -1,10 +1,12 @@
 // How programs end: by themselves, by a signal, not at all, not in time; and what becomes of what they print and start.
 
-import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { bytesInUse } from "../test/memory.ts";
+import { ended } from "../test/processes.ts";
 import { type Captured, capture } from "./capture.ts";
 import { type ExecOptions, exec } from "./exec.ts";
 
@@ -23,15 +25,6 @@ async function runFake(script: string, { mode = 0o755, ...options }: FakeOptions
   await writeFile(join(directory, "fake"), `#!/bin/sh\n${script}\n`);
   await chmod(join(directory, "fake"), mode);
   return capture(exec, "fake", ["a b", "$c"], { environment: { PATH: directory }, ...options });
-}
-
-/** Resolves when the process has ended; a zombie has. */
-async function ended(pid: number): Promise<void> {
-  for (;;) {
-    const state = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "gone Z");
-    if (/ [ZX]/.test(state)) return;
-    await sleep(20);
-  }
 }
 
 test("arguments are no shell's, and both streams are kept apart", async () => {
@@ -103,10 +96,9 @@ test("held input goes to it until it is ended", async () => {
 
 test("100 MB pass through while memory stays, at the pace of a slow reader", async () => {
   const size = 100 * 1024 * 1024;
+  const before = bytesInUse();
   let characters = 0;
   let batches = 0;
-  const before = process.memoryUsage.rss();
-  let most = 0;
   const { outcome } = exec(
     "sh",
     ["-c", `yes 'a line of some length, as programs print them' | head -c ${size}`],
@@ -114,15 +106,15 @@ test("100 MB pass through while memory stays, at the pace of a slow reader", asy
       environment: { PATH: process.env.PATH },
       onLines: async (lines) => {
         for (const line of lines) characters += line.length + 1;
-        if (++batches % 100 !== 0) return;
-        await sleep(1);
-        most = Math.max(most, process.memoryUsage.rss() - before);
+        if (++batches % 300 !== 0) return;
+        await sleep(20);
+        expect(bytesInUse() - before).toBeLessThan(10e6);
       },
     },
   );
   expect(await outcome).toEqual({ kind: "exited", code: 0 });
   expect(Math.abs(characters - size)).toBeLessThanOrEqual(1);
-  expect(most).toBeLessThan(size / 2 + 50e6);
+  expect(batches).toBeGreaterThan(300);
 });
 
 test("a program that does not read what it is given is no trouble", async () => {

@@ -30,6 +30,11 @@ export interface ExecOptions {
    * "terminal": the program has this process's terminal, for shells and the like; nothing of its output is read.
    */
   readonly input?: "nothing" | "held" | "terminal";
+  /**
+   * The program ends by itself, with all that it started, when its held input ends: so nothing is killed when it has ended,
+   * nor when this process ends.
+   */
+  readonly endsWithInput?: boolean;
   /** Absent: output is thrown away. */
   readonly onLines?: LineSink;
   /** Stops the program; the outcome is "cancelled". */
@@ -56,7 +61,15 @@ const GRACE_MS = 5_000;
 const SILENCE_MS = 1_000;
 
 export const exec: Exec = (program, argv, options) => {
-  const { environment, workingDirectory, input = "nothing", onLines, signal, timeoutMs } = options;
+  const {
+    environment,
+    workingDirectory,
+    input = "nothing",
+    endsWithInput,
+    onLines,
+    signal,
+    timeoutMs,
+  } = options;
   const terminal = input === "terminal";
   const child = execa(program, argv, {
     env: definedOnly(environment),
@@ -69,6 +82,7 @@ export const exec: Exec = (program, argv, options) => {
     reject: false,
     // A program that has the terminal must stay in the group that the terminal belongs to.
     killDescendants: !terminal,
+    cleanup: endsWithInput !== true,
     forceKillAfterDelay: options.graceMs ?? GRACE_MS,
     ...(signal === undefined ? {} : { cancelSignal: signal }),
     ...(timeoutMs === undefined ? {} : { timeout: timeoutMs }),
@@ -81,7 +95,7 @@ export const exec: Exec = (program, argv, options) => {
   });
   if (!terminal)
     child.nodeChildProcess.once("exit", () => {
-      child.kill("SIGKILL"); // What it started and left behind.
+      if (!endsWithInput) child.kill("SIGKILL"); // What it started and left behind.
       for (const reader of readers) reader.endWhenSilent(SILENCE_MS);
     });
   const outcome = async (): Promise<ExecOutcome> => {

@@ -1,0 +1,72 @@
+// What each launcher is tested on: the machines that it reaches, and how to break the way to a rank.
+
+import type { TestContext } from "vitest";
+import { exec } from "../exec/exec.ts";
+import type { Launcher } from "../launcher.ts";
+import { parseHosts } from "../launchers/hostsFile.ts";
+import { localLauncher } from "../launchers/local.ts";
+import { sshLauncher } from "../launchers/ssh.ts";
+import { parentOf } from "./processes.ts";
+import { type SshServer, sshServerIsInstalled, startSshServer } from "./sshServer.ts";
+
+export interface Rig extends AsyncDisposable {
+  launcher(nodes: number): Launcher;
+  /**
+   * Breaks the way to a rank, by force.
+   *
+   * @param keeper the process number of the rank's keeper, on its own machine
+   */
+  lose(rank: number, keeper: number): Promise<void>;
+}
+
+export interface RigEntry {
+  readonly name: string;
+  /** Undefined where it cannot be made, with the reason in one line. */
+  make(): Promise<Rig | string>;
+}
+
+export const rigs: readonly RigEntry[] = [
+  { name: "local", make: localRig },
+  { name: "ssh", make: sshRig },
+];
+
+const environment = process.env;
+
+async function localRig(): Promise<Rig> {
+  return {
+    launcher: (nodes) => localLauncher({ exec, nodes, environment, workingDirectory: "/" }),
+    lose: async (_, keeper) => void process.kill(keeper, "SIGKILL"),
+    async [Symbol.asyncDispose]() {},
+  };
+}
+
+const MOST_HOSTS = 3;
+
+/** Each host is a server of its own on this machine. */
+async function sshRig(): Promise<Rig | string> {
+  if (!(await sshServerIsInstalled())) return "no sshd here (apt-get install openssh-server openssh-client)";
+  const servers = await Promise.all(Array.from({ length: MOST_HOSTS }, startSshServer));
+  return {
+    launcher: (nodes) =>
+      sshLauncher({
+        exec,
+        hosts: parseHosts(servers.slice(0, nodes).map(hostsLine).join("\n"), "hosts.txt"),
+        hostsDirectory: "/",
+        environment,
+      }),
+    // The server's process for this connection.
+    lose: async (_, keeper) => void process.kill(await parentOf(keeper), "SIGKILL"),
+    async [Symbol.asyncDispose]() {
+      await Promise.all(servers.map((server) => server[Symbol.asyncDispose]()));
+    },
+  };
+}
+
+export const hostsLine = ({ port, identity, knownHosts, user }: SshServer): string =>
+  `127.0.0.1:${port} user=${user} identity=${identity} knownHosts=${knownHosts}`;
+
+/** Skips the test, saying why. */
+export function rigOrSkip(rig: Rig | string, context: TestContext): Rig {
+  if (typeof rig === "string") context.skip(rig);
+  return rig as Rig;
+}
