@@ -9,8 +9,13 @@ import { VERSION } from "./version.ts";
 const commands: readonly CommandEntry[] = [
   {
     name: "train",
-    summary: "train an experiment on N simulated machines",
+    summary: "train an experiment on N simulated machines, or on N processes",
     load: async (): Promise<Command> => (await import("./commands/train.ts")).trainCommand,
+  },
+  {
+    name: "node",
+    summary: "run one rank of a training whose nodes are processes, on any machine",
+    load: async (): Promise<Command> => (await import("./commands/node.ts")).nodeCommand,
   },
   {
     name: "sample",

@@ -1,14 +1,17 @@
 // The terminal of a real process.
 
+import { parentProcess } from "./ranks/parentProcess.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** A first interrupt asks the command to stop in good order; a second one ends the process at once. */
 export function processTerminal(): Terminal {
   const interrupt = new AbortController();
+  const parent = parentProcess();
   const signals = ["SIGINT", "SIGTERM"] as const;
   const stop = (signal: NodeJS.Signals): void => {
     if (!interrupt.signal.aborted) {
-      process.stderr.write("\nStopping where all nodes can; once more to quit at once.\n");
+      if (parent === undefined)
+        process.stderr.write("\nStopping where all nodes can; once more to quit at once.\n");
       interrupt.abort();
       return;
     }
@@ -34,6 +37,8 @@ export function processTerminal(): Terminal {
     workingDirectory: process.cwd(),
     now: () => performance.timeOrigin + performance.now(),
     peakRssBytes: () => process.resourceUsage().maxRSS * 1024,
+    availableMemoryBytes: () => process.availableMemory(),
+    parent,
     interrupted: interrupt.signal,
     fetch: globalThis.fetch,
   };

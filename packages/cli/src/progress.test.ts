@@ -29,7 +29,7 @@ function screen(interactive: boolean, columns: number, tickMs: number): Screen {
   return { progress: new Progress(terminal as unknown as Terminal), text: () => written };
 }
 
-const started = { type: "runStarted", maxSteps: 400 } as RunEvent;
+const started = { type: "runStarted", config: {}, maxSteps: 400 } as RunEvent;
 const finished = { type: "runFinished" } as RunEvent;
 const stepDone = (step: number): StepDone => ({
   type: "step",

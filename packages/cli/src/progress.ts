@@ -6,6 +6,7 @@ import {
   formatBytes,
   formatSeconds,
   type RunEvent,
+  type RunStarted,
   type StepDone,
 } from "@atoll/core";
 import type { DownloadProgress } from "@atoll/train/node";
@@ -27,6 +28,8 @@ export class Progress {
   readonly #faultLines = new LineBudget(FAULT_LINES);
   readonly #warnings = new Set<string>();
   #maxSteps = 0;
+  /** What seconds are called. */
+  #clock = "simulated";
   // Steps that a roll-back undid are done again: plain lines and evaluations are for those not come to before.
   #furthest = 0;
   #evaluated = 0;
@@ -40,13 +43,18 @@ export class Progress {
   }
 
   show(event: RunEvent): void {
-    if (event.type === "runStarted") this.#maxSteps = event.maxSteps;
+    if (event.type === "runStarted") this.#start(event);
     else if (event.type === "step") this.#step(event);
     else if (event.type === "evaluation") this.#evaluation(event);
     else if (event.type === "checkpoint") this.note(`step ${event.step}: checkpoint ${event.path}`);
     else if (event.type === "warning") this.#warn(event.message);
     else if (event.type === "fault") this.#fault(event);
     else if (event.type === "runFinished") this.#close();
+  }
+
+  #start({ maxSteps, config }: RunStarted): void {
+    this.#maxSteps = maxSteps;
+    if (config.mode === "processes") this.#clock = "trained";
   }
 
   /** One line a file on a terminal, redrawn; elsewhere the file's name once. */
@@ -106,13 +114,19 @@ export class Progress {
       const isDue = event.step % every === 0 || event.step === this.#maxSteps;
       if (!isDue || event.step <= this.#furthest) return;
       this.#furthest = event.step;
-      this.#terminal.error(`${facts(event, this.#maxSteps).join("  ")}\n`);
+      this.#terminal.error(`${facts(event, this.#maxSteps, this.#clock).join("  ")}\n`);
       return;
     }
     const now = this.#terminal.now();
     if (now - this.#drawnAt < REDRAW_MS && event.step < this.#maxSteps) return;
     this.#drawnAt = now;
-    this.#redraw(barLine(event, this.#maxSteps, this.#terminal.columns - 1));
+    this.#redraw(
+      barLine(
+        facts(event, this.#maxSteps, this.#clock),
+        event.step / this.#maxSteps,
+        this.#terminal.columns - 1,
+      ),
+    );
   }
 
   #redraw(line: string): void {
@@ -136,22 +150,23 @@ export class Progress {
 const facts = (
   { step, loss, learningRate, time, bytesSent }: StepDone,
   maxSteps: number,
+  clock: string,
 ): readonly string[] => [
   `step ${String(step).padStart(String(maxSteps).length)}/${maxSteps}`,
   `loss ${formatLoss(loss)}`,
   `lr ${learningRate.toPrecision(3)}`,
-  `simulated ${formatSeconds(time)}`,
+  `${clock} ${formatSeconds(time)}`,
   `sent ${formatBytes(bytesSent)} a node`,
 ];
 
 /** A bar and as many facts as fit into `width` columns, each of them whole: half a number is a wrong number. */
-function barLine(event: StepDone, maxSteps: number, width: number): string {
-  const shown = [...facts(event, maxSteps)];
+function barLine(facts: readonly string[], done: number, width: number): string {
+  const shown = [...facts];
   while (shown.length > 1 && shown.join("  ").length > width) shown.pop();
   const text = shown.join("  ");
   const room = Math.min(BAR_WIDTH, width - text.length - 1);
   if (room < LEAST_BAR_WIDTH) return text;
-  const filled = Math.round((event.step / maxSteps) * room);
+  const filled = Math.round(done * room);
   return `${"█".repeat(filled)}${"░".repeat(room - filled)} ${text}`;
 }
 

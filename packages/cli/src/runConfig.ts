@@ -36,7 +36,7 @@ const ALTERNATIVES = [
 
 /**
  * An experiment's defaults under what was given. Where no optimizer is named, one that the strategy brings goes before the
- * experiment's.
+ * experiment's. Steps of processes take the time that they take.
  */
 export function withDefaults({ defaults = {} }: Experiment, given: ConfigTree): ConfigTree {
   const said = ALTERNATIVES.filter((names) => names.some((name) => given[name] !== undefined)).flat();
@@ -46,7 +46,8 @@ export function withDefaults({ defaults = {} }: Experiment, given: ConfigTree): 
   const strategy = nameOf(mergeConfig(base, given).strategy);
   const optimizer = strategyEntries.find(({ name }) => name === strategy)?.optimizer;
   const brought = optimizer === undefined || nameOf(given.optimizer) !== undefined ? {} : { optimizer };
-  return mergeConfig({ ...base, ...brought }, given);
+  const measured = given.mode === "processes" ? { compute: "real" } : {};
+  return mergeConfig({ ...base, ...brought, ...measured }, given);
 }
 
 /** What a choice is, if that is said: as plain text or as its `kind`. */
@@ -84,19 +85,8 @@ function batchSizeOf(
 
 /** The options of LocalTrainer.fit that a config states. */
 export function fitOptionsOf(run: RunConfig): FitOptions {
-  const {
-    strategy,
-    optimizer,
-    maxSteps,
-    numEpochs,
-    minibatchSize,
-    globalBatchSize: ___,
-    faults,
-    record,
-    workers: _,
-    track: __,
-    ...rest
-  } = run;
+  const { strategy, optimizer, maxSteps, numEpochs, minibatchSize, faults, record, ...others } = run;
+  const { globalBatchSize: _, workers: __, track: ___, mode: ____, timeout: _____, ...rest } = others;
   const { kind, ...options } = strategy as { kind: string };
   const entry = strategyEntries.find(({ name }) => name === kind)!;
   return {
@@ -129,12 +119,15 @@ export function refuseChanges(saved: ConfigTree, given: ConfigTree): void {
 const shortened = (value: string): string =>
   value.length <= LONGEST_SHOWN ? value : `${value.slice(0, LONGEST_SHOWN)}… (${value.length} characters)`;
 
-/** Options by dotted path, values as JSON. `workers` and `track` are left out: they change no result. */
+/** What changes no result: who computes, who is told, whether nodes are processes, and when one counts as lost. */
+const FREE = new Set(["workers", "track", "mode", "timeout"]);
+
+/** Options by dotted path, values as JSON, but for those that change no result. */
 export function flatOptions(tree: ConfigTree, prefix = ""): Map<string, string> {
   const rows = new Map<string, string>();
   for (const [name, value] of Object.entries(tree as Record<string, ConfigValue>)) {
     const path = prefix + name;
-    if (path === "workers" || path === "track") continue;
+    if (FREE.has(path)) continue;
     if (typeof value === "object" && value !== null && !Array.isArray(value))
       for (const [inner, text] of flatOptions(value as ConfigTree, `${path}.`)) rows.set(inner, text);
     else rows.set(path, JSON.stringify(value));

@@ -169,6 +169,11 @@ const compute = choice(
         ...nodeSpeeds,
       }),
     },
+    {
+      name: "real",
+      summary: "the time that they take, with mode=processes, whose default it is; slower nodes wait",
+      options: z.strictObject({ ...nodeSpeeds }),
+    },
   ],
   "device",
 );
@@ -209,9 +214,16 @@ const optimizerText = ({ kind, ...values }: ConfigTree): string =>
 /** Each worker reserves address space of its own: thousands of them cannot start. */
 const MAX_WORKERS = 256;
 
+/** What the nodes of a run are. */
+export const MODES = ["simulated", "processes"] as const;
+
 /** Options that every experiment has. */
 export const runOptions = z.strictObject({
-  nodes: z.int().min(1).default(1).describe("simulated machines"),
+  nodes: z.int().min(1).default(1).describe("simulated machines, or processes"),
+  mode: z
+    .enum(MODES)
+    .default("simulated")
+    .describe("simulated machines on a virtual clock, or a process for each node, in real time"),
   maxSteps: z.int().min(1).optional().describe("steps of every node"),
   numEpochs: z.int().min(1).optional().describe("passes over the data instead of maxSteps"),
   batchSize: z.int().min(1).default(64).describe("examples of one step of one node"),
@@ -242,6 +254,11 @@ export const runOptions = z.strictObject({
     .describe("algorithm of all-reduces; topology: by the hub of a star, else by ring; auto: the fastest"),
   compute: compute.describe("how long a step takes on the virtual clock"),
   faults: faultOptions.optional().describe("what goes wrong on the simulated machines; nothing if left out"),
+  timeout: z
+    .number()
+    .positive()
+    .default(10)
+    .describe("with mode=processes: seconds after which a node of which nothing is heard is lost"),
   workers: z
     .int()
     .min(1)

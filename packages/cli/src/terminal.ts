@@ -1,6 +1,8 @@
 // The outside world as commands see it: where text goes, the environment, the clock, interrupts. Passed in, so that
 // tests run commands without a process of their own.
 
+import type { ParentProcess } from "./ranks/parentProcess.ts";
+
 export interface Terminal {
   /** Standard output: results. */
   output(text: string): void;
@@ -17,6 +19,10 @@ export interface Terminal {
   now(): number;
   /** Peak resident memory of the process so far. */
   peakRssBytes(): number;
+  /** Memory that programs can still have on this machine, or within this container's bounds. */
+  availableMemoryBytes(): number;
+  /** The process that has started this one as a rank of its run, if one has. */
+  readonly parent: ParentProcess | undefined;
   /** Aborted at the first Ctrl-C or SIGTERM. */
   readonly interrupted: AbortSignal;
   readonly fetch: typeof fetch;

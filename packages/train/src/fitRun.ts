@@ -183,11 +183,20 @@ async function unlessAborted<T>(result: Promise<T>, signal: AbortSignal | undefi
 const nextMultiple = (step: number, interval: number): number => (Math.floor(step / interval) + 1) * interval;
 
 /** The run's options with every default, and what they came to. */
-export function configOf(options: ResolvedFitOptions, nodes: RunNodes): ConfigTree {
-  const { batchSize, minibatchSize, seed, valSize, valInterval, shuffle, checkpointInterval } = options;
+export const configOf = (options: ResolvedFitOptions, nodes: RunNodes): ConfigTree => ({
+  ...optionsOf(options),
+  maxSteps: nodes.maxSteps,
+  ...nodes.config,
+  ...(options.record === undefined ? {} : { record: options.record.config }),
+});
+
+/** The options that are the same whatever the nodes are, with every default. */
+export function optionsOf(options: ResolvedFitOptions): ConfigTree {
+  const { nodes, batchSize, minibatchSize, seed, valSize, valInterval, shuffle, checkpointInterval } =
+    options;
   return {
-    nodes: options.nodes,
-    maxSteps: nodes.maxSteps,
+    nodes,
+    maxSteps: options.steps.count,
     batchSize,
     minibatchSize,
     seed,
@@ -198,7 +207,5 @@ export function configOf(options: ResolvedFitOptions, nodes: RunNodes): ConfigTr
     partition: { ...options.partition },
     strategy: options.strategy.config,
     optimizer: options.strategy.optimizer.config,
-    ...nodes.config,
-    ...(options.record === undefined ? {} : { record: options.record.config }),
   };
 }

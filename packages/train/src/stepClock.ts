@@ -1,5 +1,5 @@
 // A node's clock, with steps on it: on the virtual clock they take the seconds that they are given, on a real one
-// (node/processes/realClock.ts) at least those.
+// (node/processes/rankClock.ts) at least those.
 
 import { type Seconds, seconds } from "@atoll/core";
 import type { Clock } from "@atoll/network";

@@ -45,6 +45,8 @@ export async function runCommand(
     workingDirectory,
     now: () => performance.timeOrigin + performance.now(),
     peakRssBytes: () => process.resourceUsage().maxRSS * 1024,
+    availableMemoryBytes: () => process.availableMemory(),
+    parent: undefined,
     interrupted: signal ?? new AbortController().signal,
     fetch: offline,
   };

@@ -124,6 +124,11 @@ export class RunDirectory implements CheckpointStore, AsyncDisposable {
     return this.#started;
   }
 
+  /** Whether there is something to go on from. */
+  get hasCheckpoint(): boolean {
+    return latestCheckpoint(this.path) !== undefined;
+  }
+
   /** Steps and evaluations of the log as it was cut by `resumeSnapshot`; none for a new run. */
   get history(): readonly RunEvent[] {
     return this.#history;

@@ -1,0 +1,123 @@
+// The processes of a run on this machine, but for rank 0, which is the one that starts them. Each is `atoll node`, and
+// has a channel to its parent, by which it learns of the run, and of the parent's end.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { setTimeout } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { RunError } from "@atoll/core";
+import type { RankOrder } from "./parentProcess.ts";
+
+export interface ChildRanksOptions {
+  readonly experiment: string;
+  readonly nodes: number;
+  readonly order: RankOrder;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly workingDirectory: string;
+  /** Gets each line that a rank prints. */
+  readonly onLine: (rank: number, line: string) => void;
+}
+
+/** How long ranks have to end by themselves when the run is over, and after they were asked to. */
+const PATIENCE_MS = 5000;
+/** What a rank printed last is kept to tell why it ended. */
+const KEPT_LINES = 5;
+
+interface Child {
+  readonly process: ChildProcess;
+  readonly ended: Promise<unknown>;
+  readonly lines: string[];
+}
+
+const ENTRY = fileURLToPath(new URL("../../bin/atoll.mjs", import.meta.url));
+
+export class ChildRanks implements AsyncDisposable {
+  readonly #options: ChildRanksOptions;
+  readonly #children = new Map<number, Child>();
+  readonly #abandoned = new AbortController();
+  #isOver = false;
+
+  constructor(options: ChildRanksOptions) {
+    this.#options = options;
+  }
+
+  /** Aborted, with the reason, when a rank has ended before the run. */
+  get abandoned(): AbortSignal {
+    return this.#abandoned.signal;
+  }
+
+  /** Starts ranks 1 to nodes − 1, which meet at a port of this machine. */
+  start(port: number): void {
+    for (let rank = 1; rank < this.#options.nodes; rank++) this.#children.set(rank, this.#spawn(rank, port));
+  }
+
+  #spawn(rank: number, port: number): Child {
+    const { experiment, nodes, order, environment, workingDirectory, onLine } = this.#options;
+    const flags = [
+      "--master_addr",
+      "127.0.0.1",
+      "--master_port",
+      port,
+      "--nnodes",
+      nodes,
+      "--node_rank",
+      rank,
+    ];
+    const child = spawn(process.execPath, [ENTRY, "node", experiment, ...flags.map(String)], {
+      cwd: workingDirectory,
+      env: environment,
+      stdio: ["ignore", "ignore", "pipe", "ipc"],
+    });
+    const lines: string[] = [];
+    createInterface({ input: child.stderr! }).on("line", (line) => {
+      if (lines.push(line) > KEPT_LINES) lines.shift();
+      onLine(rank, line);
+    });
+    const ended = once(child, "close").catch((error: Error) => lines.push(error.message));
+    child.on("error", () => {});
+    ended.then(() => this.#onEnd(rank));
+    child.send(order, () => {});
+    return { process: child, ended, lines };
+  }
+
+  #onEnd(rank: number): void {
+    if (!this.#isOver) this.#abandoned.abort(new RunError(`Rank ${rank} ${this.#ending(rank)}.`));
+  }
+
+  #ending(rank: number): string {
+    const { process: child, lines } = this.#children.get(rank)!;
+    const said = lines.length === 0 ? "" : `; it said: ${lines.at(-1)}`;
+    const name = `(process ${child.pid})`;
+    if (child.signalCode !== null) return `${name} was ended by ${child.signalCode}`;
+    return `${name} ended with exit code ${child.exitCode}${said}`;
+  }
+
+  /** Why a rank is lost, as the end of a sentence about it; undefined while its process runs. */
+  async fate(rank: number): Promise<string | undefined> {
+    const child = this.#children.get(rank);
+    if (child === undefined) return undefined;
+    const hasEnded = await Promise.race([
+      child.ended.then(() => true),
+      setTimeout(500, false, { ref: false }),
+    ]);
+    return hasEnded ? this.#ending(rank) : `its process ${child.process.pid} runs, and does not answer`;
+  }
+
+  /** The ranks' processes, by rank. */
+  get pids(): ReadonlyMap<number, number> {
+    return new Map([...this.#children].map(([rank, { process: child }]) => [rank, child.pid ?? 0]));
+  }
+
+  /** The run is over: waits for the ranks to end, and ends those that do not. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isOver = true;
+    const children = [...this.#children.values()];
+    const all = Promise.all(children.map(({ ended }) => ended));
+    const isDone = await Promise.race([all.then(() => true), setTimeout(PATIENCE_MS, false, { ref: false })]);
+    if (isDone) return;
+    for (const { process: child } of children)
+      if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
+    await all;
+  }
+}

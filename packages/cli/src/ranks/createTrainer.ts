@@ -1,0 +1,91 @@
+// What trains a run: simulated machines in this process, processes of this machine that it starts, or the ranks that a
+// launcher has started, of which this one is 0.
+
+import { randomBytes, randomUUID } from "node:crypto";
+import { ConfigError, formatBytes } from "@atoll/core";
+import type { ExperimentParts, FitOptions, FitResult } from "@atoll/train";
+import { LocalTrainer, ProcessTrainer, type Rendezvous, type Workers } from "@atoll/train/node";
+import type { ResolvedConfig } from "../runConfig.ts";
+import type { RunConfig } from "../runOptions.ts";
+import type { Terminal } from "../terminal.ts";
+import { ChildRanks } from "./childRanks.ts";
+import type { RankPlace } from "./rankPlace.ts";
+import { rendezvousOf, timesOf } from "./rendezvous.ts";
+
+export interface TrainerContext {
+  /** As the command line has it. */
+  readonly experiment: string;
+  readonly config: ResolvedConfig;
+  readonly parts: ExperimentParts;
+  readonly workers: Workers;
+  readonly place: RankPlace | undefined;
+}
+
+export interface Trainer {
+  fit(options: FitOptions): Promise<FitResult>;
+}
+
+/** Threads of this process: one a core, but one alone where other nodes of the run compute on the same machine. */
+export function workersOf({ workers, mode }: RunConfig, place: RankPlace | undefined): number | undefined {
+  if (workers !== undefined || mode === "simulated") return workers;
+  return place === undefined || place.sharesMachine ? 1 : undefined;
+}
+
+export function createTrainer(context: TrainerContext, terminal: Terminal): Trainer {
+  const { config, parts, workers, place } = context;
+  const wallClock = terminal.now;
+  if (config.run.mode === "simulated") return new LocalTrainer({ ...parts, workers, wallClock });
+  if (place === undefined) return { fit: (options) => fitOnChildren(context, terminal, options) };
+  const rendezvous = rendezvousOf(place, config.run, (message) => terminal.error(`${message}\n`));
+  return new ProcessTrainer({ ...parts, workers, wallClock, rendezvous });
+}
+
+/** What a process takes at least: Node, ONNX Runtime and a small model. */
+const LEAST_PROCESS_BYTES = 120e6;
+
+/** @throws ConfigError if this machine has no memory for so many processes */
+export function refuseTooMany(nodes: number, processBytes: number, availableBytes: number): void {
+  const needed = (nodes - 1) * processBytes;
+  if (needed <= availableBytes) return;
+  const possible = 1 + Math.floor(availableBytes / processBytes);
+  throw new ConfigError(
+    `Option "nodes": ${nodes} processes of about ${formatBytes(processBytes)} each need ${formatBytes(needed)} more, and this machine has ${formatBytes(availableBytes)}. Use nodes=${possible} or fewer, or mode=simulated, where nodes share one process.`,
+  );
+}
+
+async function fitOnChildren(
+  { experiment, config, parts, workers }: TrainerContext,
+  terminal: Terminal,
+  options: FitOptions,
+): Promise<FitResult> {
+  const { nodes } = config.run;
+  refuseTooMany(nodes, LEAST_PROCESS_BYTES, terminal.availableMemoryBytes());
+  const order = {
+    options: config.options,
+    runId: randomUUID(),
+    token: randomBytes(32).toString("hex"),
+  };
+  await using children = new ChildRanks({
+    experiment,
+    nodes,
+    order,
+    environment: terminal.environment,
+    workingDirectory: terminal.workingDirectory,
+    onLine: (rank, line) => terminal.error(`[${rank}] ${line}\n`),
+  });
+  const rendezvous: Rendezvous = {
+    ...timesOf(config.run),
+    rank: 0,
+    master: { host: "127.0.0.1", port: 0 },
+    runId: order.runId,
+    token: order.token,
+    abandoned: children.abandoned,
+    fate: (rank) => children.fate(rank),
+    // This rank has its data and its model by now: the others will be about as large.
+    onListening: (port) => {
+      refuseTooMany(nodes, terminal.peakRssBytes(), terminal.availableMemoryBytes());
+      children.start(port);
+    },
+  };
+  return await new ProcessTrainer({ ...parts, workers, wallClock: terminal.now, rendezvous }).fit(options);
+}

@@ -1,0 +1,240 @@
+// A training from its command line to its report: of `atoll train` and of `atoll node`, on simulated machines or processes.
+// Rank 0 leaves the run's record; any other rank of a run serves it (ranks/serveRank.ts).
+
+import { resolve } from "node:path";
+import { ConfigError, type ConfigTree, InterruptedError } from "@atoll/core";
+import { mergeConfig, parseAssignments } from "@atoll/core/config";
+import { summaryTable } from "@atoll/study";
+import { readRun, writeReport } from "@atoll/study/node";
+import type { Experiment, FitResult } from "@atoll/train";
+import { RanksLostError, RunDirectory, startWorkers, type Tracking } from "@atoll/train/node";
+import { parseArguments } from "./arguments.ts";
+import { createParts, keepVocabulary } from "./experimentParts.ts";
+import { loadExperiment } from "./loadExperiment.ts";
+import { Progress } from "./progress.ts";
+import { createTrainer, workersOf } from "./ranks/createTrainer.ts";
+import { type RankFlags, type RankPlace, rankFlags } from "./ranks/rankPlace.ts";
+import { runServingRank } from "./ranks/servingRank.ts";
+import {
+  fitOptionsOf,
+  type ResolvedConfig,
+  refuseChanges,
+  resolveConfig,
+  withDefaults,
+} from "./runConfig.ts";
+import { readersOf } from "./runReaders.ts";
+import { runSummary } from "./runSummary.ts";
+import type { Terminal } from "./terminal.ts";
+import { withTraces } from "./traceFiles.ts";
+import { VERSION } from "./version.ts";
+
+export interface TrainArguments {
+  /** The command's name and arguments, without what says where the run goes and what it prints. */
+  readonly command: readonly string[];
+  readonly experiment: string;
+  /** The options given, as a tree. */
+  readonly given: ConfigTree;
+  readonly json: boolean;
+  readonly name: string | undefined;
+  readonly runsDirectory: string;
+  readonly resume: boolean;
+}
+
+/** The experiment that a training's arguments name. */
+export const namedExperiment = (argv: readonly string[]): string | undefined =>
+  argv.find((argument) => !argument.startsWith("-") && !argument.includes("="));
+
+const trainFlags = {
+  json: { type: "boolean" },
+  name: { type: "string" },
+  "runs-dir": { type: "string" },
+  resume: { type: "boolean" },
+} as const;
+
+/** @throws ConfigError for a flag that there is none of, or no experiment */
+export function readTraining(
+  command: "train" | "node",
+  argv: readonly string[],
+  { workingDirectory }: Terminal,
+): TrainArguments & { readonly flags: RankFlags } {
+  const known = command === "node" ? { ...trainFlags, ...rankFlags } : trainFlags;
+  const { values, positionals } = parseArguments(argv, known);
+  const [experiment, ...pairs] = positionals;
+  if (experiment === undefined || experiment.includes("="))
+    throw new ConfigError(
+      `Expected an experiment first, got ${experiment === undefined ? "nothing" : `"${experiment}"`}. Example: npx atoll train digits nodes=3.`,
+    );
+  return {
+    command: reproducing(command, argv),
+    experiment,
+    given: parseAssignments(pairs),
+    json: values.json === true,
+    name: values.name as string | undefined,
+    runsDirectory: resolve(workingDirectory, (values["runs-dir"] as string | undefined) ?? "runs"),
+    resume: values.resume === true,
+    flags: values,
+  };
+}
+
+/**
+ * Trains, and leaves a run directory; as any rank but 0 of a run on several processes, serves rank 0.
+ * @param place of a rank that was started by a launcher, which has started the others, too
+ */
+export async function train(
+  parsed: TrainArguments,
+  place: RankPlace | undefined,
+  terminal: Terminal,
+): Promise<number> {
+  const experiment = await loadExperiment(parsed.experiment, terminal.workingDirectory);
+  const given = placed(await withTraces(parsed.given, terminal.workingDirectory), place);
+  if (place !== undefined && place.rank > 0)
+    return await runServingRank(experiment, configOf(experiment, given), place, terminal);
+  await using run = parsed.resume ? openRun(parsed, terminal.workingDirectory) : undefined;
+  const config = configOf(experiment, given, run?.config.options as ConfigTree | undefined);
+  if (run) return await trainIn(run, { experiment, config, parsed, place }, terminal);
+  const options = fitOptionsOf(config.run); // refuses bad combinations before a directory is made
+  await using created = RunDirectory.create(
+    parsed.runsDirectory,
+    parsed.name ?? `${experiment.name}-${options.strategy.name}`,
+    {
+      named: parsed.name !== undefined,
+      config: {
+        atoll: VERSION,
+        node: process.version,
+        experiment: parsed.experiment,
+        command: parsed.command,
+        options: config.options,
+      },
+    },
+  );
+  return await trainIn(created, { experiment, config, parsed, place }, terminal);
+}
+
+/** A launcher's ranks are processes, and as many as it has started. @throws ConfigError if the options say otherwise */
+function placed(given: ConfigTree, place: RankPlace | undefined): ConfigTree {
+  if (place === undefined) return given;
+  const { nodes = place.worldSize, mode = "processes" } = given;
+  if (nodes !== place.worldSize)
+    throw new ConfigError(
+      `Option "nodes": expected ${place.worldSize}, as many as ranks were started, got ${JSON.stringify(nodes)}. Leave it out, or start as many ranks.`,
+    );
+  if (mode !== "processes")
+    throw new ConfigError(
+      `Option "mode": expected processes, since this is rank ${place.rank} of ${place.worldSize}, got ${JSON.stringify(mode)}. Leave it out, or unset RANK and WORLD_SIZE.`,
+    );
+  return { ...given, nodes, mode };
+}
+
+function openRun(
+  { runsDirectory, name, experiment }: TrainArguments,
+  workingDirectory: string,
+): RunDirectory {
+  if (name === undefined)
+    throw new ConfigError(
+      `--resume needs to know which run: add --name NAME (runs are in ${runsDirectory}).`,
+    );
+  const run = RunDirectory.open(runsDirectory, name);
+  const path = (given: unknown): string => resolve(workingDirectory, String(given));
+  if (path(run.config.experiment) !== path(experiment))
+    throw new ConfigError(
+      `Run "${name}" is of experiment "${String(run.config.experiment)}", not "${experiment}". Resume it with that, or choose a new name.`,
+    );
+  return run;
+}
+
+/** The command that starts the same run anew: without the flags that say where it goes or what it prints. */
+function reproducing(command: string, argv: readonly string[]): readonly string[] {
+  const kept = argv.filter((argument, i) => {
+    const belongsToFlag = ["--name", "--runs-dir"].includes(argv[i - 1] ?? "");
+    return !belongsToFlag && !/^--(name|runs-dir|json|resume)(=|$)/.test(argument);
+  });
+  return ["npx", "atoll", command, ...kept];
+}
+
+/**
+ * A new run's options, or a resumed one's: those of its config.json, which the command line may repeat but not change. Only
+ * what its nodes are may change, and with it how long their steps take.
+ */
+function configOf(experiment: Experiment, given: ConfigTree, saved?: ConfigTree): ResolvedConfig {
+  if (saved === undefined) return resolveConfig(experiment, withDefaults(experiment, given));
+  const { compute: _, ...others } = saved;
+  const changesNodes = given.mode !== undefined && given.mode !== (saved.mode ?? "simulated");
+  const base = changesNodes ? withDefaults(experiment, { ...others, mode: given.mode! }) : saved;
+  const config = resolveConfig(experiment, mergeConfig(base, given));
+  refuseChanges(changesNodes ? { ...saved, compute: config.options.compute! } : saved, config.options);
+  return config;
+}
+
+interface Training {
+  readonly experiment: Experiment;
+  readonly config: ResolvedConfig;
+  readonly parsed: TrainArguments;
+  readonly place: RankPlace | undefined;
+}
+
+async function trainIn(
+  run: RunDirectory,
+  { experiment, config, parsed, place }: Training,
+  terminal: Terminal,
+): Promise<number> {
+  const progress = new Progress(terminal);
+  await using workers = startWorkers(workersOf(config.run, place));
+  const resume = run.resumeSnapshot();
+  const parts = await createParts(experiment, config, terminal, progress);
+  keepVocabulary(run, parts);
+  const { emit, tracking } = readersOf(run, config, terminal, (event) => progress.show(event));
+  try {
+    const trainer = createTrainer({ experiment: parsed.experiment, config, parts, workers, place }, terminal);
+    const result = await trainer.fit({
+      ...fitOptionsOf(config.run),
+      name: run.name,
+      checkpoints: run,
+      signal: terminal.interrupted,
+      ...(resume === undefined ? {} : { resume }),
+      emit,
+    });
+    await tracking.close();
+    await finish(run, result, tracking, parsed.json, terminal);
+    return 0;
+  } catch (error) {
+    // The run's own failure is what to tell of: a report that cannot be written either is no news after it.
+    await tracking.close().catch(() => {});
+    if (run.started) await closeFailed(run, error, parsed, terminal).catch(() => {});
+    throw error;
+  }
+}
+
+async function finish(
+  run: RunDirectory,
+  result: FitResult,
+  { hints }: Tracking,
+  json: boolean,
+  terminal: Terminal,
+): Promise<void> {
+  const model = await run.writeModel(result);
+  const record = await readRun(run.path);
+  const summary = runSummary(run, result, record, terminal);
+  run.writeSummary(summary);
+  const report = await writeReport(run.path);
+  const table = summaryTable({ ...record, summary });
+  terminal.error(`\n${table}\nRun     ${run.path}\nModel   ${model}\nReport  ${report}\n`);
+  for (const hint of hints) terminal.error(`Track   ${hint}\n`);
+  if (json) terminal.output(`${JSON.stringify(summary)}\n`);
+}
+
+/** A run that was interrupted or failed still gets its report: what was done until then is not lost. */
+async function closeFailed(
+  run: RunDirectory,
+  error: unknown,
+  { experiment, runsDirectory }: TrainArguments,
+  terminal: Terminal,
+): Promise<void> {
+  terminal.error(`Run     ${run.path}\n`);
+  run.flush();
+  terminal.error(`Report  ${await writeReport(run.path)}\n`);
+  // What failed may fail again, unless it was a node that was lost.
+  if (!(error instanceof InterruptedError || error instanceof RanksLostError) || !run.hasCheckpoint) return;
+  const place =
+    runsDirectory === resolve(terminal.workingDirectory, "runs") ? "" : ` --runs-dir ${runsDirectory}`;
+  terminal.error(`Go on   npx atoll train ${experiment} --name ${run.name}${place} --resume\n`);
+}

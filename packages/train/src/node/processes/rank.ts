@@ -1,0 +1,224 @@
+// One rank of a run whose nodes are processes: its node, and what can be asked of it. Rank 0 asks its own rank directly
+// and the others over the control channel (remoteRank.ts), so both are one interface.
+
+import type { Communicator } from "@atoll/comm";
+import type { ConfigValue, NodeTime, Rank } from "@atoll/core";
+import { pack } from "@atoll/tensor";
+import { type ComputeModel, createComputeModel } from "../../compute.ts";
+import type { Weights } from "../../evaluation.ts";
+import type { Executor } from "../../executor.ts";
+import type { FitSetup } from "../../fit.ts";
+import type { NodeAtWork } from "../../nearestStop.ts";
+import type { StepReport } from "../../recorder.ts";
+import { type NodeParts, type NodeSnapshot, restoreNode, snapshotNode } from "../../snapshot.ts";
+import { isAsynchronous } from "../../strategies/index.ts";
+import { type Horizon, TrainNode } from "../../trainNode.ts";
+import { RankClock } from "./rankClock.ts";
+
+/** A rank's end of the world, as its transport serves it. */
+export interface RankWorld {
+  readonly communicator: Communicator;
+  /** Seconds spent in communication so far. */
+  times(): Pick<NodeTime, "communication" | "waiting">;
+  /** What has to be remembered of the rank's calls and messages. */
+  snapshot(): Promise<ConfigValue>;
+  restore(snapshot: ConfigValue): void;
+}
+
+/** Where a rank is at a cut. */
+export interface RankStatus {
+  readonly step: number;
+  /** Seconds of the run. */
+  readonly time: number;
+  readonly spent: NodeTime;
+  readonly bytesSent: number;
+}
+
+/** How far the nodes go. */
+export interface Target {
+  readonly step: number;
+  /** Under an asynchronous strategy: whether some node has not come there, so that the others go on beyond it. */
+  readonly isAwaited: boolean;
+}
+
+/** A rank's part of a snapshot of the run. */
+export interface RankSnapshot {
+  readonly node: NodeSnapshot;
+  readonly world: ConfigValue;
+  readonly spent: NodeTime;
+}
+
+/** What rank 0 asks of a rank. */
+export interface RankCommands {
+  /** Runs to the target. @param time seconds of the run at which the segment begins */
+  advance(target: Target, time: number): Promise<RankStatus>;
+  /** Draws the target to the nearest step at which the rank can stop, until it is told another. @returns that step and those done */
+  hold(): Promise<NodeAtWork>;
+  /** Sets another target while the rank runs. */
+  retarget(target: Target): Promise<void>;
+  weights(): Promise<Weights>;
+  snapshot(): Promise<RankSnapshot>;
+  restore(step: number, saved: RankSnapshot): Promise<void>;
+}
+
+export interface RankOptions {
+  readonly rank: Rank;
+  readonly setup: FitSetup;
+  readonly executor: Executor;
+  readonly world: RankWorld;
+  /** Milliseconds since 1970. */
+  readonly nowMs: () => number;
+  readonly report: (report: StepReport) => void;
+  /** Aborted when the run is over before its end. */
+  readonly signal: AbortSignal;
+}
+
+const NOTHING: NodeTime = { compute: 0, communication: 0, waiting: 0 };
+
+export class LocalRank implements RankCommands {
+  readonly compute: ComputeModel;
+  /** The clock that the rank's calls are timed on. */
+  readonly clock: RankClock;
+  readonly #world: RankWorld;
+  readonly #node: TrainNode;
+  readonly #parts: NodeParts;
+  readonly #isAsynchronous: boolean;
+  readonly #maxSteps: number;
+  #target: Target = { step: 0, isAwaited: false };
+  /** Ends when the rank that holds is told where to go on to. */
+  #held: PromiseWithResolvers<void> | undefined;
+  /** Seconds between coming to cuts and going on from them. */
+  #waitedAtCuts = 0;
+  /** What the rank's counters began with. */
+  #before: {
+    readonly spent: NodeTime;
+    readonly time: number;
+    readonly world: ReturnType<RankWorld["times"]>;
+  } = { spent: NOTHING, time: 0, world: NOTHING };
+
+  constructor(options: RankOptions) {
+    const { rank, setup, executor, world, nowMs, report, signal } = options;
+    const { prepared, random } = setup;
+    const { strategy, compute, nodes } = setup.options;
+    this.#world = world;
+    this.#isAsynchronous = isAsynchronous(strategy);
+    this.compute = createComputeModel(compute, {
+      nodes,
+      flopsPerStep: executor.flopsPerStep,
+      random: random.derive("compute"),
+    });
+    this.clock = new RankClock({ nowMs, slowdown: this.compute.slowdown(rank), signal });
+    const replica = executor.allocate();
+    replica.parameters.set(pack(prepared.initial.parameters, prepared.layout));
+    replica.buffers.set(pack(prepared.initial.buffers, prepared.bufferLayout));
+    const { layout, bufferLayout, maxSteps } = prepared;
+    this.#maxSteps = maxSteps;
+    this.#node = new TrainNode({
+      ...prepared.nodes[rank]!,
+      clock: this.clock,
+      communicator: world.communicator,
+      executor,
+      replica,
+      layout,
+      strategy,
+      compute: this.compute,
+      random,
+      recorder: { report: (_, of) => report(of) },
+      horizon: this.#horizon(maxSteps),
+    });
+    this.#parts = { replica, layout, bufferLayout, strategyState: this.#node.strategyState };
+  }
+
+  #horizon(last: number): Horizon {
+    const target = (): Target => this.#target;
+    return {
+      last,
+      get step() {
+        return target().step;
+      },
+      get behind() {
+        return target().isAwaited ? 1 : 0;
+      },
+    };
+  }
+
+  async advance(target: Target, time: number): Promise<RankStatus> {
+    // The rank was kept waiting at the cut for those that came to it later.
+    this.#waitedAtCuts += Math.max(0, time - this.clock.now());
+    this.#target = target;
+    this.clock.start(time);
+    try {
+      do {
+        await this.#node.run();
+        await this.#held?.promise;
+      } while (this.#goesOn);
+    } finally {
+      this.clock.stop();
+    }
+    return this.#status;
+  }
+
+  /** Whether the target is another than it was when the rank stopped. */
+  get #goesOn(): boolean {
+    const { step } = this.#node;
+    const { step: last, isAwaited } = this.#target;
+    return step < last || (this.#isAsynchronous && isAwaited && step < this.#maxSteps);
+  }
+
+  async hold(): Promise<NodeAtWork> {
+    this.#held ??= Promise.withResolvers<void>();
+    const { step, committed } = this.#node;
+    this.#target = { step: Math.min(committed, this.#target.step), isAwaited: false };
+    return { step, committed };
+  }
+
+  async retarget(target: Target): Promise<void> {
+    this.#target = target;
+    this.#held?.resolve();
+    this.#held = undefined;
+  }
+
+  async weights(): Promise<Weights> {
+    return this.#parts.replica;
+  }
+
+  async snapshot(): Promise<RankSnapshot> {
+    const { position: sampler } = this.#node;
+    const time = this.clock.now();
+    // Calls that overlap with computing have ended by then: their results are in the node's vectors.
+    const world = await this.#world.snapshot();
+    const node = snapshotNode(this.#parts, { time, computeSeconds: this.#spent.compute, sampler, ahead: [] });
+    return { node, world, spent: this.#spent };
+  }
+
+  async restore(step: number, { node, world, spent }: RankSnapshot): Promise<void> {
+    restoreNode(this.#parts, node);
+    this.#node.rollBack(step, node.state.sampler);
+    this.#world.restore(world);
+    this.#waitedAtCuts = 0;
+    this.#before = { spent, time: node.state.time, world: this.#world.times() };
+    this.clock.stopAt(node.state.time);
+  }
+
+  get #status(): RankStatus {
+    return {
+      step: this.#node.step,
+      time: this.clock.now(),
+      bytesSent: this.#world.communicator.bytesSent,
+      spent: this.#spent,
+    };
+  }
+
+  /** What is neither moving bytes nor waiting for others is the node's own work. */
+  get #spent(): NodeTime {
+    const { spent, time, world } = this.#before;
+    const now = this.#world.times();
+    const communication = now.communication - world.communication;
+    const waiting = now.waiting - world.waiting + this.#waitedAtCuts;
+    return {
+      compute: spent.compute + Math.max(0, this.clock.now() - time - communication - waiting),
+      communication: spent.communication + communication,
+      waiting: spent.waiting + waiting,
+    };
+  }
+}
