@@ -152,7 +152,11 @@ export class ProcessTrainer {
   }
 }
 
-function refuse({ options: { faults, compute } }: FitSetup): void {
+function refuse({ options: { faults, compute, record } }: FitSetup): void {
+  if (record !== undefined)
+    throw new ConfigError(
+      'Option "record": what is recorded beside losses compares the nodes\' memories, which simulated machines share and processes do not. Leave it out, or use mode=simulated.',
+    );
   const { whenMissing: _, recovery: __, ...scheduled } = faults ?? {};
   const [name] = Object.entries(scheduled).flatMap(([key, value]) => (value === undefined ? [] : [key]));
   if (name !== undefined)

@@ -126,7 +126,8 @@ export class LocalRank implements RankCommands {
       recorder: { report: (_, of) => report(of) },
       horizon: this.#horizon(maxSteps),
     });
-    this.#parts = { replica, layout, bufferLayout, strategyState: this.#node.strategyState };
+    const { strategyState, recordMemory } = this.#node;
+    this.#parts = { replica, layout, bufferLayout, strategyState, recordMemory };
   }
 
   #horizon(last: number): Horizon {
