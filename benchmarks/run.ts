@@ -10,6 +10,7 @@ const scripts = [
   "smallCnn.ts",
   "strategies.ts",
   "updateModes.ts",
+  "sockets.ts",
   ...["engine", "network"].flatMap((folder) => {
     const path = join(here, folder);
     return existsSync(path)

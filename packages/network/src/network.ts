@@ -27,6 +27,7 @@ import {
   hasEndingTrace,
   linkSource,
   type NetworkOptions,
+  type Nic,
   type ResolvedNetwork,
   resolveOptions,
   type TraceLookup,
@@ -48,6 +49,8 @@ export interface Network {
   readonly topology: Topology;
   /** Every option, resolved: for config.json. */
   readonly config: ConfigTree;
+  /** Bytes per second that each node sends and receives at most, in all. */
+  readonly nic: Nic;
   /** Whether links follow bandwidth traces that end: what is sent after it ends in a TraceEndedError. */
   readonly hasEndingTrace: boolean;
   /** When a message of `size` bytes sent at `at` has arrived whole. */
@@ -97,6 +100,7 @@ class SimulatedNetwork implements Network {
   readonly topology: Topology;
   readonly config: ConfigTree;
   readonly hasEndingTrace: boolean;
+  readonly nic: Nic;
   readonly #resolved: ResolvedNetwork;
   readonly #traceOf: TraceLookup;
   readonly #random: Random;
@@ -130,6 +134,7 @@ class SimulatedNetwork implements Network {
           `Option "network.links": nodes ${from} and ${to} share no link in the topology ${this.topology.name}.`,
         );
     this.config = configOf(resolved);
+    this.nic = resolved.nic;
     this.hasEndingTrace = hasEndingTrace(resolved);
     this.#detours = outages && new Detours(this.topology, outages);
     this.#isChanging = outages !== undefined || hasChangingLinks(resolved);

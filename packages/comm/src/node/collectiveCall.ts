@@ -9,6 +9,7 @@ import type { RealClock, StartedCall } from "./calls.ts";
 import type { CollectivePart, Lines, Plan } from "./collectives.ts";
 import { Execution } from "./execution.ts";
 import { Dtype, type Frame, Kind } from "./frame.ts";
+import type { Landing } from "./mesh.ts";
 import { type Parts, partsOf } from "./parts.ts";
 import type { BulkFrame } from "./peer.ts";
 import type { Elements, Staging } from "./staging.ts";
@@ -166,7 +167,7 @@ export class Collective {
       if (announcement !== undefined && member !== this.#member) this.#serve(member);
     });
     for (const deliver of this.#early.splice(0)) deliver();
-    this.#executions[0]!.open();
+    this.#executions[0]!.open(this.#options.handle.ready);
   }
 
   /** A member is there: it can be sent to. */
@@ -188,12 +189,13 @@ export class Collective {
     for (const [phase, execution] of this.#executions.entries()) {
       const part = execution.next(member);
       if (part === undefined) continue;
-      const { operation, first, count, payload, left } = part;
+      const { operation, first, count, payload, transfer, left } = part;
       const dtype = payload instanceof Uint8Array ? Dtype.bytes : Dtype.float32;
       const stream = announcement.stream + phase;
       return {
         fields: { kind: Kind.segment, dtype, stream, operation, first, count },
         payload: bytesOf(payload),
+        transfer,
         left,
       };
     }
@@ -201,11 +203,7 @@ export class Collective {
   }
 
   /** @throws RunError if it is not what that rank is to send next */
-  receive(
-    rank: Rank,
-    phase: number,
-    frame: Frame,
-  ): { readonly elements: Uint8Array; complete(): void } | undefined {
+  receive(rank: Rank, phase: number, frame: Frame): Landing | undefined {
     if (this.#isOver) return undefined;
     const execution = this.#executions[phase];
     if (execution === undefined) return this.#receiveEarly(rank, phase, frame);
@@ -214,18 +212,17 @@ export class Collective {
   }
 
   /** That rank knows all members' lengths already, and this one does not: what it sends is kept until then. */
-  #receiveEarly(
-    rank: Rank,
-    phase: number,
-    frame: Frame,
-  ): { readonly elements: Uint8Array; complete(): void } {
+  #receiveEarly(rank: Rank, phase: number, frame: Frame): Landing {
     const elements = new Uint8Array(frame.length);
-    const deliver = (): void => {
-      const place = this.receive(rank, phase, frame);
-      place?.elements.set(elements);
-      place?.complete();
+    const complete = (at: number): void => {
+      const deliver = (): void => {
+        const place = this.receive(rank, phase, frame);
+        place?.elements.set(elements);
+        place?.complete(at);
+      };
+      if (this.#executions.length > 0) deliver();
+      else this.#early.push(deliver);
     };
-    const complete = (): void => void (this.#executions.length > 0 ? deliver() : this.#early.push(deliver));
     return { elements, complete };
   }
 
@@ -236,7 +233,7 @@ export class Collective {
     if (next === undefined) this.#checkDone();
     else {
       next.prepare?.();
-      this.#executions[this.#phase]!.open();
+      this.#executions[this.#phase]!.open(this.#executions[phase]!.endedAt);
     }
   }
 

@@ -241,7 +241,10 @@ export class Collectives {
   }
 
   /** Where a segment is to lie; undefined if its collective is over here. */
-  receive(rank: Rank, frame: Frame): { readonly elements: Uint8Array; complete(): void } | undefined {
+  receive(
+    rank: Rank,
+    frame: Frame,
+  ): { readonly elements: Uint8Array; complete(at: number): void } | undefined {
     const stream = this.#streams.get(frame.stream);
     return stream?.collective.receive(rank, stream.phase, frame);
   }

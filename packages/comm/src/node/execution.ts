@@ -4,6 +4,7 @@
 
 import { invariant, RunError } from "@atoll/core";
 import { CELL_LENGTH, type MemberPlan, type Operation, type Receipt } from "./memberPlan.ts";
+import type { Transfer } from "./shaper.ts";
 import type { Elements, Staging } from "./staging.ts";
 
 /** A part of a transfer that can be sent now: cells `first` … `first + count − 1` of it. */
@@ -13,8 +14,12 @@ export interface Outgoing {
   readonly first: number;
   readonly count: number;
   readonly payload: Elements;
-  /** To be called when the payload may change again: it has left, or is lost with its connection. */
-  left(isLost: boolean): void;
+  readonly transfer: Transfer;
+  /**
+   * To be called when the payload may change again: it has left, or is lost with its connection.
+   * @param at moment at which it arrives; 0 where nothing is shaped
+   */
+  left(isLost: boolean, at: number): void;
 }
 
 /** What a frame's header says of the part that comes. */
@@ -42,6 +47,8 @@ export interface ExecutionOptions {
 /** A transfer under way: how far its cells have come. */
 interface Progress<T extends Operation> {
   readonly operation: T;
+  /** Of a send, once it has begun. */
+  transfer?: Transfer;
   /** Cells that have been handed out, or announced by a header. */
   begun: number;
   ended: number;
@@ -52,6 +59,7 @@ interface Staged {
   readonly endCell: number;
   readonly elements: Elements;
   readonly release: () => void;
+  readonly at: number;
 }
 
 interface Receiving extends Progress<Receipt> {
@@ -68,6 +76,9 @@ export class Execution {
   readonly #inOrder: readonly Receiving[];
   readonly #roundsLeft: Int32Array;
   #round = 0;
+  /** Moments, where the network's conditions are felt: when the present round began, and when all so far has ended. */
+  #roundBegan = 0;
+  #endedAt = 0;
   #open = false;
   #remaining: number;
   /** Frames that wait for others to be applied before them. */
@@ -99,15 +110,18 @@ export class Execution {
     this.#inOrder = plan.inOrder.map((receipt) => receiving.get(receipt)!);
   }
 
-  /** The member's own chunks are there: it may send. */
-  open(): void {
+  /** The member's own chunks are there since a moment: it may send. */
+  open(at: number): void {
     this.#open = true;
+    this.#endedAt = Math.max(this.#endedAt, at);
+    if (this.#round === 0) this.#roundBegan = at;
     if (this.#remaining === 0) this.#options.onDone();
     else this.#options.onProgress();
   }
 
-  get isDone(): boolean {
-    return this.#open && this.#remaining === 0;
+  /** Moment at which the last that has ended so far did. */
+  get endedAt(): number {
+    return this.#endedAt;
   }
 
   /** The next part that can be sent to a peer now. */
@@ -131,9 +145,10 @@ export class Execution {
       first,
       count: endCell - firstCell,
       payload: this.#view(firstCell, endCell),
-      left: (isLost) => {
+      transfer: this.#transfer(progress),
+      left: (isLost, at) => {
         this.#leaving--;
-        if (!isLost && this.#cancelled === undefined) this.#hasLeft(progress, firstCell, endCell);
+        if (!isLost && this.#cancelled === undefined) this.#hasLeft(progress, firstCell, endCell, at);
         this.#checkIdle();
       },
     };
@@ -183,20 +198,34 @@ export class Execution {
     return vector.subarray(start - before, end - before);
   }
 
-  #hasLeft(progress: Progress<Operation>, firstCell: number, endCell: number): void {
+  #transfer(progress: Progress<Operation>): Transfer {
+    const { firstCell, endCell } = progress.operation;
+    progress.transfer ??= {
+      bytes: this.#view(firstCell, endCell).byteLength,
+      begin: this.#roundBegan,
+      line: "collective",
+    };
+    return progress.transfer;
+  }
+
+  #hasLeft(progress: Progress<Operation>, firstCell: number, endCell: number, at: number): void {
     for (let cell = firstCell; cell < endCell; cell++) this.#left[cell]!++;
-    this.#advance(progress, endCell - firstCell);
+    this.#advance(progress, endCell - firstCell, at);
     this.#applyStaged();
     this.#settle();
   }
 
-  #advance(progress: Progress<Operation>, cells: number): void {
+  #advance(progress: Progress<Operation>, cells: number, at: number): void {
     const { operation } = progress;
     progress.ended += cells;
+    this.#endedAt = Math.max(this.#endedAt, at);
     if (progress.ended < operation.endCell - operation.firstCell) return;
     this.#remaining--;
     this.#roundsLeft[operation.round]!--;
-    while (this.#round < this.#roundsLeft.length && this.#roundsLeft[this.#round] === 0) this.#round++;
+    while (this.#round < this.#roundsLeft.length && this.#roundsLeft[this.#round] === 0) {
+      this.#round++;
+      this.#roundBegan = this.#endedAt;
+    }
   }
 
   #settle(): void {
@@ -213,7 +242,7 @@ export class Execution {
     peer: number,
     { operation: number, first, count }: Incoming,
     byteLength: number,
-  ): { readonly elements: Elements; complete(): void } {
+  ): { readonly elements: Elements; complete(at: number): void } {
     const receipts = this.#receipts.get(peer);
     const receiving = receipts?.list[receipts.next];
     if (
@@ -239,13 +268,13 @@ export class Execution {
       );
     if (direct) {
       this.#landing.add(peer);
-      return { elements: view, complete: () => this.#landed(receiving, firstCell, endCell) };
+      return { elements: view, complete: (at) => this.#landed(receiving, firstCell, endCell, at) };
     }
     const { elements, release } = this.#options.staging.take(view);
-    const complete = (): void => {
+    const complete = (at: number): void => {
       if (this.#cancelled !== undefined) release();
       else {
-        receiving.staged.push({ firstCell, endCell, elements, release });
+        receiving.staged.push({ firstCell, endCell, elements, release, at });
         this.#waiting++;
         this.#applyStaged();
         this.#settle();
@@ -254,11 +283,11 @@ export class Execution {
     return { elements, complete };
   }
 
-  #landed(receiving: Receiving, firstCell: number, endCell: number): void {
+  #landed(receiving: Receiving, firstCell: number, endCell: number, at: number): void {
     this.#landing.delete(receiving.operation.peer);
     if (this.#cancelled !== undefined) this.#checkIdle();
     else {
-      this.#markApplied(receiving, firstCell, endCell);
+      this.#markApplied(receiving, firstCell, endCell, at);
       this.#applyStaged();
       this.#settle();
     }
@@ -276,9 +305,9 @@ export class Execution {
     return true;
   }
 
-  #markApplied(receiving: Receiving, firstCell: number, endCell: number): void {
+  #markApplied(receiving: Receiving, firstCell: number, endCell: number, at: number): void {
     for (let cell = firstCell; cell < endCell; cell++) this.#applied[cell]!++;
-    this.#advance(receiving, endCell - firstCell);
+    this.#advance(receiving, endCell - firstCell, at);
   }
 
   /** Applies what has been staged, as far as the order allows. */
@@ -295,7 +324,7 @@ export class Execution {
         if (receiving.operation.action === "copy") target.set(next.elements as Float32Array);
         else this.#options.add(target, next.elements);
         next.release();
-        this.#markApplied(receiving, next.firstCell, next.endCell);
+        this.#markApplied(receiving, next.firstCell, next.endCell, next.at);
       }
     }
   }

@@ -14,6 +14,7 @@ import { Listener } from "./listener.ts";
 import { type Note, packNote, unpackNote } from "./note.ts";
 import { Peer } from "./peer.ts";
 import { type Address, Rendezvous, type Table } from "./rendezvous.ts";
+import type { Shaper } from "./shaper.ts";
 
 export interface MeshOptions {
   readonly rank: Rank;
@@ -27,6 +28,8 @@ export interface MeshOptions {
   readonly heartbeatMs: number;
   readonly timeoutMs: number;
   readonly joinTimeoutMs: number;
+  /** What makes bulk feel the network's conditions. */
+  readonly shaper?: Shaper | undefined;
   /** Milliseconds since whenever. */
   readonly nowMs: () => number;
   readonly signal?: AbortSignal | undefined;
@@ -37,7 +40,8 @@ export interface MeshOptions {
 /** Where the payload of a frame of bulk is to lie, and what to call when it is there. */
 export interface Landing {
   readonly elements: Uint8Array;
-  complete(): void;
+  /** @param at moment at which it counts as arrived; 0 where nothing is shaped */
+  complete(at: number): void;
 }
 
 /** What a mesh does with what comes, and with what goes wrong. */
@@ -242,7 +246,7 @@ export class Mesh implements AsyncDisposable {
   }
 
   #peer(rank: Rank): Peer {
-    const peer = this.#peers.get(rank) ?? new Peer(rank, this.#options.nowMs());
+    const peer = this.#peers.get(rank) ?? new Peer(rank, this.#options.nowMs(), this.#options.shaper);
     this.#peers.set(rank, peer);
     return peer;
   }
@@ -303,6 +307,8 @@ export class Mesh implements AsyncDisposable {
 
   #bulk(rank: Rank): FrameHandler {
     let landing: Landing | undefined;
+    const { shaper } = this.#options;
+    const atItsTime = shaper?.inOrder();
     return {
       place: (frame) => {
         landing = this.#user.bulk(rank, frame);
@@ -311,7 +317,11 @@ export class Mesh implements AsyncDisposable {
       complete: (frame) => {
         const landed = frame.length === 0 ? this.#user.bulk(rank, frame) : landing;
         landing = undefined;
-        landed?.complete();
+        if (shaper === undefined || frame.due === 0) landed?.complete(frame.due);
+        else {
+          const at = shaper.arrival(frame.due, frame.length);
+          atItsTime!(at, () => landed?.complete(at));
+        }
       },
     };
   }

@@ -10,7 +10,9 @@ import type { Letter, Membership } from "../member.ts";
 import { textOfVector, vectorOfText } from "../vectorText.ts";
 import type { Calls, RealClock, StartedCall } from "./calls.ts";
 import { Dtype, type Frame, Kind } from "./frame.ts";
+import type { Landing } from "./mesh.ts";
 import type { BulkFrame, BulkSource } from "./peer.ts";
+import type { Transfer } from "./shaper.ts";
 
 /** What a letter says, as JSON. */
 interface Envelope {
@@ -58,6 +60,7 @@ class Outgoing implements BulkSource {
   readonly bytes: number;
   readonly #envelope: Envelope;
   readonly #payload: Uint8Array;
+  readonly #transfer: Transfer;
   readonly #onHandedOut: () => void;
   #next = -1;
 
@@ -69,6 +72,7 @@ class Outgoing implements BulkSource {
     this.#envelope = envelope;
     this.#payload = new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength);
     this.bytes = vector.byteLength;
+    this.#transfer = { bytes: this.bytes, begin: envelope.sent, line: "message" };
     this.handle = parts.handle;
     this.#onHandedOut = parts.onHandedOut;
   }
@@ -76,17 +80,20 @@ class Outgoing implements BulkSource {
   next(): BulkFrame {
     const stream = this.#envelope.number;
     const left = (): void => undefined;
+    // The letter goes ahead of its vector; where there is none, it is the message.
+    const transfer = this.bytes === 0 ? this.#transfer : undefined;
     if (this.#next === -1) {
       this.#next = 0;
       if (this.bytes === 0) this.#onHandedOut();
       const payload = new TextEncoder().encode(JSON.stringify(this.#envelope));
-      return { fields: { kind: Kind.letter, stream }, payload, left };
+      return { fields: { kind: Kind.letter, stream }, payload, transfer, left };
     }
     const first = this.#next;
     const payload = this.#payload.subarray(first, first + PART_BYTES);
     this.#next += payload.length;
     if (this.#next === this.bytes) this.#onHandedOut();
-    return { fields: { kind: Kind.letterPart, dtype: Dtype.float32, stream, first }, payload, left };
+    const fields = { kind: Kind.letterPart, dtype: Dtype.float32, stream, first };
+    return { fields, payload, transfer: this.#transfer, left };
   }
 }
 
@@ -169,10 +176,7 @@ export class Messages {
   }
 
   /** Where a part of a message is to lie; undefined if there is no such message. */
-  receivePart(
-    source: Rank,
-    { stream: number, first, length }: Frame,
-  ): { readonly elements: Uint8Array; complete(): void } | undefined {
+  receivePart(source: Rank, { stream: number, first, length }: Frame): Landing | undefined {
     const vector = this.#incoming.get(source)?.get(number)?.vector;
     if (vector === undefined || first + length > vector.byteLength) return undefined;
     return {

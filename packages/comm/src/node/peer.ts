@@ -5,13 +5,16 @@
 import type { Rank } from "@atoll/core";
 import type { Connection } from "./connection.ts";
 import type { FrameFields } from "./frame.ts";
+import type { Shaper, Transfer } from "./shaper.ts";
 
 /** Bulk that goes out: asked for as the line takes it. */
 export interface BulkFrame {
   readonly fields: FrameFields;
   readonly payload: Uint8Array;
-  /** The payload may change again. */
-  left(isLost: boolean): void;
+  /** What it is part of, where the network's conditions are to be felt. */
+  readonly transfer: Transfer | undefined;
+  /** The payload may change again. @param at moment at which it arrives; 0 where nothing is shaped */
+  left(isLost: boolean, at: number): void;
 }
 
 export interface BulkSource {
@@ -30,13 +33,18 @@ export class Peer {
   #outbound: Connection | undefined;
   #isReady = false;
   readonly #sources = new Set<BulkSource>();
+  readonly #shaper: Shaper | undefined;
+  readonly #atItsTime: ((at: number, action: () => void) => void) | undefined;
+  #isLineTaken = false;
   #inFlight = 0;
   #pumping = false;
   /** Milliseconds on the caller's clock. */
   lastHeardMs: number;
 
-  constructor(rank: Rank, nowMs: number) {
+  constructor(rank: Rank, nowMs: number, shaper?: Shaper) {
     this.rank = rank;
+    this.#shaper = shaper;
+    this.#atItsTime = shaper?.inOrder();
     this.lastHeardMs = nowMs;
   }
 
@@ -93,18 +101,35 @@ export class Peer {
   pump(): void {
     if (!this.#isReady || this.#pumping) return;
     this.#pumping = true;
-    while (this.#inFlight < MOST_IN_FLIGHT) {
+    while (this.#inFlight < MOST_IN_FLIGHT && !this.#isLineTaken) {
       const frame = this.#next();
       if (frame === undefined) break;
-      const size = frame.payload.length;
-      this.#inFlight += size;
-      this.#outbound!.write(frame.fields, frame.payload, (isLost) => {
-        this.#inFlight -= size;
-        frame.left(isLost);
-        this.pump();
-      });
+      if (this.#shaper === undefined || frame.transfer === undefined) this.#write(frame, 0);
+      else this.#hold(frame, frame.transfer, this.#shaper);
     }
     this.#pumping = false;
+  }
+
+  #write(frame: BulkFrame, due: number): void {
+    const size = frame.payload.length;
+    this.#inFlight += size;
+    this.#outbound!.write({ ...frame.fields, due }, frame.payload, (isLost) => {
+      this.#inFlight -= size;
+      frame.left(isLost, due);
+      this.pump();
+    });
+  }
+
+  /** Holds a frame back until it would have arrived, and asks for the next when this one would have left. */
+  #hold(frame: BulkFrame, transfer: Transfer, shaper: Shaper): void {
+    const { leaves, due } = shaper.schedule(this.rank, frame.payload.length, transfer);
+    this.#atItsTime!(due, () => this.#write(frame, due));
+    if (shaper.isHere(leaves)) return;
+    this.#isLineTaken = true;
+    shaper.later(leaves, () => {
+      this.#isLineTaken = false;
+      this.pump();
+    });
   }
 
   #next(): BulkFrame | undefined {

@@ -21,6 +21,7 @@ import { type Frame, Kind } from "./frame.ts";
 import { type Landing, Mesh, type MeshUser } from "./mesh.ts";
 import { Messages, type PostLines } from "./messages.ts";
 import type { Note } from "./note.ts";
+import { Shaper } from "./shaper.ts";
 
 export interface TcpWorldOptions {
   readonly rank: Rank;
@@ -45,10 +46,13 @@ export interface TcpWorldOptions {
   /** Read alike on all ranks, as far as machines agree on the time. */
   readonly clock: RealClock;
   /**
-   * Whether a member begins a round of a collective only when its own transfers of the rounds before have ended, as the
-   * simulator times it, instead of passing parts on as they come. Default false.
+   * Whether the network's conditions are to be felt: `none`, the sockets are as fast as they are; `userSpace`, this process
+   * holds back what it sends as `network` says (see shaper.ts), for ranks of one machine; `system`, the machine's own
+   * traffic control does it (see trafficControl.ts). Under the latter two a member begins a round of a collective only when
+   * its own transfers of the rounds before have ended, as the simulator times it; otherwise parts are passed on as they
+   * come. Default "none".
    */
-  readonly inRounds?: boolean | undefined;
+  readonly shaping?: "none" | "userSpace" | "system" | undefined;
   /** Default 1000. */
   readonly heartbeatMs?: number | undefined;
   /** A rank of which nothing was heard for so long is lost. Default 10,000. */
@@ -119,6 +123,7 @@ class World implements TcpWorld, MemberWorld, MeshUser {
   readonly #messages: Messages;
   readonly #lostListeners = new Set<(loss: Loss) => void>();
   readonly #returnedListeners = new Set<(rank: Rank) => void>();
+  readonly #shaper: Shaper | undefined;
   #mesh: Mesh | undefined;
 
   constructor(options: TcpWorldOptions) {
@@ -126,6 +131,7 @@ class World implements TcpWorld, MemberWorld, MeshUser {
     this.#options = options;
     this.rank = rank;
     this.worldSize = worldSize;
+    if (options.shaping === "userSpace") this.#shaper = new Shaper({ network, rank, clock });
     const ranks = Array.from({ length: worldSize }, (_, other) => other);
     const everyone = { ranks, key: ranks.join(), member: rank };
     const lines = this.#lines();
@@ -137,7 +143,7 @@ class World implements TcpWorld, MemberWorld, MeshUser {
       calls: this.#calls,
       lines,
       epoch: options.epoch ?? 0,
-      inRounds: options.inRounds ?? false,
+      inRounds: (options.shaping ?? "none") !== "none",
       allReduce,
       arithmetic,
       warn,
@@ -159,7 +165,7 @@ class World implements TcpWorld, MemberWorld, MeshUser {
     } = this.#options;
     const nowMs = (): number => clock.now() * 1000;
     const times = { heartbeatMs, timeoutMs, joinTimeoutMs, nowMs };
-    this.#mesh = await Mesh.join({ ...this.#options, epoch, ...times }, this);
+    this.#mesh = await Mesh.join({ ...this.#options, epoch, ...times, shaper: this.#shaper }, this);
     return this;
   }
 
@@ -300,6 +306,7 @@ class World implements TcpWorld, MemberWorld, MeshUser {
     const error = new RunError("The communicator was closed.");
     this.#collectives.close(error);
     this.#messages.close(error);
+    this.#shaper?.[Symbol.dispose]();
     await this.#mesh?.[Symbol.asyncDispose]();
   }
 }
