@@ -4,7 +4,7 @@ import net from "node:net";
 import { joinTcpWorld, type TcpWorld } from "@atoll/comm/node";
 import { createRandom, seconds } from "@atoll/core";
 import { resolveNetwork } from "@atoll/network";
-import { addVectors, allocateBeside, divideVector, sharedVectors } from "@atoll/tensor/vectors";
+import { addVectors, allocateBeside, copyVector, divideVector, sharedVectors } from "@atoll/tensor/vectors";
 
 export type Task =
   | { readonly kind: "connect"; readonly previous: number }
@@ -107,6 +107,7 @@ async function join(port: number): Promise<void> {
     arithmetic: {
       add: addVectors,
       divide: divideVector,
+      copy: copyVector,
       scratch: (_, length, x) => allocateBeside(x, length),
     },
     clock: { now: () => seconds((performance.timeOrigin + performance.now()) / 1000) },

@@ -17,6 +17,7 @@ type Step =
       readonly algorithm?: (typeof ALL_REDUCE_CHOICES)[number];
       readonly blockSize?: number;
       readonly op: "sum" | "mean";
+      readonly apart: boolean;
     }
   | { readonly kind: "reduceScatter"; readonly op: "sum" | "mean" }
   | { readonly kind: "broadcast" | "gather"; readonly root: number }
@@ -38,10 +39,16 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       kind: fc.constant("allReduce" as const),
       algorithm: fc.constantFrom(...ALL_REDUCE_CHOICES),
       op,
+      apart: fc.boolean(),
     }),
     weight: 4,
   },
-  fc.record({ kind: fc.constant("allReduce" as const), blockSize: fc.constantFrom(3, 64), op }),
+  fc.record({
+    kind: fc.constant("allReduce" as const),
+    blockSize: fc.constantFrom(3, 64),
+    op,
+    apart: fc.boolean(),
+  }),
   fc.record({ kind: fc.constant("reduceScatter" as const), op }),
   fc.record({ kind: fc.constantFrom("broadcast" as const, "gather" as const), root: fc.nat(20) }),
   fc.record({
@@ -79,8 +86,11 @@ function begin(communicator: Communicator, { step, length }: Turn, key: readonly
   switch (step.kind) {
     case "allReduce": {
       const { algorithm, blockSize, op } = step;
-      if (blockSize !== undefined) return inPlace(start.allReduce(x, { op, codec: int8({ blockSize }) }));
-      return inPlace(start.allReduce(x, { op, ...(algorithm === undefined ? {} : { algorithm }) }));
+      const codec = blockSize === undefined ? {} : { codec: int8({ blockSize }) };
+      const options = { op, ...codec, ...(algorithm === undefined ? {} : { algorithm }) };
+      if (!step.apart) return inPlace(start.allReduce(x, options));
+      const handle = start.allReduced(x, options);
+      return async () => [await handle.wait(), x];
     }
     case "reduceScatter": {
       const handle = start.reduceScatter(x, { op: step.op });

@@ -62,6 +62,10 @@ export class StartedCall<T> implements Handle<T> {
     this.#ended.promise.then(forget, forget);
   }
 
+  get isWaited(): boolean {
+    return this.#waited;
+  }
+
   get isSettled(): boolean {
     return this.#isSettled;
   }

@@ -43,6 +43,8 @@ export interface CollectiveOptions {
   readonly arithmetic: VectorArithmetic;
   readonly staging: Staging;
   readonly inRounds: boolean;
+  /** A vector with the same elements that is the call's own. */
+  readonly apart: (x: Float32Array) => Float32Array;
   readonly lines: Lines;
   plan(lengths: readonly number[]): Plan;
   onMismatch(error: RunError): void;
@@ -144,12 +146,12 @@ export class Collective {
 
   #prepare(): void {
     if (this.#isOver || this.#isMismatched) return;
-    const { call, vectors, network, arithmetic, staging, inRounds } = this.#options;
+    const { call, vectors, network, arithmetic, staging, inRounds, apart } = this.#options;
     const lengths = this.#announcements.flatMap((announcement) => announcement?.lengths ?? []);
     this.#plan = this.#options.plan(this.#lengthsDiffer ? lengths : [this.announcement.lengths[0]!]);
     const { schedule } = this.#plan;
     const members = { ranks: this.ranks, topology: network.topology };
-    const parts = partsOf({ call, schedule, members, member: this.#member, vectors, arithmetic });
+    const parts = partsOf({ call, schedule, members, member: this.#member, vectors, arithmetic, apart });
     this.#parts = parts;
     this.#executions = parts.phases.map(
       (phase, number) =>

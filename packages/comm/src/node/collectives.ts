@@ -13,7 +13,7 @@ import { PeerLostError } from "../disruptions.ts";
 import type { Membership, StartOptions } from "../member.ts";
 import { bytesSentBy, type Schedule } from "../schedule.ts";
 import type { AllReduceChoice } from "../schedules/allReduce.ts";
-import type { Calls, RealClock } from "./calls.ts";
+import type { Calls, RealClock, StartedCall } from "./calls.ts";
 import { type Announcement, Collective } from "./collectiveCall.ts";
 import type { Frame } from "./frame.ts";
 import { type MemberPlan, planMember } from "./memberPlan.ts";
@@ -71,6 +71,8 @@ export interface Plan {
   member(schedule: Schedule, phase: number): MemberPlan;
 }
 
+type LentTo = Pick<StartedCall<unknown>, "isWaited">;
+
 const KEPT_PLANS = 16;
 
 export class Collectives {
@@ -87,6 +89,8 @@ export class Collectives {
   /** What others have announced or broken off and this rank has not come to, by name. */
   readonly #announced = new Map<string, Map<Rank, Announcement>>();
   readonly #broken = new Map<string, string>();
+  /** The call whose result is in the place for that. */
+  #lentTo: LentTo | undefined;
   #epoch: number;
   #lastStream = 0;
 
@@ -137,6 +141,7 @@ export class Collectives {
       arithmetic: this.#options.arithmetic ?? plainArithmetic,
       staging: this.#staging,
       inRounds: this.#options.inRounds,
+      apart: (x) => this.#apart(x, handle),
       lines: this.#options.lines,
       plan: (lengths) => this.#plan(membership, call, lengths),
       onMismatch: (error) => this.#break(collective, error, error.message),
@@ -146,6 +151,13 @@ export class Collectives {
     for (const phase of [0, 1]) this.#streams.set(stream + phase, { collective, phase });
     this.#meet(collective);
     return handle;
+  }
+
+  /** Where a result lies that is only read until the member's next call: as a rule in the same place. */
+  #apart(x: Float32Array, handle: LentTo): Float32Array {
+    if (this.#lentTo?.isWaited === false) return x.slice();
+    this.#lentTo = handle;
+    return this.#staging.whole(x);
   }
 
   #announcement(name: string, call: Call, vectors: readonly Float32Array[], stream: number): Announcement {

@@ -32,21 +32,26 @@ export interface PartsOptions {
   readonly member: number;
   readonly vectors: readonly Float32Array[];
   readonly arithmetic: VectorArithmetic;
+  /** A vector with the same elements that is the call's own. */
+  readonly apart: (x: Float32Array) => Float32Array;
 }
 
 export function partsOf(options: PartsOptions): Parts {
   const { call, schedule, member, vectors, arithmetic } = options;
-  const [x] = vectors as [Float32Array];
   const size = schedule.ranks.length;
+  const [given] = vectors as [Float32Array];
+  const isApart = call.operation === "allReduce" && call.apart === true;
+  const x = isApart ? options.apart(given) : given;
+  const result = isApart ? [x] : [];
   switch (call.operation) {
     case "allReduce":
       if (call.codec !== undefined)
-        return codedParts(options, { codec: call.codec, mean: call.op === "mean" });
+        return codedParts(options, { codec: call.codec, mean: call.op === "mean", x, result });
       return {
         phases: [{ schedule, vectors: x }],
         finish() {
           if (call.op === "mean") arithmetic.divide(x, size);
-          return [];
+          return result;
         },
       };
     case "reduceScatter": {
@@ -99,10 +104,19 @@ function gathered(
 }
 
 function codedParts(
-  { members, member, vectors, arithmetic }: PartsOptions,
-  { codec, mean }: { readonly codec: Codec; readonly mean: boolean },
+  { members, member, arithmetic }: PartsOptions,
+  {
+    codec,
+    mean,
+    x,
+    result,
+  }: {
+    readonly codec: Codec;
+    readonly mean: boolean;
+    readonly x: Float32Array;
+    readonly result: readonly Float32Array[];
+  },
 ): Parts {
-  const [x] = vectors as [Float32Array];
   const size = members.ranks.length;
   const starts = evenChunks(x.length, size);
   const shards = members.ranks.map((_, shard) => x.subarray(starts[shard], starts[shard + 1]));
@@ -156,7 +170,7 @@ function codedParts(
     ],
     finish() {
       sums.forEach((bytes, shard) => void codec.decode(bytes, shards[shard]!));
-      return [];
+      return result;
     },
   };
 }

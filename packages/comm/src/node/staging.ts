@@ -16,10 +16,18 @@ export interface Cell {
 export class Staging {
   readonly #arithmetic: VectorArithmetic;
   readonly #free: Float32Array[] = [];
-  #made = 0;
+  /** Number 0 is for whole vectors. */
+  #made = 1;
 
   constructor(arithmetic: VectorArithmetic = plainArithmetic) {
     this.#arithmetic = arithmetic;
+  }
+
+  /** A copy of a vector beside it; there is one place for that. */
+  whole(x: Float32Array): Float32Array {
+    const copy = this.#arithmetic.scratch(0, x.length, x);
+    this.#arithmetic.copy(copy, x);
+    return copy;
   }
 
   /** As many elements as `like` has, and of its kind; their contents are whatever they were. */
