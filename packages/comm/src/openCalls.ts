@@ -32,29 +32,33 @@ export interface NewCall {
   /** What the rank waits for, if the run deadlocks. */
   readonly describe: () => string;
   readonly signal?: AbortSignal | undefined;
+  /** Whether the call's own event tells when its rank waits for it: from its start to its end. */
+  readonly isTold: boolean;
 }
+
+/** A rank goes on, having waited for a call since `from`. */
+export type OnEnd = (
+  rank: Rank,
+  outcome: Outcome<unknown>,
+  waited: { readonly from: Seconds; readonly isTold: boolean },
+) => void;
 
 export class OpenCalls {
   readonly #clock: VirtualClock;
-  readonly #onEnd: (rank: Rank, outcome: Outcome<unknown>, from: Seconds) => void;
+  readonly #onEnd: OnEnd;
   /** By rank, then number. */
   readonly #open: readonly Map<number, OpenHandle>[];
 
-  /** @param onEnd a rank goes on, having waited for a call since `from` */
-  constructor(
-    worldSize: number,
-    clock: VirtualClock,
-    onEnd: (rank: Rank, outcome: Outcome<unknown>, from: Seconds) => void,
-  ) {
+  constructor(worldSize: number, clock: VirtualClock, onEnd: OnEnd) {
     this.#clock = clock;
     this.#onEnd = onEnd;
     this.#open = Array.from({ length: worldSize }, () => new Map());
   }
 
-  begin<T>(rank: Rank, { id, operation, describe, signal }: NewCall): Started<T> {
+  begin<T>(rank: Rank, { id, operation, describe, signal, isTold }: NewCall): Started<T> {
     const onEnd = (outcome: Outcome<T>, from: Seconds): void => {
       this.close(rank, id);
-      this.#onEnd(rank, outcome, from);
+      this.#onEnd(rank, outcome, { from, isTold });
     };
     const onBroken = (): void => this.close(rank, id);
     const started = new Started<T>({ id, rank, clock: this.#clock, describe, signal, onEnd, onBroken });
@@ -123,7 +127,7 @@ export class OpenCalls {
   }
 
   #reopen({ rank, id, operation, lastReady, end, bytes }: OpenCall): void {
-    this.begin<undefined>(rank, { id, operation, describe: () => `its call ${id}` }).settle({
+    this.begin<undefined>(rank, { id, operation, describe: () => `its call ${id}`, isTold: false }).settle({
       lastReady: seconds(lastReady),
       end: seconds(end),
       bytes,

@@ -179,12 +179,10 @@ class World implements SimulatedWorld, MemberWorld {
     if (ranks.length === 1) return this.#alone(rank, call, vectors);
     const group = this.#group(ranks, key);
     const gathering = group.enter(member, call);
-    const started = this.#begin<readonly Float32Array[]>(
-      rank,
-      call.operation,
-      () => gathering.describe(),
+    const started = this.#begin<readonly Float32Array[]>(rank, call.operation, () => gathering.describe(), {
+      isTold: !overlaps,
       signal,
-    );
+    });
     const arrivals = gathering.add(member, { call, vectors, started, overlaps });
     if (arrivals !== undefined) this.#finish(group, gathering, call, arrivals);
     return started;
@@ -258,14 +256,31 @@ class World implements SimulatedWorld, MemberWorld {
   }
 
   /** A numbered call of a rank, which is open until the rank has waited for it. */
-  #begin<T>(rank: Rank, operation: string, describe: () => string, signal?: AbortSignal): Started<T> {
+  #begin<T>(
+    rank: Rank,
+    operation: string,
+    describe: () => string,
+    { isTold = false, signal }: { readonly isTold?: boolean; readonly signal?: AbortSignal | undefined } = {},
+  ): Started<T> {
     const id = ++this.#counters[rank]!.calls;
-    return this.#calls.begin<T>(rank, { id, operation, describe, signal });
+    return this.#calls.begin<T>(rank, { id, operation, describe, signal, isTold });
   }
 
   /** What a rank that waited from a moment on has spent. */
-  #count(rank: Rank, { lastReady, end, bytes }: Outcome<unknown>, from: Seconds): void {
+  #count(
+    rank: Rank,
+    { lastReady, end, bytes }: Outcome<unknown>,
+    { from, isTold }: { readonly from: Seconds; readonly isTold: boolean },
+  ): void {
     const counters = this.#counters[rank]!;
+    if (!isTold && end > from)
+      this.#options.emit?.({
+        type: "waited",
+        rank,
+        from,
+        ready: Math.min(Math.max(lastReady, from), end),
+        end,
+      });
     counters.waiting += Math.max(0, lastReady - from);
     counters.communication += Math.max(0, end - Math.max(lastReady, from));
     counters.bytesSent += bytes;
@@ -310,6 +325,7 @@ class World implements SimulatedWorld, MemberWorld {
       ready,
       end,
       bytes: Array.from(bytesSent),
+      ...(arrivals.some(({ overlaps }) => overlaps) ? { overlaps: true } : {}),
     });
   }
 

@@ -76,6 +76,24 @@ export interface CollectiveDone {
   readonly end: readonly number[];
   /** Bytes each member sent. */
   readonly bytes: readonly number[];
+  /**
+   * Set where members went on computing after they had called it: whether one waited for it later is what `waited` tells.
+   * Otherwise each waited from `ready` to `end`. Logs of older versions never have it.
+   */
+  readonly overlaps?: true;
+}
+
+/**
+ * A node waited for a message, or for a call that it had started before. Other waiting is in the collectives themselves;
+ * a node that did not have to wait leaves no event.
+ */
+export interface NodeWaited {
+  readonly type: "waited";
+  readonly rank: number;
+  readonly from: number;
+  /** When all partners were ready, not before `from`: waiting until then, communication afterwards. */
+  readonly ready: number;
+  readonly end: number;
 }
 
 export interface Evaluated {
@@ -160,6 +178,7 @@ export type RunEvent =
   | TopologyDrawn
   | StepDone
   | CollectiveDone
+  | NodeWaited
   | Evaluated
   | Recorded
   | FaultHappened

@@ -18,6 +18,7 @@ export type {
   EventSink,
   FaultHappened,
   NodeTime,
+  NodeWaited,
   Recorded,
   RecordedQuantity,
   RunEvent,

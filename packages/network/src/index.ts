@@ -15,6 +15,7 @@ export type { Outages } from "./outages.ts";
 export type { LinkOptions, LinkRanges, LinkValues, ProfileName, Range, RangeOption } from "./profile.ts";
 export { PROFILE_NAMES, PROFILES } from "./profile.ts";
 export type { TransferRound, TransferSchedule } from "./schedule.ts";
+export { transferBytes } from "./schedule.ts";
 export type { Congestion, TcpMode, TcpOptions } from "./tcp.ts";
 export { CONGESTIONS, TCP_MODES } from "./tcp.ts";
 export type { Edge } from "./topology/custom.ts";

@@ -58,7 +58,9 @@ const eventSchema = z.discriminatedUnion("type", [
     ready: z.array(count),
     end: z.array(count),
     bytes: z.array(count),
+    overlaps: z.literal(true).exactOptional(),
   }),
+  z.object({ type: z.literal("waited"), rank: count, from: count, ready: count, end: count }),
   z.object({
     type: z.literal("evaluation"),
     step: count,

@@ -3,12 +3,14 @@
 // cut at the checkpoint it went on from, so the last event of a kind is the one that holds.
 
 import {
+  type CheckpointSaved,
   type CollectiveDone,
   type ConfigTree,
   type ConfigValue,
   type Evaluated,
   type FaultHappened,
   formatBytes,
+  type NodeWaited,
   type RunEvent,
   type RunFinished,
   type RunStarted,
@@ -42,6 +44,9 @@ export interface Run {
   /** The faults that the run was to meet and what nodes do about them, as resolved; empty if there were to be none. */
   readonly faultOptions: ConfigTree;
   readonly collectives: readonly CollectiveDone[];
+  /** What nodes waited for, in the order of the log, which is that of time for each node. */
+  readonly waits: readonly (CollectiveDone | NodeWaited)[];
+  readonly checkpoints: readonly CheckpointSaved[];
   /** Sentences on what went another way than it was asked for, each once. */
   readonly warnings: readonly string[];
   readonly topology: TopologyDrawn | null;
@@ -73,6 +78,8 @@ export function interpretRun({ config, events, summary, truncated }: RunRecord):
     faults: faultsOf(events),
     faultOptions: treeOf((started?.config ?? treeOf(resolved)).faults),
     collectives: events.filter((event) => event.type === "collective"),
+    waits: events.filter(isWaitedFor),
+    checkpoints: events.filter((event) => event.type === "checkpoint"),
     warnings: [
       // A run that is resumed gives its warnings again.
       ...new Set(events.filter((event) => event.type === "warning").map(({ message }) => message)),
@@ -85,6 +92,11 @@ export function interpretRun({ config, events, summary, truncated }: RunRecord):
     truncated,
   };
 }
+
+/** Nobody waits for a message that was sent, and of a call that overlapped with computing other events tell. */
+const isWaitedFor = (event: RunEvent): event is CollectiveDone | NodeWaited =>
+  event.type === "waited" ||
+  (event.type === "collective" && event.operation !== "send" && event.overlaps !== true);
 
 function last<T extends RunEvent["type"]>(
   events: readonly RunEvent[],

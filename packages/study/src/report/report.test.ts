@@ -81,7 +81,7 @@ describe("whatever the run", () => {
 
   test("the points that are checked are there", () => {
     const counts = drawnFigures(renderReport(sampleRun())).map(({ points }) => points.length);
-    expect(counts).toHaveLength(8);
+    expect(counts).toHaveLength(12);
     for (const count of counts) expect(count).toBeGreaterThan(3);
   });
 
@@ -132,6 +132,11 @@ test("the parts of a three-node run", () => {
       "bar",
       "figcaption",
       "caption",
+      "Timeline",
+      "figcaption",
+      "figcaption",
+      "figcaption",
+      "figcaption",
       "Network",
       "network",
       "figcaption",

@@ -8,6 +8,7 @@ import { configSection, reproduceSection } from "./configSection.ts";
 import { evaluationSection } from "./evaluationSection.ts";
 import { faultsSection } from "./faultsSection.ts";
 import { attachmentsOf } from "./html.ts";
+import { linkUseSection } from "./linkUseSection.ts";
 import { lossSection } from "./lossSection.ts";
 import { networkSection } from "./networkSection.ts";
 import { page } from "./page.ts";
@@ -15,6 +16,7 @@ import { recordsSection } from "./recordsSection.ts";
 import { reportedRuns } from "./reportedRun.ts";
 import { type RunSummary, summaryOf } from "./runSummary.ts";
 import type { ReportOptions, Section } from "./section.ts";
+import { timelineSection } from "./timelineSection.ts";
 import { timeSection } from "./timeSection.ts";
 import { pageTitle, titleSection } from "./titleSection.ts";
 
@@ -24,8 +26,10 @@ const sections: readonly Section[] = [
   lossSection,
   recordsSection,
   timeSection,
+  timelineSection,
   faultsSection,
   networkSection,
+  linkUseSection,
   collectivesSection,
   evaluationSection,
   configSection,

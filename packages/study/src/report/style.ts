@@ -90,6 +90,10 @@ figcaption .save, caption .save { float: right; margin-left: 14px; }
 .switch span { margin-right: 6px; color: var(--quiet); }
 .switch label { margin-right: 8px; }
 .switch:has(#loss-linear:checked) ~ figure .panel.log, .switch:has(#loss-log:checked) ~ figure .panel.linear { display: none; }
+figure.window { display: none; }
+figure.window-whole { display: block; }
+.windows:has(.window-first:checked) ~ .window-first, .windows:has(.window-typical:checked) ~ .window-typical, .windows:has(.window-last:checked) ~ .window-last { display: block; }
+figure + .switch, figure + figure, .scroll + figure { margin-top: 20px; }
 @media (max-width: 760px) {
   main, footer { padding: 0 18px; }
   table { font-size: 12.5px; }

@@ -16,6 +16,7 @@ export function drawnFigures(page: string): readonly DrawnFigure[] {
         ...markerPoints(inside!),
         ...barPoints(inside!),
         ...markPoints(inside!),
+        ...cellPoints(inside!),
         ...cursorPoints(svg),
       ],
     }),
@@ -53,6 +54,15 @@ function* markPoints(svg: string): Generator<{ x: number; y: number }> {
     for (const [, x, y, kind, to] of d!.matchAll(/M([-\d.]+) ([-\d.]+)([hV])([-\d.]+)/g)) {
       yield { x: Number(x), y: Number(y) };
       yield kind === "h" ? { x: Number(x) + Number(to), y: Number(y) } : { x: Number(x), y: Number(to) };
+    }
+}
+
+/** Opposite corners of the rectangles that lanes and heat-maps are made of. */
+function* cellPoints(svg: string): Generator<{ x: number; y: number }> {
+  for (const [, d] of svg.matchAll(/<path class="(?:span|heat)[^"]*" d="([^"]+)"/g))
+    for (const [, x, y, width, height] of d!.matchAll(/M([-\d.]+) ([-\d.]+)h([-\d.]+)v([-\d.]+)/g)) {
+      yield { x: Number(x), y: Number(y) };
+      yield { x: Number(x) + Number(width), y: Number(y) + Number(height) };
     }
 }
 

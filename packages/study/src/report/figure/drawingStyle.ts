@@ -1,6 +1,9 @@
 // The style sheet of what is inside of drawings, on the page and in figures that are saved from it.
 
 import { contenderStyle } from "./contenders.ts";
+import { heatColours } from "./palette.ts";
+
+const heatStyle = heatColours.map((_, step) => `.heat${step} { fill: var(--heat${step}); }`).join("\n");
 
 const drawings = `
 svg text { fill: var(--ink); font-size: 11.5px; }
@@ -25,6 +28,7 @@ path.target { fill: none; stroke: transparent; stroke-width: 12; pointer-events:
 .turn { fill: none; }
 .turn.rolledBack { stroke: var(--ink); stroke-dasharray: 5 3; opacity: .75; }
 .turn.goneOn { stroke: var(--down); stroke-width: 2; }
+.turn.checkpoint { stroke: var(--ink); stroke-width: 1.4; stroke-dasharray: 1.5 2.5; }
 .lane { fill: var(--faint); }
 .down { stroke: var(--down); fill: none; } .behind { stroke: url(#hatch); fill: none; }
 .area.down { fill: var(--down); stroke: none; } .area.behind { fill: url(#hatch); stroke: none; }
@@ -42,4 +46,4 @@ path.target { fill: none; stroke: transparent; stroke-width: 12; pointer-events:
 .cursor path { stroke: var(--quiet); stroke-dasharray: 2 2; fill: none; }
 .cursor circle { fill: var(--ink); stroke: var(--paper); }`;
 
-export const drawingStyle: string = [drawings, contenderStyle].join("\n");
+export const drawingStyle: string = [drawings, heatStyle, contenderStyle].join("\n");

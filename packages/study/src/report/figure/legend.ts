@@ -7,7 +7,7 @@ export type LegendMark =
   | { readonly kind: "line"; readonly series: SeriesKind; readonly pale?: boolean; readonly point?: boolean }
   | { readonly kind: "diamond"; readonly series: SeriesKind }
   | { readonly kind: "gap" }
-  | { readonly kind: "rolledBack" | "goneOn" | "recovered" }
+  | { readonly kind: "rolledBack" | "goneOn" | "recovered" | "checkpoint" }
   | { readonly kind: "area"; readonly className: string };
 
 export interface LegendEntry {
@@ -40,6 +40,8 @@ function swatch(mark: LegendMark): Content {
       return html`<path class="gap" d="M9 3v7M14 3v7M19 3v7"/>`;
     case "rolledBack":
       return html`<path class="turn rolledBack" d="M14 14V0"/>`;
+    case "checkpoint":
+      return html`<path class="turn checkpoint" d="M14 14V0"/>`;
     case "goneOn":
       return html`<path class="turn goneOn" d="M14 14V7"/>`;
     case "recovered":

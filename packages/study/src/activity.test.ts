@@ -1,0 +1,148 @@
+// What the events say of the nodes' time, against the run's own counters: for every strategy, with default options and with
+// those that let communication overlap with computing.
+
+import {
+  createOptimizer,
+  type FitOptions,
+  type OptimizerConfig,
+  optimizerEntries,
+  strategyEntries,
+} from "@atoll/train";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { z } from "zod";
+import {
+  activitiesBetween,
+  activityKinds,
+  activityProfile,
+  timeWindows,
+  visitActivities,
+} from "./activity.ts";
+import { interpretRun, type Run } from "./run.ts";
+import { faultyRun } from "./test/faultyRun.ts";
+import { sampleRun } from "./test/sampleRun.ts";
+import { trained } from "./test/smallRun.ts";
+
+const entryOf = (name: string) => strategyEntries.find((entry) => entry.name === name)!;
+
+function strategyOf(name: string, options: object): FitOptions["strategy"] {
+  const entry = entryOf(name);
+  const { kind, ...given } = entry.optimizer ?? { kind: "sgd" };
+  const schema = optimizerEntries.find((candidate) => candidate.name === kind)!.options as z.ZodObject;
+  const config = { kind, ...schema.parse(given) } as unknown as OptimizerConfig;
+  return entry.create(entry.options.parse(options) as Record<string, unknown>, createOptimizer(config, 20));
+}
+
+const rows = [
+  ...strategyEntries.map(({ name }) => ({ name, options: {} })),
+  { name: "ddp", options: { buckets: 3 } },
+  { name: "streamingdiloco", options: { H: 4, delay: 1 } },
+  { name: "eagerdiloco", options: { H: 3 } },
+  { name: "fedavg", options: { H: 3 } },
+  { name: "diloco", options: { H: 5 } },
+];
+
+/** Seconds of each kind by node, as the run counted them. */
+function countedTimes({ finished }: Run) {
+  return finished!.nodes.map((node) => ({ ...node, absent: 0 }));
+}
+
+function eventTimes(run: Run) {
+  const times = Array.from({ length: run.started!.nodes }, () => ({
+    compute: 0,
+    communication: 0,
+    waiting: 0,
+    absent: 0,
+  }));
+  visitActivities(run, (rank, { kind, from, until }) => {
+    times[rank]![kind] += until - from;
+  });
+  return times;
+}
+
+describe("the seconds of each kind are those that the run counted", () => {
+  test.each(rows)("$name $options", async ({ name, options }) => {
+    const run = interpretRun(
+      await trained({
+        strategy: strategyOf(name, options),
+        nodes: 4,
+        maxSteps: 20,
+        batchSize: 8,
+        compute: { kind: "measured", durations: [0.05, 0.2, 0.01], heterogeneity: 0.5 },
+        network: { profile: "mobile", topology: "ring" },
+        valInterval: 7,
+      } as FitOptions),
+    );
+    const counted = countedTimes(run);
+    const seen = eventTimes(run);
+    for (const [rank, node] of counted.entries())
+      for (const kind of activityKinds) expect(seen[rank]![kind]).toBeCloseTo(node[kind], 6);
+  });
+});
+
+const anyRun = fc
+  .record({
+    nodes: fc.integer({ min: 1, max: 9 }),
+    steps: fc.integer({ min: 0, max: 80 }),
+    H: fc.integer({ min: 1, max: 20 }),
+    seed: fc.nat(),
+    outcome: fc.constantFrom("completed", "interrupted", "failed", "unfinished"),
+  })
+  .chain((options) =>
+    fc
+      .boolean()
+      .map((isFaulty) => interpretRun(isFaulty ? faultyRun({ ...options, rate: 0.3 }) : sampleRun(options))),
+  );
+
+test("whatever the run, a node's spans follow on each other, and the profile adds up to at most all nodes", () => {
+  fc.assert(
+    fc.property(anyRun, fc.integer({ min: 1, max: 50 }), (run, columns) => {
+      const clocks = new Map<number, number>();
+      visitActivities(run, (rank, { from, until }) => {
+        expect(until).toBeGreaterThan(from);
+        expect(from).toBeGreaterThanOrEqual(clocks.get(rank) ?? 0);
+        clocks.set(rank, until);
+      });
+      const profile = activityProfile(run, columns);
+      if (profile === null) return;
+      for (let column = 0; column < columns; column++) {
+        const total = activityKinds.reduce((sum, kind) => sum + profile.shares[kind][column]!, 0);
+        expect(total).toBeGreaterThanOrEqual(0);
+        expect(total).toBeLessThanOrEqual(1 + 1e-9);
+      }
+    }),
+  );
+});
+
+test("windows lie in the run and hold what happened in them", () => {
+  fc.assert(
+    fc.property(anyRun, (run) => {
+      const nodes = run.started!.nodes;
+      const ranks = Array.from({ length: nodes }, (_, rank) => rank);
+      let previous = Number.NEGATIVE_INFINITY;
+      for (const window of timeWindows(run)) {
+        expect(window.until).toBeGreaterThan(window.from);
+        if (window.name !== "typical") expect(window.from).toBeGreaterThanOrEqual(previous);
+        previous = window.from;
+        for (const lane of activitiesBetween(run, ranks, window))
+          for (const { from, until } of lane) {
+            expect(from).toBeGreaterThanOrEqual(window.from);
+            expect(until).toBeLessThanOrEqual(window.until);
+          }
+      }
+    }),
+  );
+});
+
+test("a short run is one window; a long one has its first, typical and last four exchanges", () => {
+  const windows = (steps: number) => timeWindows(interpretRun(sampleRun({ steps, H: 10 })));
+  expect(windows(0)).toEqual([]);
+  expect(windows(120).map(({ name }) => name)).toEqual(["whole"]);
+  const long = interpretRun(sampleRun({ steps: 400, H: 10 }));
+  const ends = long.collectives.map(({ end }) => end[0]!);
+  const [first, typical, last] = timeWindows(long);
+  expect(first).toMatchObject({ name: "first", from: 0, until: ends[3] });
+  expect(last).toMatchObject({ name: "last", until: ends.at(-1) });
+  expect(ends).toContain(typical!.from);
+  expect(ends.indexOf(typical!.until) - ends.indexOf(typical!.from)).toBe(4);
+});
