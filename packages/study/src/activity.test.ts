@@ -11,13 +11,7 @@ import {
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { z } from "zod";
-import {
-  activitiesBetween,
-  activityKinds,
-  activityProfile,
-  timeWindows,
-  visitActivities,
-} from "./activity.ts";
+import { activitiesOf, activityKinds, timeWindows, visitActivities } from "./activity.ts";
 import { interpretRun, type Run } from "./run.ts";
 import { faultyRun } from "./test/faultyRun.ts";
 import { sampleRun } from "./test/sampleRun.ts";
@@ -103,8 +97,9 @@ test("whatever the run, a node's spans follow on each other, and the profile add
         expect(from).toBeGreaterThanOrEqual(clocks.get(rank) ?? 0);
         clocks.set(rank, until);
       });
-      const profile = activityProfile(run, columns);
-      if (profile === null) return;
+      const activities = activitiesOf(run, { columns, ranks: [], windows: [] });
+      if (activities === null) return;
+      const { profile } = activities;
       for (let column = 0; column < columns; column++) {
         const total = activityKinds.reduce((sum, kind) => sum + profile.shares[kind][column]!, 0);
         expect(total).toBeGreaterThanOrEqual(0);
@@ -120,11 +115,13 @@ test("windows lie in the run and hold what happened in them", () => {
       const nodes = run.started!.nodes;
       const ranks = Array.from({ length: nodes }, (_, rank) => rank);
       let previous = Number.NEGATIVE_INFINITY;
-      for (const window of timeWindows(run)) {
+      const windows = timeWindows(run);
+      const lanes = activitiesOf(run, { columns: 1, ranks, windows })?.lanes ?? [];
+      for (const [i, window] of windows.entries()) {
         expect(window.until).toBeGreaterThan(window.from);
         if (window.name !== "typical") expect(window.from).toBeGreaterThanOrEqual(previous);
         previous = window.from;
-        for (const lane of activitiesBetween(run, ranks, window))
+        for (const lane of lanes[i]!)
           for (const { from, until } of lane) {
             expect(from).toBeGreaterThanOrEqual(window.from);
             expect(until).toBeLessThanOrEqual(window.until);

@@ -37,6 +37,8 @@ export function visitActivities(run: Run, visit: (rank: number, span: ActivitySp
   const end = lastMoment(run);
   const clocks = new Float64Array(nodes);
   const absences = nodeTimelines(run.faults, { nodes, end }).map(({ absent }) => absent);
+  /** By rank, the first absence that has not passed. */
+  const next = new Uint32Array(nodes);
   const emit = (rank: number, kind: ActivityKind, from: number, until: number): void => {
     if (until > from) visit(rank, { kind, from, until });
   };
@@ -45,10 +47,18 @@ export function visitActivities(run: Run, visit: (rank: number, span: ActivitySp
     if (until <= from) return;
     clocks[rank] = until;
     let at = from;
-    for (const absence of within(absences[rank]!, from, until)) {
-      emit(rank, "compute", at, absence.from);
-      emit(rank, "absent", absence.from, absence.until);
-      at = absence.until;
+    const own = absences[rank]!;
+    for (; next[rank]! < own.length; next[rank]!++) {
+      const absence = own[next[rank]!]!;
+      if (absence.from >= until) break;
+      const start = Math.max(absence.from, at);
+      const stop = Math.min(absence.until, until);
+      if (stop > start) {
+        emit(rank, "compute", at, start);
+        emit(rank, "absent", start, stop);
+        at = stop;
+      }
+      if (absence.until > until) break;
     }
     emit(rank, "compute", at, until);
   };
@@ -80,15 +90,6 @@ function visitWaits(
   }
 }
 
-/** The parts of intervals, which are in order, that lie between two moments. */
-function within(intervals: readonly Interval[], from: number, until: number): readonly Interval[] {
-  return intervals.flatMap((interval) => {
-    const start = Math.max(interval.from, from);
-    const end = Math.min(interval.until, until);
-    return end > start ? [{ from: start, until: end }] : [];
-  });
-}
-
 /** When a node stopped: what its times add up to, or else where the run stands. */
 function endOf({ finished, faults }: Run, rank: number, end: number): number {
   const times = finished?.nodes[rank];
@@ -111,8 +112,23 @@ export interface ActivityProfile {
   readonly shares: Readonly<Record<ActivityKind, Float64Array>>;
 }
 
-/** How the nodes' time divides in each of `columns` equal parts of a run; null where no time has passed. */
-export function activityProfile(run: Run, columns: number): ActivityProfile | null {
+export interface Activities {
+  /** How the nodes' time divides in each column. */
+  readonly profile: ActivityProfile;
+  /** By window, then node: what it did in that window. */
+  readonly lanes: readonly (readonly (readonly ActivitySpan[])[])[];
+}
+
+export interface ActivityOptions {
+  /** Equal parts of the run's time. */
+  readonly columns: number;
+  /** Nodes of which each window shows what they did. */
+  readonly ranks: readonly number[];
+  readonly windows: readonly Pick<TimeWindow, "from" | "until">[];
+}
+
+/** What the nodes did over the run, and some of them in some windows of it; null where no time has passed. */
+export function activitiesOf(run: Run, { columns, ranks, windows }: ActivityOptions): Activities | null {
   const end = lastMoment(run);
   const nodes = nodesOf(run);
   if (end === 0 || nodes === 0) return null;
@@ -123,10 +139,19 @@ export function activityProfile(run: Run, columns: number): ActivityProfile | nu
     waiting: new Float64Array(columns),
     absent: new Float64Array(columns),
   };
-  visitActivities(run, (_, { kind, from, until }) => {
-    spread(shares[kind], width, { from, until }, 1 / (width * nodes));
+  const lanes = windows.map(() => new Map(ranks.map((rank) => [rank, [] as ActivitySpan[]])));
+  visitActivities(run, (rank, span) => {
+    spread(shares[span.kind], width, span, 1 / (width * nodes));
+    windows.forEach((window, i) => {
+      const from = Math.max(span.from, window.from);
+      const until = Math.min(span.until, window.until);
+      if (until > from) lanes[i]!.get(rank)?.push({ kind: span.kind, from, until });
+    });
   });
-  return { width, shares };
+  return {
+    profile: { width, shares },
+    lanes: lanes.map((own) => ranks.map((rank) => own.get(rank)!)),
+  };
 }
 
 /** Adds to each column the seconds of an interval that lie in it, times a factor. */
@@ -144,21 +169,6 @@ export function spread(
     const end = column === columns.length - 1 ? until : Math.min(until, (column + 1) * width);
     if (end > start) columns[column]! += (end - start) * factor;
   }
-}
-
-/** What some nodes did between two moments, in the order of `ranks`. */
-export function activitiesBetween(
-  run: Run,
-  ranks: readonly number[],
-  { from, until }: Interval,
-): readonly (readonly ActivitySpan[])[] {
-  const lanes = new Map(ranks.map((rank) => [rank, [] as ActivitySpan[]]));
-  visitActivities(run, (rank, span) => {
-    const start = Math.max(span.from, from);
-    const end = Math.min(span.until, until);
-    if (end > start) lanes.get(rank)?.push({ kind: span.kind, from: start, until: end });
-  });
-  return ranks.map((rank) => lanes.get(rank)!);
 }
 
 /** A run of no more exchanges than these is shown whole. */

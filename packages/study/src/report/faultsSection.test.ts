@@ -157,7 +157,7 @@ test("what was undone is a line of its own, with a note; against time the line h
   expect(page).toContain('class="line undone"');
   expect(page).toContain('class="turn rolledBack"');
   expect(page).toContain("what was undone is dotted");
-  const [, time] = boldPaths(page);
+  const [, , time] = boldPaths(page);
   expect(time!.match(/M/g)!.length).toBeGreaterThan(1);
   expect(drawnFigures(page).every(({ points }) => points.length > 0)).toBe(true);
 });

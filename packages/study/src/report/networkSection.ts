@@ -2,10 +2,13 @@
 
 import { formatSeconds, type TopologyDrawn } from "@atoll/core";
 import { formatCount, formatPercent, formatRate } from "../format.ts";
-import { treeOf } from "../run.ts";
+import { rebuildNetwork } from "../rebuiltNetwork.ts";
+import { isList, treeOf } from "../run.ts";
 import { capacityNotes } from "./capacityNotes.ts";
 import { figure } from "./figure/figure.ts";
+import type { NetworkShape } from "./figure/layout.ts";
 import { type Link, linkName, networkGraph } from "./figure/networkGraph.ts";
+import { networkOutline } from "./figure/networkOutline.ts";
 import { type Content, html, type Markup } from "./html.ts";
 import { keyed, type ReportedRun, shortLabel } from "./reportedRun.ts";
 import { section } from "./section.ts";
@@ -59,27 +62,84 @@ function bodyOf(run: ReportedRun, topology: TopologyDrawn, notes: Content): Cont
   const { nodes, links, topology: shape, profile } = topology;
   const title = html`<p>${capitalised(shape.replaceAll("_", " "))}, ${formatCount(nodes)} ${nodes === 1 ? "node" : "nodes"}, profile ${profile}.</p>`;
   if (nodes === 1) return [title, emptyState("A single node has nobody to send to.")];
-  if (links.length === 0)
-    return [
-      title,
-      notes,
-      emptyState(
-        "The links are not listed: runs record them up to 64 nodes. The config and the seed determine them.",
-      ),
-    ];
-  if (nodes > MOST_DRAWN) return [title, notes, quantileTable(run, links), linkTable(run, links)];
+  if (nodes > MOST_DRAWN || links.length === 0) return [title, notes, outlineOf(run, topology)];
   return [
     title,
     notes,
     html`<div class="beside">${figure({
       name: keyed("network", run),
       title: `The network of ${run.name}`,
-      panels: [networkGraph(topology)],
+      panels: [networkGraph(shapeOf(run, topology), links)],
       caption: "Line width shows bandwidth on a logarithmic scale, from the slowest link to the fastest.",
     })}
 <div>${links.length > LONG_TABLE ? quantileTable(run, links) : linkTable(run, links)}</div></div>`,
     links.length > LONG_TABLE ? linkTable(run, links) : null,
   ];
+}
+
+function shapeOf({ settings }: ReportedRun, { topology, nodes }: TopologyDrawn): NetworkShape {
+  const { islandSize, dimensions } = treeOf(settings.network);
+  return {
+    name: topology,
+    nodes,
+    islandSize: typeof islandSize === "number" ? islandSize : null,
+    dimensions: dimensions !== undefined && isList(dimensions) ? dimensions.map(Number) : null,
+  };
+}
+
+/** Many nodes in outline, beside what their links are like. */
+function outlineOf(run: ReportedRun, topology: TopologyDrawn): Content {
+  const recorded = topology.links;
+  const drawn = recorded.length > 0 ? null : linksAgain(run);
+  const all = recorded.length > 0 ? recorded : (drawn?.links ?? []);
+  const isMesh = topology.topology === "fully_connected" || topology.topology === "islands";
+  const lines = isMesh || all.length > MOST_LINES || drawn?.isSample ? null : all;
+  if (all.length === 0 && !isMesh)
+    return emptyState(
+      "The links are not listed: runs record them up to 64 nodes. The config and the seed determine them.",
+    );
+  const rest = drawn === null ? recorded.length : drawn.count;
+  return html`<div class="beside">${figure({
+    name: keyed("network", run),
+    title: `The network of ${run.name} in outline`,
+    panels: [networkOutline(shapeOf(run, topology), lines)],
+    caption: [
+      `${formatCount(topology.nodes)} nodes in outline. `,
+      drawn === null || all.length === 0
+        ? null
+        : `Runs record their links up to 64 nodes; these are drawn again from the config and the seed${drawn.isSample ? `, ${formatCount(all.length)} of ${formatCount(rest)}` : ""}. `,
+    ],
+  })}
+<div>${all.length === 0 ? emptyState("The links are not listed.") : quantileTable(run, all)}</div></div>
+${recorded.length === 0 ? null : linkTable(run, recorded)}`;
+}
+
+/** Lines of an outline. */
+const MOST_LINES = 3000;
+/** Links that are drawn again for their distribution, where there are more. */
+const MOST_DRAWN_AGAIN = 4000;
+
+/** Links that were not recorded; of a mesh of many nodes, those between pairs at equal distances. */
+function linksAgain(
+  run: ReportedRun,
+): { readonly links: readonly Link[]; readonly count: number; readonly isSample: boolean } | null {
+  const network = rebuildNetwork(run);
+  if (network === null) return null;
+  const { topology } = network;
+  const { worldSize } = topology;
+  const isMesh = topology.name === "fully_connected" || topology.name === "islands";
+  if (!isMesh) {
+    const links = Array.from(topology.links());
+    return { links, count: links.length, isSample: false };
+  }
+  const count = (worldSize * (worldSize - 1)) / 2;
+  const stride = Math.max(1, Math.ceil(count / MOST_DRAWN_AGAIN));
+  const links: Link[] = [];
+  let number = 0;
+  for (let source = 0; source < worldSize; source++)
+    for (let target = source + 1; target < worldSize; target++)
+      if (number++ % stride === 0) links.push(topology.link(source, target)!);
+  return { links, count, isSample: stride > 1 };
 }
 
 const capitalised = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);

@@ -81,7 +81,7 @@ describe("whatever the run", () => {
 
   test("the points that are checked are there", () => {
     const counts = drawnFigures(renderReport(sampleRun())).map(({ points }) => points.length);
-    expect(counts).toHaveLength(12);
+    expect(counts).toHaveLength(15);
     for (const count of counts) expect(count).toBeGreaterThan(3);
   });
 
@@ -141,6 +141,10 @@ test("the parts of a three-node run", () => {
       "network",
       "figcaption",
       "caption",
+      "Link utilisation",
+      "figcaption",
+      "figcaption",
+      "caption",
       "Collectives",
       "caption",
       "Evaluation",
@@ -157,7 +161,7 @@ test("a bar a node up to 24 nodes, a profile beyond; both show every node or say
   expect([bars(1), bars(16), bars(24), bars(25)]).toEqual([1, 16, 24, 0]);
   const page = renderReport(sampleRun({ nodes: 1000, steps: 2, H: 1 }));
   expect(page).toContain("of which 512 at equal distances in this order are drawn");
-  expect(page).toContain("The links are not listed");
+  expect(page).toContain("these are drawn again from the config and the seed");
 });
 
 test("a hundred thousand steps stay under 2 MB and keep the spike", () => {

@@ -4,8 +4,7 @@ import { sum } from "d3-array";
 import {
   type ActivityKind,
   type ActivitySpan,
-  activitiesBetween,
-  activityProfile,
+  activitiesOf,
   type TimeWindow,
   timeWindows,
 } from "../activity.ts";
@@ -37,11 +36,11 @@ export function timelineSection(runs: readonly ReportedRun[]): Markup {
 
 function timelineOf(run: ReportedRun, mostLanes: number): Content {
   const windows = timeWindows(run);
-  const profile = activityProfile(run, PROFILE_COLUMNS);
-  if (profile === null || windows.length === 0)
-    return emptyState("No simulated time passed, so no node did anything.");
-  const kinds = presentKinds(profile);
   const ranks = shownRanks(run, mostLanes);
+  const activities = activitiesOf(run, { columns: PROFILE_COLUMNS, ranks, windows });
+  if (activities === null) return emptyState("No simulated time passed, so no node did anything.");
+  const { profile, lanes } = activities;
+  const kinds = presentKinds(profile);
   const isPart = windows.length > 1 || ranks.length < nodesOf(run);
   return [
     isPart
@@ -57,7 +56,7 @@ function timelineOf(run: ReportedRun, mostLanes: number): Content {
         })
       : null,
     windowSwitch(run, windows),
-    windows.map((window) => windowFigure(run, ranks, window)),
+    windows.map((window, i) => windowFigure(run, window, { ranks, spans: lanes[i]! })),
   ];
 }
 
@@ -100,8 +99,14 @@ function windowSwitch(run: ReportedRun, windows: readonly TimeWindow[]): Content
 ${windows.map(option)}</div>`;
 }
 
-function windowFigure(run: ReportedRun, ranks: readonly number[], window: TimeWindow): Markup {
-  const spans = activitiesBetween(run, ranks, window);
+function windowFigure(
+  run: ReportedRun,
+  window: TimeWindow,
+  {
+    ranks,
+    spans,
+  }: { readonly ranks: readonly number[]; readonly spans: readonly (readonly ActivitySpan[])[] },
+): Markup {
   const moments = momentsOf(run);
   const isShown = (time: number): boolean => time >= window.from && time <= window.until;
   const present = (kind: ActivityKind): boolean =>

@@ -1,10 +1,10 @@
-// The topology as a drawing: nodes on a circle, a line for each pair that a link joins, thicker for more bandwidth.
+// The topology as a drawing: its nodes, and a line for each pair that a link joins, thicker for more bandwidth.
 
 import { formatSeconds, type TopologyDrawn } from "@atoll/core";
 import { extent } from "d3-array";
 import { formatCount, formatPercent, formatRate } from "../../format.ts";
 import { type Content, html, type Markup } from "../html.ts";
-import { circleLayout, hubOf, type Place } from "./layout.ts";
+import { type NetworkShape, type Place, placesOf } from "./layout.ts";
 import { drawing, pixel } from "./plot.ts";
 
 export type Link = TopologyDrawn["links"][number];
@@ -27,16 +27,18 @@ function linkTip(link: Link, links: readonly Link[]): string {
   return `${linkName(link, links)}: ${formatRate(bandwidth)}, latency ${formatSeconds(latency)}, jitter ${formatPercent(jitter, 1)}, loss ${formatPercent(loss, 3)}`;
 }
 
-export function networkGraph({ nodes, links }: TopologyDrawn): Markup {
+export function networkGraph(shape: NetworkShape, links: readonly Link[]): Markup {
+  const { nodes } = shape;
   const pairs = pairLinks(links);
-  const unit = circleLayout(nodes, hubOf(nodes, links));
+  const unit = placesOf(shape, links);
   const [top = 0, bottom = 0] = extent(unit, ({ y }) => y);
   const size = { width: 2 * (RADIUS + SIDE), height: pixel((bottom - top) * RADIUS + 2 * MARGIN) };
   const places = unit.map(({ x, y }) => ({ x: size.width / 2 + RADIUS * x, y: MARGIN + RADIUS * (y - top) }));
   const centre = { x: size.width / 2, y: MARGIN - RADIUS * top };
   const crowded = pairs.length > CROWDED;
   const width = widthOf(links, crowded ? 2.5 : 5);
-  const lines = pairs.map((pair) => edge(pair, places, width));
+  const closing = closingLinks(shape);
+  const lines = pairs.map((pair) => edge(pair, places, width, closing(pair[0]!)));
   const labels =
     pairs.length <= Math.min(MOST_LABELS, nodes)
       ? pairs.map((pair) => edgeLabel(pair, places, centre))
@@ -85,13 +87,32 @@ function edge(
   pair: readonly Link[],
   places: readonly Place[],
   width: (pair: readonly Link[]) => number,
+  isCurved: boolean,
 ): Content {
   const from = places[pair[0]!.source];
   const to = places[pair[0]!.target];
   if (!from || !to) return null;
-  const d = `M${pixel(from.x)} ${pixel(from.y)}L${pixel(to.x)} ${pixel(to.y)}`;
+  const d = isCurved ? curve(from, to) : `M${pixel(from.x)} ${pixel(from.y)}L${pixel(to.x)} ${pixel(to.y)}`;
   // A thin line is hard to point at, so an invisible wide one lies over it.
   return html`<g class="link"><path d="${d}" stroke-width="${width(pair)}"/><path class="target" d="${d}"/><title>${pair.map((link) => linkTip(link, pair)).join("\n")}</title></g>\n`;
+}
+
+/** Bends aside of the nodes that lie on the straight line. */
+function curve(from: Place, to: Place): string {
+  const bend = 0.16;
+  const x = (from.x + to.x) / 2 + bend * (to.y - from.y);
+  const y = (from.y + to.y) / 2 - bend * (to.x - from.x);
+  return `M${pixel(from.x)} ${pixel(from.y)}Q${pixel(x)} ${pixel(y)} ${pixel(to.x)} ${pixel(to.y)}`;
+}
+
+/** Whether a link closes a row or column of a torus, and so runs past the nodes of that. */
+function closingLinks({ name, dimensions }: NetworkShape): (link: Link) => boolean {
+  if (name !== "torus" || dimensions?.length !== 2) return () => false;
+  const columns = dimensions[1]!;
+  return ({ source, target }) => {
+    const distance = Math.abs(source - target);
+    return distance !== 1 && distance !== columns;
+  };
 }
 
 /** The slower direction's bandwidth and latency, beside the line's middle, on the side away from the drawing's centre. */
