@@ -48,6 +48,11 @@ const commands: readonly CommandEntry[] = [
     load: async (): Promise<Command> => (await import("./commands/report.ts")).reportCommand,
   },
   {
+    name: "launch",
+    summary: "run a command on every node: of a sandbox, of this machine, or by ssh",
+    load: async (): Promise<Command> => (await import("./commands/launch.ts")).launchCommand,
+  },
+  {
     name: "sandbox",
     summary: "a cluster of containers on this machine: setup, status, shell, logs, restart, stop",
     load: async (): Promise<Command> => (await import("./commands/sandbox.ts")).sandboxCommand,
@@ -80,7 +85,9 @@ async function dispatch([name, ...rest]: readonly string[], terminal: Terminal):
     return 0;
   }
   const command = await load(name);
-  if (rest.includes("--help") || rest.includes("-h")) {
+  // After "--" stands another program's command line.
+  const own = rest.includes("--") ? rest.slice(0, rest.indexOf("--")) : rest;
+  if (own.includes("--help") || own.includes("-h")) {
     terminal.output(await command.help(rest, terminal));
     return 0;
   }

@@ -1,7 +1,5 @@
 // What the docker launcher asks of a sandbox: its containers in the order of ranks, and how to run a program in one.
 
-import type { LogLine } from "./launcher.ts";
-
 export interface ContainerHost {
   /** For people: `sandbox "atoll"`. */
   readonly description: string;
@@ -14,8 +12,6 @@ export interface ContainerHost {
   execArgv(container: Container): readonly [program: string, ...argv: string[]];
   /** The atoll command inside the containers: `["node", "/opt/atoll/packages/cli/bin/atoll.mjs"]`. */
   readonly atoll: readonly [program: string, ...argv: string[]];
-  /** Keeps the lines that a launched rank prints where the sandbox's own logs can show them. */
-  record?(container: Container, lines: readonly LogLine[]): void | Promise<void>;
 }
 
 export interface Container {

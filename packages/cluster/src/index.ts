@@ -11,6 +11,7 @@ export { type DockerOptions, dockerLauncher } from "./launchers/docker.ts";
 export { type HostLine, parseHosts } from "./launchers/hostsFile.ts";
 export { type LocalOptions, localLauncher } from "./launchers/local.ts";
 export { type SshOptions, sshLauncher } from "./launchers/ssh.ts";
+export { SSH } from "./launchers/sshProblem.ts";
 export type { RankEnvironment } from "./rank/rankEnvironment.ts";
 export { MASTER_PORT, writeRankEnvironment } from "./rank/rankEnvironment.ts";
 export { readRankEnvironment } from "./rank/readRankEnvironment.ts";

@@ -86,7 +86,7 @@ ${table([
 Programs:
 ${table(found)}
 
-What it is ready for; real runs are to come, this version simulates:
+What it is ready for:
 ${table(uses.map(({ summary, ready, with: by }): Row => [ready ? "yes" : "no", ready ? `${summary} (${by.join(", ")})` : summary]))}
 ${missingText(uses)}`;
 }

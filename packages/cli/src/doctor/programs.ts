@@ -9,6 +9,7 @@ import {
   findingOf,
   PODMAN,
   type Program,
+  SSH,
 } from "@atoll/cluster";
 
 export interface DoctorProgram extends Program {
@@ -31,13 +32,7 @@ export const PURPOSES: Readonly<Record<Purpose, string>> = {
 export const PROGRAMS: readonly DoctorProgram[] = [
   { ...DOCKER, purpose: "containers" },
   { ...PODMAN, purpose: "containers" },
-  {
-    name: "ssh",
-    argv: ["-V"],
-    purpose: "ssh",
-    howToGet: "on Debian and Ubuntu: apt-get install openssh-client",
-    howToRepair: "run ssh -V, which says what it lacks",
-  },
+  { ...SSH, purpose: "ssh" },
   {
     name: "sinfo",
     argv: ["--version"],

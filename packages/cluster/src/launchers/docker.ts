@@ -17,10 +17,17 @@ export interface DockerOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** The first so many of the sandbox's nodes. Absent: all. */
   readonly nodes?: number | undefined;
+  /** In the containers. Absent: their image's. */
+  readonly workingDirectory?: string | undefined;
 }
 
-/** Ranks work in the image's working directory unless the job says otherwise. */
-export function dockerLauncher({ exec, host, environment, nodes }: DockerOptions): Launcher {
+export function dockerLauncher({
+  exec,
+  host,
+  environment,
+  nodes,
+  workingDirectory,
+}: DockerOptions): Launcher {
   return {
     name: "docker",
     async launch(job, { signal } = {}) {
@@ -34,10 +41,10 @@ export function dockerLauncher({ exec, host, environment, nodes }: DockerOptions
         ({ node: { container }, environment: rank }): Placement => ({
           environment: rank,
           route: routeTo(container, host, environment),
-          ...(host.record ? { record: (lines) => host.record?.(container, lines) } : {}),
         }),
       );
-      return runJob(exec, job, placements, signal);
+      const directory = workingDirectory === undefined ? {} : { workingDirectory };
+      return runJob(exec, { ...directory, ...job }, placements, signal);
     },
   };
 }

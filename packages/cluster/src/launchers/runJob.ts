@@ -13,8 +13,6 @@ import { type Route, type RunningRank, runRank } from "./runRank.ts";
 export interface Placement {
   readonly environment: RankEnvironment;
   readonly route: Route;
-  /** Sees the rank's lines before the job's reader does. */
-  record?(lines: readonly LogLine[]): void | Promise<void>;
 }
 
 const GRACE_MS = 10_000;
@@ -37,15 +35,11 @@ export function runJob(
     for (const rank of running) rank.stop();
   };
 
-  const start = ({ environment, route, record }: Placement): RunningRank => {
+  const start = ({ environment, route }: Placement): RunningRank => {
     const { rank } = environment;
     const started = runRank(exec, route, keeperSpec(job, environment), {
       onStarted: () => events.push({ kind: "rankStarted", rank, host: route.host }),
-      async onLines(stream, texts) {
-        const lines = texts.map((text): LogLine => ({ rank, stream, text }));
-        await record?.(lines);
-        await log.push(lines);
-      },
+      onLines: (stream, texts) => log.push(texts.map((text): LogLine => ({ rank, stream, text }))),
     });
     running.push(started);
     return started;

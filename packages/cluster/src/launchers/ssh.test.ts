@@ -116,5 +116,7 @@ test("a host key that is not known, and one that is not the pinned one", async (
 });
 
 test("no ssh", async () => {
-  expect(await causeOf("somewhere", { PATH: "/nowhere" })).toMatch(/^ssh is not installed here; on Debian/);
+  expect(await causeOf("somewhere", { PATH: "/nowhere" })).toMatch(
+    /^ssh \(not installed\): on Debian and Ubuntu: apt-get install openssh-client$/,
+  );
 });

@@ -3,7 +3,16 @@
 
 import { describeOutcome } from "../exec/describeOutcome.ts";
 import type { ExecOutcome } from "../exec/exec.ts";
+import { findingOf, type Program, remediesOf } from "../exec/probe.ts";
 import { destination, type HostLine } from "./hostsFile.ts";
+
+/** How doctor asks for it. */
+export const SSH: Program = {
+  name: "ssh",
+  argv: ["-V"],
+  howToGet: "on Debian and Ubuntu: apt-get install openssh-client",
+  howToRepair: "run ssh -V, which says what it lacks",
+};
 
 interface KnownProblem {
   readonly seen: RegExp;
@@ -66,9 +75,8 @@ const KNOWN: readonly KnownProblem[] = [
 /** Why a rank was lost, from how ssh ended and the last lines that came before. */
 export function explainSsh(line: HostLine, outcome: ExecOutcome, words: readonly string[]): string {
   const where = `${line.where}: `;
-  if (outcome.kind === "missing")
-    return "ssh is not installed here; on Debian and Ubuntu: apt-get install openssh-client";
-  if (outcome.kind === "failed") return `ssh cannot be started: ${outcome.message}`;
+  if (outcome.kind === "missing" || outcome.kind === "failed")
+    return remediesOf([findingOf(SSH, { outcome, stdout: "", stderr: "" })]).join();
   // Code 255 is ssh's own; any other says that the connection was made and the keeper did not end as it should.
   if (outcome.kind !== "exited" || outcome.code !== 255)
     return `${where}the shell that kept it ${describeOutcome(outcome)}${lastWords(words)}`;
