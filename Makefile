@@ -9,10 +9,11 @@ INSTALLED := node_modules/.package-lock.json
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint bench validate
+.PHONY: docker-build docker-build-base docker-build-train docker-build-scripts docker-train-shell docker-format docker-clean
 
 help: ## show this text
-	sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r name text; do \
-		printf '  make %-8s %s\n' "$$name" "$$text"; done
+	sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r name text; do \
+		printf '  make %-20s %s\n' "$$name" "$$text"; done
 
 setup: $(INSTALLED) ## install what package-lock.json states, if that has changed
 
@@ -37,3 +38,36 @@ bench: setup ## measure speed and memory; prints a table
 
 validate: setup ## hold the network model against formulas and brute force; prints a table
 	$(NPM) run validate
+
+# Containers: docker, or ENGINE=podman. The user of the images is never root; files that are mounted stay those of whoever
+# runs make.
+ENGINE ?= docker
+BASE_IMAGE ?= $(or $(ATOLL_BASE_IMAGE),node:24-bookworm-slim)
+USER_ID := $(shell id -u)
+GROUP_ID := $(shell id -g)
+BUILD = $(ENGINE) build --file docker/Dockerfile --build-arg BASE_IMAGE=$(BASE_IMAGE) \
+	$(if $(filter-out 0,$(USER_ID)),--build-arg USER_ID=$(USER_ID) --build-arg GROUP_ID=$(GROUP_ID))
+
+docker-build: docker-build-base docker-build-train docker-build-scripts ## build all images
+
+docker-build-base: ## build atoll/base: Node, ssh, tc
+	$(BUILD) --target base --tag atoll/base:latest .
+
+docker-build-train: ## build atoll/train: what trains
+	$(BUILD) --target train --tag atoll/train:latest .
+
+docker-build-scripts: ## build atoll/scripts: formatter, type check, tests
+	$(BUILD) --target scripts --tag atoll/scripts:latest .
+
+docker-train-shell: docker-build-train ## open a shell where atoll trains; results go to the volume atoll-runs
+	$(ENGINE) run --rm --interactive $$(test -t 0 && echo --tty) --no-healthcheck --shm-size $(or $(SHM_SIZE),2g) \
+		--volume atoll-runs:/atoll/runs --volume atoll-cache:/home/atoll/.cache --volume atoll-data:/data \
+		--env ATOLL_DATA=/data atoll/train:latest bash
+
+docker-format: docker-build-scripts ## format the code with the formatter of the image
+	$(ENGINE) run --rm --no-healthcheck --network none --user $(USER_ID):$(GROUP_ID) --volume "$(CURDIR)":/clone \
+		--workdir /clone atoll/scripts:latest biome check --write .
+
+docker-clean: ## remove the images and the volumes of docker-train-shell; sandboxes are ended by npx atoll sandbox stop
+	$(ENGINE) volume rm --force atoll-runs atoll-cache atoll-data
+	$(ENGINE) image rm --force atoll/base:latest atoll/train:latest atoll/scripts:latest

@@ -22,7 +22,8 @@ export function sandboxHost(engine: Engine, name: string): ContainerHost {
         gpus: gpus ? 1 : 0,
       }));
     },
-    execArgv: ({ id }) => [engine.name, "exec", "--interactive", id],
+    // Its output is to be in the logs, too.
+    execArgv: ({ id }) => [engine.name, "exec", "--interactive", id, "atoll-logged"],
     atoll: ["node", "/atoll/packages/cli/bin/atoll.mjs"],
   };
 }
