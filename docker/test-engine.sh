@@ -50,15 +50,25 @@ start_engine() {
   # Standard input closed and a session of its own: it outlives this script and hears nothing of its terminal.
   setsid dockerd --data-root "$directory/data" --exec-root "$directory/exec" --pidfile "$directory/pid" \
     --host "unix://$directory/docker.sock" --bridge "$bridge" >"$directory/log" 2>&1 </dev/null &
-  local engine=$!
-  until docker --host "unix://$directory/docker.sock" version >/dev/null 2>&1; do
-    if ! kill -0 "$engine" 2>/dev/null; then
+  local engine=$! deadline=$((SECONDS + 120))
+  export DOCKER_HOST="unix://$directory/docker.sock"
+  # A client that came by other ways than the engine may be too new for it, or none at all: then Debian's goes first.
+  mkdir -p "$directory/bin"
+  until docker version >/dev/null 2>&1 || use_debians_client "$directory/bin"; do
+    if ! kill -0 "$engine" 2>/dev/null || [ "$SECONDS" -gt "$deadline" ]; then
       log "dockerd does not start:"
       tail -20 "$directory/log" >&2
       return 1
     fi
     sleep 0.1
   done
+}
+
+use_debians_client() {
+  /usr/bin/docker version >/dev/null 2>&1 || return 1
+  ln -sf /usr/bin/docker "$1/docker"
+  export PATH="$1:$PATH"
+  echo "export PATH=$1:\$PATH"
 }
 
 # The root file system of the base image, as a tar file.
@@ -89,9 +99,12 @@ provide_image() {
   docker image inspect "$image" >/dev/null 2>&1 && return 0
   docker pull --quiet "$image" >/dev/null 2>&1 && return 0
   # A change in how it is made, or in what goes into it, is another image.
-  key=$({ cat "$0" /etc/ssl/certs/ca-certificates.crt; "$clone/node_modules/node/bin/node" --version; uname -m; } |
+  key=$({ declare -f make_base; echo "$suite $npm_version"; cat /etc/ssl/certs/ca-certificates.crt; "$clone/node_modules/node/bin/node" --version; uname -m; } |
     sha256sum | cut -c1-12)
-  [ -f "/var/tmp/atoll-base-$key.tar" ] || make_base "/var/tmp/atoll-base-$key.tar"
+  if [ ! -f "/var/tmp/atoll-base-$key.tar" ]; then
+    command -v debootstrap >/dev/null || install_packages
+    make_base "/var/tmp/atoll-base-$key.tar"
+  fi
   docker import --change 'CMD ["node"]' --change 'ENV NODE_USE_SYSTEM_CA=1' "/var/tmp/atoll-base-$key.tar" "$image" >/dev/null
 }
 
@@ -100,9 +113,6 @@ start() {
     [ "$(id -u)" = 0 ] || { log "no engine answers, and starting one takes root" && return 1; }
     install_packages
     start_engine "$1"
-    export DOCKER_HOST="unix://$1/docker.sock"
-  elif ! command -v debootstrap >/dev/null; then
-    install_packages
   fi
   provide_image
   [ -z "${DOCKER_HOST:-}" ] || echo "export DOCKER_HOST=$DOCKER_HOST"
