@@ -20,10 +20,10 @@ export default defineExperiment({
   }),
   defaults: {
     nodes: 4,
-    batchSize: 32, // EXO Gym: 256
+    batchSize: 16, // EXO Gym: 256
     maxSteps: 150,
     valInterval: 10,
-    valSize: 512, // on the way; the final model is evaluated on all 10,000
+    valSize: 256, // on the way; the final model is evaluated on all 10,000
     partition: "shuffled",
     optimizer: {
       kind: "adamw",
