@@ -31,7 +31,7 @@ export type Call =
     }
   | { readonly operation: "reduceScatter"; readonly length: number; readonly op: ReduceOp }
   | { readonly operation: "broadcast"; readonly length: number; readonly root: number }
-  | { readonly operation: "allGather"; readonly length: number }
+  | { readonly operation: "allGather"; readonly length: number; readonly lent?: boolean | undefined }
   | { readonly operation: "allToAll"; readonly length: number }
   | { readonly operation: "gather"; readonly length: number; readonly root: number }
   | { readonly operation: "barrier"; readonly length: 0 };

@@ -25,6 +25,14 @@ export interface AllReduceOptions extends ReduceOptions {
   readonly codec?: Codec;
 }
 
+export interface GatherOptions {
+  /**
+   * All members leave their vectors as they are until each has done with the parts what it wants to, so that these may be the
+   * vectors themselves instead of copies. Default false.
+   */
+  readonly lent?: boolean;
+}
+
 /** A message as its receiver gets it. */
 export interface Message {
   /** The member that sent it. */
@@ -58,7 +66,7 @@ export interface StartedCalls {
   allReduced(x: Float32Array, options?: AllReduceOptions): Handle<Float32Array>;
   reduceScatter(x: Float32Array, options?: ReduceOptions): Handle<Float32Array>;
   broadcast(x: Float32Array, root?: number): Handle<void>;
-  allGather(x: Float32Array): Handle<readonly Float32Array[]>;
+  allGather(x: Float32Array, options?: GatherOptions): Handle<readonly Float32Array[]>;
   allToAll(parts: readonly Float32Array[]): Handle<readonly Float32Array[]>;
   gather(x: Float32Array, root?: number): Handle<readonly Float32Array[]>;
   barrier(): Handle<void>;
@@ -94,7 +102,7 @@ export interface Communicator {
   /** Replaces `x` by the root's, [length] the same on each. @param root a member's number, default 0 */
   broadcast(x: Float32Array, root?: number): Promise<void>;
   /** Every member's vector as it was when called, by member; lengths may differ. Members share the arrays: only read them. */
-  allGather(x: Float32Array): Promise<readonly Float32Array[]>;
+  allGather(x: Float32Array, options?: GatherOptions): Promise<readonly Float32Array[]>;
   /** Sends `parts[m]` to member m; gives what the members sent here, by member. Lengths may differ from pair to pair. */
   allToAll(parts: readonly Float32Array[]): Promise<readonly Float32Array[]>;
   /** Every member's vector, by member, on the root; nothing on the others. Lengths may differ. @param root default 0 */

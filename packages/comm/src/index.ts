@@ -8,6 +8,7 @@ export { scheduleOf } from "./collective.ts";
 export type {
   AllReduceOptions,
   Communicator,
+  GatherOptions,
   Handle,
   Message,
   ReduceOptions,

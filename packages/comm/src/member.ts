@@ -6,6 +6,7 @@ import { type Call, describeCall } from "./collective.ts";
 import type {
   AllReduceOptions,
   Communicator,
+  GatherOptions,
   Handle,
   Message,
   ReduceOptions,
@@ -91,8 +92,8 @@ class Calls implements StartedCalls {
     return mapped(this.#start({ operation: "broadcast", length: x.length, root }, [x]), nothing);
   }
 
-  allGather(x: Float32Array): Handle<Parts> {
-    return this.#start({ operation: "allGather", length: x.length }, [x]);
+  allGather(x: Float32Array, { lent = false }: GatherOptions = {}): Handle<Parts> {
+    return this.#start({ operation: "allGather", length: x.length, lent }, [x]);
   }
 
   allToAll(parts: Parts): Handle<Parts> {
@@ -195,8 +196,8 @@ export class Member implements Communicator {
     return this.#calls.broadcast(x, root).wait();
   }
 
-  async allGather(x: Float32Array): Promise<Parts> {
-    return this.#calls.allGather(x).wait();
+  async allGather(x: Float32Array, options?: GatherOptions): Promise<Parts> {
+    return this.#calls.allGather(x, options).wait();
   }
 
   async allToAll(parts: Parts): Promise<Parts> {

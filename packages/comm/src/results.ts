@@ -51,8 +51,8 @@ export function deliver(
       return vectors.map(() => []);
     }
     case "allGather": {
-      const copies = vectors.map((vector) => vector.slice());
-      return vectors.map(() => copies);
+      const parts = vectors.map((vector) => (call.lent ? vector : vector.slice()));
+      return vectors.map(() => parts);
     }
     case "allToAll":
       return arrivals.map((_, target) => arrivals.map((arrival) => arrival.vectors[target]!.slice()));

@@ -139,7 +139,6 @@ export { flattenTree, leafAt, mapTree, unflattenTree } from "./tree.ts";
 export type { VectorEntry, VectorLayout } from "./vector.ts";
 export { layoutOf, pack, packTraced, unpack, viewsOf } from "./vector.ts";
 export {
-  accumulateMomentum,
   adamDirection,
   addVectors,
   allocateBeside,

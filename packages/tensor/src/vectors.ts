@@ -10,17 +10,12 @@ export {
   roundToIntegers,
   roundToSigns,
 } from "./kernels/blocks.ts";
-export { expand, type MatrixShape, project, projectBack } from "./kernels/matrices.ts";
-export {
-  type Bucket,
-  type RandomRounding,
-  type Restoring,
-  type Rounder,
-  roundingOf,
-} from "./kernels/stochastic.ts";
+export { expand, type MatrixShape, project, projectBack, subtractProduct } from "./kernels/matrices.ts";
+export { momentumAndCollect, momentumAndSigns } from "./kernels/momentum.ts";
+export { type EncodedMean, meanOfIntegers, meanOfSigns } from "./kernels/reductions.ts";
+export { type Bucket, type RandomRounding, roundingOf, summingOf } from "./kernels/stochastic.ts";
 export { createTileTransform, isSimdTile, type TileTransform, tileScratch } from "./kernels/transforms.ts";
 export {
-  accumulateMomentum,
   adamDirection,
   adaptiveStep,
   addVectors,

@@ -12,10 +12,11 @@ import {
   subtractVectors,
 } from "@atoll/tensor/vectors";
 import { coefficientSigns, coefficientsEncode } from "./compressors/largestCoefficients.ts";
-import { lowRankExpand, lowRankProject, lowRankProjectBack } from "./compressors/lowRank.ts";
+import { lowRankProject, lowRankProjectBack } from "./compressors/lowRank.ts";
 import { qsgdEncode, qsgdMean } from "./compressors/qsgd.ts";
+import { integersOperation, signsOperation } from "./compressors/shardedSums.ts";
 import { dgcEncode } from "./compressors/sparse.ts";
-import { integersOfShards, oneBitEncode } from "./compressors/transcoded.ts";
+import { oneBitEncode } from "./compressors/transcoded.ts";
 import {
   adagradUpdate,
   adamUpdate,
@@ -40,13 +41,13 @@ export type OperationName =
   | "replaceByMean"
   | OuterUpdateName
   | "dgcEncode"
-  | "integersOfShards"
+  | "meanOfIntegers"
+  | "meanOfSigns"
   | "oneBitEncode"
   | "adamMoments"
   | "adamDirection"
   | "lowRankProject"
   | "lowRankProjectBack"
-  | "lowRankExpand"
   | "qsgdEncode"
   | "qsgdMean"
   | "coefficientsEncode"
@@ -54,11 +55,11 @@ export type OperationName =
 
 export const localOperations: Readonly<Record<OperationName, LocalOperation>> = {
   dgcEncode,
-  integersOfShards,
+  meanOfIntegers: integersOperation,
+  meanOfSigns: signsOperation,
   oneBitEncode,
   lowRankProject,
   lowRankProjectBack,
-  lowRankExpand,
   qsgdEncode,
   qsgdMean,
   coefficientsEncode,

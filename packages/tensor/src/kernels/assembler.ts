@@ -51,6 +51,12 @@ export const i32 = {
 
 export const f32 = {
   constant: (value: number): Value => [0x43, ...new Uint8Array(Float32Array.of(value).buffer)],
+  load: (address: Value): Value => [...address, 0x2a, 2, OFFSET],
+  store: (address: Value, value: Value): Code => [...address, ...value, 0x38, 2, OFFSET],
+  add: instruction([0x92]) as Instruction,
+  subtract: instruction([0x93]) as Instruction,
+  divide: instruction([0x95]) as Instruction,
+  equal: instruction([0x5b]) as Instruction,
 } as const;
 
 export const f64 = {
@@ -86,8 +92,9 @@ export const f32x4 = {
   subtract: instruction(simd(0xe5)) as Instruction,
   multiply: instruction(simd(0xe6)) as Instruction,
   divide: instruction(simd(0xe7)) as Instruction,
-  /** Not a number if either is. */
-  maximum: instruction(simd(0xe9)) as Instruction,
+  /** The second operand where it is smaller, or larger; the first elsewhere, and where one is not a number. */
+  orSmaller: instruction(simd(0xea)) as Instruction,
+  orLarger: instruction(simd(0xeb)) as Instruction,
   ofIntegers: instruction(simd(0xfa)) as Instruction,
   ofPair: instruction(simd(0x5e)) as Instruction,
 } as const;
@@ -118,6 +125,8 @@ export const i32x4 = {
   add: instruction(simd(0xae)) as Instruction,
   minimum: instruction(simd(0xb6)) as Instruction,
   maximum: instruction(simd(0xb8)) as Instruction,
+  extendLowSigned: instruction(simd(0xa7)) as Instruction,
+  extendHighSigned: instruction(simd(0xa8)) as Instruction,
   extendLowUnsigned: instruction(simd(0xa9)) as Instruction,
   extendHighUnsigned: instruction(simd(0xaa)) as Instruction,
   /** Integers below 2¹⁶ of two vectors as eight 16-bit ones. */
@@ -131,6 +140,12 @@ export const i32x4 = {
   ofFloats: instruction(simd(0xf8)) as Instruction,
   /** Of the two lanes; 0 for what is not a number. Lanes 2 and 3 become 0. */
   ofPair: instruction(simd(0xfc)) as Instruction,
+} as const;
+
+export const i16x8 = {
+  splat: instruction(simd(0x10)) as Instruction,
+  shiftRightUnsigned: instruction(simd(0x8d)) as Instruction,
+  subtract: instruction(simd(0x91)) as Instruction,
 } as const;
 
 /** Lanes 2 and 3 of a vector, twice. */
@@ -192,6 +207,9 @@ export function assemble<P extends string>(
     body: code,
   };
 }
+
+/** `a` where the condition is not zero, `b` elsewhere; both are computed. */
+export const choose = (condition: Value, a: Value, b: Value): Value => [...a, ...b, ...condition, 0x1b];
 
 /** `then` where the condition is not zero. */
 export const when = (condition: Value, then: Code): Code => [...condition, 0x04, 0x40, ...then, 0x0b];

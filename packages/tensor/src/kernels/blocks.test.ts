@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { allocateBeside, createHeap } from "../memory.ts";
 import { collectAtLeast, roundToIntegers, roundToSigns } from "./blocks.ts";
+import { meanOfIntegers, meanOfSigns } from "./reductions.ts";
 
 /** Numbers of all sizes, ties of the rounding among them, and now and then what is no finite number. */
 const element = fc.oneof(
@@ -41,6 +42,67 @@ test("rounding to signs and to integers gives the same bits in shared memory as 
       }
     }),
     { numRuns: 300 },
+  );
+});
+
+/** The definition: each vector rounded, added to the others in their order, divided, rounded. */
+function meanOfRounded(
+  vectors: readonly Float32Array[],
+  by: number,
+  round: (x: Float32Array, out: Float32Array) => void,
+): readonly number[] {
+  const sum = new Float32Array(vectors[0]!.length);
+  const rounded = new Float32Array(sum.length);
+  for (const vector of vectors) {
+    round(vector, rounded);
+    for (let i = 0; i < sum.length; i++) sum[i]! += rounded[i]!;
+  }
+  for (let i = 0; i < sum.length; i++) sum[i]! /= by;
+  round(sum, sum);
+  return [...sum];
+}
+
+test("a mean of rounded vectors is what rounding, adding and dividing one after the other gives", () => {
+  const vectors = fc.integer({ min: 1, max: 5 }).chain((members) =>
+    fc.nat(70).chain((length) => {
+      const exactly = fc.array(element, { minLength: length, maxLength: length });
+      return fc.array(exactly, { minLength: members, maxLength: members });
+    }),
+  );
+  fc.assert(
+    fc.property(vectors, blockSize, fc.constantFrom(1, 3), (values, size, by) => {
+      const shared = values.map((of) => both(of)[1]!.x);
+      const home = createHeap().alloc(1);
+      const together = shared.map((vector) => {
+        const copy = allocateBeside(home, vector.length + 1).subarray(1);
+        copy.set(vector);
+        return copy;
+      });
+      const integers = { blockSize: size, most: 127 };
+      const meanMagnitudes = (vector: Float32Array): Float32Array => {
+        const scales = new Float32Array(Math.ceil(vector.length / size));
+        const signs = new Float32Array(vector.length);
+        roundToSigns(vector, signs, size);
+        for (const block of scales.keys()) scales[block] = Math.abs(signs[block * size]!);
+        return scales;
+      };
+      for (const members of [together, together.map((vector) => Float32Array.from(vector))]) {
+        const beside = (length: number): Float32Array => allocateBeside(members[0]!, length);
+        const mean = (out: Float32Array) => ({
+          vectors: members,
+          out,
+          blockSize: size,
+          by,
+          scratch: beside(4 * members.length),
+        });
+        const out = beside(values[0]!.length);
+        meanOfIntegers(mean(out), 127);
+        expect([...out]).toEqual(meanOfRounded(members, by, (x, y) => roundToIntegers(x, y, integers)));
+        meanOfSigns(mean(out), members.map(meanMagnitudes));
+        expect([...out]).toEqual(meanOfRounded(members, by, (x, y) => roundToSigns(x, y, size)));
+      }
+    }),
+    { numRuns: 200 },
   );
 });
 

@@ -1,24 +1,25 @@
 // What compressors do to vectors, block by block: scales, signs, rounding, and the search for the largest elements. Where the
 // vectors lie in one shared memory, WebAssembly functions do it (codecFunctions.ts), and else loops, with the same bits.
 
+import { MAGIC } from "./codecFunctions.ts";
 import type { BlockFunctions } from "./kernels.ts";
 import { kernelsFor } from "./vectors.ts";
 
 /** Elements that functions leave over, since they take four at a time. */
-const wholeFours = (length: number): number => length - (length % 4);
+export const wholeFours = (length: number): number => length - (length % 4);
 
 const FLOAT_BYTES = 4;
 
 /** Elements [start, end) of a vector. A view for each block would cost as much as its arithmetic. */
-interface Block {
+export interface Block {
   readonly start: number;
   readonly end: number;
 }
 
-const at = (x: Float32Array, index: number): number => x.byteOffset + FLOAT_BYTES * index;
+export const at = (x: Float32Array, index: number): number => x.byteOffset + FLOAT_BYTES * index;
 
 /** max |x|, not a number if an element is none. */
-function largestMagnitude(
+export function largestMagnitude(
   x: Float32Array,
   { start, end }: Block,
   blocks: BlockFunctions | undefined,
@@ -30,7 +31,11 @@ function largestMagnitude(
 }
 
 /** Σ |x|: sums of every fourth element first, then what is left over. */
-function sumOfMagnitudes(x: Float32Array, { start, end }: Block, blocks: BlockFunctions | undefined): number {
+export function sumOfMagnitudes(
+  x: Float32Array,
+  { start, end }: Block,
+  blocks: BlockFunctions | undefined,
+): number {
   const whole = wholeFours(end - start);
   let total = 0;
   if (blocks !== undefined) total = whole === 0 ? 0 : blocks.sumOfMagnitudes(at(x, start), whole);
@@ -49,7 +54,7 @@ function sumOfMagnitudes(x: Float32Array, { start, end }: Block, blocks: BlockFu
 }
 
 /** Calls `each` for every block of so many elements; the last one may be shorter. */
-function forBlocks(length: number, blockSize: number, each: (block: Block) => void): void {
+export function forBlocks(length: number, blockSize: number, each: (block: Block) => void): void {
   for (let start = 0; start < length; start += blockSize)
     each({ start, end: Math.min(start + blockSize, length) });
 }
@@ -80,9 +85,12 @@ export function roundToSigns(x: Float32Array, out: Float32Array, blockSize: numb
   });
 }
 
+/** The integer nearest to a float32 number of at most 2²² in magnitude, the even one of two; never a negative zero. */
+const nearestInteger = (x: number): number => Math.fround(Math.fround(x + MAGIC) - MAGIC);
+
 /**
- * Block by block out ← q · s, s the largest magnitude / `most`, q the integer nearest to x / s. A block with an element
- * that is not finite becomes not a number. x, out [n]
+ * Block by block out ← q · s, s the largest magnitude / `most`, q the integer nearest to x / s, in float32 and rounded after
+ * each operation. A block with an element that is not finite becomes not a number. x, out [n]
  */
 export function roundToIntegers(
   x: Float32Array,
@@ -100,30 +108,41 @@ export function roundToIntegers(
     }
     const whole = blocks === undefined ? 0 : wholeFours(end - start);
     blocks?.roundToSteps(at(x, start), at(out, start), whole, scale, most);
-    for (let i = start + whole; i < end; i++) {
-      // Adding zero makes a negative zero the integer that it is.
-      const nearest = Math.round(x[i]! / scale) + 0;
-      out[i] = Math.max(-most, Math.min(most, nearest)) * scale;
-    }
+    for (let i = start + whole; i < end; i++) out[i] = roundedToSteps(x[i]!, { scale, most });
   });
+}
+
+/** q · scale, q the integer nearest to x / scale, at most `most` in magnitude; 0 where the scale is. */
+export function roundedToSteps(
+  x: number,
+  { scale, most }: { readonly scale: number; readonly most: number },
+): number {
+  const nearest = nearestInteger(Math.fround(x / (scale === 0 ? 1 : scale)));
+  return Math.fround(Math.max(-most, Math.min(most, nearest)) * scale);
 }
 
 const MAGNITUDE = 0x7fffffff;
 
 /**
  * The indices of all elements whose bits without the sign are at least the threshold, ascending, into `out`.
+ * @param done elements that have been looked at already, and how many of them were found
  * @returns how many there are; if that is more than `out` holds, the rest is missing
  */
-export function collectAtLeast(x: Float32Array, threshold: number, out: Float32Array): number {
-  const blocks = kernelsFor(x, out)?.blocks;
+export function collectAtLeast(
+  x: Float32Array,
+  threshold: number,
+  out: Float32Array,
+  done?: { readonly from: number; readonly count: number },
+): number {
+  const blocks = done === undefined ? kernelsFor(x, out)?.blocks : undefined;
   const bits = new Uint32Array(x.buffer, x.byteOffset, x.length);
   const indices = new Uint32Array(out.buffer, out.byteOffset, out.length);
   const whole = blocks === undefined ? 0 : wholeFours(x.length);
   let count =
     blocks === undefined
-      ? 0
+      ? (done?.count ?? 0)
       : blocks.collectAtLeast(x.byteOffset, whole, threshold, out.byteOffset, out.length);
-  for (let i = whole; i < bits.length; i++) {
+  for (let i = done?.from ?? whole; i < bits.length; i++) {
     if ((bits[i]! & MAGNITUDE) < threshold) continue;
     if (count < indices.length) indices[count] = i;
     count++;

@@ -4,21 +4,32 @@
 
 import {
   assemble,
+  type Frame,
+  f32,
   f32x4,
   f64,
   f64x2,
   i32,
   i32x4,
-  joinLower,
+  type Local,
   upper,
   type Value,
   v128,
   when,
 } from "./assembler.ts";
-import type { WasmFunction } from "./encode.ts";
+import type { Code, WasmFunction } from "./encode.ts";
 
 const FLOAT_BYTES = 4;
 const bytesOf = (length: Value): Value => i32.multiply(length, i32.constant(FLOAT_BYTES));
+
+/** Four magnitudes become the largest of them, in all lanes: bits without the sign have the order of magnitudes. */
+export const largestLane = (magnitudes: Local): Code =>
+  [
+    [8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7],
+    [4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11],
+  ].flatMap((bytes) =>
+    magnitudes.set(i32x4.maximum(magnitudes.get, v128.shuffle(magnitudes.get, magnitudes.get, bytes))),
+  );
 
 /** `(x, length) => max |x|`, not a number if an element is none. */
 export const largestMagnitude: WasmFunction = assemble(
@@ -27,14 +38,11 @@ export const largestMagnitude: WasmFunction = assemble(
   "f32",
   ({ arguments: { x, length }, local, count }) => {
     const most = local("v128");
-    const swapped = (bytes: readonly number[]): Value =>
-      f32x4.maximum(most.get, v128.shuffle(most.get, most.get, bytes));
     return [
       count(bytesOf(length.get), 16, (index) =>
-        most.set(f32x4.maximum(most.get, f32x4.absolute(v128.load(i32.add(x.get, index))))),
+        most.set(i32x4.maximum(most.get, f32x4.absolute(v128.load(i32.add(x.get, index))))),
       ),
-      most.set(swapped([8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7])),
-      most.set(swapped([4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11])),
+      largestLane(most),
       f32x4.lane(most.get, 0),
     ];
   },
@@ -79,35 +87,76 @@ export const signsTimes: WasmFunction = assemble(
   },
 );
 
+/** x + MAGIC − MAGIC is the integer nearest to a float32 x, the even one of two, for |x| up to 2²². */
+export const MAGIC: number = 1.5 * 2 ** 23;
+
+/** q · scale, q the integer nearest to x / divisor, at most `most` in magnitude. */
+export function roundedToSteps(
+  x: Value,
+  { divisor, scale, most }: Readonly<Record<"divisor" | "scale" | "most", Value>>,
+): Value {
+  const magic = f32x4.splat(f32.constant(MAGIC));
+  const nearest = f32x4.subtract(f32x4.add(f32x4.divide(x, divisor), magic), magic);
+  const bounded = f32x4.orLarger(f32x4.orSmaller(nearest, most), f32x4.subtract(v128.zero(), most));
+  return f32x4.multiply(bounded, scale);
+}
+
 /** `(x, out, length, scale, most)`: out ← q · scale, q the integer nearest to x / scale, at most `most` in magnitude. */
 export const roundToSteps: WasmFunction = assemble(
   "roundToSteps",
-  { x: "i32", out: "i32", length: "i32", scale: "f32", most: "i32" },
+  { x: "i32", out: "i32", length: "i32", scale: "f32", most: "f32" },
   undefined,
   ({ arguments: { x, out, length, scale, most }, local, count }) => {
-    const four = local("v128");
-    const steps = local("v128");
-    const wide = local("v128");
-    const [least, greatest] = [local("v128"), local("v128")];
-    const nearest = (pair: Value): Value =>
-      i32x4.ofPair(f64x2.floor(f64x2.add(f64x2.divide(pair, wide.get), f64x2.splat(f64.constant(0.5)))));
+    const [steps, bound] = [local("v128"), local("v128")];
+    const rounding = { divisor: steps.get, scale: steps.get, most: bound.get };
     return [
       steps.set(f32x4.splat(scale.get)),
-      wide.set(f64x2.ofFloats(steps.get)),
-      greatest.set(i32x4.splat(most.get)),
-      least.set(i32x4.splat(i32.subtract(i32.constant(0), most.get))),
-      count(bytesOf(length.get), 16, (index) => {
-        const high = f64x2.ofFloats(upper(four.get, four.get));
-        const integers = joinLower(nearest(f64x2.ofFloats(four.get)), nearest(high));
-        const bounded = i32x4.maximum(i32x4.minimum(integers, greatest.get), least.get);
-        return [
-          ...four.set(v128.load(i32.add(x.get, index))),
-          ...v128.store(i32.add(out.get, index), f32x4.multiply(f32x4.ofIntegers(bounded), steps.get)),
-        ];
-      }),
+      bound.set(f32x4.splat(most.get)),
+      count(bytesOf(length.get), 16, (index) =>
+        v128.store(i32.add(out.get, index), roundedToSteps(v128.load(i32.add(x.get, index)), rounding)),
+      ),
     ];
   },
 );
+
+/** Writes down the places of elements whose bits without the sign are at least a threshold, as long as there is room. */
+export function collecting(
+  frame: Pick<Frame<string>, "local">,
+  { threshold, out, capacity }: Readonly<Record<"threshold" | "out" | "capacity", Local>>,
+): {
+  readonly begin: Code;
+  /** @param index of the first of the four, in bytes */
+  take(four: Value, index: Value): Code;
+  readonly count: Value;
+} {
+  const thresholds = frame.local("v128");
+  const found = frame.local("v128");
+  const total = frame.local("i32");
+  const magnitude = i32x4.splat(i32.constant(0x7fffffff));
+  const takeLane = (index: Value, lane: number): Code =>
+    when(i32x4.lane(found.get, lane), [
+      ...when(
+        i32.lessUnsigned(total.get, capacity.get),
+        i32.store(
+          i32.add(out.get, bytesOf(total.get)),
+          // A quarter of the byte offset, which is the element's number.
+          i32.add([...index, ...i32.constant(2), 0x76], i32.constant(lane)),
+        ),
+      ),
+      ...total.set(i32.add(total.get, i32.constant(1))),
+    ]);
+  return {
+    begin: thresholds.set(i32x4.splat(threshold.get)),
+    take: (four, index) => [
+      ...found.set(i32x4.greaterOrEqual(v128.and(four, magnitude), thresholds.get)),
+      ...when(
+        v128.anyTrue(found.get),
+        [0, 1, 2, 3].flatMap((lane) => takeLane(index, lane)),
+      ),
+    ],
+    count: total.get,
+  };
+}
 
 /**
  * `(x, length, threshold, out, capacity) => count`: writes the indices of elements whose bits without the sign are at
@@ -117,35 +166,13 @@ export const collectAtLeast: WasmFunction = assemble(
   "collectAtLeast",
   { x: "i32", length: "i32", threshold: "i32", out: "i32", capacity: "i32" },
   "i32",
-  ({ arguments: { x, length, threshold, out, capacity }, local, count }) => {
-    const thresholds = local("v128");
-    const found = local("v128");
-    const total = local("i32");
-    const magnitude = i32x4.splat(i32.constant(0x7fffffff));
-    const take = (index: Value, lane: number): readonly number[] =>
-      when(i32x4.lane(found.get, lane), [
-        ...when(
-          i32.lessUnsigned(total.get, capacity.get),
-          i32.store(
-            i32.add(out.get, bytesOf(total.get)),
-            // A quarter of the byte offset, which is the element's number.
-            i32.add([...index, ...i32.constant(2), 0x76], i32.constant(lane)),
-          ),
-        ),
-        ...total.set(i32.add(total.get, i32.constant(1))),
-      ]);
+  (frame) => {
+    const { x, length, threshold, out, capacity } = frame.arguments;
+    const found = collecting(frame, { threshold, out, capacity });
     return [
-      thresholds.set(i32x4.splat(threshold.get)),
-      count(bytesOf(length.get), 16, (index) => [
-        ...found.set(
-          i32x4.greaterOrEqual(v128.and(v128.load(i32.add(x.get, index)), magnitude), thresholds.get),
-        ),
-        ...when(
-          v128.anyTrue(found.get),
-          [0, 1, 2, 3].flatMap((lane) => take(index, lane)),
-        ),
-      ]),
-      total.get,
+      found.begin,
+      frame.count(bytesOf(length.get), 16, (index) => found.take(v128.load(i32.add(x.get, index)), index)),
+      found.count,
     ];
   },
 );

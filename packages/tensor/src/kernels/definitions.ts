@@ -147,20 +147,6 @@ export const decayAndAddSquare: ElementwiseKernel = {
   },
 };
 
-/** u ← momentum · u + g, v ← v + u */
-export const accumulateMomentum: ElementwiseKernel = {
-  name: "accumulateMomentum",
-  vectors: ["velocity", "total", "gradients"],
-  scalars: ["momentum"],
-  precision: "float64",
-  formula(f) {
-    const moved = f.add(f.multiply(f.load("velocity"), f.scalar("momentum")), f.load("gradients"));
-    const velocity = f.keep(f.rounded(moved));
-    f.store("velocity", velocity);
-    f.store("total", f.add(f.load("total"), velocity));
-  },
-};
-
 /** out ← mean · meanScale / (√square · rootScale + eps) */
 export const adamDirection: ElementwiseKernel = {
   name: "adamDirection",

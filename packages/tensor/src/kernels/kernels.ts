@@ -11,7 +11,6 @@ import {
 } from "./codecFunctions.ts";
 import {
   accumulate,
-  accumulateMomentum,
   adam,
   adamDirection,
   adaptiveStep,
@@ -29,9 +28,11 @@ import {
 } from "./definitions.ts";
 import { type ElementwiseKernel, emitElementwise } from "./elementwise.ts";
 import { encodeModule } from "./encode.ts";
+import { meanOfIntegers, meanOfSigns } from "./encodedSums.ts";
 import { copyBytes, meanOfMany } from "./manyVectors.ts";
-import { expandFour, projectBackFour, projectFour } from "./matrixFunctions.ts";
-import { addRounded, roundAtRandom } from "./stochasticFunctions.ts";
+import { expandFour, projectBackFour, projectFour, subtractProductFour } from "./matrixFunctions.ts";
+import { momentumAndCollect, momentumAndResidual, residualOfSigns } from "./momentumFunctions.ts";
+import { roundAtRandom, sumOfLevels } from "./stochasticFunctions.ts";
 
 export type KernelName =
   | "adam"
@@ -45,7 +46,6 @@ export type KernelName =
   | "divide"
   | "decayAndAdd"
   | "decayAndAddSquare"
-  | "accumulateMomentum"
   | "adamDirection"
   | "nesterovStep"
   | "adaptiveStep";
@@ -62,7 +62,6 @@ const KERNELS: Record<KernelName, ElementwiseKernel> = {
   divide,
   decayAndAdd,
   decayAndAddSquare,
-  accumulateMomentum,
   adamDirection,
   nesterovStep,
   adaptiveStep,
@@ -103,18 +102,63 @@ export interface BlockFunctions {
     x: number,
     codes: number,
     length: number,
-    most: number,
-    steps: number,
+    factor: number,
     key0: number,
     key1: number,
     counter: number,
   ): void;
-  addRounded(codes: number, mean: number, length: number, most: number, steps: number, members: number): void;
-  projectFour(m: number, rows: number, columns: number, p: number, q: number): void;
+  sumOfLevels(
+    table: number,
+    from: number,
+    members: number,
+    length: number,
+    factors: number,
+    out: number,
+  ): void;
+  projectFour(m: number, rows: number, columns: number, p: number, q: number, stride: number): void;
   projectBackFour(m: number, rows: number, columns: number, p: number, q: number): void;
   expandFour(m: number, rows: number, columns: number, p: number, q: number, stride: number): void;
+  subtractProductFour(m: number, rows: number, columns: number, p: number, q: number, stride: number): void;
   meanOfMany(table: number, members: number, length: number, by: number): void;
   copyBytes(to: number, from: number, bytes: number): void;
+  momentumAndCollect(
+    velocity: number,
+    total: number,
+    gradients: number,
+    length: number,
+    momentum: number,
+    threshold: number,
+    out: number,
+    capacity: number,
+  ): number;
+  momentumAndResidual(
+    mean: number,
+    gradients: number,
+    residual: number,
+    length: number,
+    b1: number,
+    rest: number,
+  ): void;
+  residualOfSigns(x: number, residual: number, length: number, scale: number): void;
+  meanOfSigns(
+    table: number,
+    members: number,
+    from: number,
+    length: number,
+    by: number,
+    out: number,
+    scales: number,
+  ): void;
+  meanOfIntegers(
+    table: number,
+    members: number,
+    from: number,
+    length: number,
+    by: number,
+    out: number,
+    scales: number,
+    most: number,
+  ): void;
 }
 
 const BLOCK_FUNCTIONS = [
@@ -125,12 +169,18 @@ const BLOCK_FUNCTIONS = [
   collectAtLeast,
   largestOfGroups,
   roundAtRandom,
-  addRounded,
+  sumOfLevels,
   projectFour,
   projectBackFour,
   expandFour,
+  subtractProductFour,
   meanOfMany,
   copyBytes,
+  meanOfSigns,
+  meanOfIntegers,
+  momentumAndCollect,
+  momentumAndResidual,
+  residualOfSigns,
 ];
 
 let compiled: WebAssembly.Module | undefined;

@@ -2,7 +2,7 @@ import { createRandom } from "@atoll/core";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { createHeap } from "../memory.ts";
-import { expand, project, projectBack } from "./matrices.ts";
+import { expand, project, projectBack, subtractProduct } from "./matrices.ts";
 
 const size = fc.integer({ min: 1, max: 30 });
 
@@ -23,9 +23,14 @@ test("products with thin matrices are right, and have the same bits in shared me
       };
       const [plain, shared] = [inPlain, inHeap].map((place) => {
         const [mp, mtp, pq] = [place(p).fill(9), place(q).fill(9), place(m).fill(9)];
-        project(place(m), { rows, columns }, place(q), mp);
-        projectBack(place(m), { rows, columns }, place(p), mtp);
-        expand(place(p), place(q), { rows, columns }, pq, place(q));
+        const shape = { rows, columns };
+        project(place(m), shape, { q: place(q), p: mp, turned: place(q) });
+        projectBack(place(m), shape, place(p), mtp);
+        const factors = { p: place(p), q: place(q), turned: place(q) };
+        expand(pq, shape, factors);
+        const less = place(m);
+        subtractProduct(less, shape, factors);
+        expect([...less]).toEqual([...m.map((value, i) => value - pq[i]!)]);
         return { mp: [...mp], mtp: [...mtp], pq: [...pq] };
       });
       expect(shared).toEqual(plain);

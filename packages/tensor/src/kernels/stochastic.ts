@@ -2,6 +2,7 @@
 // those elements that they can. The rest is the caller's, who has the loop for all of them. Buckets are told by where they
 // begin and end, since a view for each costs as much as its arithmetic.
 
+import { ROUND_AT_ONCE, SUM_AT_ONCE } from "./stochasticFunctions.ts";
 import { kernelsFor } from "./vectors.ts";
 
 /** Elements [start, end) of vectors. */
@@ -11,54 +12,56 @@ export interface Bucket {
 }
 
 export interface RandomRounding {
-  /** The largest magnitude, which becomes the highest level; finite and above 0. */
-  readonly most: number;
-  /** The highest level, at most 127. */
-  readonly steps: number;
+  /** What magnitudes are multiplied by: with it the largest is at most the highest level, which is at most 127. */
+  readonly factor: number;
   readonly key: readonly [number, number];
   /** The Threefry block that the first four elements draw from. */
   readonly counter: number;
 }
 
-const AT_ONCE = 16;
 const FLOAT_BYTES = 4;
 
-/** Both do some elements from a bucket's first on and return where they have stopped. */
-export interface Rounder {
-  /**
-   * codes ← 2 · ⌊|x| / most · steps + u⌋ + (x < 0), a byte each, with u drawn from the middles of 2¹⁶ parts of [0, 1); in
-   * float32, rounded after each operation.
-   */
-  round(bucket: Bucket, rounding: RandomRounding): number;
-  /** x ← x + q / members with q = ±⌊code / 2⌋ / steps · most, in float32 and rounded after each operation. */
-  add(bucket: Bucket, restoring: Restoring): number;
-}
-
-export interface Restoring {
-  readonly most: number;
-  readonly steps: number;
-  readonly members: number;
-}
-
-/** For vectors and their codes, each [n]; it does nothing where they share no memory. */
-export function roundingOf(x: Float32Array, codes: Uint8Array): Rounder {
+/**
+ * codes ← 2 · l + (x < 0), a byte each, l the integer nearest to |x| · factor + r with r drawn from the middles of 2¹⁶ parts of
+ * [−½, ½); in float32, rounded after each operation. x and their codes [n]
+ * @returns for a bucket: where it has stopped
+ */
+export function roundingOf(
+  x: Float32Array,
+  codes: Uint8Array,
+): (bucket: Bucket, rounding: RandomRounding) => number {
   const blocks = kernelsFor(x, codes)?.blocks;
-  if (blocks === undefined) return { round: ({ start }) => start, add: ({ start }) => start };
-  const whole = ({ start, end }: Bucket): number => end - start - ((end - start) % AT_ONCE);
-  return {
-    round(bucket, { most, steps, key, counter }) {
-      const { start } = bucket;
-      const length = whole(bucket);
-      const [from, to] = [x.byteOffset + FLOAT_BYTES * start, codes.byteOffset + start];
-      blocks.roundAtRandom(from, to, length, most, steps, key[0], key[1], counter);
-      return start + length;
-    },
-    add(bucket, { most, steps, members }) {
-      const { start } = bucket;
-      const length = whole(bucket);
-      const [from, to] = [codes.byteOffset + start, x.byteOffset + FLOAT_BYTES * start];
-      blocks.addRounded(from, to, length, most, steps, members);
-      return start + length;
-    },
+  if (blocks === undefined) return ({ start }) => start;
+  return ({ start, end }, { factor, key, counter }) => {
+    const length = end - start - ((end - start) % ROUND_AT_ONCE);
+    const [from, to] = [x.byteOffset + FLOAT_BYTES * start, codes.byteOffset + start];
+    blocks.roundAtRandom(from, to, length, factor, key[0], key[1], counter);
+    return start + length;
+  };
+}
+
+/**
+ * out ← Σ ±⌊code / 2⌋ · factor over the members, added up in their order in float32, for buckets of `out` [n]. A member's codes
+ * for it begin `first` bytes behind the beginning of its message.
+ * @param scratch [2 · messages] or more
+ * @returns for a bucket and the members' factors: where it has stopped
+ */
+export function summingOf(
+  messages: readonly Float32Array[],
+  out: Float32Array,
+  { first, scratch }: { readonly first: number; readonly scratch: Float32Array },
+): (bucket: Bucket, factors: readonly number[]) => number {
+  const blocks = kernelsFor(scratch, out, ...messages)?.blocks;
+  if (blocks === undefined) return ({ start }) => start;
+  const members = messages.length;
+  const table = new Uint32Array(scratch.buffer, scratch.byteOffset, members);
+  for (const [m, { byteOffset }] of messages.entries()) table[m] = byteOffset;
+  const own = scratch.subarray(members, 2 * members);
+  return ({ start, end }, factors) => {
+    for (let m = 0; m < members; m++) own[m] = factors[m]!;
+    const length = end - start - ((end - start) % SUM_AT_ONCE);
+    const to = out.byteOffset + FLOAT_BYTES * start;
+    blocks.sumOfLevels(scratch.byteOffset, first + start, members, length, own.byteOffset, to);
+    return start + length;
   };
 }

@@ -1,7 +1,8 @@
-// Rounding at random to levels of eight bits, and back, as WebAssembly functions on byte offsets, for multiples of sixteen
-// elements. The random bits are those of `threefryBlocks` in @atoll/core; rounding is that of the loops in stochastic.ts.
+// Rounding at random to levels of eight bits, and back, as WebAssembly functions on byte offsets. The random bits are those of
+// `threefryBlocks` in @atoll/core; rounding is that of the loops in stochastic.ts.
 
-import { assemble, f32, f32x4, i32, i32x4, type Local, type Value, v128 } from "./assembler.ts";
+import { assemble, f32, f32x4, i16x8, i32, i32x4, type Local, type Value, v128 } from "./assembler.ts";
+import { MAGIC } from "./codecFunctions.ts";
 import type { Code, WasmFunction } from "./encode.ts";
 
 const ROTATIONS = [
@@ -11,27 +12,49 @@ const ROTATIONS = [
 const PARITY = 0x1bd11bda;
 const GROUPS = [0, 1, 2, 3] as const;
 const SIXTEEN = 16;
+/** Streams of blocks side by side: each step of the cipher waits for the one before. */
+const STREAMS = [0, 1] as const;
+
+/** Elements that `roundAtRandom` takes at a time, and that `sumOfLevels` takes. */
+export const ROUND_AT_ONCE: number = SIXTEEN * STREAMS.length;
+export const SUM_AT_ONCE: number = SIXTEEN;
+
+/** Numbers uniform on the middles of 2¹⁶ parts of [−½, ½): h / 2¹⁶ + OFFSET for 16 random bits h. */
+const OFFSET = 2 ** -17 - 0.5;
 
 const floats = (count: Value): Value => i32.shiftLeft(count, i32.constant(2));
 
-/** x0, x1 ← the Threefry-2x32 blocks of four counters, in x0, and 0. */
-function threefry(x0: Local, x1: Local, keys: readonly [Local, Local, Local]): Code {
-  const code: Code[] = [x0.set(i32x4.add(x0.get, keys[0].get)), x1.set(keys[1].get)];
-  for (let group = 0; group < 5; group++) {
+interface Words {
+  readonly x0: Local;
+  readonly x1: Local;
+}
+
+/** The bits of each lane, rotated: by whole bytes in one instruction. */
+function rotated(x: Value, by: number): Value {
+  if (by % 8 === 0) {
+    const bytes = Array.from({ length: 16 }, (_, i) => (i & ~3) + ((i - by / 8) & 3));
+    return v128.shuffle(x, x, bytes);
+  }
+  return v128.or(i32x4.shiftLeft(x, i32.constant(by)), i32x4.shiftRightUnsigned(x, i32.constant(32 - by)));
+}
+
+/** x0, x1 ← the Threefry-2x32 blocks of four counters each, in x0, and 0. @param injected what is added after each group */
+function threefry(streams: readonly Words[], first: Words, injected: readonly Words[]): Code {
+  const code: Code[] = [];
+  for (const { x0, x1 } of streams) code.push(x0.set(i32x4.add(x0.get, first.x0.get)), x1.set(first.x1.get));
+  for (const [group, keys] of injected.entries()) {
     for (const rotation of ROTATIONS[group % 2]!) {
-      const left = i32x4.shiftLeft(x1.get, i32.constant(rotation));
-      const right = i32x4.shiftRightUnsigned(x1.get, i32.constant(32 - rotation));
-      code.push(x0.set(i32x4.add(x0.get, x1.get)), x1.set(v128.xor(v128.or(left, right), x0.get)));
+      for (const { x0, x1 } of streams) code.push(x0.set(i32x4.add(x0.get, x1.get)));
+      for (const { x0, x1 } of streams) code.push(x1.set(v128.xor(rotated(x1.get, rotation), x0.get)));
     }
-    const [a, b] = [keys[(group + 1) % 3]!, keys[(group + 2) % 3]!];
-    const injected = i32x4.add(b.get, i32x4.splat(i32.constant(group + 1)));
-    code.push(x0.set(i32x4.add(x0.get, a.get)), x1.set(i32x4.add(x1.get, injected)));
+    for (const { x0, x1 } of streams)
+      code.push(x0.set(i32x4.add(x0.get, keys.x0.get)), x1.set(i32x4.add(x1.get, keys.x1.get)));
   }
   return code.flat();
 }
 
 /** The four 16-bit numbers of counter `lane`: the second word's upper half and lower half, then the first word's. */
-function drawnBy(lane: number, x0: Local, x1: Local): Value {
+function drawnBy(lane: number, { x0, x1 }: Words): Value {
   const at = 4 * lane;
   const order = [18 + at, 19 + at, 16 + at, 17 + at, 2 + at, 3 + at, at, 1 + at];
   return i32x4.extendLowUnsigned(v128.shuffle(x0.get, x1.get, [...order, ...order]));
@@ -42,108 +65,123 @@ const packedBytes = ([a, b, c, d]: readonly Local[]): Value =>
   i32x4.toBytes(i32x4.toShorts(a!.get, b!.get), i32x4.toShorts(c!.get, d!.get));
 
 /**
- * `(x, codes, length, most, steps, key0, key1, counter)`: codes ← 2 · ⌊|x| / most · steps + u⌋ + (x < 0), a byte each; four
- * elements draw their u from one counter, from `counter` on.
+ * `(x, codes, length, factor, key0, key1, counter)`: codes ← 2 · l + (x < 0), a byte each, l the integer nearest to
+ * |x| · factor + r, which is at most 127; four elements draw their r from one counter, from `counter` on.
  */
 export const roundAtRandom: WasmFunction = assemble(
   "roundAtRandom",
-  {
-    x: "i32",
-    codes: "i32",
-    length: "i32",
-    most: "f32",
-    steps: "f32",
-    key0: "i32",
-    key1: "i32",
-    counter: "i32",
-  },
+  { x: "i32", codes: "i32", length: "i32", factor: "f32", key0: "i32", key1: "i32", counter: "i32" },
   undefined,
   (frame) => {
-    const { x, codes, length, most, steps, key0, key1, counter } = frame.arguments;
+    const { x, codes, length, factor, key0, key1, counter } = frame.arguments;
     const vector = (): Local => frame.local("v128");
     const keys = [vector(), vector(), vector()] as const;
-    const [x0, x1, counters, largest, scale, elements, drawn] = [
-      vector(),
-      vector(),
-      vector(),
-      vector(),
-      vector(),
-      vector(),
-      vector(),
-    ];
-    const mostLevel = vector();
+    const injected = ROTATIONS.flat()
+      .slice(3)
+      .map((): Words => ({ x0: vector(), x1: vector() }));
+    const streams = STREAMS.map((): Words => ({ x0: vector(), x1: vector() }));
+    const [counters, scale, elements] = [vector(), vector(), vector()];
     const made = GROUPS.map(vector);
-    const half = f32x4.splat(f32.constant(0.5));
-    const part = f32x4.splat(f32.constant(2 ** -16));
-    const level = (): Value => {
-      const position = f32x4.multiply(f32x4.divide(f32x4.absolute(elements.get), largest.get), scale.get);
-      const u = f32x4.multiply(f32x4.add(f32x4.ofIntegers(drawn.get), half), part);
-      return i32x4.ofFloats(f32x4.add(position, u));
-    };
-    const codesOf = (group: number, index: Value): Code => {
-      const bounded = i32x4.minimum(level(), mostLevel.get);
-      const negative = v128.and(f32x4.less(elements.get, v128.zero()), i32x4.constant(1, 1, 1, 1));
+    const codesOf = (stream: number, group: number, index: Value): Code => {
+      const at = i32.add(index, i32.constant(SIXTEEN * stream + 4 * group));
+      const drawn = f32x4.multiply(
+        f32x4.ofIntegers(drawnBy(group, streams[stream]!)),
+        f32x4.splat(f32.constant(2 ** -16)),
+      );
+      const r = f32x4.add(drawn, f32x4.splat(f32.constant(OFFSET)));
+      const position = f32x4.multiply(f32x4.absolute(elements.get), scale.get);
+      // The integer is in the low bits of the sum.
+      const sum = f32x4.add(f32x4.add(position, r), f32x4.splat(f32.constant(MAGIC)));
+      const level = v128.and(sum, i32x4.constant(127, 127, 127, 127));
       return [
-        ...elements.set(v128.load(i32.add(x.get, floats(i32.add(index, i32.constant(4 * group)))))),
-        ...drawn.set(drawnBy(group, x0, x1)),
-        ...made[group]!.set(i32x4.add(i32x4.shiftLeft(bounded, i32.constant(1)), negative)),
+        ...elements.set(v128.load(i32.add(x.get, floats(at)))),
+        ...made[group]!.set(
+          v128.or(
+            i32x4.shiftLeft(level, i32.constant(1)),
+            i32x4.shiftRightUnsigned(elements.get, i32.constant(31)),
+          ),
+        ),
       ];
     };
+    const four = i32x4.constant(4, 4, 4, 4);
     return [
       keys[0].set(i32x4.splat(key0.get)),
       keys[1].set(i32x4.splat(key1.get)),
       keys[2].set(v128.xor(v128.xor(keys[0].get, keys[1].get), i32x4.splat(i32.constant(PARITY)))),
+      ...injected.flatMap(({ x0, x1 }, group) => [
+        x0.set(keys[(group + 1) % 3]!.get),
+        x1.set(i32x4.add(keys[(group + 2) % 3]!.get, i32x4.splat(i32.constant(group + 1)))),
+      ]),
       counters.set(i32x4.add(i32x4.splat(counter.get), i32x4.constant(0, 1, 2, 3))),
-      largest.set(f32x4.splat(most.get)),
-      scale.set(f32x4.splat(steps.get)),
-      mostLevel.set(i32x4.ofFloats(scale.get)),
-      frame.count(length.get, SIXTEEN, (index) => [
-        ...x0.set(counters.get),
-        ...threefry(x0, x1, keys),
-        ...GROUPS.flatMap((group) => codesOf(group, index)),
-        ...v128.store(i32.add(codes.get, index), packedBytes(made)),
-        ...counters.set(i32x4.add(counters.get, i32x4.constant(4, 4, 4, 4))),
+      scale.set(f32x4.splat(factor.get)),
+      frame.count(length.get, ROUND_AT_ONCE, (index) => [
+        ...streams.flatMap(({ x0 }) => [
+          ...x0.set(counters.get),
+          ...counters.set(i32x4.add(counters.get, four)),
+        ]),
+        ...threefry(streams, { x0: keys[0], x1: keys[1] }, injected),
+        ...STREAMS.flatMap((stream) => [
+          ...GROUPS.flatMap((group) => codesOf(stream, group, index)),
+          ...v128.store(
+            i32.add(codes.get, i32.add(index, i32.constant(SIXTEEN * stream))),
+            packedBytes(made),
+          ),
+        ]),
       ]),
     ];
   },
 );
 
-/** `(codes, mean, length, most, steps, members)`: mean ← mean + q / members, q = ±⌊code / 2⌋ / steps · most, in float32. */
-export const addRounded: WasmFunction = assemble(
-  "addRounded",
-  { codes: "i32", mean: "i32", length: "i32", most: "f32", steps: "f32", members: "f32" },
+/**
+ * `(table, from, members, length, factors, out)`: out ← Σ ±⌊code / 2⌋ · factor over the members, in float32. The table has the
+ * byte offsets of their messages, whose codes begin `from` bytes behind; `factors` [members].
+ */
+export const sumOfLevels: WasmFunction = assemble(
+  "sumOfLevels",
+  { table: "i32", from: "i32", members: "i32", length: "i32", factors: "i32", out: "i32" },
   undefined,
   (frame) => {
-    const { codes, mean, length, most, steps, members } = frame.arguments;
+    const { table, from, members, length, factors, out } = frame.arguments;
     const vector = (): Local => frame.local("v128");
-    const [largest, highest, counts, bytes, shorts, four] = [
-      vector(),
-      vector(),
-      vector(),
-      vector(),
-      vector(),
-      vector(),
-    ];
-    const restored = (): Value => {
-      const levels = f32x4.ofIntegers(i32x4.shiftRightUnsigned(four.get, i32.constant(1)));
-      const sign = i32x4.shiftLeft(four.get, i32.constant(31));
-      return v128.or(f32x4.multiply(f32x4.divide(levels, highest.get), largest.get), sign);
-    };
-    const addFour = (address: Value): Code =>
-      v128.store(address, f32x4.add(v128.load(address), f32x4.divide(restored(), counts.get)));
-    return [
-      largest.set(f32x4.splat(most.get)),
-      highest.set(f32x4.splat(steps.get)),
-      counts.set(f32x4.splat(members.get)),
-      frame.count(length.get, SIXTEEN, (index) => [
-        ...bytes.set(v128.load(i32.add(codes.get, index))),
-        ...GROUPS.flatMap((group) => [
-          ...shorts.set(group < 2 ? i32x4.lowShorts(bytes.get) : i32x4.highShorts(bytes.get)),
-          ...four.set(
-            group % 2 === 0 ? i32x4.extendLowUnsigned(shorts.get) : i32x4.extendHighUnsigned(shorts.get),
+    const sums = GROUPS.map(vector);
+    const [bytes, shorts, factor] = [vector(), vector(), vector()];
+    const address = frame.local("i32");
+    const one = i16x8.splat(i32.constant(1));
+    /** Eight codes as signed integers: all bits of a negative one's level turned, and one added. */
+    const signed = (codes: Value): Code => [
+      ...shorts.set(codes),
+      ...shorts.set(
+        i16x8.subtract(
+          v128.xor(
+            i16x8.shiftRightUnsigned(shorts.get, i32.constant(1)),
+            i16x8.subtract(v128.zero(), v128.and(shorts.get, one)),
           ),
-          ...addFour(i32.add(mean.get, floats(i32.add(index, i32.constant(4 * group))))),
+          i16x8.subtract(v128.zero(), v128.and(shorts.get, one)),
+        ),
+      ),
+    ];
+    const added = (group: number, integers: Value): Code =>
+      sums[group]!.set(f32x4.add(sums[group]!.get, f32x4.multiply(f32x4.ofIntegers(integers), factor.get)));
+    return [
+      frame.count(length.get, SUM_AT_ONCE, (index) => [
+        ...sums.flatMap((sum) => sum.set(v128.zero())),
+        ...frame.count(floats(members.get), 4, (entry) => [
+          ...factor.set(v128.loadSplat(i32.add(factors.get, entry))),
+          ...address.set(i32.add(i32.load(i32.add(table.get, entry)), i32.add(from.get, index))),
+          ...bytes.set(v128.load(address.get)),
+          ...signed(i32x4.lowShorts(bytes.get)),
+          ...added(0, i32x4.extendLowSigned(shorts.get)),
+          ...added(1, i32x4.extendHighSigned(shorts.get)),
+          ...signed(i32x4.highShorts(bytes.get)),
+          ...added(2, i32x4.extendLowSigned(shorts.get)),
+          ...added(3, i32x4.extendHighSigned(shorts.get)),
         ]),
+        ...GROUPS.flatMap((group) =>
+          v128.store(
+            i32.add(i32.add(out.get, floats(index)), i32.constant(SIXTEEN * group)),
+            sums[group]!.get,
+          ),
+        ),
       ]),
     ];
   },

@@ -2,8 +2,8 @@ import { createRandom } from "@atoll/core";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { allocateBeside, createHeap } from "../memory.ts";
+import { momentumAndCollect, momentumAndSigns } from "./momentum.ts";
 import {
-  accumulateMomentum,
   adamDirection,
   adaptiveStep,
   addVectors,
@@ -25,7 +25,18 @@ const operations: Readonly<Record<string, (v: Vectors, n: readonly [number, numb
   divideVector: ([a], [by]) => divideVector(a, Math.fround(by)),
   decayAndAdd: ([a, b], [decay, factor]) => decayAndAdd(a, b, { decay, factor }),
   decayAndAddSquare: ([a, b], [decay, factor]) => decayAndAddSquare(a, b, { decay, factor }),
-  accumulateMomentum: ([a, b, c], [momentum]) => accumulateMomentum(a, b, c, momentum),
+  momentumAndCollect([velocity, total, gradients], [momentum]) {
+    const out = allocateBeside(velocity, 50);
+    const threshold = new Uint32Array(Float32Array.of(1).buffer)[0]!;
+    const count = momentumAndCollect({ velocity, total, gradients }, momentum, { threshold, out });
+    const places = new Uint32Array(out.buffer, out.byteOffset, count);
+    expect([...places]).toEqual([...total.keys()].filter((i) => Math.abs(total[i]!) >= 1));
+  },
+  momentumAndSigns([mean, gradients, residual], [b1]) {
+    const scales = allocateBeside(mean, Math.ceil(mean.length / 7));
+    momentumAndSigns({ mean, gradients, residual, scales }, { b1, blockSize: 7 });
+    gradients.set(scales);
+  },
   copyVector: ([a, b]) => copyVector(a, b),
   replaceByMean: (vectors) => replaceByMean(vectors, 3, allocateBeside(vectors[0], 3)),
   nesterovStep: ([anchor, change, velocity], [learningRate, momentum]) =>

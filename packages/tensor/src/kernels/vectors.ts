@@ -97,20 +97,6 @@ export function decayAndAddSquare(
   for (let i = 0; i < a.length; i++) a[i] = decay * a[i]! + factor * b[i]! * b[i]!;
 }
 
-/** velocity ← momentum · velocity + gradients; total ← total + velocity; all [n] */
-export function accumulateMomentum(
-  velocity: Float32Array,
-  total: Float32Array,
-  gradients: Float32Array,
-  momentum: number,
-): void {
-  if (accelerated("accumulateMomentum", { velocity, total, gradients }, { momentum })) return;
-  for (let i = 0; i < velocity.length; i++) {
-    velocity[i] = momentum * velocity[i]! + gradients[i]!;
-    total[i]! += velocity[i]!;
-  }
-}
-
 /**
  * out ← mean · meanScale / (√square · rootScale + eps), in float32 as optimizers are: square roots and quotients of float64
  * would take four times as long. All [n]

@@ -298,11 +298,11 @@ describe("low rank", () => {
           const m = normals(rows * columns, seed);
           const q = normals(columns * rank, seed + 1000);
           const p = new Float32Array(rows * rank);
-          project(m, shape, q, p);
+          project(m, shape, { q, p, turned: new Float32Array(q.length) });
           orthogonalise(p, rank);
           projectBack(m, shape, p, q);
           const product = new Float32Array(m.length);
-          expand(p, q, shape, product, new Float32Array(q.length));
+          expand(product, shape, { p, q, turned: new Float32Array(q.length) });
           for (const [i, value] of m.entries()) expect(product[i]).toBeCloseTo(value, 3);
         },
       ),

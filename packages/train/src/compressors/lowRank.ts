@@ -8,7 +8,7 @@ import {
   type MatrixShape,
   project,
   projectBack,
-  subtractVectors,
+  subtractProduct,
 } from "@atoll/tensor/vectors";
 
 /**
@@ -74,23 +74,24 @@ const unpackMatrices = (vectors: Vectors, numbers: Numbers): readonly LowRankMat
 
 /** e ← e + g, which is M; p ← M q. */
 export function lowRankProject(vectors: Vectors, numbers: Numbers): void {
+  const turned = vectors.turned!;
   for (const { shape, g, e, p, q } of unpackMatrices(vectors, numbers)) {
     addVectors(e, e, g);
-    project(e, shape, q, p);
+    project(e, shape, { q, p, turned });
   }
 }
 
-/** With the nodes' mean p: made orthonormal; q ← Mᵀ p; e ← M − p qᵀ. */
+/** With the orthonormal p of the nodes' mean: q ← Mᵀ p; e ← M − p qᵀ. */
 export function lowRankProjectBack(vectors: Vectors, numbers: Numbers): void {
-  for (const { shape, g, e, p, q } of unpackMatrices(vectors, numbers)) {
-    orthogonalise(p, p.length / shape.rows);
+  const turned = vectors.turned!;
+  for (const { shape, e, p, q } of unpackMatrices(vectors, numbers)) {
     projectBack(e, shape, p, q);
-    expand(p, q, shape, g, vectors.turned!);
-    subtractVectors(e, e, g);
+    subtractProduct(e, shape, { p, q, turned });
   }
 }
 
 /** With the nodes' mean q: g ← p qᵀ. */
 export function lowRankExpand(vectors: Vectors, numbers: Numbers): void {
-  for (const { shape, g, p, q } of unpackMatrices(vectors, numbers)) expand(p, q, shape, g, vectors.turned!);
+  const turned = vectors.turned!;
+  for (const { shape, g, p, q } of unpackMatrices(vectors, numbers)) expand(g, shape, { p, q, turned });
 }

@@ -8,13 +8,18 @@ import {
   type Bucket,
   largestOfBlocks,
   type RandomRounding,
-  type Restoring,
   roundingOf,
+  summingOf,
 } from "@atoll/tensor/vectors";
 import { blockCodec } from "./blocks.ts";
 
+const { fround } = Math;
+
 /** So many levels and seventeen bits of fraction are the 24 bits of a float32 number. */
 const FLOAT32_LEVELS = 128;
+
+/** A smaller norm would have no finite inverse, so such a block becomes zeros. */
+const LEAST_NORM = 2 ** -100;
 
 export interface QuantiserOptions {
   /** Magnitudes that there are, zero among them: a power of two. Default 128. */
@@ -28,7 +33,7 @@ export interface QuantiserOptions {
 /**
  * In a block of norm n (its largest magnitude), x becomes sign(x) · n · l/(s − 1) with the level l drawn from the two
  * nearest so that E[Q(x)] = x. It is computed in float32 where that has room for the level and sixteen random bits, with 128
- * levels or less, and in float64 above. Bytes for n elements: ⌈n (log₂ s + 1) / 8⌉ + 4⌈n / blockSize⌉.
+ * levels or less, and in float64 above. A block whose norm is below 2⁻¹⁰⁰ becomes zeros. Bytes for n elements: ⌈n (log₂ s + 1) / 8⌉ + 4⌈n / blockSize⌉.
  * @throws ConfigError if `levels` is no power of two from 2 to 2²⁰
  */
 export function stochastic({ levels = 128, blockSize = 512, random }: QuantiserOptions): Codec {
@@ -37,7 +42,7 @@ export function stochastic({ levels = 128, blockSize = 512, random }: QuantiserO
     throw new ConfigError(`Option "levels": expected a power of two from 2 to ${2 ** 20}, got ${levels}.`);
   const steps = levels - 1;
   const draw = sixteenBits(random);
-  const round = levels <= FLOAT32_LEVELS ? Math.fround : (value: number): number => value;
+  const inFloat32 = levels <= FLOAT32_LEVELS;
   return blockCodec({
     name: `qsgd${levels}`,
     width: bits + 1,
@@ -46,23 +51,44 @@ export function stochastic({ levels = 128, blockSize = 512, random }: QuantiserO
     quantise(block, scales, codes) {
       let most = 0;
       for (let i = 0; i < block.length; i++) most = Math.max(most, Math.abs(block[i]!));
-      scales[0] = Number.isFinite(most) ? most : Number.NaN;
-      if (most === 0) return;
+      scales[0] = normOf(most);
+      if (scales[0] === 0) return;
+      const factor = factorOf(most, steps);
       for (let i = 0; i < block.length; i++) {
-        const position = round(round(Math.abs(block[i]!) / most) * steps);
-        const level = Math.min(steps, Math.floor(round(position + draw())));
-        codes[i] = 2 * level + (block[i]! < 0 ? 1 : 0);
+        const x = Math.abs(block[i]!);
+        const level = inFloat32
+          ? levelOf(fround(x * factor), draw())
+          : Math.min(steps, Math.floor((x / most) * steps + draw()));
+        codes[i] = 2 * level + signOf(block[i]!);
       }
     },
     restore(codes, scales, block) {
       const most = scales[0]!;
       for (let i = 0; i < block.length; i++) {
-        const magnitude = round((codes[i]! >>> 1) / steps) * most;
+        const level = codes[i]! >>> 1;
+        const magnitude = inFloat32 ? level * fround(most / steps) : (level / steps) * most;
         block[i] = (codes[i]! & 1) === 1 ? -magnitude : magnitude;
       }
     },
   });
 }
+
+const signOf = (x: number): 0 | 1 => (x < 0 || Object.is(x, -0) ? 1 : 0);
+
+/** What is sent of a block's largest magnitude. */
+const normOf = (most: number): number =>
+  Number.isFinite(most) ? (most < LEAST_NORM ? 0 : most) : Number.NaN;
+
+/** The largest float32 number whose product with `most`, rounded to float32, is at most `steps`, or nearly. */
+function factorOf(most: number, steps: number): number {
+  const nearest = fround(steps / most);
+  return fround(most * nearest) > steps ? fround(nearest * (1 - 2 ** -23)) : nearest;
+}
+
+/** The integer nearest to a position plus a number on the middles of 2¹⁶ parts of [−½, ½), in float32. @param u on [0, 1) */
+const levelOf = (position: number, u: number): number =>
+  fround(fround(fround(position + (u - 0.5)) + ROUNDER) - ROUNDER);
+const ROUNDER = 1.5 * 2 ** 23;
 
 /** Numbers uniform on the middles of 2¹⁶ parts of [0, 1): finer than any rounding here needs, and four from each block. */
 function sixteenBits({ key }: Random): () => number {
@@ -83,7 +109,7 @@ function sixteenBits({ key }: Random): () => number {
 /** Levels whose codes are bytes. */
 const BYTE_LEVELS = 128;
 const STEPS = BYTE_LEVELS - 1;
-/** Elements that kernels take at a time; buckets of a multiple of it begin with a Threefry block of their own. */
+/** Buckets of a multiple of it begin with a Threefry block of their own, and end with what kernels take at a time. */
 const AT_ONCE = 16;
 
 /** Whether the operations below serve these options. */
@@ -105,18 +131,22 @@ export function qsgdEncode(vectors: Vectors, { blockSize, key0, key1 }: Numbers)
   const bytes = bytesOf(vectors.message!);
   const codes = bytes.subarray(0, gradients.length);
   const scales = largestOfBlocks(gradients, blockSize!);
-  const { round } = roundingOf(gradients, codes);
+  const round = roundingOf(gradients, codes);
   let drawn = 0;
   for (const [block, most] of scales.entries()) {
     const bucket = bucketOf(block, blockSize!, gradients.length);
-    if (most === 0) {
+    scales[block] = normOf(most);
+    if (scales[block] === 0) {
       codes.fill(0, bucket.start, bucket.end);
       continue;
     }
-    const rounding = { most, steps: STEPS, key: [key0!, key1!], counter: drawn / 4 } as const;
+    const rounding = {
+      factor: factorOf(most, STEPS),
+      key: [key0!, key1!],
+      counter: drawn / 4,
+    } as const;
     const done = Number.isFinite(most) ? round(bucket, rounding) : bucket.start;
     encodeRest(gradients, codes, { ...bucket, done }, rounding);
-    if (!Number.isFinite(most)) scales[block] = Number.NaN;
     drawn += bucket.end - bucket.start;
   }
   bytes.set(bytesOf(scales), gradients.length);
@@ -132,52 +162,47 @@ function encodeRest(
   x: Float32Array,
   codes: Uint8Array,
   { start, end, done }: Bucket & { readonly done: number },
-  { most, key, counter }: RandomRounding,
+  { factor, key, counter }: RandomRounding,
 ): void {
   for (let i = done; i < end; i++) {
     const place = i - start;
     const words = threefry2x32(key[0], key[1], counter + (place >>> 2), 0);
     const left = 3 - (place & 3);
     const half = (words[left >> 1]! >>> ((left & 1) * 16)) & 0xffff;
-    const position = Math.fround(Math.fround(Math.abs(x[i]!) / most) * STEPS);
-    const level = Math.min(STEPS, Math.floor(Math.fround(position + (half + 0.5) / 2 ** 16)));
-    codes[i] = 2 * level + (x[i]! < 0 ? 1 : 0);
+    const level = levelOf(fround(Math.abs(x[i]!) * factor), (half + 0.5) / 2 ** 16);
+    codes[i] = 2 * level + signOf(x[i]!);
   }
 }
 
 /**
- * The mean of what was encoded, for some whole buckets. messages: one after another, from each member `words` words; mean:
- * the elements from `first` on. Numbers: words, members, length (P), first, blockSize
+ * The mean of what was encoded, for some whole buckets: Σ ±level · (norm / (s − 1) / members), in float32. "0", "1" …: the
+ * members' messages; mean: its elements from `first` on; scratch [2 · count]. Numbers: count (of members), length (P), first,
+ * blockSize
  */
 export function qsgdMean(vectors: Vectors, numbers: Numbers): void {
-  const { words, members, length, first, blockSize } = numbers as Readonly<
-    Record<"words" | "members" | "length" | "first" | "blockSize", number>
+  const { count, length, first, blockSize } = numbers as Readonly<
+    Record<"count" | "length" | "first" | "blockSize", number>
   >;
   const mean = vectors.mean!;
-  const scales = new Float32Array(Math.ceil(mean.length / blockSize));
-  mean.fill(0);
-  for (let member = 0; member < members; member++) {
-    const bytes = bytesOf(vectors.messages!.subarray(member * words, (member + 1) * words));
+  const messages = Array.from({ length: count }, (_, m) => vectors[m]!);
+  const parts = messages.map((message) => {
+    const bytes = bytesOf(message);
+    const norms = new Float32Array(Math.ceil(mean.length / blockSize));
     const at = length + 4 * (first / blockSize);
-    bytesOf(scales).set(bytes.subarray(at, at + 4 * scales.length));
-    const codes = bytes.subarray(first, first + mean.length);
-    const { add } = roundingOf(mean, codes);
-    for (const [block, most] of scales.entries()) {
-      const bucket = bucketOf(block, blockSize, mean.length);
-      const restoring = { most, steps: STEPS, members };
-      addRest(codes, mean, { start: add(bucket, restoring), end: bucket.end }, restoring);
+    bytesOf(norms).set(bytes.subarray(at, at + 4 * norms.length));
+    return { codes: bytes.subarray(first, first + mean.length), norms };
+  });
+  const sum = summingOf(messages, mean, { first, scratch: vectors.scratch! });
+  for (let block = 0; block * blockSize < mean.length; block++) {
+    const bucket = bucketOf(block, blockSize, mean.length);
+    const factors = parts.map(({ norms }) => fround(fround(norms[block]! / STEPS) / count));
+    for (let i = sum(bucket, factors); i < bucket.end; i++) {
+      let total = 0;
+      for (const [m, { codes }] of parts.entries()) {
+        const level = codes[i]! >>> 1;
+        total = fround(total + fround(((codes[i]! & 1) === 1 ? -level : level) * factors[m]!));
+      }
+      mean[i] = total;
     }
-  }
-}
-
-function addRest(
-  codes: Uint8Array,
-  mean: Float32Array,
-  { start, end }: Bucket,
-  { most, steps, members }: Restoring,
-): void {
-  for (let i = start; i < end; i++) {
-    const magnitude = Math.fround(Math.fround((codes[i]! >>> 1) / steps) * most);
-    mean[i]! += Math.fround(((codes[i]! & 1) === 1 ? -magnitude : magnitude) / members);
   }
 }

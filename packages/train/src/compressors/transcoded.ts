@@ -2,13 +2,7 @@
 // encoded all-reduce needs it of every member, and members can work it out by themselves beforehand.
 
 import { type Codec, int8, transcode } from "@atoll/comm";
-import {
-  addVectors,
-  decayAndAdd,
-  roundToIntegers,
-  roundToSigns,
-  subtractVectors,
-} from "@atoll/tensor/vectors";
+import { momentumAndSigns, roundToIntegers, roundToSigns } from "@atoll/tensor/vectors";
 import { sign } from "./sign.ts";
 
 /** `int8` of @atoll/comm. */
@@ -34,7 +28,7 @@ export function signs(blockSize: number): Codec {
 }
 
 /** Shard m of N, as an encoded all-reduce cuts them. */
-const shardStart = (length: number, m: number, N: number): number => Math.floor((m * length) / N);
+export const shardStart = (length: number, m: number, N: number): number => Math.floor((m * length) / N);
 
 /** x -> out, shard by shard as `members` members of an all-reduce encode them. x, out [n] */
 export function transcodeShards(codec: Codec, x: Float32Array, out: Float32Array, members: number): void {
@@ -75,29 +69,31 @@ export function remembering(
 type Vectors = Readonly<Record<string, Float32Array>>;
 type Numbers = Readonly<Record<string, number>>;
 
-/** What int8 makes of the shards of a vector. gradients, transcoded [P] */
-export const integersOfShards = ({ gradients, transcoded }: Vectors, { blockSize, members }: Numbers): void =>
-  transcodeShards(integers(blockSize!), gradients!, transcoded!, members!);
-
 /**
- * The first half of a step of 1-bit Adam: m ← b1 m + (1 − b1) g + residual; transcoded ← its signs; residual ← m less
- * these. mean (m), gradients (g), residual, transcoded [P]
+ * The first half of a step of 1-bit Adam: m ← b1 m + (1 − b1) g + residual; residual ← m less its signs, whose scales are
+ * written down. mean (m), gradients (g), residual [P]; scales [members · scalesOfShard]
  */
 export function oneBitEncode(vectors: Vectors, { b1, blockSize, members }: Numbers): void {
-  const mean = vectors.mean!;
-  const residual = vectors.residual!;
-  const transcoded = vectors.transcoded!;
-  const gradients = vectors.gradients!;
-  // Block by block, so that a block is still in the cache when the next thing is done to it.
+  const { mean, gradients, residual, scales } = vectors;
+  const { length } = mean!;
+  const each = scalesOfShard(length, { members: members!, blockSize: blockSize! });
   for (let shard = 0; shard < members!; shard++) {
-    const last = shardStart(mean.length, shard + 1, members!);
-    for (let start = shardStart(mean.length, shard, members!); start < last; start += blockSize!) {
-      const end = Math.min(start + blockSize!, last);
-      const [m, e, t] = [mean, residual, transcoded].map((vector) => vector.subarray(start, end));
-      decayAndAdd(m!, gradients.subarray(start, end), { decay: b1!, factor: 1 - b1! });
-      addVectors(m!, m!, e!);
-      roundToSigns(m!, t!, blockSize!);
-      subtractVectors(e!, m!, t!);
-    }
+    const [start, end] = [shardStart(length, shard, members!), shardStart(length, shard + 1, members!)];
+    const part = (vector: Float32Array | undefined): Float32Array => vector!.subarray(start, end);
+    momentumAndSigns(
+      {
+        mean: part(mean),
+        gradients: part(gradients),
+        residual: part(residual),
+        scales: scales!.subarray(shard * each, (shard + 1) * each),
+      },
+      { b1: b1!, blockSize: blockSize! },
+    );
   }
 }
+
+/** Blocks of the longest shard. */
+export const scalesOfShard = (
+  length: number,
+  { members, blockSize }: { readonly members: number; readonly blockSize: number },
+): number => Math.ceil(Math.ceil(length / members) / blockSize);

@@ -29,16 +29,13 @@ export async function gatherBytes(
 }
 
 /**
- * What all members make of the same gathered messages, computed once where they share the arrays, as simulated ones do.
- * @returns gives the result for messages that it has seen, and else what `compute` makes; only read it
+ * What all members make of the same thing, computed once where they share it, as simulated ones share what they have gathered
+ * or reduced.
+ * @returns gives the result for a thing that it has seen, and else what `compute` makes; only read it
  */
-export function sharedResult<T extends object = Float32Array>(): (
-  messages: readonly (Float32Array | Uint8Array)[],
-  compute: () => T,
-) => T {
-  const results = new WeakMap<ArrayBufferLike, T>();
-  return (messages, compute) => {
-    const key = messages[0]!.buffer;
+export function sharedResult<T extends object = Float32Array>(): (key: object, compute: () => T) => T {
+  const results = new WeakMap<object, T>();
+  return (key, compute) => {
     const result = results.get(key) ?? compute();
     results.set(key, result);
     return result;

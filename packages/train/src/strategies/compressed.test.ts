@@ -62,9 +62,9 @@ async function exchange(
     for (const [step, gradients] of given.entries()) {
       node.gradients.set(gradients[rank]!);
       node.step = step;
-      await strategy.exchange(node, state);
-      applied[step] ??= node.gradients.slice();
-      expect(node.gradients, `rank ${rank} after step ${step}`).toEqual(applied[step]);
+      const update = (await strategy.exchange(node, state)) ?? node.gradients;
+      applied[step] ??= update.slice();
+      expect(update, `rank ${rank} after step ${step}`).toEqual(applied[step]);
     }
   });
   return { given, applied, states };
@@ -131,8 +131,8 @@ describe("qsgd", () => {
       for (let step = 0; step < steps; step++) {
         node.gradients.set(gradient);
         node.step = step;
-        await strategy.exchange(node, strategy.init(node));
-        if (rank === 0) for (const [i, value] of node.gradients.entries()) total[i]! += value / steps;
+        const update = await strategy.exchange(node, strategy.init(node));
+        if (rank === 0) for (const [i, value] of update!.entries()) total[i]! += value / steps;
       }
     });
     const most = Math.max(...gradient.map(Math.abs));

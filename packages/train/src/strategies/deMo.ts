@@ -121,14 +121,14 @@ export function deMo({
     init: ({ parameters }) => ({ tensors: { spectrum: new Float32Array(parameters.length) }, values: {} }),
     prepare,
     async exchange(node, state) {
-      const { communicator, gradients, local } = node;
+      const { communicator, local } = node;
       const message = await take(node, state);
       node.record?.encoded?.(() => {
         const { count } = coefficientPlan(scratch(node).numbers);
         return encodingOfSelection(state.tensors.spectrum!, message.subarray(0, count));
       });
       const parts = await communicator.allGather(message);
-      gradients.set(await local.until(shared(parts, () => signsOf(parts, node))));
+      return local.until(shared(parts, () => signsOf(parts, node)));
     },
   };
 }

@@ -10,6 +10,7 @@ import { z } from "zod";
 import { encodingOfSelection } from "../compressors/encoding.ts";
 import { candidateRoom } from "../compressors/sparse.ts";
 import { bitsOf } from "../compressors/topK.ts";
+import { sharedResult } from "../compressors/wire.ts";
 import { decay } from "./optionSchemas.ts";
 import { preparation, scratchPerNode } from "./preparation.ts";
 import type { GradientStrategy, StrategyEntry } from "./strategy.ts";
@@ -44,13 +45,18 @@ export function dgc({ optimizer = sgd({ learningRate: 0.1 }), ...given }: DgcOpt
     return {
       message: allocateBeside(parameters, 2 * k), // indices, then values
       candidates: allocateBeside(parameters, candidateRoom(k)),
+      threshold: allocateBeside(parameters, 1),
+      mean: allocateBeside(parameters, parameters.length),
+      written: new Set<Float32Array>(), // messages whose elements are in the mean
     };
   });
+  const shared = sharedResult();
   const { prepare, take } = preparation(async (node, state) => {
     const { velocity, residual } = state.tensors;
-    const { message, candidates } = scratch(node);
+    const { message, candidates, threshold } = scratch(node);
     const { gradients, local } = node;
-    const vectors = { velocity: velocity!, residual: residual!, gradients, message, candidates };
+    const own = { velocity: velocity!, residual: residual!, gradients };
+    const vectors = { ...own, message, candidates, threshold };
     await local.until(local.run({ operation: "dgcEncode", vectors, numbers: { momentum } }));
     return message;
   });
@@ -68,26 +74,32 @@ export function dgc({ optimizer = sgd({ learningRate: 0.1 }), ...given }: DgcOpt
     }),
     prepare,
     async exchange(node, state) {
-      const message = await take(node, state);
+      const own = await take(node, state);
       node.record?.encoded?.(() =>
-        encodingOfSelection(state.tensors.residual!, message.subarray(message.length / 2)),
+        encodingOfSelection(state.tensors.residual!, own.subarray(own.length / 2)),
       );
-      const parts = await node.communicator.allGather(message);
-      writeMean(parts, node.gradients);
+      const parts = await node.communicator.allGather(own);
+      return shared(parts, () => {
+        const { mean, written } = scratch(node);
+        for (const message of written) for (const index of indicesOf(message)) mean[index] = 0;
+        written.clear();
+        for (const message of parts) written.add(message);
+        addMean(parts, mean);
+        return mean;
+      });
     },
   };
 }
 
 const sentElements = (density: number, length: number): number => Math.max(1, Math.floor(density * length));
 
-/** The mean of sparse vectors, in the order of their ranks. */
-function writeMean(messages: readonly Float32Array[], mean: Float32Array): void {
-  mean.fill(0);
-  for (const message of messages) {
-    const k = message.length / 2;
-    const indices = bitsOf(message).subarray(0, k);
-    for (let j = 0; j < k; j++) mean[indices[j]!]! += message[k + j]! / messages.length;
-  }
+const indicesOf = (message: Float32Array): Uint32Array => bitsOf(message).subarray(0, message.length / 2);
+
+/** Adds the mean of sparse vectors, in the order of their ranks. */
+function addMean(messages: readonly Float32Array[], mean: Float32Array): void {
+  for (const message of messages)
+    for (const [j, index] of indicesOf(message).entries())
+      mean[index]! += message[message.length / 2 + j]! / messages.length;
 }
 
 export const dgcEntry: StrategyEntry = {

@@ -4,11 +4,11 @@
 
 import { parseConfig } from "@atoll/core/config";
 import { adamW, type Optimizer } from "@atoll/tensor";
-import { allocateBeside } from "@atoll/tensor/vectors";
 import { z } from "zod";
-import { integers, remembering } from "../compressors/transcoded.ts";
+import { reducingIntegers } from "../compressors/shardedSums.ts";
+import { integers } from "../compressors/transcoded.ts";
 import { steps } from "./optionSchemas.ts";
-import { preparation, scratchPerNode } from "./preparation.ts";
+import { scratchPerNode } from "./preparation.ts";
 import { type GradientStrategy, NO_STATE, type StrategyEntry } from "./strategy.ts";
 import { codedReduced } from "./traffic.ts";
 import { WAIT } from "./whenMissing.ts";
@@ -34,16 +34,7 @@ export function int8AllReduce({
 }: Int8AllReduceOptions = {}): GradientStrategy {
   const { blockSize } = parseConfig(options, given, "strategy");
   const codec = integers(blockSize);
-  const scratch = scratchPerNode(({ gradients }) => allocateBeside(gradients, gradients.length));
-  const { prepare, take } = preparation(async (node) => {
-    const { gradients, communicator, local } = node;
-    const transcoded = scratch(node);
-    const members = communicator.worldSize;
-    const vectors = { gradients, transcoded };
-    const task = { operation: "integersOfShards", vectors, numbers: { blockSize, members } } as const;
-    if (members > 1) await local.until(local.run(task));
-    return remembering(codec, { vector: gradients, transcoded, members });
-  });
+  const reducing = scratchPerNode(({ local }) => reducingIntegers(codec, blockSize, local.run));
   return {
     kind: "gradient",
     name: "int8allreduce",
@@ -53,9 +44,7 @@ export function int8AllReduce({
     records: ["compressionError"],
     validate() {},
     init: () => NO_STATE,
-    prepare,
-    exchange: async (node, state) =>
-      node.communicator.allReduce(node.gradients, { op: "mean", codec: await take(node, state) }),
+    exchange: (node) => node.communicator.allReduced(node.gradients, { op: "mean", codec: reducing(node) }),
   };
 }
 

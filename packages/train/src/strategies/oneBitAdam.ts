@@ -8,11 +8,13 @@ import { parseConfig } from "@atoll/core/config";
 import { type Optimizer, sgd } from "@atoll/tensor";
 import { allocateBeside, decayAndAdd } from "@atoll/tensor/vectors";
 import { z } from "zod";
-import { remembering, signs } from "../compressors/transcoded.ts";
+import { reducingSigns } from "../compressors/shardedSums.ts";
+import { scalesOfShard, signs } from "../compressors/transcoded.ts";
+import { sharedResult } from "../compressors/wire.ts";
 import { decay, positive, steps } from "./optionSchemas.ts";
 import { requirePlainSgd } from "./plainSgd.ts";
 import { preparation, scratchPerNode } from "./preparation.ts";
-import type { GradientStrategy, StrategyEntry, StrategyState } from "./strategy.ts";
+import type { GradientStrategy, StrategyEntry, StrategyNode, StrategyState } from "./strategy.ts";
 import { codedReduced, reduced } from "./traffic.ts";
 import { WAIT } from "./whenMissing.ts";
 
@@ -55,7 +57,19 @@ export function oneBitAdam({
   const { warmupSteps, b1, b2, eps, blockSize } = resolved;
   requirePlainSgd(optimizer, "onebitadam");
   const plain = signs(blockSize);
-  const scratch = scratchPerNode(({ gradients }) => allocateBeside(gradients, gradients.length));
+  const scratch = scratchPerNode(({ gradients }) => ({
+    scales: new Map<number, Float32Array>(), // by the number of members
+    direction: allocateBeside(gradients, gradients.length),
+  }));
+  const scalesFor = (node: StrategyNode): Float32Array => {
+    const { gradients, communicator } = node;
+    const { scales } = scratch(node);
+    const members = communicator.worldSize;
+    const length = members * scalesOfShard(gradients.length, { members, blockSize });
+    const present = scales.get(members) ?? allocateBeside(gradients, length);
+    scales.set(members, present);
+    return present;
+  };
   // A node alone sends nothing, so there is nothing to round either; nor is there in the first steps.
   const { prepare, take } = preparation(async (node, state): Promise<Codec> => {
     const { communicator, gradients, local, step } = node;
@@ -67,11 +81,30 @@ export function oneBitAdam({
       decayAndAdd(mean, gradients, { decay: b1, factor: 1 - b1 });
       return plain;
     }
-    const transcoded = scratch(node);
-    const vectors = { mean, residual, gradients, transcoded };
+    const scales = scalesFor(node);
+    const vectors = { mean, residual, gradients, scales };
     await local.until(local.run({ operation: "oneBitEncode", vectors, numbers: { b1, blockSize, members } }));
-    return remembering(plain, { vector: mean, transcoded, members });
+    return reducingSigns(plain, blockSize, local.run, scales);
   });
+  const shared = sharedResult<Promise<Float32Array>>();
+  /** What the optimizer gets, computed once for all nodes that have been handed the same mean. */
+  async function directionOf(node: StrategyNode, mean: Float32Array, square: Float32Array) {
+    const { local, step } = node;
+    const { direction } = scratch(node);
+    const meanScale = 1 / (1 - b1 ** (step + 1));
+    const rootScale = 1 / Math.sqrt(1 - b2 ** Math.min(step + 1, warmupSteps));
+    const half = Math.ceil(direction.length / 2);
+    const parts = [
+      [0, half],
+      [half, direction.length],
+    ].map(([start, end]) => {
+      const part = (vector: Float32Array): Float32Array => vector.subarray(start, end);
+      const vectors = { gradients: part(direction), mean: part(mean), square: part(square) };
+      return local.run({ operation: "adamDirection", vectors, numbers: { meanScale, rootScale, eps } });
+    });
+    await Promise.all(parts);
+    return direction;
+  }
   return {
     kind: "gradient",
     name: "onebitadam",
@@ -97,13 +130,11 @@ export function oneBitAdam({
         await communicator.allReduce(gradients, { op: "mean" });
         const vectors = { mean, square, gradients };
         await local.until(local.run({ operation: "adamMoments", vectors, numbers: { b1, b2 } }));
-      } else await communicator.allReduce(mean, { op: "mean", codec });
-      const meanScale = 1 / (1 - b1 ** (step + 1));
-      const rootScale = 1 / Math.sqrt(1 - b2 ** Math.min(step + 1, warmupSteps));
-      const vectors = { gradients, mean, square };
-      await local.until(
-        local.run({ operation: "adamDirection", vectors, numbers: { meanScale, rootScale, eps } }),
-      );
+        return local.until(directionOf(node, mean, square));
+      }
+      const signed = await communicator.allReduced(mean, { op: "mean", codec });
+      void local.later({ operation: "copy", vectors: { to: mean, from: signed }, numbers: {} });
+      return local.until(shared(signed, () => directionOf(node, signed, square)));
     },
   };
 }

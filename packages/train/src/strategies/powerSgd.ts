@@ -7,10 +7,12 @@ import { type Optimizer, sgd, type VectorLayout } from "@atoll/tensor";
 import { allocateBeside, type MatrixShape } from "@atoll/tensor/vectors";
 import { z } from "zod";
 import { addEncodings, encodingOfError, exactEncoding } from "../compressors/encoding.ts";
-import { packMatrices } from "../compressors/lowRank.ts";
+import { lowRankExpand, orthogonalise, packMatrices } from "../compressors/lowRank.ts";
+import { sharedResult } from "../compressors/wire.ts";
+import type { LocalTask } from "../localOperations.ts";
 import { steps } from "./optionSchemas.ts";
 import { preparation, scratchPerNode } from "./preparation.ts";
-import type { GradientStrategy, StrategyEntry } from "./strategy.ts";
+import type { GradientStrategy, StrategyEntry, StrategyNode } from "./strategy.ts";
 import { reduced, type TrafficModel } from "./traffic.ts";
 import { WAIT } from "./whenMissing.ts";
 
@@ -38,28 +40,47 @@ export function powerSgd({
   const { rank } = parseConfig(options, given, "strategy");
   const scratch = scratchPerNode(({ parameters, layout }) => {
     const { pSize, qSize } = factorsOf(layout, rank);
+    const vector = (length: number): Float32Array => allocateBeside(parameters, length);
     return {
-      first: allocateBeside(parameters, pSize + layout.size - layout.matrixSize), // all P, then the vectors
-      turned: allocateBeside(parameters, qSize),
+      first: vector(pSize + layout.size - layout.matrixSize), // all P, then the vectors
+      turned: vector(qSize),
+      // What all nodes compute alike, of one of them for all that share what they have reduced:
+      orthogonal: vector(pSize),
+      update: vector(layout.size),
     };
   });
+  /** The matrices of the layout, with their gradients or updates in `g` and their factors in `p` and `q`. */
+  const matricesOf = (
+    node: StrategyNode,
+    { error, q }: Readonly<Record<string, Float32Array>>,
+    { g, p }: Readonly<Record<"g" | "p", Float32Array>>,
+  ): Pick<LocalTask, "vectors" | "numbers"> => {
+    const { matrices } = factorsOf(node.layout, rank);
+    const factored = matrices.map((matrix) => ({
+      shape: matrix.shape,
+      g: part(g, matrix.at),
+      e: part(error!, matrix.at),
+      p: part(p, matrix.p),
+      q: part(q!, matrix.q),
+    }));
+    return packMatrices(factored, scratch(node).turned);
+  };
   const { prepare, take } = preparation(async (node, { tensors }) => {
-    const { gradients, layout, local } = node;
-    const { first, turned } = scratch(node);
-    const { matrices: factored, pSize } = factorsOf(layout, rank);
-    const matrices = packMatrices(
-      factored.map(({ shape, at, p, q }) => ({
-        shape,
-        g: part(gradients, at),
-        e: part(tensors.error!, at),
-        p: part(first, p),
-        q: part(tensors.q!, q),
-      })),
-      turned,
-    );
-    await local.until(local.run({ operation: "lowRankProject", ...matrices }));
-    return { matrices, first, pSize };
+    const { first } = scratch(node);
+    const matrices = matricesOf(node, tensors, { g: node.gradients, p: first });
+    await node.local.until(node.local.run({ operation: "lowRankProject", ...matrices }));
+    return first;
   });
+  const sharedFactors = sharedResult();
+  const sharedUpdate = sharedResult();
+  /** The columns of each P made orthonormal. */
+  function orthogonalOf(node: StrategyNode, reduced: Float32Array): Float32Array {
+    const { orthogonal } = scratch(node);
+    const { matrices, pSize } = factorsOf(node.layout, rank);
+    orthogonal.set(reduced.subarray(0, pSize));
+    for (const { shape, p } of matrices) orthogonalise(part(orthogonal, p), (p.end - p.start) / shape.rows);
+    return orthogonal;
+  }
   return {
     kind: "gradient",
     name: "powersgd",
@@ -77,20 +98,33 @@ export function powerSgd({
     prepare,
     async exchange(node, state) {
       const { communicator, gradients, layout, local, record } = node;
-      const { matrices, first, pSize } = await take(node, state);
+      const { tensors } = state;
+      const { pSize } = factorsOf(layout, rank);
+      const first = await take(node, state);
       first.set(gradients.subarray(layout.matrixSize), pSize);
-      await communicator.allReduce(first, { op: "mean" });
+      const reduced = await communicator.allReduced(first, { op: "mean" });
+      const p = sharedFactors(reduced, () => orthogonalOf(node, reduced));
+      const matrices = matricesOf(node, tensors, { g: gradients, p });
       await local.until(local.run({ operation: "lowRankProjectBack", ...matrices }));
-      // The gradients of matrices are now this node's own product of thin ones; vectors are sent as they are.
-      record?.encoded?.(() =>
-        addEncodings(
-          encodingOfError(state.tensors.error!, gradients.subarray(0, layout.matrixSize)),
+      record?.encoded?.(() => {
+        // Of matrices this node's own product of thin ones is sent; vectors are sent as they are.
+        const decoded = new Float32Array(layout.matrixSize);
+        const { vectors, numbers } = matricesOf(node, tensors, { g: decoded, p });
+        lowRankExpand(vectors, numbers);
+        return addEncodings(
+          encodingOfError(tensors.error!, decoded),
           exactEncoding(gradients.subarray(layout.matrixSize)),
-        ),
-      );
-      await communicator.allReduce(state.tensors.q!, { op: "mean" });
-      await local.until(local.run({ operation: "lowRankExpand", ...matrices }));
-      gradients.set(first.subarray(pSize), layout.matrixSize);
+        );
+      });
+      const q = await communicator.allReduced(tensors.q!, { op: "mean" });
+      tensors.q!.set(q);
+      return sharedUpdate(q, () => {
+        const { update } = scratch(node);
+        const { vectors, numbers } = matricesOf(node, tensors, { g: update, p });
+        lowRankExpand(vectors, numbers);
+        update.set(reduced.subarray(pSize), layout.matrixSize);
+        return update;
+      });
     },
   };
 }

@@ -11,7 +11,7 @@ import { encodingOf } from "../compressors/encoding.ts";
 import { codesAreBytes, stochastic } from "../compressors/qsgd.ts";
 import { fromWords, sharedResult, toWords } from "../compressors/wire.ts";
 import { steps } from "./optionSchemas.ts";
-import { joinedMessages, preparation, scratchPerNode } from "./preparation.ts";
+import { preparation, scratchPerNode } from "./preparation.ts";
 import { type GradientStrategy, NO_STATE, type StrategyEntry, type StrategyNode } from "./strategy.ts";
 import { gathered } from "./traffic.ts";
 import { WAIT } from "./whenMissing.ts";
@@ -36,6 +36,9 @@ export interface QsgdOptions {
   readonly optimizer?: Optimizer;
 }
 
+/** Parts in which worker threads add up what was shared. */
+const PARTS = 4;
+
 /**
  * g ← (1/N) Σᵢ Q(gᵢ), where Q rounds each magnitude to one of s levels of its bucket's largest, up or down at random so
  * that E[Q(g)] = g; with 128 levels or less in float32, above in float64.
@@ -49,8 +52,10 @@ export function qsgd({ optimizer = adamW(), ...given }: QsgdOptions = {}): Gradi
   const inBytes = codesAreBytes(levels, blockSize);
   const wordsFor = (length: number): number => Math.ceil((length + 4 * Math.ceil(length / blockSize)) / 4);
   const message = scratchPerNode(({ parameters }) => allocateBeside(parameters, wordsFor(parameters.length)));
-  const joined = joinedMessages();
-  const means = scratchPerNode(({ parameters }) => allocateBeside(parameters, parameters.length));
+  const means = scratchPerNode(({ parameters, communicator }) => ({
+    mean: allocateBeside(parameters, parameters.length),
+    scratch: allocateBeside(parameters, PARTS * 2 * communicator.worldSize),
+  }));
   const { prepare, take } = preparation(async (node) => {
     const { gradients, communicator, sharedRandom, step, local } = node;
     const random = sharedRandom.derive("rounding", communicator.rank, step);
@@ -65,21 +70,21 @@ export function qsgd({ optimizer = adamW(), ...given }: QsgdOptions = {}): Gradi
   });
   /** The mean of byte codes: a part of it on each worker that is free. */
   async function meanInParts(parts: readonly Float32Array[], node: StrategyNode): Promise<Float32Array> {
-    const messages = joined(parts, node);
-    const mean = means(node);
+    const { mean, scratch } = means(node);
     const { length } = mean;
-    const words = parts[0]!.length;
-    const members = parts.length;
-    const size = blockSize * Math.ceil(length / blockSize / members);
-    const starts = Array.from({ length: Math.ceil(length / size) }, (_, i) => i * size);
+    const count = parts.length;
+    const size = blockSize * Math.ceil(length / blockSize / PARTS);
+    const messages = Object.fromEntries(parts.map((part, m) => [`${m}`, part]));
     await Promise.all(
-      starts.map((first) =>
-        node.local.run({
+      Array.from({ length: Math.ceil(length / size) }, (_, i) => {
+        const first = i * size;
+        const room = scratch.subarray(2 * count * i, 2 * count * (i + 1));
+        return node.local.run({
           operation: "qsgdMean",
-          vectors: { messages, mean: mean.subarray(first, first + size) },
-          numbers: { words, members, length, first, blockSize },
-        }),
-      ),
+          vectors: { ...messages, mean: mean.subarray(first, first + size), scratch: room },
+          numbers: { count, length, first, blockSize },
+        });
+      }),
     );
     return mean;
   }
@@ -100,13 +105,13 @@ export function qsgd({ optimizer = adamW(), ...given }: QsgdOptions = {}): Gradi
         const decoded = meanOf([message], stochastic({ levels, blockSize, random }), gradients.length);
         return encodingOf(gradients, decoded);
       });
-      const parts = await communicator.allGather(message);
+      const parts = await communicator.allGather(message, { lent: true });
       const mean = shared(parts, async () =>
         inBytes
           ? meanInParts(parts, node)
           : meanOf(parts, stochastic({ levels, blockSize, random }), gradients.length),
       );
-      gradients.set(await local.until(mean));
+      return local.until(mean);
     },
   };
 }
