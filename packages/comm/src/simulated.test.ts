@@ -2,22 +2,10 @@ import { createRandom, seconds } from "@atoll/core";
 import { type NetworkOptions, TOPOLOGY_NAMES } from "@atoll/network";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { Communicator } from "./communicator.ts";
+import { describeCommunicator } from "./test/conformance.ts";
 import { createFixture, type Fixture } from "./test/fixture.ts";
 
 const exact: NetworkOptions = { bandwidth: 1e6, latency: 0.1, jitter: 0, loss: 0 };
-
-test("all-reduce sums or averages in place, in views of shared memory too", async () => {
-  const { run } = createFixture(3);
-  await run(async (communicator, rank) => {
-    const memory = new Float32Array(new SharedArrayBuffer(64));
-    const x = memory.subarray(4, 8).fill(rank + 1);
-    await communicator.allReduce(x);
-    expect([...memory]).toEqual([0, 0, 0, 0, 6, 6, 6, 6, 0, 0, 0, 0, 0, 0, 0, 0]);
-    await communicator.allReduce(x.fill(rank), { op: "mean" });
-    expect([...x]).toEqual([1, 1, 1, 1]);
-  });
-});
 
 test.each(TOPOLOGY_NAMES.filter((name) => name !== "custom"))(
   "collectives of all ranks and of groups in the order of their list, on %s",
@@ -90,39 +78,6 @@ test("a world of one takes no time and sends nothing", async () => {
   expect(events).toEqual([]);
 });
 
-test.each([
-  [
-    (c: Communicator) => (c.rank === 2 ? c.barrier() : c.allReduce(new Float32Array(5))),
-    "Collective #2 of ranks 0, 1, 2: rank 0 calls allReduce(sum of 5 floats), rank 2 calls barrier().",
-  ],
-  [
-    (c: Communicator) => c.allReduce(new Float32Array(c.rank === 1 ? 6 : 5)),
-    "rank 0 calls allReduce(sum of 5 floats), rank 1 calls allReduce(sum of 6 floats).",
-  ],
-  [
-    (c: Communicator) => c.broadcast(new Float32Array(5), c.rank),
-    "rank 1 calls broadcast(5 floats from member 1).",
-  ],
-  [
-    (c: Communicator) => c.broadcast(new Float32Array(5), 3),
-    "broadcast: expected a root from 0 to 2, got 3.",
-  ],
-  [(c: Communicator) => c.group([7, c.rank]).barrier(), "group([7,0]): expected members from 0 to 2, got 7."],
-  [(c: Communicator) => c.group([0, 1, 2, 2]).barrier(), "group([0,1,2,2]): expected each member once."],
-  [
-    (c: Communicator) => c.group([2]).barrier(),
-    "group([2]) on member 0: expected a list with this member in it.",
-  ],
-])("calls that do not fit are refused: %#", async (call, message) => {
-  const { run } = createFixture(3);
-  await expect(
-    run(async (communicator) => {
-      await communicator.barrier();
-      await call(communicator);
-    }),
-  ).rejects.toThrow(message);
-});
-
 test("a member that never comes is a deadlock that names the call and who is missing", async () => {
   const { run } = createFixture(3);
   await expect(
@@ -133,17 +88,6 @@ test("a member that never comes is a deadlock that names the call and who is mis
   ).rejects.toThrow(
     "rank 0 waits for allReduce(sum of 9 floats) #1, for ranks 1, 2; rank 1 waits for barrier() #1, for rank 2. Already ended: rank 2.",
   );
-});
-
-test("an aborted member's call rejects with the signal's reason", async () => {
-  const { run } = createFixture(2);
-  const abort = new AbortController();
-  await expect(
-    run(async (communicator, rank) => {
-      if (rank === 0) await communicator.allReduce(new Float32Array(1), { signal: abort.signal });
-      else abort.abort(new Error("enough"));
-    }),
-  ).rejects.toThrow("enough");
 });
 
 /** A few steps of work and collectives, as a training run makes them; returns what can be seen of it. */
@@ -226,3 +170,5 @@ test("a communicator that was kept while many other groups came and went meets t
     expect([...x]).toEqual([2]);
   });
 });
+
+describeCommunicator("simulated", (worldSize, body, options) => createFixture(worldSize, options).run(body));
