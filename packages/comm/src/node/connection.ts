@@ -3,15 +3,15 @@
 // every other for the bulk that it receives, and uses the way back for what is short.
 
 import net from "node:net";
-import { messageOf, type RunError } from "@atoll/core";
+import { messageOf } from "@atoll/core";
 import { encodeHeader, type FrameFields, hashOfRun } from "./frame.ts";
 import { type FrameHandler, FrameReader } from "./frameReader.ts";
 
 export interface ConnectionOptions {
   readonly runId: string;
   readonly handler: FrameHandler;
-  /** The connection has ended, once: why, as the end of a sentence about the peer. */
-  readonly onEnd: (cause: string) => void;
+  /** The connection has ended, once: why, as the end of a sentence about the peer, and whether that is what it sent. */
+  readonly onEnd: (cause: string, isFault: boolean) => void;
 }
 
 /** How long what was written last may take to go out. */
@@ -22,7 +22,7 @@ export class Connection implements AsyncDisposable {
   readonly socket: net.Socket;
   readonly #run: bigint;
   readonly #reader: FrameReader;
-  readonly #onEnd: (cause: string) => void;
+  readonly #onEnd: ConnectionOptions["onEnd"];
   #sequence = 0;
   #cause: string | undefined;
   /** Whether anything has come since this was last set to false. */
@@ -69,7 +69,7 @@ export class Connection implements AsyncDisposable {
     try {
       read();
     } catch (error) {
-      this.end(messageOf(error as RunError));
+      this.end(messageOf(error), true);
     }
     return this.#cause === undefined;
   }
@@ -107,11 +107,11 @@ export class Connection implements AsyncDisposable {
   }
 
   /** Ends the connection at once. Only the first cause counts. */
-  end(cause: string): void {
+  end(cause: string, isFault = false): void {
     if (this.#cause !== undefined) return;
     this.#cause = cause;
     this.socket.destroy();
-    this.#onEnd(cause);
+    this.#onEnd(cause, isFault);
   }
 
   /** Lets what was written go out, then ends. */
@@ -119,7 +119,7 @@ export class Connection implements AsyncDisposable {
     if (this.#cause !== undefined) return;
     this.#cause = cause;
     this.socket.destroySoon();
-    this.#onEnd(cause);
+    this.#onEnd(cause, false);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

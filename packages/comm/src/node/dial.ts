@@ -1,7 +1,7 @@
 // Dials a process of the run and introduces itself; whoever is not there yet is dialled again, less and less often.
 
 import { setTimeout as delay } from "node:timers/promises";
-import { RunError } from "@atoll/core";
+import { messageOf, RunError } from "@atoll/core";
 import { Connection } from "./connection.ts";
 import { type Introduction, introduce, RefusedError } from "./greeting.ts";
 
@@ -24,21 +24,21 @@ const LONGEST_PAUSE_MS = 1000;
 export async function dial(options: DialOptions): Promise<Connection> {
   const { whom, timeoutMs, signal } = options;
   const expired = AbortSignal.timeout(timeoutMs);
+  let failure: unknown;
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
-    let failure: unknown;
     try {
       return await dialOnce(options, AbortSignal.any([signal, expired]));
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof RefusedError && !error.mayRetry) throw error;
-      failure = error;
+      if (!expired.aborted || failure === undefined) failure = error;
     }
     try {
       await delay(pauseMs, undefined, { signal: AbortSignal.any([signal, expired]) });
     } catch {
       signal.throwIfAborted();
       throw new RunError(
-        `${failure === expired.reason ? `Cannot connect to ${whom}: no answer.` : (failure as Error).message} ` +
+        `${failure === expired.reason ? `Cannot connect to ${whom}: no answer.` : messageOf(failure)} ` +
           `Tried for ${timeoutMs / 1000} s. Check the address and that the process runs.`,
         failure,
       );
@@ -54,7 +54,7 @@ async function dialOnce(options: DialOptions, signal: AbortSignal): Promise<Conn
   const connection = Connection.dial(target, {
     runId: introduction.runId,
     handler: greeting.handler,
-    onEnd: (cause) => (isMade ? onEnd(cause) : greeting.fail(cause)),
+    onEnd: (cause, isFault) => (isMade ? onEnd(cause) : greeting.fail(cause, isFault)),
   });
   greeting.begin(connection);
   const abort = (): void => connection.end("it took too long");

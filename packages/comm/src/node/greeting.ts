@@ -152,7 +152,7 @@ export function introduce({ introduction, token, whom }: IntroduceOptions): {
   readonly handler: FrameHandler;
   begin(connection: Connection): void;
   readonly welcomed: Promise<void>;
-  fail(cause: string): void;
+  fail(cause: string, isFault: boolean): void;
 } {
   const own = newNonce();
   const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -163,7 +163,10 @@ export function introduce({ introduction, token, whom }: IntroduceOptions): {
     begin(begun) {
       connection = begun;
     },
-    fail: (cause) => reject(new RunError(`Cannot connect to ${whom}: ${cause}.`)),
+    fail(cause, isFault) {
+      const message = `Cannot connect to ${whom}: ${cause}.`;
+      reject(isFault ? new RefusedError(message, false) : new RunError(message));
+    },
     handler: greetings((value) => {
       const { nonce, proof, reason, mayRetry } = (value ?? {}) as Partial<
         Challenge & { proof: string } & Refusal

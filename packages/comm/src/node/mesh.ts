@@ -215,7 +215,7 @@ export class Mesh implements AsyncDisposable {
     const rendezvous = this.#rendezvous;
     if (rendezvous === undefined)
       return { reason: "This is not rank 0: join at the master address.", mayRetry: false };
-    const refusal = rendezvous.refusal(introduction);
+    const refusal = rendezvous.reserve(introduction, connection);
     if (refusal !== undefined) return refusal;
     const host = introduction.host || (connection.socket.remoteAddress ?? "");
     connection.admit(notes(() => rendezvous.add({ ...introduction, host }, connection)));

@@ -39,6 +39,8 @@ export interface RendezvousOptions {
 export class Rendezvous {
   readonly #options: RendezvousOptions;
   readonly #addresses: (Address | null)[];
+  /** Who has been let in and is still connected to be told the table. */
+  readonly #reserved = new Map<Rank, Connection>();
   /** Ranks that wait for the table. */
   readonly #waiting = new Map<Rank, Connection>();
   readonly #complete = Promise.withResolvers<Table>();
@@ -66,15 +68,21 @@ export class Rendezvous {
     return { type: "table", epoch: this.#options.epoch(), addresses: [...this.#addresses] };
   }
 
-  /** Why a rank cannot join now; undefined if it can. */
-  refusal({ rank, worldSize }: Introduction): Refusal | undefined {
+  /** Keeps a rank's place for it. @returns why it cannot join now; undefined if it can */
+  reserve(introduction: Introduction, connection: Connection): Refusal | undefined {
+    const refusal = this.#refusal(introduction);
+    if (refusal === undefined) this.#reserved.set(introduction.rank, connection);
+    return refusal;
+  }
+
+  #refusal({ rank, worldSize }: Introduction): Refusal | undefined {
     const size = this.#options.worldSize;
     if (worldSize !== size)
       return { reason: `This run has ${size} ranks, not ${worldSize}.`, mayRetry: false };
     if (rank >= size) return { reason: `Rank ${rank} is not one of 0 to ${size - 1}.`, mayRetry: false };
     if (rank === 0) return { reason: "Rank 0 is this process.", mayRetry: false };
-    if (this.#isComplete && this.#options.isLost(rank)) return undefined;
-    if (this.#addresses[rank] === null) return undefined;
+    const isFree = this.#isComplete ? this.#options.isLost(rank) : this.#addresses[rank] === null;
+    if (isFree && !this.#reserved.has(rank)) return undefined;
     // One that has crashed may be back before its loss is noticed.
     return { reason: `Rank ${rank} is with this run already.`, mayRetry: this.#isComplete };
   }
@@ -100,6 +108,8 @@ export class Rendezvous {
 
   /** A rank that waited has gone. */
   remove(rank: Rank, connection: Connection): void {
+    if (this.#reserved.get(rank) !== connection) return;
+    this.#reserved.delete(rank);
     if (this.#isComplete || this.#waiting.get(rank) !== connection) return;
     this.#waiting.delete(rank);
     this.#addresses[rank] = null;
