@@ -133,7 +133,8 @@ test("strangers get little time and few bytes, and are not in the way", async ()
     for (const stranger of strangers) stranger.on("error", () => undefined).resume();
     const closed = strangers.map((stranger) => (stranger.closed ? undefined : once(stranger, "close")));
     // More than are listened to at once: the others are hung up on, and these when they say something else than hello.
-    for (const stranger of strangers) stranger.write("GET / HTTP/1.1\r\nHost: somebody.example\r\n\r\n".repeat(4));
+    for (const stranger of strangers)
+      stranger.write("GET / HTTP/1.1\r\nHost: somebody.example\r\n\r\n".repeat(4));
     await Promise.all(closed);
   });
 });
