@@ -1,145 +1,13 @@
 // A world over sockets against the simulated one: the same calls, at random, give the same bits and count the same bytes.
 
-import { crc32 } from "node:zlib";
-import { createRandom } from "@atoll/core";
 import type { NetworkOptions } from "@atoll/network";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
-import { int8 } from "../codecs/int8.ts";
-import type { Communicator, Handle } from "../communicator.ts";
-import { ALL_REDUCE_CHOICES } from "../schedules/allReduce.ts";
+import { expect, test } from "vitest";
 import { createFixture } from "../test/fixture.ts";
-import { onTcp } from "./test/tcpFixture.ts";
-
-type Step =
-  | {
-      readonly kind: "allReduce";
-      readonly algorithm?: (typeof ALL_REDUCE_CHOICES)[number];
-      readonly blockSize?: number;
-      readonly op: "sum" | "mean";
-      readonly apart: boolean;
-    }
-  | { readonly kind: "reduceScatter"; readonly op: "sum" | "mean" }
-  | { readonly kind: "broadcast" | "gather"; readonly root: number }
-  | { readonly kind: "allGather" | "allToAll" | "barrier" | "neighbours" };
-
-interface Turn {
-  readonly step: Step;
-  readonly length: number;
-  /** Decides who takes part: all, or some in an order of their own. */
-  readonly group: number;
-  /** Whether it is started before the turn before it is waited for. */
-  readonly overlaps: boolean;
-}
-
-const op = fc.constantFrom("sum" as const, "mean" as const);
-const step: fc.Arbitrary<Step> = fc.oneof(
-  {
-    arbitrary: fc.record({
-      kind: fc.constant("allReduce" as const),
-      algorithm: fc.constantFrom(...ALL_REDUCE_CHOICES),
-      op,
-      apart: fc.boolean(),
-    }),
-    weight: 4,
-  },
-  fc.record({
-    kind: fc.constant("allReduce" as const),
-    blockSize: fc.constantFrom(3, 64),
-    op,
-    apart: fc.boolean(),
-  }),
-  fc.record({ kind: fc.constant("reduceScatter" as const), op }),
-  fc.record({ kind: fc.constantFrom("broadcast" as const, "gather" as const), root: fc.nat(20) }),
-  fc.record({
-    kind: fc.constantFrom(
-      "allGather" as const,
-      "allToAll" as const,
-      "barrier" as const,
-      "neighbours" as const,
-    ),
-  }),
-);
-const length = fc.oneof(fc.nat(40), fc.nat(3000), fc.integer({ min: 65_000, max: 200_000 }));
-const turn: fc.Arbitrary<Turn> = fc.record({ step, length, group: fc.nat(5), overlaps: fc.boolean() });
-
-/** What a member ends a turn with. */
-type Outcome = () => Promise<readonly Float32Array[]>;
-
-function begin(communicator: Communicator, { step, length }: Turn, key: readonly number[]): Outcome {
-  const { rank, worldSize, start } = communicator;
-  const random = createRandom(7).derive(...key, rank);
-  const vector = (size: number): Float32Array =>
-    Float32Array.from({ length: size }, (_, i) => Math.sin(i * (random.key[0] % 1000) + random.key[1]));
-  const uneven = (other: number): number => (length * (rank + 2 * other)) % 97;
-  const x = vector(length);
-  const given =
-    (handle: Handle<readonly Float32Array[]>): Outcome =>
-    () =>
-      handle.wait();
-  const inPlace =
-    (handle: Handle<void>): Outcome =>
-    async () => {
-      await handle.wait();
-      return [x];
-    };
-  switch (step.kind) {
-    case "allReduce": {
-      const { algorithm, blockSize, op } = step;
-      const codec = blockSize === undefined ? {} : { codec: int8({ blockSize }) };
-      const options = { op, ...codec, ...(algorithm === undefined ? {} : { algorithm }) };
-      if (!step.apart) return inPlace(start.allReduce(x, options));
-      const handle = start.allReduced(x, options);
-      return async () => [await handle.wait(), x];
-    }
-    case "reduceScatter": {
-      const handle = start.reduceScatter(x, { op: step.op });
-      return async () => [await handle.wait(), x];
-    }
-    case "broadcast":
-      return inPlace(start.broadcast(x, step.root % worldSize));
-    case "gather":
-      return given(start.gather(vector(uneven(1)), step.root % worldSize));
-    case "allGather":
-      return given(start.allGather(vector(uneven(0))));
-    case "allToAll":
-      return given(start.allToAll(Array.from({ length: worldSize }, (_, other) => vector(uneven(other)))));
-    case "barrier":
-      return inPlace(start.barrier());
-    case "neighbours": {
-      if (worldSize === 1) return async () => [];
-      start.send(x, (rank + 1) % worldSize, 5);
-      const handle = start.recv((rank + worldSize - 1) % worldSize, 5);
-      return async () => [(await handle.wait()).vector];
-    }
-  }
-}
-
-/** Takes a rank through all turns. @returns the bits of all that it ended with, and the bytes that it sent */
-async function live(communicator: Communicator, turns: readonly Turn[], seed: number) {
-  const results: string[] = [];
-  let pending: Outcome[] = [];
-  const finish = async (): Promise<void> => {
-    for (const outcome of pending)
-      for (const vector of await outcome()) {
-        const bits = new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength);
-        results.push(`${vector.length} floats, ${crc32(bits).toString(16)}`);
-      }
-    pending = [];
-  };
-  for (const [number, turn] of turns.entries()) {
-    const random = createRandom(seed).derive(number);
-    const everyone = random.permutation(communicator.worldSize);
-    const members = turn.group === 0 ? everyone.slice(0, 1 + (turn.length % everyone.length)) : everyone;
-    if (!turn.overlaps) await finish();
-    if (members.includes(communicator.rank)) {
-      const group = turn.group === 1 ? communicator : communicator.group([...members]);
-      pending.push(begin(group, turn, [seed, number]));
-    }
-  }
-  await finish();
-  return { results, bytes: communicator.bytesSent };
-}
+import { joinTcpWorld } from "./tcpWorld.ts";
+import { startRank } from "./test/rankProcess.ts";
+import { onTcp, worldOptions } from "./test/tcpFixture.ts";
+import { live, type Turn, turn } from "./test/turns.ts";
 
 const networks: fc.Arbitrary<NetworkOptions> = fc.constantFrom<NetworkOptions>(
   { topology: "ring", profile: "datacenter" },
@@ -148,30 +16,50 @@ const networks: fc.Arbitrary<NetworkOptions> = fc.constantFrom<NetworkOptions>(
   { topology: "islands", islandSize: 2, profile: "local" },
 );
 
-describe("a world over sockets", () => {
-  test("gives the simulated world's bits and bytes for all it is asked", async () => {
-    await fc.assert(
-      fc.asyncProperty(
-        fc.integer({ min: 1, max: 6 }),
-        fc.array(turn, { minLength: 1, maxLength: 12 }),
-        networks,
-        fc.constantFrom("none" as const, "userSpace" as const, "system" as const),
-        fc.nat(1000),
-        async (worldSize, turns, options, shaping, seed) => {
-          const expected: unknown[] = [];
-          await createFixture(worldSize, options).run(async (communicator, rank) => {
-            expected[rank] = await live(communicator, turns, seed);
-          });
-          await onTcp(
-            worldSize,
-            async (communicator, rank) => {
-              expect(await live(communicator, turns, seed)).toEqual(expected[rank]);
-            },
-            { options, shaping },
-          );
-        },
-      ),
-      { numRuns: 15 },
-    );
+/** What each rank of the simulated world ends with. */
+async function simulated(
+  worldSize: number,
+  turns: readonly Turn[],
+  options: NetworkOptions,
+  seed: number,
+): Promise<readonly unknown[]> {
+  const ends: unknown[] = [];
+  await createFixture(worldSize, options).run(async (communicator, rank) => {
+    ends[rank] = await live(communicator, turns, seed);
   });
+  return ends;
+}
+
+test("a world over sockets gives the simulated world's bits and bytes for all it is asked", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.integer({ min: 1, max: 6 }),
+      fc.array(turn, { minLength: 1, maxLength: 12 }),
+      networks,
+      fc.constantFrom("none" as const, "userSpace" as const, "system" as const),
+      fc.nat(1000),
+      async (worldSize, turns, options, shaping, seed) => {
+        const expected = await simulated(worldSize, turns, options, seed);
+        const check = async (communicator: Parameters<typeof live>[0], rank: number): Promise<void> =>
+          expect(await live(communicator, turns, seed)).toEqual(expected[rank]);
+        await onTcp(worldSize, check, { options, shaping });
+      },
+    ),
+    { numRuns: 15 },
+  );
+});
+
+test("so do ranks that are processes", async () => {
+  const [turns] = fc.sample(fc.array(turn, { minLength: 12, maxLength: 12 }), { numRuns: 1, seed: 5 });
+  const expected = await simulated(3, turns!, {}, 1);
+  const port = Promise.withResolvers<number>();
+  const first = joinTcpWorld(worldOptions(0, 3, 0, { onListening: port.resolve }));
+  const others = [1, 2].map(async (rank) => startRank({ rank, worldSize: 3, port: await port.promise }));
+  const world = await first;
+  const children = await Promise.all(others);
+  const ends = children.map((child) => child.ask({ kind: "live", turns: turns!, seed: 1 }));
+  expect(await live(world.communicator, turns!, 1)).toEqual(expected[0]);
+  expect(await Promise.all(ends)).toEqual(expected.slice(1));
+  await Promise.all(children.map((child) => child.end()));
+  await world[Symbol.asyncDispose]();
 });

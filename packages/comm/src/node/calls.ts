@@ -232,7 +232,7 @@ export function asCallsSnapshot(value: ConfigValue | undefined): CallsSnapshot {
   const { counters, open } = (value ?? {}) as unknown as Partial<CallsSnapshot>;
   if (counters === undefined || open === undefined)
     throw new RunError(
-      `The snapshot of a communicator: expected counters and open calls, got ${JSON.stringify(value).slice(0, 80)}. It belongs to another run.`,
+      `The snapshot of a communicator: expected counters and open calls, got ${JSON.stringify(value ?? null).slice(0, 80)}. It belongs to another run.`,
     );
   return { counters, open };
 }
