@@ -136,3 +136,26 @@ test("a vector that is given is the receiver's own; another is copied", async ()
     expect(vector).not.toBe(vectors[1]);
   });
 });
+
+test("messages of a pair arrive in the order sent, whether they are waited for early or late", async () => {
+  const arrivals = async (seed: number, isEarly: boolean): Promise<readonly number[]> => {
+    const { run, events, clock } = createFixture(2, { profile: "mobile", topology: "ring" }, seed);
+    await run(async (communicator, rank) => {
+      if (rank === 0) {
+        for (let i = 0; i < 6; i++) communicator.start.send(Float32Array.of(i), 1);
+        return;
+      }
+      if (!isEarly) await clock.forRank(rank).sleep(seconds(9));
+      for (let i = 0; i < 6; i++) expect((await communicator.recv(0)).vector[0]).toBe(i);
+    });
+    return events.map(({ end }) => end[1]!);
+  };
+  await fc.assert(
+    fc.asyncProperty(fc.nat(1000), async (seed) => {
+      const early = await arrivals(seed, true);
+      expect(early).toEqual(early.toSorted((a, b) => a - b));
+      expect(await arrivals(seed, false)).toEqual(early);
+    }),
+    { numRuns: 40 },
+  );
+});

@@ -204,3 +204,19 @@ test("under auto a run that went by one algorithm is held to it", async () => {
   );
   await expect(refusal(fit, { ...record, events: mixed })).rejects.toThrow(/went by several algorithms/);
 });
+
+test("what was recorded of steps stays as it was, at the other network's times", async () => {
+  const fit: FitOptions = {
+    strategy: fedAvg({ H: 2 }),
+    nodes: 3,
+    maxSteps: 4,
+    batchSize: 8,
+    record: { quantities: ["gradientNorm", "outerCosine"] },
+  };
+  const there: Network = { profile: "wan" };
+  const recordsOf = ({ events }: RunRecord) => events.filter(({ type }) => type === "recorded");
+  const repriced = await reprice({ record: await trained(fit), parts: smallParts, fit, network: there });
+  const expected = recordsOf(await trained({ ...fit, network: there }));
+  expect(expected).toHaveLength(6);
+  expect(recordsOf(repriced)).toEqual(expected);
+});

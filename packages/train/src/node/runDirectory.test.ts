@@ -111,6 +111,35 @@ describe("a run", () => {
     expect(readdirSync(run.path).filter((file) => file.endsWith(".part"))).toEqual([]);
   });
 
+  test("that records more than losses has a table of it, which a resumed run goes on with", async () => {
+    const record = { quantities: ["correlation", "gradientNorm", "outerCosine"], interval: 3 } as const;
+    const whole = create("records");
+    await savedRun(whole, { record });
+    await whole[Symbol.asyncDispose]();
+    const [header, ...rows] = read(whole, "records.csv").trimEnd().split("\n");
+    expect(header).toBe("step,simulated_seconds,quantity,nodes,mean,min,max");
+    const of = (quantity: string) => rows.map((row) => row.split(",")).filter((row) => row[2] === quantity);
+    expect(of("gradientNorm").map(([step]) => Number(step))).toEqual([3, 6, 9, 12, 15, 18]);
+    expect(of("correlation").map(([step]) => Number(step))).toEqual([3, 6, 9, 12, 15, 18]);
+    expect(of("outerCosine").map(([step]) => Number(step))).toEqual([6, 12, 18]);
+    for (const [, , , nodes, mean, min, max] of of("gradientNorm"))
+      expect(Number(nodes) === 3 && Number(min) <= Number(mean) && Number(mean) <= Number(max)).toBe(true);
+    expect(JSON.parse(read(whole, "config.json")).resolved.record).toEqual(record);
+    const stopped = create("stopped");
+    const controller = new AbortController();
+    const stop = (event: RunEvent): void => {
+      if (event.type === "step" && event.step === 10) controller.abort();
+    };
+    await expect(savedRun(stopped, { record, signal: controller.signal }, stop)).rejects.toThrow(
+      InterruptedError,
+    );
+    await stopped[Symbol.asyncDispose]();
+    const resumed = RunDirectory.open(runs, "stopped");
+    await savedRun(resumed, { record });
+    await resumed[Symbol.asyncDispose]();
+    expect(read(resumed, "records.csv")).toBe(read(whole, "records.csv"));
+  });
+
   test("that ends before its first event leaves nothing", async () => {
     const run = create("nothing");
     await expect(savedRun(run, { batchSize: 1000 })).rejects.toThrow(ConfigError);
