@@ -7,7 +7,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { complaintAbout } from "./test/dryRun.ts";
 import { Session } from "./test/session.ts";
 import { commandsIn, type Snippet, snippetsOf, typedIn } from "./test/snippets.ts";
@@ -21,13 +21,7 @@ const documents = [
     .filter((name) => name.endsWith(".md"))
     .map((name) => join(docs, name)),
 ];
-const read = (path: string): readonly Snippet[] => {
-  try {
-    return snippetsOf(readFileSync(path, "utf8"));
-  } catch (cause) {
-    throw new Error(`${path}: ${(cause as Error).message}`, { cause });
-  }
-};
+const read = (path: string): readonly Snippet[] => snippetsOf(readFileSync(path, "utf8"));
 
 const commandsOf = (snippet: Snippet): readonly (readonly string[])[] => {
   if (snippet.language === "ts") return [];
@@ -35,22 +29,24 @@ const commandsOf = (snippet: Snippet): readonly (readonly string[])[] => {
   return scripts.flatMap(commandsIn);
 };
 
-describe.each(
-  documents.map((path) => [basename(path), read(path)] as const).filter(([, { length }]) => length > 0),
-)("%s", (_, snippets) => {
-  test("runs, or is what the command line takes", async () => {
+test.each(documents.map((path) => [basename(path), path]))(
+  "the snippets of %s run, or are what the command line takes",
+  async (_, path) => {
     await using session = await Session.open();
-    for (const snippet of snippets) {
-      if (snippet.directive?.kind !== "notRun") await session.run(snippet);
-      else
-        for (const argv of commandsOf(snippet))
-          expect(
-            await complaintAbout(argv, session.directory),
-            `line ${snippet.line}: npx atoll ${argv.join(" ")}`,
-          ).toBeUndefined();
+    for (const snippet of read(path)) {
+      if (snippet.directive?.kind === "notRun") await check(snippet, session.directory);
+      else await session.run(snippet);
     }
-  });
-});
+  },
+);
+
+async function check(snippet: Snippet, directory: string): Promise<void> {
+  for (const argv of commandsOf(snippet))
+    expect(
+      await complaintAbout(argv, directory),
+      `line ${snippet.line}: npx atoll ${argv.join(" ")}`,
+    ).toBeUndefined();
+}
 
 test("programs in documents are of the right types", async () => {
   const home = join(docs, ".snippets");
