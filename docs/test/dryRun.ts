@@ -25,6 +25,8 @@ export async function complaintAbout(
     workingDirectory,
     now: () => 0,
     peakRssBytes: () => 0,
+    availableMemoryBytes: () => Number.POSITIVE_INFINITY,
+    parent: undefined,
     interrupted: AbortSignal.abort(),
     fetch: () => Promise.reject(new TypeError("offline")),
   });

@@ -1,7 +1,7 @@
 // What every way to train has in common: before there are nodes, the options and the data are settled; once there are,
 // they are driven through the run to its result.
 
-import { ConfigError, type ConfigTree, createRandom, type NodeTime, type Random } from "@atoll/core";
+import { type ConfigTree, createRandom, type NodeTime, type Random } from "@atoll/core";
 import { type HostTensor, type Tree, viewsOf } from "@atoll/tensor";
 import type { Dataset, DatasetFactory } from "./data/index.ts";
 import type { RunEvaluation } from "./evaluation.ts";
@@ -89,10 +89,6 @@ export async function setUpFit(parts: TrainerParts, given: FitOptions): Promise<
  */
 export async function fitNodes(setup: FitSetup, nodes: RunNodes, startedAt: number): Promise<FitResult> {
   const { options, prepared, examined, parts } = setup;
-  if (options.record !== undefined && nodes.recordCorrelation === undefined)
-    throw new ConfigError(
-      'Option "record": it is known of simulated nodes only, and those of this run are processes. Leave it out, or rehearse the run.',
-    );
   const run = new FitRun(options, nodes, examined, { startedAt, wallClock: parts.wallClock });
   run.announce({ ...configOf(options, nodes), data: dataOf(setup), model: parts.model.config });
   try {
