@@ -18,6 +18,7 @@ export async function complaintAbout(
     error: (text) => {
       error += text;
     },
+    drained: () => Promise.resolve(true),
     interactive: false,
     columns: 80,
     inputIsTerminal: false,

@@ -1,12 +1,13 @@
 // atoll launch on this machine: what is printed, the exit code, and what is wrong with a command line. The launchers'
 // own promises are in packages/cluster/src/launchers/conformance.test.ts.
 
-import { spawn } from "node:child_process";
+import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -97,26 +98,62 @@ test("interrupted, all ranks are stopped", async () => {
   expect(exitCode).toBe(130);
 });
 
-test("killed, launch leaves no rank behind", async () => {
-  const bin = fileURLToPath(new URL("../bin/atoll.mjs", import.meta.url));
-  const script = 'trap "" TERM; sleep 600 & echo $$ $!; while :; do sleep 600; done';
-  const child = spawn(
+/** The real command, as a process of its own. */
+const spawnLaunch = (script: string): ChildProcessByStdio<null, Readable, null> =>
+  spawn(
     process.execPath,
-    [bin, "launch", "--on", "local", "--nodes", "2", "--", "sh", "-c", script],
+    [bin, "launch", "--on", "local", "--nodes", "2", "--grace", "0.3", "--", "sh", "-c", script],
     {
       cwd: directory,
       stdio: ["ignore", "pipe", "ignore"],
     },
   );
+const bin = fileURLToPath(new URL("../bin/atoll.mjs", import.meta.url));
+
+async function ended(pid: number): Promise<void> {
+  const state = (): Promise<string> => readFile(`/proc/${pid}/status`, "utf8").catch(() => "State: gone");
+  while (!/^State:\s*([ZX]|gone)/m.test(await state())) await sleep(20);
+}
+
+test("killed, launch leaves no rank behind", async () => {
+  const child = spawnLaunch('trap "" TERM; sleep 600 & echo $$ $!; while :; do sleep 600; done');
   let output = "";
   while (linesOf(output).length < 2) output += String((await once(child.stdout, "data"))[0]);
   child.kill("SIGKILL");
   const pids = linesOf(output).flatMap((line) => line.split(" ").slice(1).map(Number));
   expect(pids).toHaveLength(4);
-  for (const pid of pids) {
-    const state = (): Promise<string> => readFile(`/proc/${pid}/status`, "utf8").catch(() => "State: gone");
-    while (!/^State:\s*([ZX]|gone)/m.test(await state())) await sleep(20);
+  for (const pid of pids) await ended(pid);
+});
+
+test("when the reader goes, ranks that would print for ever are stopped", async () => {
+  const child = spawnLaunch("yes $$");
+  const closed = once(child, "close");
+  const [text] = await once(child.stdout, "data");
+  child.stdout.destroy();
+  expect(await closed).toEqual([141, null]);
+  await ended(Number(/^\[\d\] (\d+)/.exec(String(text))?.[1]));
+});
+
+test("a slow reader holds the ranks back, and memory stays", async () => {
+  const child = spawnLaunch(
+    `[ $RANK = 1 ] || yes 'a line of some length, as programs print them' | head -c ${100e6}`,
+  );
+  await once(child.stdout, "readable");
+  // With nobody reading, what is on the way is bounded: after a while nothing more is taken in.
+  let before = -1;
+  let most = 0;
+  while (most !== before) {
+    before = most;
+    await sleep(500);
+    most = Number(/^VmHWM:\s*(\d+)/m.exec(await readFile(`/proc/${child.pid}/status`, "utf8"))?.[1]) * 1024;
   }
+  expect(most).toBeLessThan(190e6);
+  let length = 0;
+  child.stdout.on("data", (chunk: Buffer) => {
+    length += chunk.length;
+  });
+  expect(await once(child, "close")).toEqual([0, null]);
+  expect(length).toBeGreaterThan(100e6);
 });
 
 describe("what is refused", () => {

@@ -28,6 +28,10 @@ export function processTerminal(): Terminal {
   return {
     output: (text) => void process.stdout.write(text),
     error: (text) => void process.stderr.write(text),
+    async drained() {
+      await Promise.all([process.stdout, process.stderr].map(drained));
+      return !process.stdout.errored;
+    },
     interactive: process.stderr.isTTY === true,
     get columns() {
       return process.stderr.columns ?? 80; // A window can be resized.
@@ -42,4 +46,16 @@ export function processTerminal(): Terminal {
     interrupted: interrupt.signal,
     fetch: globalThis.fetch,
   };
+}
+
+function drained(stream: NodeJS.WriteStream): Promise<void> | undefined {
+  if (!stream.writableNeedDrain || stream.errored) return undefined;
+  return new Promise((resolve) => {
+    const events = ["drain", "close", "error"] as const;
+    const done = (): void => {
+      for (const event of events) stream.off(event, done);
+      resolve();
+    };
+    for (const event of events) stream.on(event, done);
+  });
 }

@@ -8,6 +8,12 @@ export interface Terminal {
   output(text: string): void;
   /** Standard error: progress, tables, complaints. */
   error(text: string): void;
+  /**
+   * Kept when the readers of both have taken enough that more may be written without filling the memory.
+   *
+   * @returns whether anyone reads standard output
+   */
+  drained(): Promise<boolean>;
   /** Whether standard error is a terminal that can redraw a line. */
   readonly interactive: boolean;
   readonly columns: number;

@@ -23,12 +23,14 @@ export const launchCommand: Command = {
         runId: `launch-${Math.floor(terminal.now() / 1000).toString(36)}-${random.slice(0, 6)}`,
         token: random.slice(6),
         masterPort,
+        ...(given.graceMs === undefined ? {} : { graceMs: given.graceMs }),
       },
       { signal: terminal.interrupted },
     );
-    await Promise.all([printLines(job, terminal), tellEnds(job, terminal)]);
+    const [isRead] = await Promise.all([printLines(job, terminal), tellEnds(job, terminal)]);
     const code = exitCodeOf(await job.wait());
-    return terminal.interrupted.aborted ? 130 : code;
+    if (terminal.interrupted.aborted) return 130;
+    return isRead ? code : READER_GONE;
   },
 };
 
@@ -47,7 +49,12 @@ function commandOn(
   return [program, ...rest];
 }
 
-async function printLines(job: Job, terminal: Terminal): Promise<void> {
+/** As of a program that SIGPIPE ends: `atoll launch … | head`. */
+const READER_GONE = 141;
+
+/** @returns whether someone has read all of it; if the reader goes, the ranks are stopped */
+async function printLines(job: Job, terminal: Terminal): Promise<boolean> {
+  let isRead = true;
   const text = (lines: readonly LogLine[], stream: LogLine["stream"]): string =>
     lines
       .filter((line) => line.stream === stream)
@@ -56,7 +63,11 @@ async function printLines(job: Job, terminal: Terminal): Promise<void> {
   for await (const lines of job.logs()) {
     terminal.output(text(lines, "stdout"));
     terminal.error(text(lines, "stderr"));
+    if ((await terminal.drained()) || !isRead) continue;
+    isRead = false;
+    void job.stop();
   }
+  return isRead;
 }
 
 /** Says which ranks have failed, and that others were stopped for it. */
@@ -99,6 +110,7 @@ ${table([
   ["--name NAME", "which sandbox"],
   ["--engine docker|podman", "the engine of the sandbox, instead of the first that answers"],
   ["--port P", "where ranks meet on the first node (29500; on this machine another one if it is taken)"],
+  ["--grace SECONDS", "between SIGTERM and SIGKILL, when ranks are stopped (10)"],
   ["--dir PATH", "where the command works: by default here; in a sandbox, where its image does"],
 ])}
 

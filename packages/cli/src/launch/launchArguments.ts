@@ -14,6 +14,7 @@ export interface LaunchArguments {
   readonly engine: string | undefined;
   readonly port: number | undefined;
   readonly directory: string | undefined;
+  readonly graceMs: number | undefined;
   readonly command: LaunchedCommand;
 }
 
@@ -30,6 +31,7 @@ const flags = {
   engine: { type: "string" },
   port: { type: "string" },
   dir: { type: "string" },
+  grace: { type: "string" },
 } as const;
 
 /** These may stand behind an atoll command, too, which has none of them. */
@@ -42,6 +44,7 @@ export function parseLaunch(argv: readonly string[]): LaunchArguments {
   const text = (name: keyof typeof flags): string | undefined => values[name] as string | undefined;
   const asked = numberOf("--nodes", text("nodes"), { least: 1, whole: true });
   const port = numberOf("--port", text("port"), { least: 1, whole: true });
+  const grace = numberOf("--grace", text("grace"), { least: 0 });
   if (port !== undefined && port > 65_535)
     throw new ConfigError(`Flag "--port": expected a port from 1 to 65535, got ${port}.`);
   return {
@@ -51,6 +54,7 @@ export function parseLaunch(argv: readonly string[]): LaunchArguments {
     engine: text("engine"),
     port,
     directory: text("dir"),
+    graceMs: grace === undefined ? undefined : grace * 1000,
     command,
   };
 }

@@ -38,6 +38,7 @@ export async function runCommand(
       error += text;
       watch?.(text);
     },
+    drained: () => Promise.resolve(true),
     interactive,
     columns,
     inputIsTerminal: false,
