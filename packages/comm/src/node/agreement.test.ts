@@ -36,7 +36,7 @@ test("a world over sockets gives the simulated world's bits and bytes for all it
       fc.integer({ min: 1, max: 6 }),
       fc.array(turn, { minLength: 1, maxLength: 12 }),
       networks,
-      fc.constantFrom("none" as const, "userSpace" as const, "system" as const),
+      fc.constantFrom("none" as const, "userSpace" as const, "delays" as const),
       fc.nat(1000),
       async (worldSize, turns, options, shaping, seed) => {
         const expected = await simulated(worldSize, turns, options, seed);

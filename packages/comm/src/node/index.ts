@@ -5,3 +5,11 @@ export type { CollectivePart } from "./collectives.ts";
 export type { ControlChannel, ControlMessage } from "./control.ts";
 export type { Loss, TcpWorld, TcpWorldOptions } from "./tcpWorld.ts";
 export { joinTcpWorld } from "./tcpWorld.ts";
+export type {
+  Ended,
+  KernelOffers,
+  RunCommand,
+  TrafficControl,
+  TrafficControlOptions,
+} from "./trafficControl.ts";
+export { probeTrafficControl, trafficControl } from "./trafficControl.ts";

@@ -48,11 +48,11 @@ export interface TcpWorldOptions {
   /**
    * Whether the network's conditions are to be felt: `none`, the sockets are as fast as they are; `userSpace`, this process
    * holds back what it sends as `network` says (see shaper.ts), for ranks of one machine; `system`, the machine's own
-   * traffic control does it (see trafficControl.ts). Under the latter two a member begins a round of a collective only when
-   * its own transfers of the rounds before have ended, as the simulator times it; otherwise parts are passed on as they
-   * come. Default "none".
+   * traffic control does it (see trafficControl.ts); `delays`, that keeps to the bandwidths only, and the process to the
+   * rest. Unless it is `none`, a member begins a round of a collective only when its own transfers of the rounds before
+   * have ended, as the simulator times it; otherwise parts are passed on as they come. Default "none".
    */
-  readonly shaping?: "none" | "userSpace" | "system" | undefined;
+  readonly shaping?: "none" | "userSpace" | "delays" | "system" | undefined;
   /** Default 1000. */
   readonly heartbeatMs?: number | undefined;
   /** A rank of which nothing was heard for so long is lost. Default 10,000. */
@@ -131,7 +131,9 @@ class World implements TcpWorld, MemberWorld, MeshUser {
     this.#options = options;
     this.rank = rank;
     this.worldSize = worldSize;
-    if (options.shaping === "userSpace") this.#shaper = new Shaper({ network, rank, clock });
+    const { shaping = "none" } = options;
+    if (shaping === "userSpace" || shaping === "delays")
+      this.#shaper = new Shaper({ network, rank, clock, onlyDelays: shaping === "delays" });
     const ranks = Array.from({ length: worldSize }, (_, other) => other);
     const everyone = { ranks, key: ranks.join(), member: rank };
     const lines = this.#lines();
