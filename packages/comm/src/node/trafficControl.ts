@@ -145,6 +145,7 @@ function linkCommands(
     burst(sure),
     "cburst",
     burst(bandwidth),
+    ...SHARE,
   ];
   const match = ["u32", "match", "ip", "dst", `${address}/32`, "flowid", leaf];
   const delays = [
