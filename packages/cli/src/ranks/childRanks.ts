@@ -82,13 +82,13 @@ export class ChildRanks implements AsyncDisposable {
   }
 
   #onEnd(rank: number): void {
-    if (!this.#isOver) this.#abandoned.abort(new RunError(`Rank ${rank} ${this.#ending(rank)}.`));
+    if (!this.#isOver) this.#abandoned.abort(new RunError(`Rank ${rank} is lost: ${this.#ending(rank)}.`));
   }
 
   #ending(rank: number): string {
     const { process: child, lines } = this.#children.get(rank)!;
     const said = lines.length === 0 ? "" : `; it said: ${lines.at(-1)}`;
-    const name = `(process ${child.pid})`;
+    const name = `its process ${child.pid}`;
     if (child.signalCode !== null) return `${name} was ended by ${child.signalCode}`;
     return `${name} ended with exit code ${child.exitCode}${said}`;
   }

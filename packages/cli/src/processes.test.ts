@@ -1,0 +1,273 @@
+// Runs on processes from the command line: real ones, killed and stopped by their numbers, and what is left of them.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import net from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { runCommand } from "./test/command.ts";
+import { childrenOf, ended } from "./test/processTree.ts";
+import { onSmallDisk } from "./test/smallDisk.ts";
+
+let directory: string;
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), "atoll-processes-"));
+});
+afterEach(() => rm(directory, { recursive: true, force: true }));
+
+const SMALL = "digits trainSize=400 testSize=50 batchSize=8 valSize=20".split(" ");
+const PROCESSES = ["train", ...SMALL, "mode=processes", "nodes=3"];
+
+interface Started {
+  readonly child: ChildProcess;
+  readonly error: () => string;
+  /** Ends when standard error says it. */
+  says(text: string): Promise<void>;
+  readonly exit: Promise<unknown[]>;
+}
+
+function start(argv: readonly string[], environment: Readonly<Record<string, string>> = {}): Started {
+  const bin = fileURLToPath(new URL("../bin/atoll.mjs", import.meta.url));
+  const child = spawn(process.execPath, [bin, ...argv], {
+    cwd: directory,
+    env: { ...process.env, ...environment },
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  onTestFinished(() => void child.kill("SIGKILL"));
+  let error = "";
+  child.stderr!.on("data", (chunk: Buffer) => {
+    error += chunk;
+  });
+  return {
+    child,
+    error: () => error,
+    says: async (text) => {
+      while (!error.includes(text)) await once(child.stderr!, "data");
+    },
+    exit: once(child, "close"),
+  };
+}
+
+const readRun = (name: string, file: string): Promise<string> =>
+  readFile(join(directory, "runs", name, file), "utf8");
+const summaryOf = async (name: string): Promise<Record<string, unknown>> =>
+  JSON.parse(await readRun(name, "summary.json"));
+
+/** What a run comes to but for its times. */
+async function learned(name: string): Promise<unknown> {
+  const { loss, accuracy, bytesSent, steps } = await summaryOf(name);
+  return { loss, accuracy, bytesSent, steps, losses: await readRun(name, "train.csv") };
+}
+
+test("three processes leave what three simulated machines leave, and say what they are", async () => {
+  const options = ["maxSteps=8", "valInterval=4", "strategy=fedavg", "strategy.H=4", "network.topology=ring"];
+  const run = start([...PROCESSES, ...options, "--name", "real"]);
+  await run.says("step 1/8");
+  const ranks = childrenOf(run.child.pid!);
+  expect(ranks).toHaveLength(2);
+  expect(await run.exit).toEqual([0, null]);
+  await ended(ranks);
+  expect(
+    (await runCommand(["train", ...SMALL, "nodes=3", ...options, "--name", "rehearsed"], directory)).exitCode,
+  ).toBe(0);
+  expect(await learned("real")).toEqual(await learned("rehearsed"));
+  expect((await readdir(join(directory, "runs", "real"))).sort()).toEqual(
+    (await readdir(join(directory, "runs", "rehearsed"))).sort(),
+  );
+  expect(JSON.parse(await readRun("real", "config.json"))).toMatchObject({
+    options: { mode: "processes", compute: { kind: "real" } },
+    resolved: { mode: "processes", compute: { kind: "real" } },
+  });
+  expect(run.error()).toMatch(/step 8\/8 .* trained /);
+});
+
+describe("a run that ends early", () => {
+  const LONG = [
+    ...PROCESSES,
+    "nodes=2",
+    "maxSteps=100000",
+    "valSize=0",
+    "checkpointInterval=10",
+    "timeout=2",
+  ];
+
+  async function disturb(
+    name: string,
+    how: (ranks: readonly number[], run: Started) => void,
+  ): Promise<Started> {
+    const run = start([...LONG, "--name", name]);
+    await run.says("step 10: checkpoint");
+    const ranks = childrenOf(run.child.pid!);
+    how(ranks, run);
+    await run.exit;
+    await ended(ranks);
+    return run;
+  }
+
+  test("a killed rank ends it with exit code 1 and says who; from its checkpoint the numbers are the same", async () => {
+    const run = await disturb("killed", ([first]) => process.kill(first!, "SIGKILL"));
+    expect(run.child.exitCode).toBe(1);
+    expect(run.error()).toMatch(
+      /The run cannot go on after step \d+: rank 1 is lost: its process \d+ was ended by SIGKILL\./,
+    );
+    expect(run.error()).toMatch(/Go on {3}npx atoll train digits --name killed --resume/);
+    // The rest of the run would take too long: a shorter run's configuration goes on from the checkpoint of step 10.
+    await shorten("killed", 16);
+    const resumed = await runCommand(["train", "digits", "--name", "killed", "--resume"], directory);
+    expect(resumed.error).toContain("16 of 16 steps, completed");
+    const unbroken = ["train", ...SMALL, "nodes=2", "maxSteps=16", "valSize=0", "--name", "unbroken"];
+    expect((await runCommand(unbroken, directory)).exitCode).toBe(0);
+    expect(await learned("killed")).toEqual(await learned("unbroken"));
+  });
+
+  test("a hung rank is lost when nothing is heard of it, and does not outlive the run", async () => {
+    const run = await disturb("hung", ([first]) => process.kill(first!, "SIGSTOP"));
+    expect(run.child.exitCode).toBe(1);
+    expect(run.error()).toMatch(/rank 1 is lost: its process \d+ runs, and does not answer\./);
+  });
+
+  test.each(["SIGINT", "SIGTERM"] as const)(
+    "%s stops all ranks with a checkpoint and code 130",
+    async (signal) => {
+      // As a terminal does: to all processes at once.
+      const run = await disturb("interrupted", (ranks, { child }) => {
+        for (const pid of [...ranks, child.pid!]) process.kill(pid, "SIGINT");
+      });
+      expect(run.child.exitCode).toBe(130);
+      expect(run.error()).toMatch(/atoll: Interrupted after step \d+ of 100000\. Checkpoint: /);
+      expect(run.error()).not.toContain("[1]");
+    },
+  );
+
+  test("ranks whose parent is killed end by themselves", async () => {
+    const run = await disturb("orphaned", (_, { child }) => void child.kill("SIGKILL"));
+    expect(run.child.signalCode).toBe("SIGKILL");
+  });
+
+  test("a full disk ends all ranks with exit code 1", async ({ skip }) => {
+    await onSmallDisk(directory, skip, async (disk) => {
+      const run = start([...LONG, "--name", "full", "--runs-dir", disk]);
+      await run.says("\natoll: ");
+      expect(await run.exit).toEqual([1, null]);
+      expect(run.error()).toMatch(/atoll: Cannot write .*: the disk is full/);
+    });
+  });
+
+  /** Makes a saved run end earlier, on simulated machines: its options are its config.json's. */
+  async function shorten(name: string, maxSteps: number): Promise<void> {
+    const path = join(directory, "runs", name, "config.json");
+    const config = JSON.parse(await readFile(path, "utf8"));
+    config.options.maxSteps = maxSteps;
+    await writeFile(path, JSON.stringify(config));
+    const checkpoints = join(directory, "runs", name, "checkpoints");
+    for (const step of await readdir(checkpoints))
+      if (Number(step) !== 10) await rm(join(checkpoints, step), { recursive: true });
+  }
+});
+
+describe("ranks that are started one by one", () => {
+  async function freePort(): Promise<number> {
+    const server = net.createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as net.AddressInfo;
+    await new Promise((resolve) => server.close(resolve));
+    return port;
+  }
+
+  test("by flags and by the rank environment, in any order", async () => {
+    const port = await freePort();
+    const options = [...SMALL, "maxSteps=4"];
+    const environment = {
+      WORLD_SIZE: "3",
+      MASTER_ADDR: "127.0.0.1",
+      MASTER_PORT: String(port),
+      ATOLL_TOKEN: "s",
+    };
+    const ranks = [
+      start(
+        [
+          "node",
+          ...options,
+          "--nnodes",
+          "3",
+          "--node-rank=2",
+          "--master_addr",
+          "127.0.0.1",
+          `--master_port=${port}`,
+        ],
+        { ATOLL_TOKEN: "s" },
+      ),
+      start(["train", ...options], { RANK: "1", ...environment }),
+      start(["node", ...options, "--name", "engine"], { RANK: "0", ...environment }),
+    ];
+    expect(await Promise.all(ranks.map(({ exit }) => exit))).toEqual([
+      [0, null],
+      [0, null],
+      [0, null],
+    ]);
+    expect(await summaryOf("engine")).toMatchObject({ nodes: 3, steps: 4 });
+    expect(await readdir(join(directory, "runs"))).toEqual(["engine"]);
+  });
+
+  test("with other options, all end with exit code 2 and are told which", async () => {
+    const port = await freePort();
+    const rank = (number: number, seed: number): Started =>
+      start([
+        "node",
+        ...SMALL,
+        "maxSteps=4",
+        `seed=${seed}`,
+        "--nnodes=2",
+        `--node_rank=${number}`,
+        "--master_addr=127.0.0.1",
+        `--master_port=${port}`,
+      ]);
+    const ranks = [rank(0, 1), rank(1, 2)];
+    for (const { exit, error } of ranks) {
+      expect(await exit).toEqual([2, null]);
+      expect(error()).toContain('Rank 1 has other options than rank 0: "seed" is 2 there and 1 on rank 0.');
+    }
+    expect(await readdir(join(directory, "runs"))).toEqual([]);
+  });
+
+  test("at a port that is taken, rank 0 says so", async () => {
+    const server = net.createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    onTestFinished(() => void server.close());
+    const { port } = server.address() as net.AddressInfo;
+    const flags = ["--nnodes=2", "--node_rank=0", "--master_addr=127.0.0.1", `--master_port=${port}`];
+    const { exitCode, error } = await runCommand(["node", ...SMALL, ...flags], directory);
+    expect({ exitCode, error }).toMatchObject({ exitCode: 2, error: expect.stringContaining(String(port)) });
+  });
+});
+
+describe("what cannot be", () => {
+  test.each<readonly [readonly string[], RegExp]>([
+    [["mode=proceses"], /Option "mode": unknown choice "proceses"\. Did you mean "processes"\?/],
+    [["nodes=100000"], /Option "nodes": 100000 processes of about .* Use nodes=\d+ or fewer/],
+    [
+      ["faults.churn.uptime=5", "faults.churn.downtime=1"],
+      /Option "faults\.churn": faults come about by themselves/,
+    ],
+    [["compute=measured"], /Option "compute": steps of processes take the time that they take/],
+  ])("%j", async (options, message) => {
+    const { exitCode, error } = await runCommand([...PROCESSES, "maxSteps=2", ...options], directory);
+    expect(error).toMatch(message);
+    expect(exitCode).toBe(2);
+    expect(await readdir(directory)).not.toContain("runs/digits-ddp-001");
+  });
+
+  test("real steps on simulated machines", async () => {
+    const { exitCode, error } = await runCommand(
+      ["train", ...SMALL, "maxSteps=2", "compute=real"],
+      directory,
+    );
+    expect({ exitCode, error }).toMatchObject({
+      exitCode: 2,
+      error: expect.stringContaining("Use compute=device"),
+    });
+  });
+});
