@@ -86,7 +86,8 @@ function batchSizeOf(
 /** The options of LocalTrainer.fit that a config states. */
 export function fitOptionsOf(run: RunConfig): FitOptions {
   const { strategy, optimizer, maxSteps, numEpochs, minibatchSize, faults, record, ...others } = run;
-  const { globalBatchSize: _, workers: __, track: ___, mode: ____, timeout: _____, ...rest } = others;
+  const { globalBatchSize: _, workers: __, track: ___, mode: ____, ...processes } = others;
+  const { timeout: _____, shaping: ______, ...rest } = processes;
   const { kind, ...options } = strategy as { kind: string };
   const entry = strategyEntries.find(({ name }) => name === kind)!;
   return {
@@ -119,8 +120,8 @@ export function refuseChanges(saved: ConfigTree, given: ConfigTree): void {
 const shortened = (value: string): string =>
   value.length <= LONGEST_SHOWN ? value : `${value.slice(0, LONGEST_SHOWN)}… (${value.length} characters)`;
 
-/** What changes no result: who computes, who is told, whether nodes are processes, and when one counts as lost. */
-const FREE = new Set(["workers", "track", "mode", "timeout"]);
+/** What changes no result: who computes, who is told, what nodes are, and how long they and their links take. */
+const FREE = new Set(["workers", "track", "mode", "timeout", "shaping"]);
 
 /** Options by dotted path, values as JSON, but for those that change no result. */
 export function flatOptions(tree: ConfigTree, prefix = ""): Map<string, string> {

@@ -217,6 +217,9 @@ const MAX_WORKERS = 256;
 /** What the nodes of a run are. */
 export const MODES = ["simulated", "processes"] as const;
 
+/** Who makes the network's conditions felt by processes. */
+export const SHAPINGS = ["auto", "user", "off"] as const;
+
 /** Options that every experiment has. */
 export const runOptions = z.strictObject({
   nodes: z.int().min(1).default(1).describe("simulated machines, or processes"),
@@ -254,6 +257,12 @@ export const runOptions = z.strictObject({
     .describe("algorithm of all-reduces; topology: by the hub of a star, else by ring; auto: the fastest"),
   compute: compute.describe("how long a step takes on the virtual clock"),
   faults: faultOptions.optional().describe("what goes wrong on the simulated machines; nothing if left out"),
+  shaping: z
+    .enum(SHAPINGS)
+    .default("auto")
+    .describe(
+      "with mode=processes: who makes the network's conditions felt; user: each process holds back what it sends; auto: user if conditions are given",
+    ),
   timeout: z
     .number()
     .positive()

@@ -175,6 +175,10 @@ export function meanBytesSent(run: Run): number | null {
   return max(stretchesOf(run), ({ bytesSent }) => bytesSent.at(-1)) ?? null;
 }
 
+/** What a run's seconds are called: those of processes are real ones, without evaluations and checkpoints. */
+export const timeName = ({ settings }: Pick<Run, "settings">): string =>
+  settings.mode === "processes" ? "time on processes" : "simulated time";
+
 /** Simulated seconds up to the run's end, or else to its last step. */
 export function simulatedSeconds(run: Run): number | null {
   return run.finished?.simulatedSeconds ?? max(stretchesOf(run), ({ time }) => time.at(-1)) ?? null;

@@ -15,6 +15,7 @@ import {
   mostBytesSent,
   type Run,
   simulatedSeconds,
+  timeName,
 } from "./run.ts";
 
 const WIDTH = 80;
@@ -72,7 +73,7 @@ function qualityRows(run: Run): readonly string[] {
 function costRows(run: Run): readonly string[] {
   const rows: string[] = [];
   const simulated = simulatedSeconds(run);
-  if (simulated !== null) rows.push(row("simulated time", formatSeconds(simulated)), ...timeSplit(run));
+  if (simulated !== null) rows.push(row(timeName(run), formatSeconds(simulated)), ...timeSplit(run));
   const sent = meanBytesSent(run);
   const most = mostBytesSent(run);
   if (sent !== null)

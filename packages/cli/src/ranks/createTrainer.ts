@@ -10,7 +10,7 @@ import type { RunConfig } from "../runOptions.ts";
 import type { Terminal } from "../terminal.ts";
 import { ChildRanks } from "./childRanks.ts";
 import type { RankPlace } from "./rankPlace.ts";
-import { rendezvousOf, timesOf } from "./rendezvous.ts";
+import { conditionsOf, rendezvousOf } from "./rendezvous.ts";
 
 export interface TrainerContext {
   /** As the command line has it. */
@@ -74,7 +74,7 @@ async function fitOnChildren(
     onLine: (rank, line) => terminal.error(`[${rank}] ${line}\n`),
   });
   const rendezvous: Rendezvous = {
-    ...timesOf(config.run),
+    ...conditionsOf(config.run),
     rank: 0,
     master: { host: "127.0.0.1", port: 0 },
     runId: order.runId,

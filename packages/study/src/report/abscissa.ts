@@ -2,7 +2,7 @@
 
 import { max } from "d3-array";
 import type { StepColumns } from "../history.ts";
-import type { Run } from "../run.ts";
+import { type Run, timeName } from "../run.ts";
 import { type Axis, byteUnit, linearAxis, noUnit, timeUnit, type Unit } from "./figure/axis.ts";
 import { panelBox } from "./figure/linePanel.ts";
 
@@ -35,14 +35,14 @@ export const againstSteps = ({ steps }: Run): Abscissa => ({
   nothing: "No step was finished, so there is no loss against steps.",
 });
 
-export const againstTime = ({ steps }: Run): Abscissa => ({
-  name: "simulated time",
+export const againstTime = ({ steps, settings }: Run): Abscissa => ({
+  name: timeName({ settings }),
   values: steps.time,
   column: ({ time }) => time,
   of: ({ time }) => time,
   unit: timeUnit,
   whole: false,
-  nothing: "No simulated time passed, so there is no loss against time.",
+  nothing: "No time passed, so there is no loss against time.",
 });
 
 export const againstBytes = ({ steps }: Run): Abscissa => ({

@@ -72,7 +72,7 @@ function evaluationTip(
     `${split}, ${model} model, step ${formatCount(step)}`,
     `loss ${formatExact(loss[model])}`,
     ...(accuracy === null ? [] : [`accuracy ${formatPercent(accuracy[model])}`]),
-    `simulated time ${formatExact(time)} s`,
+    `time ${formatExact(time)} s`,
     `sent per node ${formatCount(bytesSent)} B`,
   ].join("\n");
 }

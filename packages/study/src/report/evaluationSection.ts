@@ -51,7 +51,7 @@ function evaluationTable(runs: readonly ReportedRun[]): Markup {
       ...(runs.length === 1 ? [] : [{ label: "Run" }]),
       { label: "Split" },
       { label: "Step", numeric: true },
-      { label: "Simulated time", numeric: true, unit: "s" },
+      { label: "Time", numeric: true, unit: "s" },
       { label: "Sent per node", numeric: true, unit: "B" },
       ...["Local loss", "Global loss"].map((label) => ({ label, numeric: true })),
       ...(withAccuracy ? ["Local accuracy", "Global accuracy"] : []).map((label) => ({

@@ -70,7 +70,7 @@ function lossOfRun(run: Run): Content {
     scaleSwitch(scales),
     figure({
       name: "loss",
-      title: `Loss of ${run.name} against steps, simulated time and bytes`,
+      title: `Loss of ${run.name} against steps, time and bytes`,
       legend: legendOf(run, marks, window),
       panels: [...panels, ...(beside === null ? [] : [beside])],
       layout: "grid",
@@ -208,7 +208,7 @@ function stepTip({ steps }: Run, i: number): string {
     `step ${formatCount(steps.step[i]!)}`,
     `training loss ${formatExact(steps.loss[i]!)}`,
     `learning rate ${formatExact(steps.learningRate[i]!)}`,
-    `simulated time ${formatExact(steps.time[i]!)} s`,
+    `time ${formatExact(steps.time[i]!)} s`,
     `sent per node ${formatCount(steps.bytesSent[i]!)} B`,
   ].join("\n");
 }

@@ -90,12 +90,12 @@ const MEANING =
   "Communication counts from the moment all partners of a transfer were ready; the time until then is waiting.";
 
 function nodesFigure(nodes: readonly NodeTime[]): Content {
-  const parts = { name: "time", title: "Simulated time of each node by kind", legend: timeLegend };
+  const parts = { name: "time", title: "Time of each node by kind", legend: timeLegend };
   if (nodes.length <= MOST_BARS)
     return figure({
       ...parts,
       panels: [timeBars(nodes.map((time, rank) => ({ label: `node ${rank}`, time })))],
-      caption: `Simulated time of each node. ${MEANING}`,
+      caption: `Time of each node. ${MEANING}`,
     });
   const profile = timeProfile(nodes, "time-tips");
   const drawn =
@@ -106,7 +106,7 @@ function nodesFigure(nodes: readonly NodeTime[]): Content {
     figure({
       ...parts,
       panels: [profile.drawing],
-      caption: `Simulated time of ${formatCount(nodes.length)} nodes, in the order of their busy time, which is compute and communication${drawn}. ${MEANING}`,
+      caption: `Time of ${formatCount(nodes.length)} nodes, in the order of their busy time, which is compute and communication${drawn}. ${MEANING}`,
     }),
     jsonScript("time-tips", profile.tips),
   ];
@@ -124,7 +124,7 @@ function nodeTable(nodes: readonly NodeTime[]): Markup {
   const shares = timeKinds.map((kind) => formatPercent(shareOf(nodes, kind), 1));
   const whole = table({
     name: "node-times",
-    caption: "Simulated time of each node.",
+    caption: "Time of each node.",
     columns: [{ label: "Node" }, ...["Compute", "Communication", "Waiting", "Total"].map(inSeconds)],
     rows: [...rows, ["share of the total", ...shares, ""]],
   });
@@ -146,7 +146,7 @@ function spreadTable(nodes: readonly NodeTime[]): Markup {
   });
   return table({
     name: "node-times",
-    caption: "Simulated time a node, over all nodes.",
+    caption: "Time a node, over all nodes.",
     columns: [
       { label: "Kind" },
       { label: "Share", numeric: true },

@@ -14,6 +14,7 @@ import {
   type Outcome,
   type Run,
   simulatedSeconds,
+  timeName,
 } from "../run.ts";
 import { type Content, html, type Markup } from "./html.ts";
 import type { ReportedRun } from "./reportedRun.ts";
@@ -132,13 +133,15 @@ function evaluationFigures({ split, loss, accuracy }: Evaluated): readonly Figur
   return figures;
 }
 
+const capitalized = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
 function costFigures(run: Run): readonly Figure[] {
   const figures: Figure[] = [];
   const simulated = simulatedSeconds(run);
   const split = meanNodeTime(run);
   if (simulated !== null)
     figures.push({
-      label: "Simulated time",
+      label: capitalized(timeName(run)),
       value: formatSeconds(simulated),
       detail:
         split && simulated > 0

@@ -36,7 +36,7 @@ export function timeBars(bars: readonly Bar[]): Markup {
   const axis = linearAxis({
     domain: [0, longest],
     range: [box.left, box.right],
-    label: "simulated time",
+    label: "time",
     unit: timeUnit(longest),
     tickCount: 8,
   });
@@ -48,7 +48,7 @@ ${segments(time).map(
     html`<rect class="${kind}" x="${pixel(axis.position(start))}" y="${top}" width="${pixel(axis.position(end) - axis.position(start))}" height="${pitch - 6}"/>`,
 )}<title>${timeTip(label, time)}</title></g>\n`;
   });
-  return drawing(box, "Simulated time by kind", boxAttribute(box), [bottomAxis(axis, box), drawn]);
+  return drawing(box, "Time by kind", boxAttribute(box), [bottomAxis(axis, box), drawn]);
 }
 
 /** Start and end of each kind, one after the other. */

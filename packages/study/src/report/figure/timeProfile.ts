@@ -38,7 +38,7 @@ export function timeProfile(nodes: readonly NodeTime[], tipsId: string): TimePro
   const y = linearAxis({
     domain: [0, longest],
     range: [box.bottom, box.top + 4],
-    label: "simulated time",
+    label: "time",
     unit: timeUnit(longest),
   });
   const edge = (i: number): number => x.position((100 * i) / columns.length);
@@ -60,7 +60,7 @@ export function timeProfile(nodes: readonly NodeTime[], tipsId: string): TimePro
   return {
     drawing: drawing(
       box,
-      "Simulated time of all nodes by kind, from the least to the most busy",
+      "Time of all nodes by kind, from the least to the most busy",
       attributes,
       [leftAxis(y, box), layers, bottomAxis(x, box)],
     ),

@@ -41,6 +41,8 @@ export type Answer =
 export type ControlMessage =
   /** A rank has come, with what its options came to. */
   | { readonly kind: "hello"; readonly identity: Identity }
+  /** The run begins: its clock counts from this moment on, in milliseconds since 1970. */
+  | { readonly kind: "welcome"; readonly epochMs: number }
   | { readonly kind: "request"; readonly id: number; readonly request: Request }
   | { readonly kind: "answer"; readonly id: number; readonly answer: Answer }
   | {

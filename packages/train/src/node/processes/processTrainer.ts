@@ -4,7 +4,7 @@
 // Nodes, strategies and executors are those of simulated runs. For strategies whose nodes wait for each other losses,
 // models, evaluations and bytes are those of a simulated run, bit for bit; seconds are what the machines take.
 
-import { joinTcpWorld, type TcpWorld } from "@atoll/comm/node";
+import { type CollectivePart, joinTcpWorld, type TcpWorld, type TcpWorldOptions } from "@atoll/comm/node";
 import {
   type AtollError,
   ConfigError,
@@ -44,6 +44,8 @@ export interface Rendezvous {
   /** A rank of which nothing was heard for so long is lost. Default 10 seconds. */
   readonly timeoutMs?: number;
   readonly onListening?: (port: number) => void;
+  /** Who makes the network's conditions felt, if anybody does. Default none. */
+  readonly shaping?: TcpWorldOptions["shaping"];
   /** Aborted, with the reason, when other ranks will not come. */
   readonly abandoned?: AbortSignal;
   /** What is known of a lost rank's end, as the end of a sentence about it. */
@@ -67,8 +69,10 @@ interface Joined {
   readonly channel: Channel;
   readonly identity: Identity;
   readonly nowMs: () => number;
+  /** When the transport's clock began, in milliseconds since 1970: at one moment for all ranks. */
+  readonly epoch: { ms: number };
   /** Gets this rank's parts of collectives, once somebody wants them. */
-  readonly collectives: { onPart: Parameters<typeof joinTcpWorld>[0]["onCollective"] };
+  readonly collectives: { onPart: TcpWorldOptions["onCollective"] };
   readonly signal: AbortSignal;
 }
 
@@ -85,7 +89,7 @@ export class ProcessTrainer {
    */
   async fit(given: FitOptions): Promise<FitResult> {
     const startedAt = this.#nowMs();
-    return this.#join(given, (joined) => lead(joined, startedAt, this.#options.rendezvous.fate));
+    return this.#join(given, (joined) => lead(joined, startedAt, this.#options.rendezvous));
   }
 
   /**
@@ -124,13 +128,14 @@ export class ProcessTrainer {
         random: random.derive("network"),
       });
       const collectives: Joined["collectives"] = { onPart: undefined };
+      const epoch = { ms: nowMs() };
       await using world = await joinTcpWorld({
         ...rendezvous,
         worldSize: options.nodes,
         network,
         allReduce: options.allReduce,
         arithmetic: createArithmetic(executor),
-        clock: { now: () => seconds(nowMs() / 1000) },
+        clock: { now: () => seconds((nowMs() - epoch.ms) / 1000) },
         onCollective: (part) => collectives.onPart?.(part),
         warn: (message) => options.emit({ type: "warning", message }),
         signal: AbortSignal.any([options.signal, rendezvous.abandoned].filter((end) => end !== undefined)),
@@ -139,7 +144,8 @@ export class ProcessTrainer {
       const identity = identityOf(setup, { network: network.config, allReduce: options.allReduce });
       const channel = channelOf(world.control);
       const { signal } = over;
-      return await body({ setup, executor, network, world, channel, identity, nowMs, collectives, signal });
+      const known = { setup, executor, network, world, channel, identity, nowMs, epoch, collectives, signal };
+      return await body(known);
     } catch (error) {
       if (!isJoined && given.signal?.aborted)
         throw new InterruptedError("Interrupted before the first step.", error);
@@ -169,7 +175,11 @@ function refuse({ options: { faults, compute, record } }: FitSetup): void {
     );
 }
 
-async function lead(joined: Joined, startedAt: number, fate: Rendezvous["fate"]): Promise<FitResult> {
+async function lead(
+  joined: Joined,
+  startedAt: number,
+  { fate, shaping = "none" }: Rendezvous,
+): Promise<FitResult> {
   const { setup, executor, network, world, channel, nowMs, collectives, signal } = joined;
   const { options, prepared } = setup;
   const interrupted = new AbortController();
@@ -188,13 +198,13 @@ async function lead(joined: Joined, startedAt: number, fate: Rendezvous["fate"])
     signal,
     report: (report) => group.reported(COMMANDER, report),
   });
-  collectives.onPart = (part) => parts.add(inRunTime(own, part));
+  collectives.onPart = (part) => parts.add(inRunTime(own, joined.epoch.ms, part));
   const group: ProcessGroup = new ProcessGroup({
     setup,
     executor,
     network,
     ranks: [own, ...others],
-    config: { compute: own.compute.config },
+    config: { compute: own.compute.config, shaping },
     fate: async (rank) => (await fate?.(rank)) ?? causes.get(rank) ?? "it does not answer",
   });
   const causes = new Map<Rank, string>();
@@ -222,6 +232,8 @@ async function lead(joined: Joined, startedAt: number, fate: Rendezvous["fate"])
   };
   try {
     await hellos.all;
+    for (let rank = 1; rank < options.nodes; rank++)
+      channel.send(rank, { kind: "welcome", epochMs: joined.epoch.ms });
     if (options.resume) await group.restore(options.resume);
     const result = await fitNodes({ ...setup, options: { ...options, signal: stop } }, group, startedAt);
     tellAll(null);
@@ -245,7 +257,7 @@ async function follow(joined: Joined): Promise<RunFailure | null> {
     signal,
     report: (report) => reporter.step(report),
   });
-  collectives.onPart = (part) => reporter.collective(inRunTime(own, part));
+  collectives.onPart = (part) => reporter.collective(inRunTime(own, joined.epoch.ms, part));
   const lost = Promise.withResolvers<never>();
   const lose = ({ rank: gone, cause }: { readonly rank: Rank; readonly cause: string }): void => {
     if (gone === COMMANDER)
@@ -257,8 +269,11 @@ async function follow(joined: Joined): Promise<RunFailure | null> {
   setup.options.signal?.addEventListener("abort", tell, { once: true });
   if (setup.options.signal?.aborted) tell();
   channel.send(COMMANDER, { kind: "hello", identity });
+  const begin = (epochMs: number): void => {
+    joined.epoch.ms = epochMs;
+  };
   try {
-    return await Promise.race([serveRank(own, channel), lost.promise]);
+    return await Promise.race([serveRank(own, channel, begin), lost.promise]);
   } finally {
     setup.options.signal?.removeEventListener("abort", tell);
   }
@@ -298,7 +313,8 @@ class Hellos {
   }
 }
 
-const inRunTime = <T extends { readonly ready: number; readonly end: number }>(
-  { clock }: LocalRank,
-  part: T,
-): T => ({ ...part, ready: clock.at(part.ready), end: clock.at(part.end) });
+/** @param epochMs of the transport's clock */
+function inRunTime({ clock }: LocalRank, epochMs: number, part: CollectivePart): CollectivePart {
+  const at = (moment: number): number => clock.at(moment + epochMs / 1000);
+  return { ...part, ready: at(part.ready), end: at(part.end) };
+}

@@ -59,7 +59,11 @@ interface Reply {
 }
 
 /** Serves until rank 0 says that the run is over. @returns why, if it did not come to its end */
-export function serveRank(rank: LocalRank, channel: Channel): Promise<RunFailure | null> {
+export function serveRank(
+  rank: LocalRank,
+  channel: Channel,
+  onWelcome: (epochMs: number) => void,
+): Promise<RunFailure | null> {
   const over = Promise.withResolvers<RunFailure | null>();
   const serve = async (id: number, request: Request, bytes: Uint8Array): Promise<void> => {
     const { answer, bytes: given } = await replyTo(rank, request, bytes);
@@ -67,7 +71,8 @@ export function serveRank(rank: LocalRank, channel: Channel): Promise<RunFailure
   };
   channel.listen((from, message: ControlMessage, bytes) => {
     if (from !== COMMANDER) return;
-    if (message.kind === "over") over.resolve(message.failure);
+    if (message.kind === "welcome") onWelcome(message.epochMs);
+    else if (message.kind === "over") over.resolve(message.failure);
     else if (message.kind === "request") serve(message.id, message.request, bytes).catch(over.reject);
   });
   return over.promise;
