@@ -58,12 +58,11 @@ export function timeProfile(nodes: readonly NodeTime[], tipsId: string): TimePro
   const tops = columns.map(({ node }) => pixel(y.position(totalOf(node))));
   const attributes = html`${boxAttribute(box)} data-tips="${tipsId}" data-x="${centres.join(" ")}" data-y="${tops.join(",")}"`;
   return {
-    drawing: drawing(
-      box,
-      "Time of all nodes by kind, from the least to the most busy",
-      attributes,
-      [leftAxis(y, box), layers, bottomAxis(x, box)],
-    ),
+    drawing: drawing(box, "Time of all nodes by kind, from the least to the most busy", attributes, [
+      leftAxis(y, box),
+      layers,
+      bottomAxis(x, box),
+    ]),
     tips: columns.map(({ node, rank }) => timeTip(`node ${rank}`, node)),
     columns: columns.length,
   };
