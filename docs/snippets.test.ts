@@ -4,7 +4,7 @@
 import { execFile } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
@@ -29,7 +29,7 @@ const commandsOf = (snippet: Snippet): readonly (readonly string[])[] => {
   return scripts.flatMap(commandsIn);
 };
 
-test.each(documents.map((path) => [basename(path), path]))(
+test.each(documents.map((path) => [relative(repository, path), path]))(
   "the snippets of %s run, or are what the command line takes",
   async (_, path) => {
     await using session = await Session.open();
@@ -60,7 +60,7 @@ test("programs in documents are of the right types", async () => {
     for (const path of documents)
       for (const { language, text, line, directive } of read(path)) {
         if (language !== "ts") continue;
-        const folder = join(directory, basename(path, ".md"));
+        const folder = join(directory, relative(repository, path).replaceAll(/\W/g, "-"));
         await mkdir(folder, { recursive: true });
         await writeFile(join(folder, directive?.kind === "file" ? directive.name : `line-${line}.ts`), text);
       }
