@@ -5,7 +5,6 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ExitReason } from "../exitReason.ts";
 import type { Job, JobEvent, JobSpec, LogLine } from "../launcher.ts";
 import { bytesInUse } from "../test/memory.ts";
-import { ended } from "../test/processes.ts";
 import { type Rig, rigOrSkip, rigs } from "../test/rigs.ts";
 import { anyText } from "../test/text.ts";
 
@@ -38,19 +37,28 @@ async function follow(job: Job, onLine: (line: LogLine) => void = () => {}): Pro
 const textsOf = (lines: readonly LogLine[], rank: number, stream = "stdout"): readonly string[] =>
   lines.filter((line) => line.rank === rank && line.stream === stream).map(({ text }) => text);
 
+/** Of the processes whose numbers the ranks have printed. */
+async function allEnded(rig: Rig, lines: readonly LogLine[]): Promise<void> {
+  for (const { rank, stream, text } of lines)
+    if (stream === "stdout") for (const pid of text.split(" ")) await rig.ended(rank, Number(pid));
+}
+
 const reasonsOf = (events: readonly JobEvent[]): Readonly<Record<number, ExitReason>> =>
   Object.fromEntries(
     events.flatMap((event) => (event.kind === "rankEnded" ? [[event.rank, event.reason]] : [])),
   );
 
+/** An image may have to be built. */
+const SETUP_MS = 600_000;
+
 describe.each(rigs)("$name", ({ make }) => {
-  let made: Rig | string;
+  let made: Rig | string | undefined;
   beforeAll(async () => {
     made = await make();
-  });
+  }, SETUP_MS);
   afterAll(async () => {
-    if (typeof made !== "string") await made[Symbol.asyncDispose]();
-  });
+    if (made !== undefined && typeof made !== "string") await made[Symbol.asyncDispose]();
+  }, SETUP_MS);
 
   /** A test of jobs of `sh -c <script>`. */
   const conforms = (
@@ -214,7 +222,7 @@ describe.each(rigs)("$name", ({ make }) => {
     expect(await job.wait()).toEqual({ kind: "exited", code: 4 });
   });
 
-  conforms("one rank that fails stops the others, with all that they started", async ({ launch }) => {
+  conforms("one rank that fails stops the others, with all that they started", async ({ rig, launch }) => {
     const script = `sleep 600 & echo $$ $!
 [ $RANK = 1 ] || exec sleep 600
 exit 7`;
@@ -225,10 +233,10 @@ exit 7`;
       1: { kind: "exited", code: 7 },
       2: { kind: "cancelled" },
     });
-    for (const pid of lines.flatMap(({ text }) => text.split(" ").map(Number))) await ended(pid);
+    await allEnded(rig, lines);
   });
 
-  conforms("cancelled, even ranks that ignore SIGTERM end, and their children", async ({ launch }) => {
+  conforms("cancelled, even ranks that ignore SIGTERM end, and their children", async ({ rig, launch }) => {
     const cancel = new AbortController();
     const script = `trap "" TERM; sleep 600 & echo $$ $!; while :; do sleep 600; done`;
     const job = await launch(2, script, {}, cancel.signal);
@@ -237,7 +245,7 @@ exit 7`;
       if (++ready === 2) cancel.abort();
     });
     expect(reason).toEqual({ kind: "cancelled" });
-    for (const pid of lines.flatMap(({ text }) => text.split(" ").map(Number))) await ended(pid);
+    await allEnded(rig, lines);
   });
 
   conforms("a rank has the grace to end in good order", async ({ launch }) => {
@@ -262,16 +270,12 @@ exit 7`;
   });
 
   conforms("a rank that is lost ends on its machine, and the others are stopped", async ({ rig, launch }) => {
-    const pids: number[] = [];
     const job = await launch(2, "echo $PPID $$; exec sleep 600");
-    const { reason, events } = await follow(job, ({ rank, stream, text }) => {
-      if (stream === "stderr") return;
-      const [keeper, pid] = text.split(" ").map(Number);
-      pids.push(pid!);
-      if (rank === 1) void rig.lose(rank, keeper!);
+    const { reason, lines, events } = await follow(job, ({ rank, stream, text }) => {
+      if (rank === 1 && stream === "stdout") void rig.lose(rank, Number(text.split(" ")[0]));
     });
     expect(reason).toEqual({ kind: "lost", cause: expect.any(String) });
     expect(reasonsOf(events)).toEqual({ 0: { kind: "cancelled" }, 1: reason });
-    for (const pid of pids) await ended(pid);
+    await allEnded(rig, lines);
   });
 });

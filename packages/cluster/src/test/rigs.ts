@@ -1,12 +1,17 @@
 // What each launcher is tested on: the machines that it reaches, and how to break the way to a rank.
 
+import { setTimeout as sleep } from "node:timers/promises";
 import type { TestContext } from "vitest";
 import { exec } from "../exec/exec.ts";
 import type { Launcher } from "../launcher.ts";
+import { dockerLauncher } from "../launchers/docker.ts";
 import { parseHosts } from "../launchers/hostsFile.ts";
 import { localLauncher } from "../launchers/local.ts";
 import { sshLauncher } from "../launchers/ssh.ts";
-import { parentOf } from "./processes.ts";
+import { sandboxHost } from "../sandbox/containerHost.ts";
+import { setUpSandbox } from "../sandbox/setup.ts";
+import { ended, parentOf } from "./processes.ts";
+import { engineOrSkip, onNode, testSandboxes } from "./sandboxes.ts";
 import { type SshServer, sshServerIsInstalled, startSshServer } from "./sshServer.ts";
 
 export interface Rig extends AsyncDisposable {
@@ -17,6 +22,8 @@ export interface Rig extends AsyncDisposable {
    * @param keeper the process number of the rank's keeper, on its own machine
    */
   lose(rank: number, keeper: number): Promise<void>;
+  /** Resolves when a process of a rank's machine has ended. */
+  ended(rank: number, pid: number): Promise<void>;
 }
 
 export interface RigEntry {
@@ -28,6 +35,7 @@ export interface RigEntry {
 export const rigs: readonly RigEntry[] = [
   { name: "local", make: localRig },
   { name: "ssh", make: sshRig },
+  { name: "docker", make: dockerRig },
 ];
 
 const environment = process.env;
@@ -36,6 +44,7 @@ async function localRig(): Promise<Rig> {
   return {
     launcher: (nodes) => localLauncher({ exec, nodes, environment, workingDirectory: "/" }),
     lose: async (_, keeper) => void process.kill(keeper, "SIGKILL"),
+    ended: (_, pid) => ended(pid),
     async [Symbol.asyncDispose]() {},
   };
 }
@@ -56,9 +65,40 @@ async function sshRig(): Promise<Rig | string> {
       }),
     // The server's process for this connection.
     lose: async (_, keeper) => void process.kill(await parentOf(keeper), "SIGKILL"),
+    ended: (_, pid) => ended(pid),
     async [Symbol.asyncDispose]() {
       await Promise.all(servers.map((server) => server[Symbol.asyncDispose]()));
     },
+  };
+}
+
+/** The nodes of a sandbox. */
+async function dockerRig(): Promise<Rig | string> {
+  const engine = await engineOrSkip("the docker launcher");
+  if (!engine) return "no container engine answers";
+  const sandboxes = await testSandboxes(engine);
+  // Other tests make sandboxes at the same time, on the first ports that are free.
+  const port = 23_000 + (process.pid % 8_000);
+  const { name, nodes } = await setUpSandbox(
+    engine,
+    sandboxes.options("launch", { nodes: MOST_HOSTS, port }),
+  );
+  const isThere = async (rank: number, pid: number): Promise<boolean> =>
+    (await onNode(engine, nodes[rank]!.container, `grep -q '^State:.[^ZX]' /proc/${pid}/status`)).code === 0;
+  return {
+    launcher: (count) =>
+      dockerLauncher({
+        exec,
+        host: sandboxHost(engine, name),
+        environment,
+        nodes: count,
+        workingDirectory: "/",
+      }),
+    lose: async (rank) => void (await engine.run("end a node", ["kill", nodes[rank]!.container])),
+    async ended(rank, pid) {
+      while (await isThere(rank, pid)) await sleep(50);
+    },
+    [Symbol.asyncDispose]: () => sandboxes[Symbol.asyncDispose](),
   };
 }
 
@@ -66,7 +106,7 @@ export const hostsLine = ({ port, identity, knownHosts, user }: SshServer): stri
   `127.0.0.1:${port} user=${user} identity=${identity} knownHosts=${knownHosts}`;
 
 /** Skips the test, saying why. */
-export function rigOrSkip(rig: Rig | string, context: TestContext): Rig {
+export function rigOrSkip(rig: Rig | string | undefined, context: TestContext): Rig {
   if (typeof rig === "string") context.skip(rig);
   return rig as Rig;
 }
