@@ -1,15 +1,16 @@
 // The page in a real browser: what a reader sees and does. Skipped where there is no Chromium.
 
 import { existsSync } from "node:fs";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { RunRecord } from "../record.ts";
 import { faultyRun } from "../test/faultyRun.ts";
 import { sampleRun } from "../test/sampleRun.ts";
-import { renderReport } from "./report.ts";
+import { createReport, renderReport } from "./report.ts";
 
 const places = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 const executablePath = [process.env.ATOLL_CHROMIUM, ...places].find(
@@ -51,13 +52,14 @@ describe.skipIf(executablePath === undefined)("in Chromium", () => {
   /** Opens a report from a file, as a reader does; fails on any error or request of the page. */
   async function open(
     report: string,
-    o: { readonly width?: number; readonly script?: boolean } = {},
+    o: { readonly width?: number; readonly script?: boolean; readonly dark?: boolean } = {},
   ): Promise<Page> {
     const path = join(directory, "report.html");
     await writeFile(path, report);
     const context = await browser.newContext({
       viewport: { width: o.width ?? 1280, height: 900 },
       javaScriptEnabled: o.script ?? true,
+      colorScheme: o.dark ? "dark" : "light",
     });
     const page = await context.newPage();
     const troubles: string[] = [];
@@ -120,6 +122,123 @@ describe.skipIf(executablePath === undefined)("in Chromium", () => {
     }
   });
 
+  const crowds: Readonly<Record<string, readonly RunRecord[]>> = {
+    "three runs with long names": ["a", "b", "c"].map((end, seed) =>
+      sampleRun({ name: `${"long-".repeat(40)}${end}`, seed, nodes: 3 + seed, steps: 400, H: 10 }),
+    ),
+    "forty runs": Array.from({ length: 40 }, (_, seed) =>
+      sampleRun({ name: `run ${seed}`, seed, config: { options: { seed } } }),
+    ),
+    "one among a thousand nodes": [sampleRun({ nodes: 1000, steps: 60, H: 3, topology: "star" })],
+    "nothing at all": [sampleRun({ steps: 0, valInterval: 0, outcome: "failed", message: "No memory." })],
+    "few, empty and alone": [
+      { config: {}, events: [], summary: null, truncated: true },
+      sampleRun({ nodes: 1 }),
+      sampleRun({ outcome: "unfinished" }),
+    ],
+  };
+
+  test.each(Object.entries(crowds))(
+    "%s have room at any width, on a light page and on a dark one",
+    async (_, records) => {
+      const report = createReport(records, { prices: { nodeHour: 2, gigabyte: 0.09 } });
+      expect(Buffer.byteLength(report.page)).toBeLessThan(2e6);
+      for (const width of [1280, 400]) {
+        const page = await open(report.page, { width, dark: width === 400 });
+        // What is folded away has to have room once it is opened, too.
+        await page.evaluate(() => {
+          for (const details of document.querySelectorAll("details")) details.open = true;
+        });
+        expect(
+          await page.evaluate(() => document.documentElement.scrollWidth - innerWidth),
+        ).toBeLessThanOrEqual(0);
+        expect(await page.evaluate(overlaps)).toEqual([]);
+        expect(await page.evaluate(outsideOfDrawings)).toEqual([]);
+        await page.context().close();
+      }
+    },
+  );
+
+  test("every figure and table can be saved; the tables and what figures draw are what the command writes", async () => {
+    const report = createReport([sampleRun({ name: "a" }), sampleRun({ name: "b, <2>", seed: 2, nodes: 5 })]);
+    const page = await open(report.page);
+    await page.evaluate(() => {
+      for (const details of document.querySelectorAll("details")) details.open = true;
+    });
+    const written = new Map(report.files().map(({ name, content }) => [name, content]));
+    const [download] = await Promise.all([
+      page.waitForEvent("download"),
+      page.locator("button.save:visible").first().click(),
+    ]);
+    expect(await readFile((await download.path())!, "utf8")).toBe(written.get(download.suggestedFilename()));
+    const saved = await page.evaluate(saveAll);
+    for (const { name, text } of saved) {
+      const expected = written.get(name);
+      expect(expected, name).toBeDefined();
+      if (name.endsWith(".csv")) expect(text).toBe(expected);
+      else expect(await page.evaluate(svgFacts, text)).toEqual(await page.evaluate(svgFacts, expected!));
+    }
+    // A figure of a part of the run that is not shown is saved when it is.
+    const names = saved.map(({ name }) => name);
+    const hidden = [...written.keys()].filter((name) => !names.includes(name));
+    expect(hidden.every((name) => /^timeline-(?:first|last)-/.test(name))).toBe(true);
+    await page.locator(".window-last").first().check();
+    expect(await page.locator("figure.window-last:visible").count()).toBe(1);
+    await page.context().close();
+  });
+
+  test("a saved figure is a picture of its own, on white also where the page is dark", async () => {
+    const report = createReport([sampleRun(), sampleRun({ seed: 2 })]);
+    // A page of its own: the report's policy lets it load nothing, not even its own figures.
+    const page = await browser.newPage({ colorScheme: "dark" });
+    for (const { name, content } of report.files().filter((file) => file.name.endsWith(".svg"))) {
+      const shown = await page.evaluate(async (svg) => {
+        const image = new Image();
+        image.src = URL.createObjectURL(new Blob([svg], { type: "image/svg+xml" }));
+        await image.decode();
+        const canvas = document.createElement("canvas");
+        canvas.width = image.naturalWidth;
+        canvas.height = image.naturalHeight;
+        const context = canvas.getContext("2d")!;
+        context.drawImage(image, 0, 0);
+        const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
+        let drawn = 0;
+        for (let i = 0; i < data.length; i += 4) if (data[i]! + data[i + 1]! + data[i + 2]! < 600) drawn++;
+        return { corner: [...data.slice(0, 4)], part: drawn / (data.length / 4) };
+      }, content);
+      expect(shown.corner, name).toEqual([255, 255, 255, 255]);
+      expect(shown.part, name).toBeGreaterThan(0.002);
+    }
+    await page.context().close();
+  });
+
+  test("pointing at a run's line says its name", async () => {
+    const page = await open(
+      renderReport(sampleRun({ name: "first" }), sampleRun({ name: "second", seed: 2 })),
+    );
+    await page
+      .locator("#loss .run .target")
+      .first()
+      .hover({ force: true, position: { x: 2, y: 2 } });
+    const tips = await page.evaluate(() =>
+      [...document.querySelectorAll<HTMLElement>("#loss .run")].map((run) => run.dataset.tip),
+    );
+    expect(new Set(tips)).toEqual(new Set(["first", "second"]));
+    await page.context().close();
+  });
+
+  test("on paper it is light and has no buttons", async () => {
+    const page = await open(renderReport(sampleRun()), { dark: true });
+    await page.emulateMedia({ media: "print", colorScheme: "dark" });
+    const looks = await page.evaluate(() => ({
+      paper: getComputedStyle(document.documentElement).backgroundColor,
+      buttons: [...document.querySelectorAll(".save, .switch")].filter((e) => e.getClientRects().length > 0)
+        .length,
+    }));
+    expect(looks).toEqual({ paper: "rgb(255, 255, 255)", buttons: 0 });
+    await page.context().close();
+  });
+
   test("pointing at a figure shows the exact values of the nearest step", async () => {
     const page = await open(renderReport(sampleRun()));
     const panel = page.locator(".panel.linear").first();
@@ -135,7 +254,7 @@ describe.skipIf(executablePath === undefined)("in Chromium", () => {
 
   test("pointing at a node's lane says how it fared", async () => {
     const page = await open(renderReport(faultyRun({ nodes: 2, rate: 0.1, rollBacks: 0 })));
-    await page.locator(".node-lane").first().hover();
+    await page.locator("#faults .node-lane").first().hover();
     expect(await page.locator(".tip").textContent()).toMatch(
       /^node 0\ncrashed (once|\d+ times), down for \d/,
     );
@@ -182,4 +301,51 @@ function overlaps(): readonly string[] {
       }
   }
   return found;
+}
+
+/** Texts that reach beyond the edges of their drawing; runs in the page. */
+function outsideOfDrawings(): readonly string[] {
+  const found: string[] = [];
+  for (const svg of document.querySelectorAll("figure svg")) {
+    const box = svg.getBoundingClientRect();
+    for (const text of svg.querySelectorAll("text")) {
+      const { left, right } = text.getBoundingClientRect();
+      if (left < box.left - 2 || right > box.right + 2) found.push(text.textContent ?? "");
+    }
+  }
+  return found;
+}
+
+/** What an SVG document draws: its size, its texts, and how many marks of each class; runs in the page. */
+function svgFacts(source: string): unknown {
+  const svg = new DOMParser().parseFromString(source, "image/svg+xml").documentElement;
+  const classes: Record<string, number> = {};
+  for (const mark of svg.querySelectorAll("path, rect, circle")) {
+    const name = `${mark.tagName} ${mark.getAttribute("class") ?? ""}`;
+    classes[name] = (classes[name] ?? 0) + 1;
+  }
+  return {
+    root: svg.tagName,
+    size: svg.getAttribute("viewBox"),
+    texts: [...svg.querySelectorAll("text")].map((text) => text.textContent),
+    titles: svg.querySelectorAll("title").length,
+    classes,
+  };
+}
+
+/** Clicks every button that saves something, and takes what would be saved; runs in the page. Browsers end a long row of downloads. */
+async function saveAll(): Promise<readonly { readonly name: string; readonly text: string }[]> {
+  const blobs: Blob[] = [];
+  const names: string[] = [];
+  URL.createObjectURL = (blob) => {
+    blobs.push(blob as Blob);
+    return "";
+  };
+  HTMLAnchorElement.prototype.click = function click() {
+    names.push(this.download);
+  };
+  for (const button of document.querySelectorAll<HTMLElement>("button.save"))
+    if (button.getClientRects().length > 0) button.click();
+  const texts = await Promise.all(blobs.map((blob) => blob.text()));
+  return names.map((name, i) => ({ name, text: texts[i]! }));
 }

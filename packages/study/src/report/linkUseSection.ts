@@ -66,7 +66,7 @@ function nicFigure(run: ReportedRun, { up, down, nic, width }: NetworkUse, most:
     grouped(rows, group).map(({ first, last, values }) => ({
       label: first === last ? `node ${first}` : `nodes ${first}–${last}`,
       tip: rateTip(
-        first === last ? `node ${first}` : `nodes ${first} to ${last}, mean`,
+        first === last ? `node ${first}` : `the busiest of nodes ${first} to ${last}`,
         direction === "up" ? "sent" : "received",
         values,
         width,
@@ -77,7 +77,7 @@ function nicFigure(run: ReportedRun, { up, down, nic, width }: NetworkUse, most:
   return figure({
     name: keyed("nic-use", run),
     title: `What each node of ${run.name} sent and received over time`,
-    legend: heatLegend(scale, (share) => formatPercent(share, scale < 0.08 ? 2 : scale < 0.8 ? 1 : 0)),
+    legend: heatLegend(scale, shortPercent),
     panels: [
       heatMap({ title: "Sending over time", heading: "sending", rows: rowsOf(up, "up"), end }),
       heatMap({ title: "Receiving over time", heading: "receiving", rows: rowsOf(down, "down"), end }),
@@ -86,17 +86,20 @@ function nicFigure(run: ReportedRun, { up, down, nic, width }: NetworkUse, most:
     caption: [
       `What each node sent and received, as a part ${what}`,
       limited ? ` (${nicText(nic)}). ` : `, ${formatRate(highest)}. `,
-      group > 1 ? `A row is the mean of ${formatCount(group)} nodes. ` : null,
+      group > 1 ? `A row is the busiest of ${formatCount(group)} nodes at each time. ` : null,
       RESTS_ON,
       "A node that passes on what is for others receives and sends that, too. ",
     ],
   });
 }
 
+/** Two digits, however small. */
+const shortPercent = (share: number): string => `${Number((100 * share).toPrecision(2))} %`;
+
 const nicText = ({ up, down }: NetworkUse["nic"]): string =>
   up === down ? formatRate(up) : `${formatRate(up)} up, ${formatRate(down)} down`;
 
-/** Means of `size` neighbours each, the last group perhaps of fewer. */
+/** The highest of `size` neighbours each, so that a busy one among idle ones is seen; the last group may be of fewer. */
 function grouped(
   rows: readonly Float64Array[],
   size: number,
@@ -105,7 +108,7 @@ function grouped(
     const members = rows.slice(i * size, (i + 1) * size);
     const values = Float64Array.from(
       { length: rows[0]!.length },
-      (_, column) => mean(members, (row) => row[column]!)!,
+      (_, column) => max(members, (row) => row[column]!)!,
     );
     return { first: i * size, last: i * size + members.length - 1, values };
   });
@@ -140,7 +143,7 @@ function linkFigure(run: ReportedRun, { width, usedLinks }: NetworkUse, busiest:
   return figure({
     name: keyed("link-use", run),
     title: `What the busiest links of ${run.name} carried over time`,
-    legend: heatLegend(scale, (share) => formatPercent(share, scale < 0.08 ? 2 : scale < 0.8 ? 1 : 0)),
+    legend: heatLegend(scale, shortPercent),
     panels: [heatMap({ title: "Links over time", heading: "link", rows, end: width * HEAT_COLUMNS })],
     caption: [
       which,

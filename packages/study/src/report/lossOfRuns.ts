@@ -236,6 +236,8 @@ function tipOf({ run }: Curve, point: CurvePoint, { what, prices, which }: Panel
   ].join("\n");
 }
 
+const countRuns = (count: number): string => `${formatCount(count)} ${count === 1 ? "run" : "runs"}`;
+
 interface CaptionFacts {
   readonly looks: Looks;
   readonly evaluated: readonly Curve[];
@@ -256,10 +258,10 @@ function caption(runs: readonly ReportedRun[], facts: CaptionFacts): Content {
       ? "Lines without dots: training loss, running mean over the nodes’ batches. "
       : null,
     evaluated.length > 0 && alone > 0
-      ? `${formatCount(alone)} runs without evaluations: training loss, running mean. `
+      ? `${countRuns(alone)} without evaluations: training loss, running mean. `
       : null,
     looks.note,
-    left > 0 ? `${formatCount(left)} runs finished no step and are not drawn. ` : null,
+    left > 0 ? `${countRuns(left)} without a finished step not drawn. ` : null,
     "Axes whose values differ by more than a factor of 30 are logarithmic. ",
   ];
 }

@@ -104,7 +104,7 @@ function outlineOf(run: ReportedRun, topology: TopologyDrawn): Content {
     title: `The network of ${run.name} in outline`,
     panels: [networkOutline(shapeOf(run, topology), lines)],
     caption: [
-      `${formatCount(topology.nodes)} nodes in outline. `,
+      `${formatCount(topology.nodes)} nodes in outline${topology.topology === "torus" ? ", without the links that close rows and columns" : ""}. `,
       drawn === null || all.length === 0
         ? null
         : `Runs record their links up to 64 nodes; these are drawn again from the config and the seed${drawn.isSample ? `, ${formatCount(all.length)} of ${formatCount(rest)}` : ""}. `,

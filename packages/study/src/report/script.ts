@@ -1,14 +1,19 @@
 // What the page's script does: tooltips with exact values, a cursor in the figures, a search in the config, figures and tables
 // as files.
 // These functions run in the reader's browser: their source is put into the page, so they use nothing from outside
-// but each other and two constants. Without them the page is complete and only less convenient.
+// but each other and one constant. Without them the page is complete and only less convenient.
 
 import { csvText } from "./csvText.ts";
 import { savedPatterns, savedStyle } from "./figure/figure.ts";
 import { standaloneSvg } from "./figure/standalone.ts";
 
-/** Of the page: the style sheet and the patterns of saved figures. */
-declare const SAVED: { readonly style: string; readonly patterns: string };
+/** What the page's script needs of other modules. A bundler may write an imported name as it likes, so that none is used. */
+declare const SAVING: {
+  readonly style: string;
+  readonly patterns: string;
+  readonly standaloneSvg: typeof standaloneSvg;
+  readonly csvText: typeof csvText;
+};
 
 /** Shows `text` at the pointer, inside the window. */
 function showTip(tip: HTMLElement, text: string, event: PointerEvent): void {
@@ -115,7 +120,7 @@ function figureFile(figure: HTMLElement): string {
     }
     return text(copy);
   });
-  return standaloneSvg({
+  return SAVING.standaloneSvg({
     title: figure.dataset.title!,
     legend: [...figure.querySelectorAll(".legend li")].map((item) => ({
       swatch: text(item.querySelector("svg")!),
@@ -123,15 +128,15 @@ function figureFile(figure: HTMLElement): string {
     })),
     panels: plain,
     columns: Number(figure.dataset.columns),
-    style: SAVED.style,
-    patterns: SAVED.patterns,
+    style: SAVING.style,
+    patterns: SAVING.patterns,
   });
 }
 
 /** A table with the values behind its texts. */
 function tableFile(table: HTMLElement): string {
   const rows = [...table.querySelectorAll("tr")];
-  return csvText(
+  return SAVING.csvText(
     rows.map((row) =>
       [...row.children].map((cell) => (cell as HTMLElement).dataset.value ?? cell.textContent ?? ""),
     ),
@@ -158,9 +163,11 @@ function offerFiles(): void {
       const link = document.createElement("a");
       link.href = url;
       link.download = file;
+      document.body.append(link);
       link.click();
+      link.remove();
       // The browser has taken the file over by then.
-      setTimeout(() => URL.revokeObjectURL(url), 10_000);
+      setTimeout(() => URL.revokeObjectURL(url), 60_000);
     });
     place.prepend(button);
   };
@@ -193,8 +200,6 @@ const functions = [
   adoptTitles,
   followPoints,
   filterOptions,
-  csvText,
-  standaloneSvg,
   figureFile,
   tableFile,
   offerFiles,
@@ -206,7 +211,8 @@ const literal = (value: unknown): string => JSON.stringify(value).replaceAll("<"
 
 /** The script's text. A name that a bundler shortens is shortened in all of them alike. */
 export const pageScript: string = [
-  `const SAVED = ${literal({ style: savedStyle, patterns: savedPatterns })};`,
+  `const SAVING = { style: ${literal(savedStyle)}, patterns: ${literal(savedPatterns)},
+standaloneSvg: ${standaloneSvg}, csvText: ${csvText} };`,
   ...functions.map(String),
   `${start.name}();`,
 ].join("\n");

@@ -17,6 +17,7 @@ h1.long { font-size: 19px; line-height: 1.35; }
 h2 { margin: 0 0 14px; font-size: 21px; }
 h3 { margin: 0 0 10px; font-size: 15px; font-weight: 600; overflow-wrap: anywhere; }
 .part + .part { margin-top: 28px; }
+details.part + details.part { margin-top: 8px; } details.part > summary { color: var(--ink); overflow-wrap: anywhere; }
 section { margin-top: 44px; padding-top: 18px; border-top: 1px solid var(--rule); }
 p { margin: 0 0 10px; max-width: 78ch; }
 code, pre, .options { font-family: ui-monospace, "SF Mono", Menlo, "DejaVu Sans Mono", monospace; font-size: 13px; }

@@ -51,7 +51,9 @@ function notesOf(runs: readonly ReportedRun[], experiments: number): Content {
       : []),
     ...runs.flatMap(({ label, outcome }) =>
       "message" in outcome && outcome.message !== null
-        ? [`${shortLabel(label)} was ${outcome.kind}: ${outcome.message}`]
+        ? [
+            `${shortLabel(label)} ${outcome.kind === "failed" ? "failed" : "was interrupted"}: ${outcome.message}`,
+          ]
         : [],
     ),
     ...runs

@@ -41,7 +41,7 @@ path.target { fill: none; stroke: transparent; stroke-width: 12; pointer-events:
 .link path.target { stroke: transparent; stroke-width: 14; }
 .link:hover path:first-child { stroke: var(--training); }
 .node circle { fill: var(--panel); stroke: var(--ink); stroke-width: 1.2; }
-.hairs { stroke: var(--quiet); stroke-width: .6; opacity: .55; fill: none; }
+.hairs { stroke: var(--quiet); stroke-width: .6; fill: none; }
 .dots { stroke: var(--ink); stroke-linecap: round; fill: none; }
 .island circle { fill: var(--panel); stroke: var(--ink); stroke-width: 1.2; }
 .link-label { pointer-events: none; }

@@ -29,7 +29,7 @@ export interface HeatMap {
 export const HEAT_COLUMNS = 192;
 const COLUMN = 4;
 /** Pixels of a letter of the figures' font, about. */
-const LETTER = 6.2;
+const LETTER = 7.2;
 
 export function heatMap({ title, heading, rows, end }: HeatMap): Markup {
   const pitch = rows.length <= 12 ? 18 : 15;

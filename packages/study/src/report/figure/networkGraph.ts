@@ -106,7 +106,10 @@ function curve(from: Place, to: Place): string {
 }
 
 /** Whether a link closes a row or column of a torus, and so runs past the nodes of that. */
-function closingLinks({ name, dimensions }: NetworkShape): (link: Link) => boolean {
+export function closingLinks({
+  name,
+  dimensions,
+}: NetworkShape): (link: Pick<Link, "source" | "target">) => boolean {
   if (name !== "torus" || dimensions?.length !== 2) return () => false;
   const columns = dimensions[1]!;
   return ({ source, target }) => {

@@ -4,6 +4,7 @@
 import { formatCount } from "../../format.ts";
 import { type Content, html, type Markup } from "../html.ts";
 import { circleLayout, type NetworkShape, type Place, placesOf } from "./layout.ts";
+import { closingLinks } from "./networkGraph.ts";
 import { drawing, pixel } from "./plot.ts";
 
 /** Ends of the links to draw; null where there are too many to see any. */
@@ -25,24 +26,34 @@ export function networkOutline(shape: NetworkShape, links: OutlineLinks): Markup
     if (name === "tree" && nodes > RADIUS) return treeLevels(nodes);
     return dotsAndLines(shape, links);
   };
-  const size = { width: WIDTH, height: 2 * (RADIUS + MARGIN) };
+  const isWide = name === "torus" && shape.dimensions?.length === 2;
+  const size = { width: WIDTH, height: isWide ? gridHeight(shape.dimensions!) : 2 * (RADIUS + MARGIN) };
   return drawing(size, `Network of ${formatCount(nodes)} nodes`, html`class="network outline"`, content());
 }
+
+/** A grid that is wider than high needs less room. */
+const gridHeight = ([rows = 1, columns = 1]: readonly number[]): number =>
+  rows >= columns ? 2 * (RADIUS + MARGIN) : pixel((2 * RADIUS * (rows - 1)) / (columns - 1) + 2 * MARGIN);
 
 const placed = ({ x, y }: Place): Place => ({ x: WIDTH / 2 + RADIUS * x, y: RADIUS + MARGIN + RADIUS * y });
 
 function dotsAndLines(shape: NetworkShape, links: OutlineLinks): Content {
-  const places = placesOf(shape, links ?? []).map(placed);
+  const unit = placesOf(shape, links ?? []);
+  const top = Math.min(...unit.map(({ y }) => y));
+  const places = unit.map(({ x, y }) => placed({ x, y: y - (shape.name === "torus" ? top + 1 : 0) }));
+  const isClosing = closingLinks(shape);
   const pitch = nearestPitch(places);
   const radius = Math.max(0.8, Math.min(5, pitch / 2.6));
   const d = (links ?? [])
+    .filter((link) => !isClosing(link))
     .map(({ source, target }) => {
       const [from, to] = [places[source]!, places[target]!];
       return `M${pixel(from.x)} ${pixel(from.y)}L${pixel(to.x)} ${pixel(to.y)}`;
     })
     .join("");
   const dots = places.map(({ x, y }) => `M${pixel(x)} ${pixel(y)}h0`).join("");
-  const lines = d === "" ? null : html`<path class="hairs" d="${d}"/>`;
+  const lines =
+    d === "" ? null : html`<path class="hairs" opacity="${opacityOf(shape, links!.length)}" d="${d}"/>`;
   return [
     lines,
     html`<path class="dots" stroke-width="${pixel(2 * radius)}" d="${dots}"/>`,
@@ -50,9 +61,13 @@ function dotsAndLines(shape: NetworkShape, links: OutlineLinks): Content {
   ];
 }
 
-/** Around a circle, neighbours are next to each other; on a grid, too. */
+/** Of nodes with neighbouring ranks, which stand next to each other on a circle and on a grid; the first may be a hub. */
 const nearestPitch = (places: readonly Place[]): number =>
-  places.length < 2 ? 10 : Math.hypot(places[1]!.x - places[0]!.x, places[1]!.y - places[0]!.y);
+  Math.min(...places.slice(1).map(({ x, y }, i) => Math.hypot(x - places[i]!.x, y - places[i]!.y)));
+
+/** Many lines are paler, or they would be one dark patch. */
+const opacityOf = ({ name, nodes }: NetworkShape, lines: number): number =>
+  name !== "star" && lines <= 3 * nodes ? 0.6 : Math.round(100 * Math.min(0.6, 60 / lines)) / 100;
 
 function middleNote({ nodes }: NetworkShape, links: OutlineLinks): Content {
   if (links !== null) return null;

@@ -40,9 +40,9 @@ export const contenderColours: readonly Shades[] = [
   ["#d55e00", "#ff8c42"],
   ["#007a59", "#22c595"],
   ["#b0568c", "#e39cc8"],
-  ["#a87400", "#e69f00"],
+  ["#5e4512", "#f0e442"],
   ["#1b1c1e", "#e4e6e9"],
-  ["#3a86c8", "#9fd3f2"],
+  ["#5f45d8", "#9a66e6"],
 ];
 
 /** Amounts from next to nothing to all there is; evenly further from the paper. */

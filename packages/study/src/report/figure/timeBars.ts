@@ -25,7 +25,7 @@ export interface Bar {
 }
 
 /** Pixels of a letter of the figures' font, about. */
-const LETTER = 6.2;
+const LETTER = 7.2;
 
 export function timeBars(bars: readonly Bar[]): Markup {
   const pitch = bars.length <= 8 ? 28 : 20;
