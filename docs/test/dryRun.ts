@@ -27,6 +27,7 @@ export async function complaintAbout(
     now: () => 0,
     peakRssBytes: () => 0,
     availableMemoryBytes: () => Number.POSITIVE_INFINITY,
+    loadAverage: () => 0,
     parent: undefined,
     interrupted: AbortSignal.abort(),
     fetch: () => Promise.reject(new TypeError("offline")),

@@ -23,6 +23,11 @@ const commands: readonly CommandEntry[] = [
     load: async (): Promise<Command> => (await import("./commands/sample.ts")).sampleCommand,
   },
   {
+    name: "validate",
+    summary: "run an experiment as processes and simulated; hold predicted times against measured ones",
+    load: async (): Promise<Command> => (await import("./commands/validate.ts")).validateCommand,
+  },
+  {
     name: "plan",
     summary: "tell time, bytes and the bandwidth that a run needs, without training",
     load: async (): Promise<Command> => (await import("./commands/plan.ts")).planCommand,

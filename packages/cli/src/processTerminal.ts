@@ -1,5 +1,6 @@
 // The terminal of a real process.
 
+import { loadavg } from "node:os";
 import { parentProcess } from "./ranks/parentProcess.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -42,6 +43,7 @@ export function processTerminal(): Terminal {
     now: () => performance.timeOrigin + performance.now(),
     peakRssBytes: () => process.resourceUsage().maxRSS * 1024,
     availableMemoryBytes: () => process.availableMemory(),
+    loadAverage: () => loadavg()[0]!,
     parent,
     interrupted: interrupt.signal,
     fetch: globalThis.fetch,

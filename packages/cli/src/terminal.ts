@@ -27,6 +27,8 @@ export interface Terminal {
   peakRssBytes(): number;
   /** Memory that programs can still have on this machine, or within this container's bounds. */
   availableMemoryBytes(): number;
+  /** Programs that wanted to compute at a time, mean of the last minute. */
+  loadAverage(): number;
   /** The process that has started this one as a rank of its run, if one has. */
   readonly parent: ParentProcess | undefined;
   /** Aborted at the first Ctrl-C or SIGTERM. */

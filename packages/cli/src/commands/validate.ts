@@ -1,0 +1,82 @@
+// atoll validate: runs an experiment as processes and simulated, and holds the predicted times against the measured ones.
+
+import { ConfigError, formatSeconds } from "@atoll/core";
+import { textTable } from "@atoll/study";
+import { parseArguments } from "../arguments.ts";
+import { table } from "../help.ts";
+import { loadExperiment } from "../loadExperiment.ts";
+import type { Command } from "../terminal.ts";
+import { casesOf } from "../validate/cases.ts";
+import { type CaseOutcome, runCase } from "../validate/runCase.ts";
+
+const flags = { json: { type: "boolean" } } as const;
+
+export const validateCommand: Command = {
+  help: async () => `Runs an experiment as processes of this machine, whose links are held back as the network's options say, and
+simulated, and compares the times. The simulation's steps take what processes' steps took in a run without conditions.
+
+Usage: npx atoll validate <experiment> [key=value[,value…] …] [flags]
+
+Options are those of npx atoll train, each with one value or several; by default nodes=3 maxSteps=20 valSize=0. To their
+combinations come three cases that are hard for a model of a network: many senders and one receiver (incast star), links of
+different lengths in one collective (mixed RTT), and bytes that go both ways at once (both ways).
+Other programs that compute meanwhile make the figures worse: the load of the machine is told with them.
+
+Flags:
+${table([["--json", "print one JSON object with the times as the last line of standard output"]])}
+
+Exit codes: 0 done, 1 a run failed, 2 the command line or config is wrong, 130 interrupted.
+
+Examples:
+  npx atoll validate digits network.profile=datacenter,wan,mobile strategy=fedavg strategy.H=5
+  npx atoll validate mnist strategy=ddp,diloco network.profile=wan nodes=4 --json
+`,
+  async run(argv, terminal) {
+    const { values, positionals } = parseArguments(argv, flags);
+    const [named, ...given] = positionals;
+    if (named === undefined || named.includes("="))
+      throw new ConfigError(
+        `Expected an experiment first, got ${named === undefined ? "nothing" : `"${named}"`}. Example: npx atoll validate digits network.profile=wan.`,
+      );
+    const experiment = await loadExperiment(named, terminal.workingDirectory);
+    const cases = await casesOf(experiment, given, terminal.workingDirectory);
+    const outcomes: CaseOutcome[] = [];
+    for (const each of cases) {
+      outcomes.push(await runCase(each, { named, experiment, terminal }));
+      terminal.error(`${each.label}: ${signed(outcomes.at(-1)!.error)}\n`);
+    }
+    const summary = {
+      median: quantile(outcomes, 0.5),
+      p95: quantile(outcomes, 0.95),
+      load: terminal.loadAverage(),
+    };
+    terminal.error(`\n${tableOf(outcomes)}\n\n${summaryOf(summary)}\n`);
+    if (values.json === true) terminal.output(`${JSON.stringify({ cases: outcomes, ...summary })}\n`);
+    return 0;
+  },
+};
+
+const percent = (part: number): string => `${(100 * part).toFixed(1)} %`;
+const signed = (part: number): string => `${part < 0 ? "−" : "+"}${percent(Math.abs(part))}`;
+
+/** Of the absolute errors, the one of the rank nearest above. */
+function quantile(outcomes: readonly CaseOutcome[], p: number): number {
+  const errors = outcomes.map(({ error }) => Math.abs(error)).sort((a, b) => a - b);
+  return errors[Math.max(0, Math.ceil(p * errors.length) - 1)]!;
+}
+
+function tableOf(outcomes: readonly CaseOutcome[]): string {
+  const head = ["case", "predicted", "measured", "error", "steps' error", "of it communication"];
+  const rows = outcomes.map(({ label, predicted, measured, error, stepError }) => [
+    label,
+    formatSeconds(predicted.seconds),
+    formatSeconds(measured.seconds),
+    signed(error),
+    percent(stepError),
+    percent(measured.communication / measured.seconds),
+  ]);
+  return textTable(head, rows).join("\n");
+}
+
+const summaryOf = ({ median, p95, load }: { median: number; p95: number; load: number }): string =>
+  `Error of the run's time: median ${percent(median)}, 95 % of the cases at most ${percent(p95)}. Load of the machine: ${load.toFixed(1)}.`;
