@@ -113,9 +113,10 @@ async function sshTarget(
     );
   }
   const hosts = parseHosts(text, file);
-  if (nodes !== undefined && nodes !== hosts.length)
+  const ranks = hosts.reduce((sum, { slots }) => sum + slots, 0);
+  if (nodes !== undefined && nodes !== hosts.length && nodes !== ranks)
     throw new ConfigError(
-      `Expected as many nodes as ${file} has hosts, ${hosts.length}, got ${nodes}. Change the file, or leave the number away.`,
+      `Expected as many nodes as ${file} has hosts, ${hosts.length}${ranks === hosts.length ? "" : `, or slots, ${ranks}`}, got ${nodes}. Change the file, or leave the number away.`,
     );
   return {
     launcher: sshLauncher({

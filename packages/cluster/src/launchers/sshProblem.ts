@@ -34,7 +34,7 @@ const KNOWN: readonly KnownProblem[] = [
   {
     seen: /Connection refused/i,
     meaning: (line) =>
-      `nothing listens on port ${portOf(line)}; start sshd there, or write its port: ${line.host}:2222`,
+      `nothing listens on port ${portOf(line)}; start sshd there, or ${line.port === undefined ? `write its port: ${line.host}:2222` : "correct the port"}`,
   },
   {
     seen: /(Connection|Operation) timed out|No route to host|(Network|Host) is unreachable/i,
