@@ -4,7 +4,7 @@
 // what was sent and computed in vain counts as computing. In logs of older versions calls that overlap with computing look
 // as if nodes had waited for them all the time, and waiting for messages is not seen.
 
-import { max, min } from "d3-array";
+import { max } from "d3-array";
 import { nodeTimelines } from "./faults.ts";
 import { nodesOf, type Run, simulatedSeconds } from "./run.ts";
 
@@ -175,6 +175,8 @@ export function spread(
 const MOST_EXCHANGES = 12;
 /** Exchanges of a window of a longer run. */
 const WINDOW = 4;
+/** Lengths that differ by this part are as long. */
+const ALIKE = 0.02;
 
 /**
  * The windows in which a run can be looked at: the whole of a short one; of a long one the first exchanges of the node that
@@ -193,8 +195,7 @@ export function timeWindows(run: Run): readonly TimeWindow[] {
   // Of several that are as long, one in the middle, where a run has settled.
   const middle = lengths.length / 2;
   const order = lengths.map((_, first) => first).sort((a, b) => Math.abs(a - middle) - Math.abs(b - middle));
-  const nearest = min(lengths, (length) => Math.abs(length - median))!;
-  const typical = order.find((first) => Math.abs(lengths[first]! - median) <= nearest)!;
+  const typical = order.find((first) => Math.abs(lengths[first]! - median) <= ALIKE * median)!;
   return [
     { name: "first", ...at(0) },
     { name: "typical", ...at(typical) },
