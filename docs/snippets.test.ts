@@ -12,6 +12,9 @@ import { complaintAbout } from "./test/dryRun.ts";
 import { Session } from "./test/session.ts";
 import { commandsIn, type Snippet, snippetsOf, typedIn } from "./test/snippets.ts";
 
+/** A guard against a command that hangs: on a busy machine a document takes minutes. */
+const TIMEOUT_MS = 900_000;
+
 const docs = fileURLToPath(new URL("./", import.meta.url));
 const repository = join(docs, "..");
 const documents = [
@@ -38,6 +41,7 @@ test.each(documents.map((path) => [relative(repository, path), path]))(
       else await session.run(snippet);
     }
   },
+  TIMEOUT_MS,
 );
 
 async function check(snippet: Snippet, directory: string): Promise<void> {

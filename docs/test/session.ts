@@ -12,7 +12,7 @@ const repository = fileURLToPath(new URL("../../", import.meta.url));
 const home = join(repository, "docs", ".snippets");
 
 /** A command that goes on for longer is taken to hang. */
-const TIMEOUT_MS = 100_000;
+const TIMEOUT_MS = 600_000;
 
 export class Session implements AsyncDisposable {
   readonly directory: string;
