@@ -84,6 +84,20 @@ test("a changed byte, wherever it is, is noticed before the frame counts", () =>
   );
 });
 
+test("nor is one in a long payload, which has a tag instead", () => {
+  const bytes = Uint8Array.from({ length: 200_000 }, (_, i) => i * 7);
+  for (const place of [0, 99_999, 199_999]) {
+    const { reader, got } = collecting(false);
+    const whole = stream([bytes]);
+    reader.push(whole);
+    expect(got[0]!.payload).toEqual(bytes);
+    const again = collecting(false);
+    whole[64 + place]! ^= 1;
+    expect(() => again.reader.push(whole)).toThrow("damaged on the way (wrong checksum)");
+    expect(again.got).toEqual([]);
+  }
+});
+
 describe("random bytes", () => {
   test.each([true, false])("end in a sentence, and in no large memory; of a stranger: %s", (isStranger) => {
     fc.assert(

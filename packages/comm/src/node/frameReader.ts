@@ -3,7 +3,7 @@
 
 import { crc32 } from "node:zlib";
 import { RunError } from "@atoll/core";
-import { type DecodedHeader, decodeHeader, type Frame, HEADER_BYTES } from "./frame.ts";
+import { type DecodedHeader, decodeHeader, type Frame, HEADER_BYTES, hasTag, tagOf } from "./frame.ts";
 
 export interface FrameHandler {
   /** Where a frame's payload is to lie, [frame.length]. @throws RunError if there is no place for such a frame */
@@ -63,7 +63,8 @@ export class FrameReader {
       if (decoded.frame.length === 0) this.#end(decoded);
       return;
     }
-    this.#sum = crc32(this.#payload.subarray(from, this.#filled), this.#sum);
+    if (!hasTag(this.#current.frame))
+      this.#sum = crc32(this.#payload.subarray(from, this.#filled), this.#sum);
     if (this.#filled === this.#payload.length) this.#end(this.#current);
   }
 
@@ -78,8 +79,9 @@ export class FrameReader {
     }
   }
 
-  #end({ frame, checksum }: DecodedHeader): void {
-    if (this.#sum !== checksum)
+  #end({ frame, checksum, tag }: DecodedHeader): void {
+    const own = hasTag(frame) ? tagOf(this.#payload, this.#sequence - 1) : tag;
+    if (this.#sum !== checksum || own.some((byte, i) => byte !== tag[i]))
       throw new RunError("it sent a frame that was damaged on the way (wrong checksum)");
     const payload = this.#payload;
     this.#current = undefined;

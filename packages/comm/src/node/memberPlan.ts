@@ -5,8 +5,8 @@
 
 import type { Action, Schedule } from "../schedule.ts";
 
-/** Most elements of a cell: what is added, forwarded and checked at once. 256 KiB of floats. */
-export const CELL_LENGTH = 65_536;
+/** Most elements of a cell: what is added, forwarded and checked at once. 1 MiB of floats. */
+export const CELL_LENGTH = 262_144;
 
 /** One transfer as its member sees it. Cells are numbered through all chunks; transfer covers `firstCell` … `endCell` − 1. */
 export interface Operation {

@@ -23,7 +23,7 @@ export interface BulkSource {
 }
 
 /** Bytes that are handed to the system at once: enough to keep it busy, few enough that what is urgent goes before the rest. */
-const MOST_IN_FLIGHT = 1 << 20;
+const MOST_IN_FLIGHT = 2 << 20;
 
 export class Peer {
   readonly rank: Rank;

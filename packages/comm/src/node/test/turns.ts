@@ -56,7 +56,12 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     ),
   }),
 );
-const length = fc.oneof(fc.nat(40), fc.nat(3000), fc.integer({ min: 65_000, max: 200_000 }));
+/** Some longer than a cell, even in parts. */
+const length = fc.oneof(
+  { arbitrary: fc.nat(40), weight: 5 },
+  { arbitrary: fc.nat(3000), weight: 5 },
+  { arbitrary: fc.integer({ min: 260_000, max: 900_000 }), weight: 1 },
+);
 export const turn: fc.Arbitrary<Turn> = fc.record({ step, length, group: fc.nat(5), overlaps: fc.boolean() });
 
 /** What a member ends a turn with. */
