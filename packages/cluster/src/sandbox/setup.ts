@@ -48,8 +48,8 @@ export interface SetupOptions extends ImageOptions {
 /** Those that exist in the home directory are mounted read-only. */
 export const CREDENTIALS: readonly string[] = [".netrc", ".config", ".ssh", ".aws", ".metta"];
 
-/** What a node needs at least: a rank of a small model took 170 MB. */
-const NODE_MEMORY = 256 * 1024 * 1024;
+/** What a node needs at least: a rank of the smallest model took 288 MB. */
+const NODE_MEMORY = 300_000_000;
 const DATA_MOUNT = "/data";
 
 export async function setUpSandbox(

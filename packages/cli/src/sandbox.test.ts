@@ -1,0 +1,217 @@
+// atoll sandbox and training on its nodes, in real containers: every topology with the simulator's numbers, a worker that
+// is killed and a network that is cut in mid-run, and what is said to bad input. What a sandbox itself promises is in
+// packages/cluster/src/sandbox/sandbox.test.ts.
+
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Engine, exec, findEngine } from "@atoll/cluster";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type CommandOptions, type CommandResult, runCommand } from "./test/command.ts";
+
+const LONG = 600_000;
+let directory: string;
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), "atoll-sandbox-"));
+});
+afterAll(() => rm(directory, { recursive: true, force: true }));
+
+const found = await findEngine({ exec, environment: process.env }).catch((error: unknown) => {
+  process.stderr.write(`Skipped: training across containers. ${String(error)}\n`);
+  return undefined;
+});
+
+describe.skipIf(!found)("on a real engine", { timeout: LONG }, () => {
+  const engine = found as Engine;
+  const name = `c${process.pid}`;
+  const atoll = (argv: readonly string[], options: CommandOptions = {}): Promise<CommandResult> => {
+    const inherited = Object.entries(process.env).flatMap(([key, value]) =>
+      value === undefined ? [] : [[key, value]],
+    );
+    const environment = { ...Object.fromEntries(inherited), ATOLL_STATE: directory, ATOLL_DATA: "" };
+    return runCommand(argv, directory, { environment, ...options });
+  };
+  const node = (rank: number): string => `atoll-${name}-${rank}`;
+  const launch = (argv: readonly string[], options?: CommandOptions): Promise<CommandResult> =>
+    atoll(["launch", "--on", "docker", "--name", name, ...argv], options);
+
+  beforeAll(async () => {
+    const { exitCode, output, error } = await atoll([
+      "sandbox",
+      "setup",
+      "--nodes",
+      "4",
+      "--name",
+      name,
+      "--json",
+    ]);
+    expect({ exitCode, error }).toEqual({
+      exitCode: 0,
+      error: expect.stringContaining(`sandbox shell master --name ${name}`),
+    });
+    expect(JSON.parse(output)).toMatchObject({ name, nodes: Array(4).fill({ health: "healthy" }) });
+  }, LONG);
+  afterAll(async () => {
+    const { exitCode, error } = await atoll(["sandbox", "stop", "--name", name, "--volumes"]);
+    expect({ exitCode, error }).toEqual({
+      exitCode: 0,
+      error: `Ended sandbox "${name}": 4 containers, 1 network, 2 volumes removed.\n`,
+    });
+    const again = await atoll(["sandbox", "stop", "--name", name]);
+    expect(again).toMatchObject({
+      exitCode: 2,
+      error: expect.stringMatching(/There is no sandbox|Unknown sandbox/),
+    });
+  }, LONG);
+
+  /** Small enough for seconds, of every part of a run. */
+  const RUN = "digits trainSize=400 testSize=40 batchSize=16 maxSteps=6 valSize=0".split(" ");
+
+  test.each([
+    ["nodes=3", "network.topology=fully_connected"],
+    ["nodes=3", "network.topology=ring", "strategy=fedavg", "strategy.H=3"],
+    ["nodes=3", "network.topology=star"],
+    ["nodes=3", "network.topology=tree"],
+    ["nodes=4", "network.topology=torus", "network.dimensions=[2,2]"],
+    ["nodes=4", "network.topology=islands", "network.islandSize=2"],
+  ])("training across %s %s has the simulator's numbers", async (...options) => {
+    const simulated = await atoll(["train", ...RUN, ...options, "--json"]);
+    expect(simulated.exitCode).toBe(0);
+    const { exitCode, output, error } = await launch(["train", ...RUN, ...options, "--json"]);
+    expect({ exitCode, error: exitCode === 0 ? "" : error }).toEqual({ exitCode: 0, error: "" });
+    const real = JSON.parse(
+      output
+        .trim()
+        .split("\n")
+        .at(-1)!
+        .replace(/^\[0\] /, ""),
+    );
+    const { loss, accuracy, bytesSent, steps } = JSON.parse(simulated.output);
+    expect(real).toMatchObject({ loss, accuracy, bytesSent, steps });
+  });
+
+  /** A run that goes on until something ends it. */
+  const endless = async (nodes: number, onStep: () => Promise<void>): Promise<CommandResult> => {
+    let happening: Promise<void> | undefined;
+    const watch = (text: string): void => {
+      if (/^\[0\] step +[1-9]/m.test(text)) happening ??= onStep();
+    };
+    const options = ["maxSteps=1000000", `nodes=${nodes}`, "timeout=5"];
+    const result = await launch(
+      ["train", ...RUN.filter((each) => !each.startsWith("maxSteps")), ...options],
+      { watch },
+    );
+    await happening;
+    return result;
+  };
+  const expectNothingRunning = async (ranks: readonly number[]): Promise<void> => {
+    for (const rank of ranks) {
+      const { stdout } = await engine.try([
+        "exec",
+        node(rank),
+        "pgrep",
+        "--full",
+        "--list-full",
+        "atoll.mjs train|atoll.mjs node",
+      ]);
+      expect(stdout).toBe("");
+    }
+  };
+
+  test("a worker that is killed in mid-run ends the run, and nothing goes on elsewhere", async () => {
+    const { exitCode, error } = await endless(3, () => engine.run("kill", ["kill", node(2)]).then(() => {}));
+    expect(exitCode).not.toBe(0);
+    expect(error).toMatch(new RegExp(`rank 2 on ${node(2)} was lost: .*the container may have stopped`));
+    await expectNothingRunning([0, 1]);
+    const status = await atoll(["sandbox", "status", "--name", name]);
+    expect(status.output).toMatch(new RegExp(`2 +node3 +${node(2)} +none +127\\.0\\.0\\.1:\\d+ +exited`));
+    const restarted = await atoll(["sandbox", "restart", "--name", name, "--json"]);
+    expect(JSON.parse(restarted.output)).toMatchObject({ nodes: Array(4).fill({ health: "healthy" }) });
+  });
+
+  test("a network that is cut in mid-run ends the run within its timeout", async () => {
+    const network = `atoll-${name}`;
+    const { exitCode, error } = await endless(3, () =>
+      engine.run("cut", ["network", "disconnect", network, node(2)]).then(() => {}),
+    );
+    expect(exitCode).not.toBe(0);
+    expect(error).toMatch(/rank 2 is lost|rank 0 is lost|is lost/);
+    await expectNothingRunning([0, 1, 2]);
+    await engine.run("reconnect", ["network", "connect", network, node(2)]);
+  });
+
+  test("a shell takes commands from standard input; logs show what was launched, with ranks", async () => {
+    const bin = fileURLToPath(new URL("../bin/atoll.mjs", import.meta.url));
+    const lines: string[] = [];
+    const shell = exec(process.execPath, [bin, "sandbox", "shell", "worker1", "--name", name], {
+      environment: process.env,
+      input: "held",
+      onLines: (batch) => void lines.push(...batch),
+    });
+    shell.input!.end("hostname; ssh node1 hostname; exit 9\n");
+    expect(await shell.outcome).toEqual({ kind: "exited", code: 9 });
+    expect(lines).toEqual([node(1), node(0)]);
+
+    await launch(["--nodes", "2", "--", "sh", "-c", "echo rank $RANK says so"]);
+    const logs = await atoll(["sandbox", "logs", "node2", "--name", name, "--tail", "1"]);
+    expect(logs).toMatchObject({ exitCode: 0, output: "[1] rank 1 says so\n" });
+    const wrong = await atoll(["sandbox", "logs", "node9", "--name", name]);
+    expect(wrong).toMatchObject({
+      exitCode: 2,
+      error: expect.stringMatching(/^atoll: Node "node9": expected a rank \(0 to 3\)/),
+    });
+  });
+});
+
+describe("bad input", () => {
+  const refusal = async (line: string): Promise<string> => {
+    const environment = { PATH: "/nowhere" };
+    const { exitCode, output, error } = await runCommand(line.split(" "), directory, { environment });
+    expect({ exitCode, output }).toEqual({ exitCode: 2, output: "" });
+    expect(error).toMatch(/^atoll: [^\n]+\n$/);
+    return error;
+  };
+
+  test.each([
+    ["sandbox", /Expected what to do after sandbox, got nothing: setup, status/],
+    ["sandbox stat", /Unknown sandbox command "stat"\. Did you mean "status"\?/],
+    ["sandbox setup 3", /Unexpected argument "3"\. Options of sandboxes are flags, such as --nodes 3/],
+    ["sandbox setup --nodes 0", /--nodes: expected a whole number from 1 to 1000, got "0"/],
+    ["sandbox setup --nodes many", /--nodes: expected a whole number from 1 to 1000, got "many"/],
+    ["sandbox setup --port 65535", /--port: expected a whole number from 1 to 65534, got "65535"/],
+    ["sandbox setup --code bakd", /Unknown way to have the code "bakd"\. Did you mean "bake"\?/],
+    ["sandbox setup --shm-size big", /--shm-size: expected a size such as 512m or 2g, got "big"/],
+    ["sandbox setup --engine dockr", /Unknown engine "dockr"\. Did you mean "docker"\?/],
+    ["sandbox logs --tail x", /No container engine answers|--tail: expected a whole number/],
+    ["sandbox stop --volume", /Unknown flag "--volume"\. Did you mean "--volumes"\?/],
+  ])("%s", async (line, message) => {
+    expect(await refusal(line)).toMatch(message);
+  });
+
+  test.each(["setup", "status", "shell", "logs", "restart", "stop"])(
+    "without an engine, %s says what doctor says",
+    async (verb) => {
+      const error = await refusal(`sandbox ${verb}`);
+      expect(error).toMatch(
+        /^atoll: No container engine answers: docker \(not installed\): .*podman instead\.$/m,
+      );
+      const { output } = await runCommand(["doctor", "--json"], directory, {
+        environment: { PATH: "/nowhere" },
+      });
+      const { uses } = JSON.parse(output) as { uses: { name: string; remedies: string[] }[] };
+      expect(error).toContain(uses.find(({ name }) => name === "containers")!.remedies[0]);
+    },
+  );
+
+  test("a name that no host can have", async () => {
+    if (!found) return;
+    const { exitCode, error } = await runCommand(["sandbox", "setup", "--name", "My_Box"], directory, {
+      environment: { PATH: String(process.env.PATH), DOCKER_HOST: String(process.env.DOCKER_HOST ?? "") },
+    });
+    expect({ exitCode, error }).toEqual({
+      exitCode: 2,
+      error: expect.stringMatching(/^atoll: Sandbox name "My_Box": expected at most 32 lower-case letters/),
+    });
+  });
+});
