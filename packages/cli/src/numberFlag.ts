@@ -2,16 +2,25 @@
 
 import { ConfigError } from "@atoll/core";
 
-/** @throws ConfigError if it is none, or below the least */
+/** @throws ConfigError if it is none, below the least, or above the most */
 export function numberOf(
   flag: string,
   text: string | undefined,
-  { least, whole = false }: { readonly least: number; readonly whole?: boolean },
+  {
+    least,
+    most = Number.POSITIVE_INFINITY,
+    whole = false,
+  }: { readonly least: number; readonly most?: number; readonly whole?: boolean },
 ): number | undefined {
   if (text === undefined) return undefined;
   const value = Number(text);
-  if (Number.isFinite(value) && value >= least && (!whole || Number.isInteger(value))) return value;
+  if (Number.isFinite(value) && value >= least && value <= most && (!whole || Number.isInteger(value)))
+    return value;
   const kind = whole ? "a whole number" : "a number";
-  const bound = Number.isFinite(least) ? ` of at least ${least}` : "";
+  const bound = Number.isFinite(most)
+    ? ` from ${least} to ${most}`
+    : Number.isFinite(least)
+      ? ` of at least ${least}`
+      : "";
   throw new ConfigError(`Flag "${flag}": expected ${kind}${bound}, got "${text}".`);
 }

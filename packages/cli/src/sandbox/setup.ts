@@ -8,10 +8,11 @@ import { DEFAULT_NAME, keysDirectory, type Sandbox, type SetupOptions, setUpSand
 import { ConfigError } from "@atoll/core";
 import type { ParsedArguments } from "../arguments.ts";
 import { table } from "../help.ts";
+import { numberOf } from "../numberFlag.ts";
 import { stateDirectory } from "../stateDirectory.ts";
 import type { Terminal } from "../terminal.ts";
 import { nodesTable } from "./status.ts";
-import { choiceOf, engineOf, numberOf, parseVerb, type Verb } from "./verb.ts";
+import { choiceOf, engineOf, parseVerb, type Verb } from "./verb.ts";
 
 /** As the seed of this sandbox had it: a master and a worker. */
 const NODES = 2;
@@ -64,7 +65,7 @@ export const setupVerb: Verb = {
 
 async function optionsOf({ values }: ParsedArguments, terminal: Terminal): Promise<SetupOptions> {
   const { environment, workingDirectory } = terminal;
-  const nodes = numberOf(values.nodes, "nodes", 1, MOST_NODES) ?? NODES;
+  const nodes = wholeNumber(values.nodes, "--nodes", MOST_NODES) ?? NODES;
   const { ATOLL_DATA: data } = environment;
   const baseImage = values["base-image"] ?? environment.ATOLL_BASE_IMAGE;
   return {
@@ -76,7 +77,7 @@ async function optionsOf({ values }: ParsedArguments, terminal: Terminal): Promi
     gpus: values.gpus === true ? "all" : "auto",
     credentialsFrom: values.credentials === true ? (environment.HOME ?? homedir()) : undefined,
     data: data ? resolve(workingDirectory, data) : undefined,
-    port: numberOf(values.port, "port", 1, 65_535 - nodes + 1),
+    port: wholeNumber(values.port, "--port", 65_536 - nodes),
     baseImage: baseImage ? String(baseImage) : undefined,
     ...imageUser(),
     stateDirectory: stateDirectory(terminal),
@@ -90,9 +91,12 @@ function imageUser(): { readonly userId: number; readonly groupId: number } {
   return userId === 0 ? { userId: 1000, groupId: 1000 } : { userId, groupId: process.getgid?.() ?? userId };
 }
 
+const wholeNumber = (value: string | boolean | undefined, flag: string, most: number): number | undefined =>
+  numberOf(flag, value as string | undefined, { least: 1, most, whole: true });
+
 function sizeOf(text: string): string {
   if (/^[1-9]\d*[bkmg]?$/i.test(text)) return text.toLowerCase();
-  throw new ConfigError(`--shm-size: expected a size such as 512m or 2g, got "${text}".`);
+  throw new ConfigError(`Flag "--shm-size": expected a size such as 512m or 2g, got "${text}".`);
 }
 
 async function cloneDirectory(): Promise<string> {

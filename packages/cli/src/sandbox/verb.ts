@@ -54,16 +54,3 @@ export function choiceOf<T extends string>(
   if (found === undefined) throw unknownName(flag, String(value), known);
   return found;
 }
-
-/** A whole number, or undefined if the flag is not there. */
-export function numberOf(
-  value: string | boolean | undefined,
-  flag: string,
-  least: number,
-  most: number,
-): number | undefined {
-  if (value === undefined) return undefined;
-  const number = /^\d+$/.test(String(value)) ? Number(value) : Number.NaN;
-  if (number >= least && number <= most) return number;
-  throw new ConfigError(`--${flag}: expected a whole number from ${least} to ${most}, got "${value}".`);
-}

@@ -34,7 +34,10 @@ export async function buildImage(
   };
   const { outcome, stdout, stderr } = await engine.try(
     [
-      ...["build", "--file", join(clone, "docker", "Dockerfile"), "--target", "train", "--tag", IMAGE],
+      "build",
+      // Podman's own format of images has no health checks.
+      ...(engine.name === "podman" ? ["--format", "docker"] : []),
+      ...["--file", join(clone, "docker", "Dockerfile"), "--target", "train", "--tag", IMAGE],
       ...Object.entries(values).flatMap(([name, value]) => ["--build-arg", `${name}=${value}`]),
       clone,
     ],

@@ -158,6 +158,8 @@ function commonFlags(
       "--volume",
       `${volumeName(name, volume)}:${path}`,
     ]),
+    // For root alone, in the container's own network: tc can give a node another network.
+    ...["--cap-add", "NET_ADMIN"],
     // The ssh server is not root's, and listens on port 22.
     ...["--sysctl", "net.ipv4.ip_unprivileged_port_start=0"],
     ...facts.healthFlags,
