@@ -7,13 +7,20 @@ export {
   largestOfBlocks,
   magnitudeReachedBy,
   meanMagnitude,
+  replaceBySigns,
   roundToIntegers,
   roundToSigns,
 } from "./kernels/blocks.ts";
 export { expand, type MatrixShape, project, projectBack, subtractProduct } from "./kernels/matrices.ts";
-export { momentumAndCollect, momentumAndSigns } from "./kernels/momentum.ts";
+export { decayingOf, momentumAndCollect, momentumAndSigns } from "./kernels/momentum.ts";
 export { type EncodedMean, meanOfIntegers, meanOfSigns } from "./kernels/reductions.ts";
-export { type Bucket, type RandomRounding, roundingOf, summingOf } from "./kernels/stochastic.ts";
+export {
+  type Bucket,
+  type RandomRounding,
+  roundingBits,
+  roundingOf,
+  summingOf,
+} from "./kernels/stochastic.ts";
 export { createTileTransform, isSimdTile, type TileTransform, tileScratch } from "./kernels/transforms.ts";
 export {
   adamDirection,

@@ -87,6 +87,7 @@ export const f32x4 = {
   splat: instruction(simd(0x13)) as Instruction,
   lane: (value: Value, lane: number): Value => [...value, ...simd(0x1f), lane],
   less: instruction(simd(0x43)) as Instruction,
+  notEqual: instruction(simd(0x42)) as Instruction,
   absolute: instruction(simd(0xe0)) as Instruction,
   add: instruction(simd(0xe4)) as Instruction,
   subtract: instruction(simd(0xe5)) as Instruction,
@@ -142,7 +143,17 @@ export const i32x4 = {
   ofPair: instruction(simd(0xfc)) as Instruction,
 } as const;
 
+export const i8x16 = {
+  less: instruction(simd(0x25)) as Instruction,
+  add: instruction(simd(0x6e)) as Instruction,
+  subtract: instruction(simd(0x71)) as Instruction,
+  /** Eight 16-bit integers each of two vectors, to the nearest there is. */
+  ofShorts: instruction(simd(0x65)) as Instruction,
+} as const;
+
 export const i16x8 = {
+  /** Four integers each of two vectors, to the nearest there is. */
+  ofIntegers: instruction(simd(0x85)) as Instruction,
   splat: instruction(simd(0x10)) as Instruction,
   shiftRightUnsigned: instruction(simd(0x8d)) as Instruction,
   subtract: instruction(simd(0x91)) as Instruction,

@@ -6,6 +6,7 @@ import {
   largestMagnitude,
   largestOfGroups,
   roundToSteps,
+  signsInPlace,
   signsTimes,
   sumOfMagnitudes,
 } from "./codecFunctions.ts";
@@ -31,7 +32,12 @@ import { encodeModule } from "./encode.ts";
 import { meanOfIntegers, meanOfSigns } from "./encodedSums.ts";
 import { copyBytes, meanOfMany } from "./manyVectors.ts";
 import { expandFour, projectBackFour, projectFour, subtractProductFour } from "./matrixFunctions.ts";
-import { momentumAndCollect, momentumAndResidual, residualOfSigns } from "./momentumFunctions.ts";
+import {
+  decayAndCollect,
+  momentumAndCollect,
+  momentumAndResidual,
+  residualOfSigns,
+} from "./momentumFunctions.ts";
 import { roundAtRandom, sumOfLevels } from "./stochasticFunctions.ts";
 
 export type KernelName =
@@ -94,6 +100,17 @@ type Exports = Record<KernelName, (...args: number[]) => void> &
 export interface BlockFunctions {
   largestMagnitude(x: number, length: number): number;
   sumOfMagnitudes(x: number, length: number): number;
+  signsInPlace(x: number, length: number): void;
+  decayAndCollect(
+    a: number,
+    b: number,
+    length: number,
+    decay: number,
+    factor: number,
+    threshold: number,
+    out: number,
+    capacity: number,
+  ): number;
   signsTimes(x: number, out: number, length: number, scale: number): void;
   roundToSteps(x: number, out: number, length: number, scale: number, most: number): void;
   collectAtLeast(x: number, length: number, threshold: number, out: number, capacity: number): number;
@@ -181,6 +198,8 @@ const BLOCK_FUNCTIONS = [
   momentumAndCollect,
   momentumAndResidual,
   residualOfSigns,
+  decayAndCollect,
+  signsInPlace,
 ];
 
 let compiled: WebAssembly.Module | undefined;

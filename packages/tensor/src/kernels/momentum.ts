@@ -1,7 +1,7 @@
 // Momentum with what compressors do next. Where all vectors lie in one shared memory, WebAssembly functions do it in one pass
 // (momentumFunctions.ts), and else loops, with the same bits: float32, rounded after each operation.
 
-import { at, collectAtLeast, forBlocks, sumOfMagnitudes, wholeFours } from "./blocks.ts";
+import { at, type Block, collectAtLeast, forBlocks, sumOfMagnitudes, wholeFours } from "./blocks.ts";
 import { kernelsFor } from "./vectors.ts";
 
 const { fround } = Math;
@@ -32,6 +32,29 @@ export function momentumAndCollect(
 }
 
 /**
+ * a ← decay · a + factor · b for a block of both, in float32; then what `collectAtLeast` does with that block.
+ * a, b [n]; out [n] or longer
+ * @returns for a block and a threshold: how many elements reach it; places are counted from the block's first element
+ */
+export function decayingOf(
+  a: Float32Array,
+  b: Float32Array,
+  { decay, factor, out }: { readonly decay: number; readonly factor: number; readonly out: Float32Array },
+): (block: Block, threshold: number) => number {
+  const blocks = kernelsFor(a, b, out)?.blocks;
+  const [kept, added] = [fround(decay), fround(factor)];
+  return (block, threshold) => {
+    const { start, end } = block;
+    const whole = blocks === undefined ? 0 : wholeFours(end - start);
+    const { byteOffset, length } = out;
+    const [x, y] = [at(a, start), at(b, start)];
+    const count = blocks?.decayAndCollect(x, y, whole, kept, added, threshold, byteOffset, length) ?? 0;
+    for (let i = start + whole; i < end; i++) a[i] = fround(kept * a[i]!) + fround(added * b[i]!);
+    return collectAtLeast(a.subarray(start, end), threshold, out, { from: whole, count });
+  };
+}
+
+/**
  * m ← (b1 · m + (1 − b1) · g) + e; then, block by block, the mean magnitude s of m goes into `scales`, and e ← m − sign(m) · s,
  * zero counting as positive. mean (m), gradients (g), residual (e) [n]; scales [⌈n / blockSize⌉]
  */
@@ -48,14 +71,26 @@ export function momentumAndSigns(
   const [kept, added] = [fround(b1), fround(1 - b1)];
   forBlocks(mean.length, blockSize, (block) => {
     const { start, end } = block;
-    const whole = blocks === undefined ? 0 : wholeFours(end - start);
-    const [m, g, e] = [at(mean, start), at(gradients, start), at(residual, start)];
+    // Parts of vectors need not begin where registers do; stores that cross cache lines take twice as long.
+    const first = Math.min(end, start + (blocks === undefined ? 0 : -(at(mean, start) / FLOAT_BYTES) & 3));
+    const whole = blocks === undefined ? 0 : wholeFours(end - first);
+    const last = first + whole;
+    const [m, g, e] = [at(mean, first), at(gradients, first), at(residual, first)];
+    const others = (each: (i: number) => void): void => {
+      for (let i = start; i < first; i++) each(i);
+      for (let i = last; i < end; i++) each(i);
+    };
     blocks?.momentumAndResidual(m, g, e, whole, kept, added);
-    for (let i = start + whole; i < end; i++)
+    others((i) => {
       mean[i] = fround(fround(kept * mean[i]!) + fround(added * gradients[i]!)) + residual[i]!;
+    });
     const scale = fround(sumOfMagnitudes(mean, block, blocks) / (end - start));
     scales[start / blockSize] = scale;
     blocks?.residualOfSigns(m, e, whole, scale);
-    for (let i = start + whole; i < end; i++) residual[i] = mean[i]! - (mean[i]! < 0 ? -scale : scale);
+    others((i) => {
+      residual[i] = mean[i]! - (mean[i]! < 0 ? -scale : scale);
+    });
   });
 }
+
+const FLOAT_BYTES = 4;

@@ -1,15 +1,14 @@
 // Rounding at random to levels of eight bits, and back, as WebAssembly functions on byte offsets. The random bits are those of
-// `threefryBlocks` in @atoll/core; rounding is that of the loops in stochastic.ts.
+// `roundingBits` in stochastic.ts, where the loops are that do the rest.
 
-import { assemble, f32, f32x4, i16x8, i32, i32x4, type Local, type Value, v128 } from "./assembler.ts";
+import { assemble, f32, f32x4, i8x16, i16x8, i32, i32x4, type Local, type Value, v128 } from "./assembler.ts";
 import { MAGIC } from "./codecFunctions.ts";
 import type { Code, WasmFunction } from "./encode.ts";
 
-const ROTATIONS = [
-  [13, 15, 26, 6],
-  [17, 29, 16, 24],
-] as const;
-const PARITY = 0x1bd11bda;
+/** Of Threefry-2x32: four rounds a group, after each of which parts of the key are added, and one round more. */
+export const ROTATIONS = [[13, 15, 26, 6], [17, 29, 16, 24], [13, 15, 26, 6], [17]] as const;
+const KEYED_GROUPS = 3;
+export const PARITY = 0x1bd11bda;
 const GROUPS = [0, 1, 2, 3] as const;
 const SIXTEEN = 16;
 /** Streams of blocks side by side: each step of the cipher waits for the one before. */
@@ -38,31 +37,44 @@ function rotated(x: Value, by: number): Value {
   return v128.or(i32x4.shiftLeft(x, i32.constant(by)), i32x4.shiftRightUnsigned(x, i32.constant(32 - by)));
 }
 
-/** x0, x1 ← the Threefry-2x32 blocks of four counters each, in x0, and 0. @param injected what is added after each group */
+/** x0, x1 ← the blocks of four counters each, in x0, and 0. @param injected what is added after each group that has it */
 function threefry(streams: readonly Words[], first: Words, injected: readonly Words[]): Code {
   const code: Code[] = [];
   for (const { x0, x1 } of streams) code.push(x0.set(i32x4.add(x0.get, first.x0.get)), x1.set(first.x1.get));
-  for (const [group, keys] of injected.entries()) {
-    for (const rotation of ROTATIONS[group % 2]!) {
+  for (const [group, rotations] of ROTATIONS.entries()) {
+    for (const rotation of rotations) {
       for (const { x0, x1 } of streams) code.push(x0.set(i32x4.add(x0.get, x1.get)));
       for (const { x0, x1 } of streams) code.push(x1.set(v128.xor(rotated(x1.get, rotation), x0.get)));
     }
+    const keys = injected[group];
+    if (keys === undefined) continue;
     for (const { x0, x1 } of streams)
       code.push(x0.set(i32x4.add(x0.get, keys.x0.get)), x1.set(i32x4.add(x1.get, keys.x1.get)));
   }
   return code.flat();
 }
 
-/** The four 16-bit numbers of counter `lane`: the second word's upper half and lower half, then the first word's. */
-function drawnBy(lane: number, { x0, x1 }: Words): Value {
-  const at = 4 * lane;
-  const order = [18 + at, 19 + at, 16 + at, 17 + at, 2 + at, 3 + at, at, 1 + at];
-  return i32x4.extendLowUnsigned(v128.shuffle(x0.get, x1.get, [...order, ...order]));
-}
+const PAIRS = {
+  low: [0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23],
+  high: [8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31],
+} as const;
 
-/** Four times four integers below 256 as bytes. */
-const packedBytes = ([a, b, c, d]: readonly Local[]): Value =>
-  i32x4.toBytes(i32x4.toShorts(a!.get, b!.get), i32x4.toShorts(c!.get, d!.get));
+/** The four 16-bit numbers of counter `lane`: the second word's lower half and upper half, then the first word's. */
+const drawnBy = (lane: number, { low, high }: { readonly low: Local; readonly high: Local }): Value => {
+  const pairs = (lane < 2 ? low : high).get;
+  return lane % 2 === 0 ? i32x4.extendLowUnsigned(pairs) : i32x4.extendHighUnsigned(pairs);
+};
+
+/** 2 · level + 1 where the element has a sign, as bytes: of four times four levels below 128, and elements. */
+function codesOf(levels: readonly Local[], elements: readonly Local[]): Value {
+  const inBytes =
+    (toShorts: typeof i32x4.toShorts, toBytes: typeof i32x4.toBytes) =>
+    ([a, b, c, d]: readonly Local[]): Value =>
+      toBytes(toShorts(a!.get, b!.get), toShorts(c!.get, d!.get));
+  const magnitudes = inBytes(i32x4.toShorts, i32x4.toBytes)(levels);
+  const signs = i8x16.less(inBytes(i16x8.ofIntegers, i8x16.ofShorts)(elements), v128.zero());
+  return i8x16.subtract(i8x16.add(magnitudes, magnitudes), signs);
+}
 
 /**
  * `(x, codes, length, factor, key0, key1, counter)`: codes ← 2 · l + (x < 0), a byte each, l the integer nearest to
@@ -76,31 +88,33 @@ export const roundAtRandom: WasmFunction = assemble(
     const { x, codes, length, factor, key0, key1, counter } = frame.arguments;
     const vector = (): Local => frame.local("v128");
     const keys = [vector(), vector(), vector()] as const;
-    const injected = ROTATIONS.flat()
-      .slice(3)
-      .map((): Words => ({ x0: vector(), x1: vector() }));
+    const injected = Array.from({ length: KEYED_GROUPS }, (): Words => ({ x0: vector(), x1: vector() }));
     const streams = STREAMS.map((): Words => ({ x0: vector(), x1: vector() }));
-    const [counters, scale, elements] = [vector(), vector(), vector()];
-    const made = GROUPS.map(vector);
-    const codesOf = (stream: number, group: number, index: Value): Code => {
-      const at = i32.add(index, i32.constant(SIXTEEN * stream + 4 * group));
+    const [counters, scale, low, high] = [vector(), vector(), vector(), vector()];
+    const elements = GROUPS.map(vector);
+    const levels = GROUPS.map(vector);
+    const levelOf = (group: number): Value => {
       const drawn = f32x4.multiply(
-        f32x4.ofIntegers(drawnBy(group, streams[stream]!)),
+        f32x4.ofIntegers(drawnBy(group, { low, high })),
         f32x4.splat(f32.constant(2 ** -16)),
       );
       const r = f32x4.add(drawn, f32x4.splat(f32.constant(OFFSET)));
-      const position = f32x4.multiply(f32x4.absolute(elements.get), scale.get);
+      const position = f32x4.multiply(f32x4.absolute(elements[group]!.get), scale.get);
       // The integer is in the low bits of the sum.
       const sum = f32x4.add(f32x4.add(position, r), f32x4.splat(f32.constant(MAGIC)));
-      const level = v128.and(sum, i32x4.constant(127, 127, 127, 127));
+      return v128.and(sum, i32x4.constant(127, 127, 127, 127));
+    };
+    const roundSixteen = (stream: number, index: Value): Code => {
+      const { x0, x1 } = streams[stream]!;
+      const at = i32.add(index, i32.constant(SIXTEEN * stream));
       return [
-        ...elements.set(v128.load(i32.add(x.get, floats(at)))),
-        ...made[group]!.set(
-          v128.or(
-            i32x4.shiftLeft(level, i32.constant(1)),
-            i32x4.shiftRightUnsigned(elements.get, i32.constant(31)),
-          ),
-        ),
+        ...low.set(v128.shuffle(x1.get, x0.get, PAIRS.low)),
+        ...high.set(v128.shuffle(x1.get, x0.get, PAIRS.high)),
+        ...GROUPS.flatMap((group) => [
+          ...elements[group]!.set(v128.load(i32.add(x.get, floats(i32.add(at, i32.constant(4 * group)))))),
+          ...levels[group]!.set(levelOf(group)),
+        ]),
+        ...v128.store(i32.add(codes.get, at), codesOf(levels, elements)),
       ];
     };
     const four = i32x4.constant(4, 4, 4, 4);
@@ -120,13 +134,7 @@ export const roundAtRandom: WasmFunction = assemble(
           ...counters.set(i32x4.add(counters.get, four)),
         ]),
         ...threefry(streams, { x0: keys[0], x1: keys[1] }, injected),
-        ...STREAMS.flatMap((stream) => [
-          ...GROUPS.flatMap((group) => codesOf(stream, group, index)),
-          ...v128.store(
-            i32.add(codes.get, i32.add(index, i32.constant(SIXTEEN * stream))),
-            packedBytes(made),
-          ),
-        ]),
+        ...STREAMS.flatMap((stream) => roundSixteen(stream, index)),
       ]),
     ];
   },
@@ -144,19 +152,17 @@ export const sumOfLevels: WasmFunction = assemble(
     const { table, from, members, length, factors, out } = frame.arguments;
     const vector = (): Local => frame.local("v128");
     const sums = GROUPS.map(vector);
-    const [bytes, shorts, factor] = [vector(), vector(), vector()];
+    const [bytes, shorts, negative, factor] = [vector(), vector(), vector(), vector()];
     const address = frame.local("i32");
     const one = i16x8.splat(i32.constant(1));
     /** Eight codes as signed integers: all bits of a negative one's level turned, and one added. */
     const signed = (codes: Value): Code => [
       ...shorts.set(codes),
+      ...negative.set(i16x8.subtract(v128.zero(), v128.and(shorts.get, one))),
       ...shorts.set(
         i16x8.subtract(
-          v128.xor(
-            i16x8.shiftRightUnsigned(shorts.get, i32.constant(1)),
-            i16x8.subtract(v128.zero(), v128.and(shorts.get, one)),
-          ),
-          i16x8.subtract(v128.zero(), v128.and(shorts.get, one)),
+          v128.xor(i16x8.shiftRightUnsigned(shorts.get, i32.constant(1)), negative.get),
+          negative.get,
         ),
       ),
     ];

@@ -69,32 +69,68 @@ function timesCosine(
   return { value: quarter === 0 ? value : script.scaled(value, at + quarter), negative };
 }
 
-/** out[i] ← Σⱼ cos(π angle(i, j) / 2N) x[j] */
-function multipliedOut(
+/** Σ cos(π a / 2N) x over some terms; zero if all vanish. */
+function sumOfCosines(
   script: Script,
-  xs: readonly Local[],
+  terms: readonly { readonly x: Local; readonly a: number }[],
+  N: number,
   at: number,
-  angle: (i: number, j: number) => number,
-): readonly Local[] {
+): Local {
+  let sum: Value | undefined;
+  for (const { x, a } of terms) {
+    const term = timesCosine(script, x.get, a, N, at);
+    if (term === undefined) continue;
+    if (sum === undefined) sum = term.negative ? f32x4.subtract(v128.zero(), term.value) : term.value;
+    else sum = term.negative ? f32x4.subtract(sum, term.value) : f32x4.add(sum, term.value);
+  }
+  return script.keep(sum ?? v128.zero());
+}
+
+/**
+ * X[k] = Σ x[n] cos(π(2n + 1)k / 2N) for an odd N: even k see the sums of the two ends, and odd k their differences, so half of
+ * all products are enough.
+ */
+function multipliedOut(script: Script, xs: readonly Local[], at: number): readonly Local[] {
   const N = xs.length;
   if (N === 1) return xs;
-  return xs.map((_, i) => {
-    let sum: Value | undefined;
-    for (const [j, x] of xs.entries()) {
-      const term = timesCosine(script, x.get, angle(i, j), N, at);
-      if (term === undefined) continue;
-      const before: Value = sum ?? v128.zero();
-      sum = term.negative ? f32x4.subtract(before, term.value) : f32x4.add(before, term.value);
-    }
-    return script.keep(sum ?? v128.zero());
+  const ends = range((N - 1) / 2).map((n) => ({ a: xs[n]!, b: xs[N - 1 - n]! }));
+  const sums = ends.map(({ a, b }) => script.keep(f32x4.add(a.get, b.get)));
+  const differences = ends.map(({ a, b }) => script.keep(f32x4.subtract(a.get, b.get)));
+  return range(N).map((k) => {
+    const terms = k % 2 === 0 ? [...sums, xs[(N - 1) / 2]!] : differences;
+    return sumOfCosines(
+      script,
+      terms.map((x, n) => ({ x, a: (2 * n + 1) * k })),
+      N,
+      at,
+    );
   });
+}
+
+/** x[n] = Σ X[k] cos(π(2n + 1)k / 2N), its transpose: what even k give is the same at both ends, what odd k give turns its sign. */
+function multipliedBack(script: Script, xs: readonly Local[], at: number): readonly Local[] {
+  const N = xs.length;
+  if (N === 1) return xs;
+  const half = (N - 1) / 2;
+  const part = (n: number, parity: 0 | 1): Local =>
+    sumOfCosines(
+      script,
+      xs.flatMap((x, k) => (k % 2 === parity ? [{ x, a: (2 * n + 1) * k }] : [])),
+      N,
+      at,
+    );
+  const even = range(half + 1).map((n) => part(n, 0));
+  const odd = range(half).map((n) => part(n, 1));
+  const near = odd.map((o, n) => script.keep(f32x4.add(even[n]!.get, o.get)));
+  const far = odd.map((o, n) => script.keep(f32x4.subtract(even[n]!.get, o.get)));
+  return [...near, even[half]!, ...far.toReversed()];
 }
 
 /** X[k] = Σ x[n] cos(π(2n + 1)k / 2N) */
 function forward(script: Script, xs: readonly Local[], whole: number): readonly Local[] {
   const N = xs.length;
   const at = factorsAt(whole, N);
-  if (N % 2 === 1) return multipliedOut(script, xs, at, (k, n) => (2 * n + 1) * k);
+  if (N % 2 === 1) return multipliedOut(script, xs, at);
   const half = range(N / 2);
   const sums = half.map((n) => script.keep(f32x4.add(xs[n]!.get, xs[N - 1 - n]!.get)));
   const differences = half.map((n) =>
@@ -112,7 +148,7 @@ function forward(script: Script, xs: readonly Local[], whole: number): readonly 
 function inverse(script: Script, xs: readonly Local[], whole: number): readonly Local[] {
   const N = xs.length;
   const at = factorsAt(whole, N);
-  if (N % 2 === 1) return multipliedOut(script, xs, at, (n, k) => (2 * n + 1) * k);
+  if (N % 2 === 1) return multipliedBack(script, xs, at);
   const half = range(N / 2);
   const even = half.map((k) => xs[2 * k]!);
   const odd = half.map((k) =>

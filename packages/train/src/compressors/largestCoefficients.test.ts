@@ -30,7 +30,7 @@ test("messages, what is left, and signs have the same bits in shared memory as i
   fc.assert(
     fc.property(values, fc.integer({ min: 1, max: 200 }), fc.nat(), (value, topK, seed) => {
       const numbers = { ...coefficientNumbers(layout, { chunkSize: 16, topK }), beta: 0.9, rate: 0.5 };
-      const { words, scratch } = coefficientPlan(numbers);
+      const { words, scratch, dct } = coefficientPlan(numbers);
       const heap = createHeap();
       const inHeap = (length: number): Float32Array => heap.alloc(length);
       const inPlain = (length: number): Float32Array => new Float32Array(length);
@@ -42,16 +42,18 @@ test("messages, what is left, and signs have the same bits in shared memory as i
           coefficients: place(layout.size),
           message: place(words),
           work: place(scratch),
+          thresholds: place(dct.chunks.length),
         };
         for (const vector of [vectors.spectrum, vectors.gradients])
           for (let i = 0; i < layout.size; i++) vector[i] = value(random.normal());
+        // The second time there are thresholds of the first, with which more may be found or less.
         coefficientsEncode(vectors, numbers);
-        const messages = place(2 * words);
-        messages.set(vectors.message);
-        messages.set(vectors.message, words);
+        for (let i = 0; i < layout.size; i++) vectors.gradients[i]! *= random.uniform() * 4;
+        coefficientsEncode(vectors, numbers);
+        const messages = { 0: vectors.message, 1: vectors.message };
         const signs = place(layout.size);
         for (const part of [0, 1, 2])
-          coefficientSigns({ ...vectors, messages, signs }, { ...numbers, members: 2, part, parts: 3 });
+          coefficientSigns({ ...vectors, ...messages, signs }, { ...numbers, members: 2, part, parts: 3 });
         const bits = new Uint32Array(vectors.message.slice().buffer);
         return { bits: [...bits], left: [...vectors.spectrum], signs: [...signs] };
       });

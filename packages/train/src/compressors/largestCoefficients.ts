@@ -2,7 +2,7 @@
 // their chunks. Source: Peng, Quesnelle and Kingma, "DeMo: decoupled momentum optimization" (arXiv 2411.19870), algorithm 1.
 
 import type { VectorLayout } from "@atoll/tensor";
-import { collectAtLeast, decayAndAdd, magnitudeReachedBy } from "@atoll/tensor/vectors";
+import { collectAtLeast, decayingOf, magnitudeReachedBy, replaceBySigns } from "@atoll/tensor/vectors";
 import { type Band, type ChunkedDct, chunkedDct } from "./chunkedDct.ts";
 import { bitsOf, createTopK } from "./topK.ts";
 
@@ -12,6 +12,15 @@ const VALUE_BYTES = 4;
 type Vectors = Readonly<Record<string, Float32Array>>;
 type Numbers = Readonly<Record<string, number>>;
 
+/** δ, x [P]; message [words]; scratch [the plan's]; thresholds [chunks], see `coefficientsEncode`. */
+export interface TakenVectors {
+  readonly spectrum: Float32Array;
+  readonly coefficients: Float32Array;
+  readonly message: Float32Array;
+  readonly scratch: Float32Array;
+  readonly thresholds: Float32Array;
+}
+
 export interface CoefficientPlan {
   readonly dct: ChunkedDct;
   /** Of a message. */
@@ -20,8 +29,8 @@ export interface CoefficientPlan {
   readonly count: number;
   /** Elements of scratch that an operation needs. */
   readonly scratch: number;
-  /** Moves the largest coefficients of each chunk to a message: they become zero. */
-  take(coefficients: Float32Array, message: Float32Array, scratch: Float32Array): void;
+  /** δ ← decay · δ + factor · x; then the largest coefficients δ of each chunk are moved to a message: they become zero. */
+  take(vectors: TakenVectors, scalars: { readonly decay: number; readonly factor: number }): void;
   /** Adds those of a band's chunks to a vector of coefficients. */
   addDecoded(message: Float32Array, coefficients: Float32Array, band: Band): void;
 }
@@ -88,7 +97,8 @@ function planOf(numbers: Numbers): CoefficientPlan {
     return { start, end, k, at: count - k };
   });
   const longest = ranges.reduce((most, { start, end }) => Math.max(most, end - start), 0);
-  const select = selection(longest);
+  const among = amongCandidates(longest);
+  const select = selection(longest, among);
   const indices = new Uint32Array(longest);
   const placesOf = ({ buffer, byteOffset }: Float32Array): Uint16Array =>
     new Uint16Array(buffer, byteOffset + count * VALUE_BYTES, count);
@@ -97,17 +107,25 @@ function planOf(numbers: Numbers): CoefficientPlan {
     words: Math.ceil((count * (VALUE_BYTES + INDEX_BYTES)) / VALUE_BYTES),
     count,
     scratch: Math.max(dct.scratch, 2 * longest),
-    take(coefficients, message, scratch) {
+    take({ spectrum, coefficients, message, scratch, thresholds }, scalars) {
       const places = placesOf(message);
-      for (const { start, end, k, at } of ranges) {
-        const chunk = coefficients.subarray(start, end);
-        select(chunk, k, indices, scratch);
+      const out = scratch.subarray(0, longest);
+      const decayed = decayingOf(spectrum, coefficients, { ...scalars, out });
+      const guesses = bitsOf(thresholds);
+      for (const [c, { start, end, k, at }] of ranges.entries()) {
+        const count = decayed({ start, end }, thresholds[c]! > 0 ? guesses[c]! : NONE);
+        const chunk = spectrum.subarray(start, end);
+        if (count < k || !among(chunk, k, indices, { out, count })) select(chunk, k, indices, scratch);
+        let least = Number.POSITIVE_INFINITY;
         for (let j = 0; j < k; j++) {
           const place = indices[j]!;
-          message[at + j] = chunk[place]!;
+          const value = chunk[place]!;
+          least = Math.min(least, Math.abs(value));
+          message[at + j] = value;
           places[at + j] = place;
           chunk[place] = 0;
         }
+        thresholds[c] = NEXT_THRESHOLD * least;
       }
     },
     addDecoded(message, coefficients, { first, last }) {
@@ -118,39 +136,69 @@ function planOf(numbers: Numbers): CoefficientPlan {
   };
 }
 
+/** Bits that no magnitude reaches. */
+const NONE = 0x7fffffff;
+
+/** Part of the least magnitude that was sent of a chunk which candidates of the next step have to reach. */
+const NEXT_THRESHOLD = 0.9;
+
 type Select = (chunk: Float32Array, k: number, indices: Uint32Array, scratch: Float32Array) => void;
 
-/** As `SelectTopK` does it for a whole chunk; where kernels serve the vectors, of those elements that come into question. */
-function selection(longest: number): Select {
+/** As `SelectTopK`, where the places of so many candidates are in `out`, k or more; says whether there was room for all. */
+type Among = (
+  chunk: Float32Array,
+  k: number,
+  indices: Uint32Array,
+  found: { readonly out: Float32Array; readonly count: number },
+) => boolean;
+
+function amongCandidates(longest: number): Among {
   const select = createTopK(longest);
   const values = new Uint32Array(longest);
-  return (chunk, k, indices, scratch) => {
+  return (chunk, k, indices, { out, count }) => {
+    if (count > out.length) return false;
     const bits = bitsOf(chunk);
-    const threshold = magnitudeReachedBy(k, chunk, scratch);
-    const room = scratch.subarray(0, longest);
-    // Above zero, since all zeros would come into question.
-    const count = threshold ? collectAtLeast(chunk, threshold, room) : 0;
-    if (count < k) {
-      select(bits, { start: 0, end: chunk.length, k }, indices, 0);
-      return;
-    }
-    const places = bitsOf(room);
+    const places = bitsOf(out);
     for (let i = 0; i < count; i++) values[i] = bits[places[i]!]!;
     select(values, { start: 0, end: count, k }, indices, 0);
     for (let j = 0; j < k; j++) indices[j] = places[indices[j]!]!;
+    return true;
+  };
+}
+
+/** As `SelectTopK` does it for a whole chunk; where kernels serve the vectors, of those elements that come into question. */
+function selection(longest: number, among: Among): Select {
+  const select = createTopK(longest);
+  return (chunk, k, indices, scratch) => {
+    const threshold = magnitudeReachedBy(k, chunk, scratch);
+    const out = scratch.subarray(0, longest);
+    // Above zero, since all zeros would come into question.
+    const count = threshold ? collectAtLeast(chunk, threshold, out) : 0;
+    if (count < k || !among(chunk, k, indices, { out, count }))
+      select(bitsOf(chunk), { start: 0, end: chunk.length, k }, indices, 0);
   };
 }
 
 /**
  * δ ← βδ + η DCT(g); the largest elements of δ go into the message, and become zero. spectrum (δ), gradients (g),
- * coefficients (scratch) [P]; message [words]; work [the plan's scratch]. Numbers: beta (β), rate (η), and those of the plan
+ * coefficients (scratch) [P]; message [words]; work [the plan's scratch]; thresholds [chunks]: where the last call left off, 0
+ * at first, which decide how long this takes, and nothing else. Numbers: beta (β), rate (η), and those of the plan
  */
 export function coefficientsEncode(vectors: Vectors, numbers: Numbers): void {
   const { dct, take } = coefficientPlan(numbers);
-  const { spectrum, gradients, coefficients, message, work } = vectors;
-  dct.forward(gradients!, coefficients!, work!);
-  decayAndAdd(spectrum!, coefficients!, { decay: numbers.beta!, factor: numbers.rate! });
-  take(spectrum!, message!, work!);
+  const {
+    spectrum,
+    gradients,
+    coefficients,
+    message,
+    work: scratch,
+    thresholds,
+  } = vectors as Readonly<
+    Record<"spectrum" | "gradients" | "coefficients" | "message" | "work" | "thresholds", Float32Array>
+  >;
+  dct.forward(gradients, coefficients, scratch);
+  const scalars = { decay: numbers.beta!, factor: numbers.rate! };
+  take({ spectrum, coefficients, message, scratch, thresholds }, scalars);
 }
 
 /** The bands that part number `part` of `parts` does: the same number of elements each, as nearly as bands allow. */
@@ -158,19 +206,19 @@ const bandsOf = ({ bands }: ChunkedDct, { part, parts, size }: Numbers): readonl
   bands.filter(({ start }) => Math.floor((start * parts!) / size!) === part);
 
 /**
- * The sign of what the sum of all messages stands for, which is that of their mean, for one part of all chunks. messages: one
- * after another; signs, coefficients (scratch) [P]; work [the plan's scratch]. Numbers: members, part, parts, and those of
+ * The sign of what the sum of all messages stands for, which is that of their mean, for one part of all chunks. "0", "1" …: the
+ * members' messages; signs, coefficients (scratch) [P]; work [the plan's scratch]. Numbers: members, part, parts, and those of
  * the plan
  */
 export function coefficientSigns(vectors: Vectors, numbers: Numbers): void {
-  const { dct, words, addDecoded } = coefficientPlan(numbers);
-  const { signs, coefficients, messages, work } = vectors;
+  const { dct, addDecoded } = coefficientPlan(numbers);
+  const { signs, coefficients, work } = vectors;
   const bands = bandsOf(dct, numbers);
   for (const band of bands) {
     coefficients!.fill(0, band.start, band.end);
     for (let member = 0; member < numbers.members!; member++)
-      addDecoded(messages!.subarray(member * words, (member + 1) * words), coefficients!, band);
+      addDecoded(vectors[member]!, coefficients!, band);
   }
   dct.inverse(coefficients!, signs!, work!, bands);
-  for (const { start, end } of bands) for (let i = start; i < end; i++) signs![i] = Math.sign(signs![i]!);
+  for (const band of bands) replaceBySigns(signs!, band);
 }

@@ -33,7 +33,7 @@ export function orthogonalise(p: Float32Array, rank: number): void {
 
 function norm(p: Float32Array, rank: number, column: number): number {
   let total = 0;
-  for (let i = column; i < p.length; i += rank) total += p[i]! ** 2;
+  for (let i = column; i < p.length; i += rank) total += p[i]! * p[i]!;
   return Math.sqrt(total);
 }
 

@@ -3,11 +3,12 @@
 // §3.1, with its buckets. Codes have a fixed length here, instead of Elias's.
 
 import type { Codec } from "@atoll/comm";
-import { ConfigError, type Random, threefry2x32 } from "@atoll/core";
+import { ConfigError, type Random } from "@atoll/core";
 import {
   type Bucket,
   largestOfBlocks,
   type RandomRounding,
+  roundingBits,
   roundingOf,
   summingOf,
 } from "@atoll/tensor/vectors";
@@ -94,14 +95,14 @@ const ROUNDER = 1.5 * 2 ** 23;
 function sixteenBits({ key }: Random): () => number {
   let block = 0;
   let left = 0;
-  let words = [0, 0];
+  let words: readonly number[] = [0, 0];
   return () => {
     if (left === 0) {
-      words = threefry2x32(key[0], key[1], block++, 0);
+      words = roundingBits(key, block++);
       left = 4;
     }
     left--;
-    const half = (words[left >> 1]! >>> ((left & 1) * 16)) & 0xffff;
+    const half = (words[left >> 1]! >>> (left & 1 ? 0 : 16)) & 0xffff;
     return (half + 0.5) / 2 ** 16;
   };
 }
@@ -166,9 +167,9 @@ function encodeRest(
 ): void {
   for (let i = done; i < end; i++) {
     const place = i - start;
-    const words = threefry2x32(key[0], key[1], counter + (place >>> 2), 0);
+    const words = roundingBits(key, counter + (place >>> 2));
     const left = 3 - (place & 3);
-    const half = (words[left >> 1]! >>> ((left & 1) * 16)) & 0xffff;
+    const half = (words[left >> 1]! >>> (left & 1 ? 0 : 16)) & 0xffff;
     const level = levelOf(fround(Math.abs(x[i]!) * factor), (half + 0.5) / 2 ** 16);
     codes[i] = 2 * level + signOf(x[i]!);
   }

@@ -11,7 +11,7 @@ import { coefficientNumbers, coefficientPlan } from "../compressors/largestCoeff
 import { sharedResult } from "../compressors/wire.ts";
 import { decay, steps } from "./optionSchemas.ts";
 import { requirePlainSgd } from "./plainSgd.ts";
-import { joinedMessages, preparation, scratchPerNode } from "./preparation.ts";
+import { preparation, scratchPerNode } from "./preparation.ts";
 import type { GradientStrategy, StrategyEntry, StrategyNode } from "./strategy.ts";
 import { gathered } from "./traffic.ts";
 import { WAIT } from "./whenMissing.ts";
@@ -64,7 +64,7 @@ export function deMo({
   requirePlainSgd(optimizer, "demo");
   const scratch = scratchPerNode(({ parameters, layout }) => {
     const numbers = coefficientNumbers(layout, { chunkSize, topK });
-    const { words, scratch: workLength } = coefficientPlan(numbers);
+    const { words, scratch: workLength, dct } = coefficientPlan(numbers);
     const vector = (length: number): Float32Array => allocateBeside(parameters, length);
     return {
       numbers,
@@ -72,6 +72,7 @@ export function deMo({
         coefficients: vector(layout.size),
         message: vector(words),
         work: vector(workLength),
+        thresholds: vector(dct.chunks.length),
       },
       signs: vector(layout.size),
       works: Array.from({ length: PARTS }, () => vector(workLength)),
@@ -89,7 +90,6 @@ export function deMo({
     );
     return vectors.message;
   });
-  const joined = joinedMessages();
   const shared = sharedResult<Promise<Float32Array>>();
   async function signsOf(parts: readonly Float32Array[], node: StrategyNode): Promise<Float32Array> {
     const {
@@ -98,12 +98,12 @@ export function deMo({
       signs,
       works,
     } = scratch(node);
-    const messages = joined(parts, node);
+    const messages = Object.fromEntries(parts.map((message, m) => [`${m}`, message]));
     await Promise.all(
       works.map((work, part) =>
         node.local.run({
           operation: "coefficientSigns",
-          vectors: { signs, messages, coefficients, work },
+          vectors: { ...messages, signs, coefficients, work },
           numbers: { ...numbers, members: parts.length, part, parts: PARTS },
         }),
       ),
@@ -127,7 +127,7 @@ export function deMo({
         const { count } = coefficientPlan(scratch(node).numbers);
         return encodingOfSelection(state.tensors.spectrum!, message.subarray(0, count));
       });
-      const parts = await communicator.allGather(message);
+      const parts = await communicator.allGather(message, { lent: true });
       return local.until(shared(parts, () => signsOf(parts, node)));
     },
   };

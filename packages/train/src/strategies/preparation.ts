@@ -1,6 +1,5 @@
 // What a node does for an exchange before it meets the others, and where it leaves that until then.
 
-import { allocateBeside } from "@atoll/tensor/vectors";
 import type { StrategyNode, StrategyState } from "./strategy.ts";
 
 export interface Preparation<T> {
@@ -34,21 +33,5 @@ export function scratchPerNode<T>(make: (node: StrategyNode) => T): (node: Strat
     const present = kept.get(node) ?? make(node);
     kept.set(node, present);
     return present;
-  };
-}
-
-/** Messages of one length, one after another where the node's parameters lie, in scratch that grows with their number. */
-export function joinedMessages(): (parts: readonly Float32Array[], node: StrategyNode) => Float32Array {
-  const kept = new WeakMap<StrategyNode, Float32Array>();
-  return (parts, node) => {
-    const words = parts[0]!.length;
-    const present = kept.get(node);
-    const joined =
-      present !== undefined && present.length >= parts.length * words
-        ? present
-        : allocateBeside(node.parameters, parts.length * words);
-    kept.set(node, joined);
-    for (const [m, part] of parts.entries()) joined.set(part, m * words);
-    return joined;
   };
 }
