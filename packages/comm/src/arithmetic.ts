@@ -11,6 +11,8 @@ export interface VectorArithmetic {
   divide(a: Float32Array, by: number): void;
   /** out ← a */
   copy(out: Float32Array, a: Float32Array): void;
+  /** out ← the sum of the vectors, added up in their order, divided by `by`; all [n]. Left out where `add` is as fast. */
+  mean?(out: Float32Array, vectors: OrderedChunk, by: number): void;
   /**
    * Chunk by chunk, each vector becomes the sum of all divided by `by`: somewhere else, while the caller goes on. The
    * vectors must not be touched until the promise has ended.

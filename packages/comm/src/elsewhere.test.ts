@@ -49,6 +49,11 @@ const later = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 
 /** Adds up what it is given after a while. */
 const slow = (calls: number[]): VectorArithmetic => ({
   ...plainArithmetic,
+  mean(out, vectors, by) {
+    out.set(vectors[0]!);
+    for (const vector of vectors.slice(1)) plainArithmetic.add(out, out, vector);
+    plainArithmetic.divide(out, by);
+  },
   async replaceByMeans(chunks, by) {
     calls.push(chunks.length);
     await later();

@@ -206,29 +206,33 @@ function assignLanes(parts: {
  * For schedules that add every member's chunk to a sum, one after the other, and leave all with the same: the order of the
  * members for each chunk. Undefined for others, which add sums to sums.
  */
-export function ordersOf({
-  members,
-  left,
-  right,
-  chunkStarts,
-  results,
-}: Trace): readonly (readonly number[])[] | undefined {
+export function ordersOf(traced: Trace): Orders | undefined {
+  if (!orders.has(traced)) orders.set(traced, findOrders(traced));
+  return orders.get(traced);
+}
+
+/** By chunk. */
+export type Orders = readonly (readonly number[])[];
+
+const orders = new WeakMap<Trace, Orders | undefined>();
+
+function findOrders({ members, left, right, chunkStarts, results }: Trace): Orders | undefined {
   const [names] = results;
   if (results.length !== 1 || names!.length !== chunkStarts.length - 1) return undefined;
-  const orders: (readonly number[])[] = [];
+  const found: (readonly number[])[] = [];
   for (const result of names!) {
-    const order: number[] = [];
+    const backwards: number[] = [];
     let name = result;
     while (name >= members) {
       const [a, b] = [left[name - members]!, right[name - members]!];
       if (a >= members && b >= members) return undefined;
       // Sums of two are the same either way round.
-      order.unshift(b < members ? b : a);
+      backwards.push(b < members ? b : a);
       name = b < members ? a : b;
     }
-    orders.push([name, ...order]);
+    found.push([name, ...backwards.reverse()]);
   }
-  return orders.every(({ length }) => length === members) ? orders : undefined;
+  return found.every(({ length }) => length === members) ? found : undefined;
 }
 
 /**

@@ -31,7 +31,7 @@ export {
   decayAndAddSquare,
   divideVector,
   nesterovStep,
-  replaceByMean,
   subtractVectors,
+  writeMean,
 } from "./kernels/vectors.ts";
 export { allocateBeside, memoryOf, sharedVectors } from "./memory.ts";

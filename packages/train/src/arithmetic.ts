@@ -2,7 +2,14 @@
 // scratch that is kept from one collective to the next, since each would otherwise clear as much memory as a model has.
 
 import type { OrderedChunk, VectorArithmetic } from "@atoll/comm";
-import { addVectors, allocateBeside, copyVector, divideVector, isShared } from "@atoll/tensor/vectors";
+import {
+  addVectors,
+  allocateBeside,
+  copyVector,
+  divideVector,
+  isShared,
+  writeMean,
+} from "@atoll/tensor/vectors";
 import type { Executor } from "./executor.ts";
 
 /** Parts that a reduction is cut into at least, so that several workers have something to do. */
@@ -22,9 +29,9 @@ export function createArithmetic(executor: Pick<Executor, "run">): VectorArithme
   /** For as long as a reduction goes on. */
   const tableOf = (vectors: OrderedChunk): Float32Array => {
     const present = tables.pop();
-    return present !== undefined && present.length >= vectors.length && isShared(present, vectors[0]!)
+    return present !== undefined && present.length >= 2 * vectors.length && isShared(present, vectors[0]!)
       ? present
-      : allocateBeside(vectors[0]!, vectors.length);
+      : allocateBeside(vectors[0]!, 2 * vectors.length);
   };
   const replaceByMean = async (vectors: OrderedChunk, by: number): Promise<void> => {
     const table = tableOf(vectors);
@@ -40,6 +47,11 @@ export function createArithmetic(executor: Pick<Executor, "run">): VectorArithme
     add: addVectors,
     divide: divideVector,
     copy: copyVector,
+    mean(out, vectors, by) {
+      const table = tableOf(vectors);
+      writeMean(vectors, [out], { by, table });
+      tables.push(table);
+    },
     scratch,
     replaceByMeans(chunks, by) {
       if (!isShared(...chunks.flat())) return undefined;

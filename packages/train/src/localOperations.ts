@@ -8,8 +8,8 @@ import {
   decayAndAdd,
   decayAndAddSquare,
   divideVector,
-  replaceByMean,
   subtractVectors,
+  writeMean,
 } from "@atoll/tensor/vectors";
 import { coefficientSigns, coefficientsEncode } from "./compressors/largestCoefficients.ts";
 import { lowRankProject, lowRankProjectBack } from "./compressors/lowRank.ts";
@@ -72,10 +72,10 @@ export const localOperations: Readonly<Record<OperationName, LocalOperation>> = 
   divide: ({ a }, { by }) => divideVector(a!, by!),
   /** a ← decay · a + factor · b, both [n] */
   decayAndAdd: ({ a, b }, { decay, factor }) => decayAndAdd(a!, b!, { decay: decay!, factor: factor! }),
-  /** The vectors "0", "1" … become their sum / by. table: scratch, [count]. Numbers: count, by */
+  /** The vectors "0", "1" … become their sum / by. table: scratch, [2 · count]. Numbers: count, by */
   replaceByMean({ table, ...vectors }, { count, by }) {
     const members = Array.from({ length: count! }, (_, i) => vectors[i]!);
-    replaceByMean(members, by!, table!);
+    writeMean(members, members, { by: by!, table: table! });
   },
   nesterovOuter: takingOver(nesterovUpdate),
   adamOuter: takingOver(adamUpdate),

@@ -136,7 +136,7 @@ export interface BlockFunctions {
   projectBackFour(m: number, rows: number, columns: number, p: number, q: number): void;
   expandFour(m: number, rows: number, columns: number, p: number, q: number, stride: number): void;
   subtractProductFour(m: number, rows: number, columns: number, p: number, q: number, stride: number): void;
-  meanOfMany(table: number, members: number, length: number, by: number): void;
+  meanOfMany(table: number, members: number, targets: number, length: number, by: number): void;
   copyBytes(to: number, from: number, bytes: number): void;
   momentumAndCollect(
     velocity: number,

@@ -13,14 +13,14 @@ const POINTER_BYTES = 4;
 export const MEAN_AT_ONCE = 16;
 
 /**
- * `(table, members, length, by)`: with the byte offsets of so many vectors in the table, each becomes their sum divided by
- * `by`, added up in the table's order; for a multiple of sixteen elements.
+ * `(table, members, targets, length, by)`: the table has the byte offsets of so many vectors, and then of others or the same ones,
+ * each of which becomes the sum of the first divided by `by`, added up in the table's order; for a multiple of sixteen elements.
  */
 export const meanOfMany: WasmFunction = assemble(
   "meanOfMany",
-  { table: "i32", members: "i32", length: "i32", by: "f32" },
+  { table: "i32", members: "i32", targets: "i32", length: "i32", by: "f32" },
   undefined,
-  ({ arguments: { table, members, length, by }, local, count }) => {
+  ({ arguments: { table, members, targets, length, by }, local, count }) => {
     const sums = REGISTERS.map(() => local("v128"));
     const divisor = local("v128");
     const address = local("i32");
@@ -37,8 +37,8 @@ export const meanOfMany: WasmFunction = assemble(
           ...REGISTERS.flatMap((r) => sums[r]!.set(f32x4.add(sums[r]!.get, v128.load(part(r))))),
         ]),
         ...REGISTERS.flatMap((r) => sums[r]!.set(f32x4.divide(sums[r]!.get, divisor.get))),
-        ...count(pointers, POINTER_BYTES, (entry) => [
-          ...pointTo(i32.add(table.get, entry), index),
+        ...count(i32.multiply(targets.get, i32.constant(POINTER_BYTES)), POINTER_BYTES, (entry) => [
+          ...pointTo(i32.add(i32.add(table.get, pointers), entry), index),
           ...REGISTERS.flatMap((r) => v128.store(part(r), sums[r]!.get)),
         ]),
       ]),

@@ -12,8 +12,8 @@ import {
   decayAndAddSquare,
   divideVector,
   nesterovStep,
-  replaceByMean,
   subtractVectors,
+  writeMean,
 } from "./vectors.ts";
 
 type Vectors = readonly [Float32Array, Float32Array, Float32Array];
@@ -38,7 +38,9 @@ const operations: Readonly<Record<string, (v: Vectors, n: readonly [number, numb
     gradients.set(scales);
   },
   copyVector: ([a, b]) => copyVector(a, b),
-  replaceByMean: (vectors) => replaceByMean(vectors, 3, allocateBeside(vectors[0], 3)),
+  "writeMean in place": (vectors) =>
+    writeMean(vectors, vectors, { by: 3, table: allocateBeside(vectors[0], 6) }),
+  "writeMean to another": ([a, b, c]) => writeMean([a, b], [c], { by: 2, table: allocateBeside(a, 3) }),
   nesterovStep: ([anchor, change, velocity], [learningRate, momentum]) =>
     nesterovStep({ anchor, change, velocity }, { learningRate, momentum }),
   adaptiveStep([anchor, change, mean], [b1, keep, tau]) {

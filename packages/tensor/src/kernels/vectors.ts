@@ -39,23 +39,29 @@ export function copyVector(out: Float32Array, a: Float32Array): void {
 }
 
 /**
- * Each vector becomes the sum of all, added up in their order, divided by `by`, a float32 number. All [n]
- * @param table scratch, [vectors] or more
+ * Each target becomes the sum of all vectors, added up in their order, divided by `by`, a float32 number. Targets may be the
+ * vectors themselves. All [n]
+ * @param table scratch, [vectors + targets] or more
  */
-export function replaceByMean(vectors: readonly Float32Array[], by: number, table: Float32Array): void {
+export function writeMean(
+  vectors: readonly Float32Array[],
+  targets: readonly Float32Array[],
+  { by, table }: { readonly by: number; readonly table: Float32Array },
+): void {
   const [first] = vectors;
-  const blocks = kernelsFor(table, ...vectors)?.blocks;
+  const blocks = kernelsFor(table, ...vectors, ...targets)?.blocks;
   const whole = blocks === undefined ? 0 : first!.length - (first!.length % MEAN_AT_ONCE);
   if (blocks !== undefined) {
-    const pointers = new Uint32Array(table.buffer, table.byteOffset, vectors.length);
+    const pointers = new Uint32Array(table.buffer, table.byteOffset, vectors.length + targets.length);
     for (const [i, { byteOffset }] of vectors.entries()) pointers[i] = byteOffset;
-    blocks.meanOfMany(table.byteOffset, vectors.length, whole, by);
+    for (const [i, { byteOffset }] of targets.entries()) pointers[vectors.length + i] = byteOffset;
+    blocks.meanOfMany(table.byteOffset, vectors.length, targets.length, whole, by);
   }
   for (let i = whole; i < first!.length; i++) {
     let sum = first![i]!;
     for (let member = 1; member < vectors.length; member++) sum = Math.fround(sum + vectors[member]![i]!);
     const mean = Math.fround(sum / by);
-    for (const vector of vectors) vector[i] = mean;
+    for (const target of targets) target[i] = mean;
   }
 }
 

@@ -12,29 +12,31 @@ import {
 } from "@atoll/tensor/vectors";
 
 /**
- * Makes the columns of p orthonormal, in place (Gram–Schmidt, applied twice to each column, since once loses orthogonality
+ * Makes the columns of p orthonormal, in place, in float64 (Gram–Schmidt, applied twice to each column, since once loses orthogonality
  * among columns that nearly agree). A column that depends on those before it becomes zero. p [rows, rank]
  */
 export function orthogonalise(p: Float32Array, rank: number): void {
   const rows = p.length / rank;
-  for (let r = 0; r < rank; r++) {
-    const before = norm(p, rank, r);
+  const columns = Array.from({ length: rank }, () => new Float64Array(rows));
+  for (let i = 0; i < rows; i++) for (let r = 0; r < rank; r++) columns[r]![i] = p[i * rank + r]!;
+  for (const [r, column] of columns.entries()) {
+    const before = Math.sqrt(dot(column, column));
     for (let pass = 0; pass < 2; pass++)
-      for (let s = 0; s < r; s++) {
-        let overlap = 0;
-        for (let i = 0; i < rows; i++) overlap += p[i * rank + r]! * p[i * rank + s]!;
-        for (let i = 0; i < rows; i++) p[i * rank + r]! -= overlap * p[i * rank + s]!;
+      for (const other of columns.slice(0, r)) {
+        const overlap = dot(column, other);
+        for (let i = 0; i < rows; i++) column[i]! -= overlap * other[i]!;
       }
-    const length = norm(p, rank, r);
+    const length = Math.sqrt(dot(column, column));
     const scale = length > 1e-6 * before ? 1 / length : 0;
-    for (let i = 0; i < rows; i++) p[i * rank + r]! *= scale;
+    for (let i = 0; i < rows; i++) column[i]! *= scale;
   }
+  for (let i = 0; i < rows; i++) for (let r = 0; r < rank; r++) p[i * rank + r] = columns[r]![i]!;
 }
 
-function norm(p: Float32Array, rank: number, column: number): number {
+function dot(a: Float64Array, b: Float64Array): number {
   let total = 0;
-  for (let i = column; i < p.length; i += rank) total += p[i]! * p[i]!;
-  return Math.sqrt(total);
+  for (let i = 0; i < a.length; i++) total += a[i]! * b[i]!;
+  return total;
 }
 
 type Vectors = Readonly<Record<string, Float32Array>>;

@@ -10,7 +10,7 @@ import {
   meanOfSigns,
 } from "@atoll/tensor/vectors";
 import type { LocalTask, OperationNumbers, OperationVectors } from "../localOperations.ts";
-import { scalesOfShard } from "./transcoded.ts";
+import { scalesOfShard, shardStart } from "./transcoded.ts";
 
 /** Does operations on worker threads. */
 type Run = (task: LocalTask) => Promise<void>;
@@ -18,46 +18,53 @@ type Run = (task: LocalTask) => Promise<void>;
 /** What a node uses again in every reduction. */
 interface Room {
   readonly out: Float32Array;
-  /** For each shard. */
+  /** For each part. */
   readonly scratch: readonly Float32Array[];
+  readonly members: number;
 }
 
+/** Parts that shards are dealt out in: enough for several workers, and few messages. */
+const PARTS = 4;
 /** Words of scratch for each member. */
 const SCRATCH = 4;
 
 /**
- * @param task the operation for one shard, with what it needs beside `out`, `scratch` and the members' parts "0", "1" …;
- *   undefined where that is not there
+ * @param task the operation, with what it needs beside `out`, `scratch` and the members' vectors "0", "1" …; undefined where
+ *   that is not there
  * @returns a codec's `reduce`, for one node
  */
 function shardedReduce(
   run: Run,
-  task: (reduction: CodedReduction, shard: number) => LocalTask | undefined,
+  task: (reduction: CodedReduction) => LocalTask | undefined,
 ): NonNullable<Codec["reduce"]> {
   let room: Room | undefined;
   return (reduction) => {
-    const { vectors, starts, op } = reduction;
+    const { vectors, op } = reduction;
     const [first] = vectors;
-    if (!isShared(...vectors)) return undefined;
-    const tasks = vectors.map((_, shard) => task(reduction, shard));
-    if (!tasks.every((given) => given !== undefined)) return undefined;
-    if (room === undefined || room.scratch.length < vectors.length)
+    const members = vectors.length;
+    const given = isShared(...vectors) ? task(reduction) : undefined;
+    if (given === undefined) return undefined;
+    if (room === undefined || room.members < members)
       room = {
         out: allocateBeside(first!, first!.length),
-        scratch: vectors.map(() => allocateBeside(first!, SCRATCH * vectors.length)),
+        scratch: Array.from({ length: PARTS }, () => allocateBeside(first!, SCRATCH * members)),
+        members,
       };
     const { out, scratch } = room;
-    const shards = tasks.map(({ operation, vectors: own, numbers }, shard) => {
-      const part = (vector: Float32Array): Float32Array => vector.subarray(starts[shard], starts[shard + 1]);
-      const members = Object.fromEntries(vectors.map((vector, m) => [`${m}`, part(vector)]));
+    const named = Object.fromEntries(vectors.map((vector, m) => [`${m}`, vector]));
+    const by = op === "mean" ? members : 1;
+    const parts = scratch.map((own, part) => {
+      const from = Math.floor((part * members) / PARTS);
+      const to = Math.floor(((part + 1) * members) / PARTS);
+      if (from === to) return undefined;
       return run({
-        operation,
-        vectors: { ...members, ...own, out: part(out), scratch: scratch[shard]! },
-        numbers: { ...numbers, count: vectors.length, by: op === "mean" ? vectors.length : 1 },
+        operation: given.operation,
+        vectors: { ...named, ...given.vectors, out, scratch: own },
+        numbers: { ...given.numbers, count: members, by, from, to },
       });
     });
     // A view of its own for each, so that members can tell this result from the next.
-    return Promise.all(shards).then(() => out.subarray(0));
+    return Promise.all(parts).then(() => out.subarray(0));
   };
 }
 
@@ -74,34 +81,47 @@ const scalesOf = new WeakMap<Codec, Float32Array>();
 export function reducingSigns(codec: Codec, blockSize: number, run: Run, scales: Float32Array): Codec {
   const reducing: Codec = {
     ...codec,
-    reduce: shardedReduce(run, ({ codecs, vectors }, shard) => {
+    reduce: shardedReduce(run, ({ codecs, vectors }) => {
       const each = scalesOfShard(vectors[0]!.length, { members: vectors.length, blockSize });
       const known = codecs.map((other) => scalesOf.get(other));
       if (!known.every((of) => of?.length === each * vectors.length)) return undefined;
-      const part = (of: Float32Array | undefined): Float32Array =>
-        of!.subarray(shard * each, (shard + 1) * each);
-      const ofShard = Object.fromEntries(known.map((of, m) => [`scales${m}`, part(of)]));
-      return { operation: "meanOfSigns", vectors: ofShard, numbers: { blockSize } };
+      const named = Object.fromEntries(known.map((of, m) => [`scales${m}`, of!]));
+      return { operation: "meanOfSigns", vectors: named, numbers: { blockSize } };
     }),
   };
   scalesOf.set(reducing, scales);
   return reducing;
 }
 
-const meanOf = (vectors: OperationVectors, { count, by, blockSize }: OperationNumbers): EncodedMean => ({
-  vectors: Array.from({ length: count! }, (_, m) => vectors[m]!),
-  out: vectors.out!,
-  scratch: vectors.scratch!,
-  blockSize: blockSize!,
-  by: by!,
-});
+/** Calls `each` for the shards [from, to): with what is to be added up, and the shard's number. */
+function forShards(
+  vectors: OperationVectors,
+  { count, by, blockSize, from, to }: OperationNumbers,
+  each: (mean: EncodedMean, shard: number) => void,
+): void {
+  const out = vectors.out!;
+  for (let shard = from!; shard < to!; shard++) {
+    const [start, end] = [shardStart(out.length, shard, count!), shardStart(out.length, shard + 1, count!)];
+    const members = Array.from({ length: count! }, (_, m) => vectors[m]!.subarray(start, end));
+    const mean = { vectors: members, out: out.subarray(start, end), scratch: vectors.scratch! };
+    each({ ...mean, blockSize: blockSize!, by: by! }, shard);
+  }
+}
 
-/** One shard of what `int8` leaves with all members. */
+/** Some shards of what `int8` leaves with all members. */
 export const integersOperation = (vectors: OperationVectors, numbers: OperationNumbers): void =>
-  meanOfIntegers(meanOf(vectors, numbers), 127);
+  forShards(vectors, numbers, (mean) => meanOfIntegers(mean, 127));
 
-/** One shard of what `sign` leaves with all members. */
+/** Some shards of what `sign` leaves with all members. */
 export function signsOperation(vectors: OperationVectors, numbers: OperationNumbers): void {
-  const scales = Array.from({ length: numbers.count! }, (_, m) => vectors[`scales${m}`]!);
-  meanOfSigns(meanOf(vectors, numbers), scales);
+  const members = numbers.count!;
+  const each = scalesOfShard(vectors.out!.length, { members, blockSize: numbers.blockSize! });
+  forShards(vectors, numbers, (mean, shard) => {
+    const part = (m: number): Float32Array =>
+      vectors[`scales${m}`]!.subarray(shard * each, (shard + 1) * each);
+    meanOfSigns(
+      mean,
+      mean.vectors.map((_, m) => part(m)),
+    );
+  });
 }
