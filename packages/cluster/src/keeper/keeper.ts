@@ -21,6 +21,7 @@ export interface KeeperSpec {
 }
 
 export interface KeeperStart {
+  readonly spec: KeeperSpec;
   /** To be run on the machine. Plain enough for any login shell. */
   readonly argv: readonly [program: "/bin/sh", "-c", script: string];
   /** To be written to its standard input, which is to be held open as long as the rank may live. */
@@ -37,24 +38,31 @@ export type KeeperReport =
   /** A shell's status: 128 + n if signal n ended it. */
   | { readonly kind: "ended"; readonly status: number };
 
+/** @throws ConfigError for text that no argument or variable can hold */
 export function startKeeper(spec: KeeperSpec): KeeperStart {
   const input = Buffer.from(script(spec));
-  return { argv: ["/bin/sh", "-c", `eval "$(dd bs=1 count=${input.length} 2>/dev/null)"`], input };
+  return {
+    spec,
+    argv: ["/bin/sh", "-c", `eval "$(dd bs=1 count=${input.length} 2>/dev/null)"`],
+    input,
+  };
 }
 
 function script({ command, environment, workingDirectory, graceMs, mark }: KeeperSpec): string {
   invariant(/^\w+$/.test(mark) && command.length > 0, "the keeper has a plain mark and a command");
-  // In braces, so that a script that comes only in part is not run at all.
+  // In braces, so that a script that comes only in part is not run at all. What sh starts with & ignores SIGINT and SIGQUIT,
+  // unless env puts that right.
   return `{
 exec 3<&0 4>&2 </dev/null 2>/dev/null
 report() { printf '\\036${mark} %s\\n' "$1" >&4; }
 ${workingDirectory === undefined ? ":" : `cd -- ${quote(workingDirectory)}`} || { report noDirectory; exit 126; }
 ${Object.entries(environment).map(exported).join("")}set -- ${command.map(quote).join(" ")}
 command -v "$1" >/dev/null || { report noCommand; exit 127; }
-session=setsid
-command -v setsid >/dev/null || { session=; set -m; }
+alone=setsid
+command -v setsid >/dev/null || { alone=; set -m; }
+! env --default-signal=INT,QUIT true || alone="$alone env --default-signal=INT,QUIT"
 report started
-$session "$@" 2>&4 3<&- 4>&- &
+{ exec $alone "$@"; } 2>&4 3<&- 4>&- &
 rank=$!
 (
   trap '' PIPE

@@ -183,6 +183,21 @@ describe.each(rigs)("$name", ({ make }) => {
     ]);
   });
 
+  conforms("no signal is ignored that programs are stopped by", async ({ launch }) => {
+    // Bits n − 1 of SIGHUP, SIGINT, SIGQUIT, SIGPIPE and SIGTERM.
+    const bits = (1 << 0) | (1 << 1) | (1 << 2) | (1 << 12) | (1 << 14);
+    const { lines } = await follow(await launch(1, "grep SigIgn /proc/$$/status"));
+    const ignored = Number(`0x${/[0-9a-f]+$/.exec(textsOf(lines, 0)[0] ?? "")?.[0]}`);
+    expect(ignored & bits).toBe(0);
+  });
+
+  conforms("what no program can be given is refused before anything starts", async ({ launch }) => {
+    await expect(launch(2, "true", { environment: { "A B": "" } })).rejects.toThrow(
+      /environment variable, got "A B"/,
+    );
+    await expect(launch(2, "true\0")).rejects.toThrow(/without a NUL character/);
+  });
+
   conforms("standard input is empty", async ({ launch }) => {
     const { lines } = await follow(await launch(1, "cat; echo end"));
     expect(textsOf(lines, 0)).toEqual(["end"]);

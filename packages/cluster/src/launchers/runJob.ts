@@ -4,6 +4,7 @@
 import { createHmac } from "node:crypto";
 import type { Exec } from "../exec/exec.ts";
 import { type ExitReason, exitCodeOf } from "../exitReason.ts";
+import { type KeeperSpec, startKeeper } from "../keeper/keeper.ts";
 import type { Job, JobEvent, JobSpec, LogLine } from "../launcher.ts";
 import { type RankEnvironment, writeRankEnvironment } from "../rank/rankEnvironment.ts";
 import { eventLog } from "./eventLog.ts";
@@ -19,6 +20,9 @@ const GRACE_MS = 10_000;
 /** sshd refuses some of more than ten connections that are being made at a time (MaxStartups). */
 const MOST_STARTING = 8;
 
+/**
+ * @throws ConfigError for a command or a variable that no program can be given, before anything has started
+ */
 export function runJob(
   exec: Exec,
   job: JobSpec,
@@ -27,67 +31,25 @@ export function runJob(
 ): Job {
   const log = outputLog();
   const events = eventLog<JobEvent>();
-  const running: RunningRank[] = [];
-  /** Why ranks are asked to stop, once they are. */
-  let stopped: "failure" | ExitReason | undefined;
-  const stopAll = (why: "failure" | ExitReason): void => {
-    stopped ??= why;
-    for (const rank of running) rank.stop();
-  };
-
-  const start = ({ environment, route }: Placement): RunningRank => {
+  const ranks = placements.map(({ environment, route }): GroupedRank => {
     const { rank } = environment;
-    const started = runRank(exec, route, keeperSpec(job, environment), {
-      onStarted: () => events.push({ kind: "rankStarted", rank, host: route.host }),
-      onLines: (stream, texts) => log.push(texts.map((text): LogLine => ({ rank, stream, text }))),
-    });
-    running.push(started);
-    return started;
-  };
-  const follow = async (
-    { environment: { rank }, route: { host } }: Placement,
-    ended: Promise<ExitReason>,
-  ) => {
-    const end = await ended;
-    const reason = end.kind === "cancelled" && typeof stopped === "object" ? stopped : end;
-    events.push({ kind: "rankEnded", rank, host, reason });
-    if (exitCodeOf(reason) !== 0) stopAll("failure");
-    return reason;
-  };
-  const runHost = async (onHost: readonly Placement[]): Promise<readonly ExitReason[]> => {
-    const ends: Promise<ExitReason>[] = [];
-    for (let next = 0; next < onHost.length; next += MOST_STARTING) {
-      const batch = onHost.slice(next, next + MOST_STARTING).map((placement) => {
-        const rank = stopped === undefined ? start(placement) : undefined;
-        ends.push(follow(placement, rank?.ended ?? Promise.resolve({ kind: "cancelled" })));
-        return rank?.started;
-      });
-      await Promise.all(batch);
-    }
-    return Promise.all(ends);
-  };
-
-  const cancel = (): void => stopAll({ kind: "cancelled" });
-  const run = async (): Promise<ExitReason> => {
-    if (signal?.aborted) cancel();
-    signal?.addEventListener("abort", cancel);
-    const { timeoutMs } = job;
-    const timer =
-      timeoutMs === undefined
-        ? undefined
-        : setTimeout(() => stopAll({ kind: "timedOut", afterMs: timeoutMs }), timeoutMs);
-    try {
-      const hosts = Map.groupBy(placements, ({ route }) => route.host).values();
-      const reasons = (await Promise.all([...hosts].map(runHost))).flat();
-      return worst(reasons);
-    } finally {
-      signal?.removeEventListener("abort", cancel);
-      clearTimeout(timer);
-      log.close();
-      events.close();
-    }
-  };
-  const ended = run();
+    const { host } = route;
+    const keeper = startKeeper(keeperSpec(job, environment));
+    return {
+      host,
+      start: () =>
+        runRank(exec, route, keeper, {
+          onStarted: () => events.push({ kind: "rankStarted", rank, host }),
+          onLines: (stream, texts) => log.push(texts.map((text): LogLine => ({ rank, stream, text }))),
+        }),
+      onEnded: (reason) => events.push({ kind: "rankEnded", rank, host, reason }),
+    };
+  });
+  const group = rankGroup(ranks);
+  const ended = within(group, job.timeoutMs, signal).finally(() => {
+    log.close();
+    events.close();
+  });
   return {
     events: events.read,
     logs: log.read,
@@ -96,14 +58,83 @@ export function runJob(
       return ended;
     },
     async stop() {
-      cancel();
+      group.stop({ kind: "cancelled" });
       log.discard();
       await ended;
     },
   };
 }
 
-function keeperSpec(job: JobSpec, environment: RankEnvironment): Parameters<typeof runRank>[2] {
+/** Runs the group to its end, and no longer than it may. */
+async function within(
+  group: RankGroup,
+  timeoutMs: number | undefined,
+  signal: AbortSignal | undefined,
+): Promise<ExitReason> {
+  const cancel = (): void => group.stop({ kind: "cancelled" });
+  if (signal?.aborted) cancel();
+  signal?.addEventListener("abort", cancel);
+  const timer =
+    timeoutMs === undefined
+      ? undefined
+      : setTimeout(() => group.stop({ kind: "timedOut", afterMs: timeoutMs }), timeoutMs);
+  try {
+    return worst(await group.run());
+  } finally {
+    signal?.removeEventListener("abort", cancel);
+    clearTimeout(timer);
+  }
+}
+
+interface GroupedRank {
+  readonly host: string;
+  start(): RunningRank;
+  onEnded(reason: ExitReason): void;
+}
+
+interface RankGroup {
+  run(): Promise<readonly ExitReason[]>;
+  /** @param why what the ranks that end for it are said to have ended by */
+  stop(why: ExitReason): void;
+}
+
+function rankGroup(ranks: readonly GroupedRank[]): RankGroup {
+  const running: RunningRank[] = [];
+  let stopped: ExitReason | undefined;
+  const stop = (why: ExitReason): void => {
+    stopped ??= why;
+    for (const rank of running) rank.stop();
+  };
+  const follow = async (rank: GroupedRank, ended: Promise<ExitReason>): Promise<ExitReason> => {
+    const end = await ended;
+    const reason = end.kind === "cancelled" ? (stopped ?? end) : end;
+    rank.onEnded(reason);
+    if (exitCodeOf(reason) !== 0) stop({ kind: "cancelled" });
+    return reason;
+  };
+  const runHost = async (onHost: readonly GroupedRank[]): Promise<readonly ExitReason[]> => {
+    const ends: Promise<ExitReason>[] = [];
+    for (let next = 0; next < onHost.length; next += MOST_STARTING) {
+      const batch = onHost.slice(next, next + MOST_STARTING).map((rank) => {
+        const started = stopped === undefined ? rank.start() : undefined;
+        if (started) running.push(started);
+        ends.push(follow(rank, started?.ended ?? Promise.resolve({ kind: "cancelled" })));
+        return started?.started;
+      });
+      await Promise.all(batch);
+    }
+    return Promise.all(ends);
+  };
+  return {
+    stop,
+    async run() {
+      const hosts = Map.groupBy(ranks, ({ host }) => host).values();
+      return (await Promise.all([...hosts].map(runHost))).flat();
+    },
+  };
+}
+
+function keeperSpec(job: JobSpec, environment: RankEnvironment): KeeperSpec {
   return {
     command: job.command,
     environment: { ...job.environment, ...writeRankEnvironment(environment) },

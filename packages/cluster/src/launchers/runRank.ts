@@ -3,7 +3,7 @@
 
 import type { Exec, ExecOutcome, OutputStream } from "../exec/exec.ts";
 import { type ExitReason, reasonOfStatus } from "../exitReason.ts";
-import { type KeeperReport, type KeeperSpec, readReport, startKeeper } from "../keeper/keeper.ts";
+import { type KeeperReport, type KeeperStart, readReport } from "../keeper/keeper.ts";
 
 /** How to run a program on a node. */
 export interface Route {
@@ -33,8 +33,8 @@ export interface RunningRank {
 /** After the grace, how long a connection may take to tell that the rank has ended. */
 const ANSWER_MS = 5_000;
 
-export function runRank(exec: Exec, route: Route, spec: KeeperSpec, sinks: RankSinks): RunningRank {
-  const keeper = startKeeper(spec);
+export function runRank(exec: Exec, route: Route, keeper: KeeperStart, sinks: RankSinks): RunningRank {
+  const { spec } = keeper;
   const started = Promise.withResolvers<void>();
   const reports = new Map<KeeperReport["kind"], KeeperReport>();
   const channel = keeperChannel(spec.mark, (report) => {

@@ -1,6 +1,7 @@
 // What each launcher is tested on: the machines that it reaches, and how to break the way to a rank.
 
 import { setTimeout as sleep } from "node:timers/promises";
+import { RunError } from "@atoll/core";
 import type { TestContext } from "vitest";
 import { exec } from "../exec/exec.ts";
 import type { Launcher } from "../launcher.ts";
@@ -79,10 +80,14 @@ async function dockerRig(): Promise<Rig | string> {
   const sandboxes = await testSandboxes(engine);
   // Other tests make sandboxes at the same time, on the first ports that are free.
   const port = 23_000 + (process.pid % 8_000);
-  const { name, nodes } = await setUpSandbox(
-    engine,
-    sandboxes.options("launch", { nodes: MOST_HOSTS, port }),
-  );
+  const options = sandboxes.options("launch", { nodes: MOST_HOSTS, port });
+  const made = await setUpSandbox(engine, options).catch(async (error: unknown) => {
+    await sandboxes[Symbol.asyncDispose]();
+    if (error instanceof RunError && /cannot be pulled/.test(error.message)) return "no base image";
+    throw error;
+  });
+  if (typeof made === "string") return made;
+  const { name, nodes } = made;
   const isThere = async (rank: number, pid: number): Promise<boolean> =>
     (await onNode(engine, nodes[rank]!.container, `grep -q '^State:.[^ZX]' /proc/${pid}/status`)).code === 0;
   return {
