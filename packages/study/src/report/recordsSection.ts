@@ -161,7 +161,7 @@ function ordinate(
   const [low = 0, high = 1] = extent(values.filter(Number.isFinite));
   const isPaired = quantity === "correlation" || quantity === "outerCosine";
   const isLog = !isPaired && low > 0 && high / low > WIDE;
-  const domain = [isPaired || isLog ? low : 0, high] as const;
+  const domain = [isPaired || isLog ? low : Math.min(0, low), high] as const;
   const make = isLog ? logAxis : linearAxis;
   return { axis: make({ domain, range: ordinateRange, label: LABELS[quantity], rounded: true }), isLog };
 }

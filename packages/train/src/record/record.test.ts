@@ -16,6 +16,7 @@ import {
   ddp,
   diLoCo,
   fedAvg,
+  type GradientStrategy,
   qsgd,
   type Strategy,
   type StrategyNode,
@@ -296,6 +297,45 @@ describe("compression error", () => {
       expect(range!.max).toBeCloseTo(Math.max(...errors), 4);
     }
   });
+});
+
+test("a strategy of one's own whose codec draws random numbers is recorded, and draws no others for that", async () => {
+  const drawing = (observed: number[]): GradientStrategy => ({
+    ...ddp(),
+    name: "own",
+    records: ["compressionError"],
+    exchange({ communicator, gradients, sharedRandom, step }) {
+      const plain = stochastic({
+        levels: 4,
+        blockSize: 16,
+        random: sharedRandom.derive(communicator.rank, step),
+      });
+      const { transcode: _, ...codec } = plain;
+      const encode = (x: Float32Array): Uint8Array => {
+        const encoded = codec.encode(x);
+        const isOwn = x.buffer === gradients.buffer && x.byteOffset >= gradients.byteOffset;
+        if (isOwn && communicator.rank === 0 && step === 2) {
+          const decoded = new Float32Array(x.length);
+          codec.decode(encoded, decoded);
+          observed.push(norm(minus(x, decoded)), norm(x));
+        }
+        return encoded;
+      };
+      return communicator.allReduce(gradients, { op: "mean", codec: { ...codec, encode } });
+    },
+  });
+  const settings = { ...small, nodes: 2, maxSteps: 4 };
+  const plain = await run({ ...settings, strategy: drawing([]) });
+  const observed: number[] = [];
+  const record = { quantities: ["compressionError"] } as const;
+  const recorded = await run({ ...settings, strategy: drawing(observed), record });
+  expect(numbersOf(recorded)).toEqual(numbersOf(plain));
+  const records = quantitiesOf(recorded.events, "compressionError");
+  expect(records.map(({ step }) => step)).toEqual([1, 2, 3, 4]);
+  const [firstError, first, secondError, second] = observed as [number, number, number, number];
+  const own = Math.hypot(firstError, secondError) / Math.hypot(first, second);
+  const { min, max } = records[2]!.range!;
+  expect(Math.min(Math.abs(own - min), Math.abs(own - max))).toBeLessThan(1e-6);
 });
 
 describe("gradient norm", () => {
