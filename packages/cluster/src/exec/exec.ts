@@ -1,5 +1,6 @@
-// Runs another program and says how it ended: the one place where Atoll starts programs. Not a shell: arguments go to the
-// program as they are. A program that cannot be started, takes too long or is cancelled is an outcome, not an exception.
+// Runs another program and says how it ended: the one place where Atoll starts what is not itself. Not a shell: arguments go
+// to the program as they are. A program that cannot be started, takes too long or is cancelled is an outcome, not an
+// exception.
 //
 // A program runs in a process group of its own and is stopped with all that it started: SIGTERM, and SIGKILL after a grace.
 // Its output comes line by line and is held back while the reader is busy, so that memory stays bounded whatever comes.
@@ -46,8 +47,6 @@ export interface ExecOptions {
 }
 
 export interface Execution {
-  /** Undefined if it could not be started. */
-  readonly pid: number | undefined;
   /** Where input is "held". A reader that has gone is no error. */
   readonly input: Writable | undefined;
   /** Kept when it has ended and its output has been taken. */
@@ -110,7 +109,7 @@ export const exec: Exec = (program, argv, options) => {
       ? { kind: "missing" }
       : { kind: "failed", message: message.replaceAll("\n", " ") };
   };
-  return { pid: child.pid, input: child.stdin ?? undefined, outcome: outcome() };
+  return { input: child.stdin ?? undefined, outcome: outcome() };
 };
 
 const definedOnly = (

@@ -69,8 +69,8 @@ function sshOptions(line: HostLine, pathOf: (path: string) => string): readonly 
     BatchMode: "yes",
     StrictHostKeyChecking: "yes",
     ConnectTimeout: "10",
-    // A connection over which nothing comes for 15 s is lost.
-    ServerAliveInterval: "5",
+    // A connection over which nothing comes for 30 s is lost.
+    ServerAliveInterval: "10",
     ServerAliveCountMax: "3",
     // One connection a rank, so that each ends by itself.
     ControlMaster: "no",

@@ -84,7 +84,7 @@ export function explainSsh(line: HostLine, outcome: ExecOutcome, words: readonly
     const match = seen.exec(words.join("\n"));
     if (match) return where + meaning(line, match);
   }
-  return `${where}the connection to ${destination(line)} broke${lastWords(words)}`;
+  return `${where}the connection to ${destination(line)} broke, or nothing came over it for 30 s${lastWords(words)}`;
 }
 
 const lastWords = (words: readonly string[]): string =>
