@@ -43,15 +43,24 @@ export type OnEnd = (
   waited: { readonly from: Seconds; readonly isTold: boolean },
 ) => void;
 
+/** A rank has waited since `from` for a call, and learns at a time that it broke off. */
+export type OnBroken = (rank: Rank, from: Seconds, at: Seconds) => void;
+
 export class OpenCalls {
   readonly #clock: VirtualClock;
   readonly #onEnd: OnEnd;
+  readonly #onBroken: OnBroken;
   /** By rank, then number. */
   readonly #open: readonly Map<number, OpenHandle>[];
 
-  constructor(worldSize: number, clock: VirtualClock, onEnd: OnEnd) {
+  constructor(
+    worldSize: number,
+    clock: VirtualClock,
+    { onEnd, onBroken }: { readonly onEnd: OnEnd; readonly onBroken: OnBroken },
+  ) {
     this.#clock = clock;
     this.#onEnd = onEnd;
+    this.#onBroken = onBroken;
     this.#open = Array.from({ length: worldSize }, () => new Map());
   }
 
@@ -60,7 +69,10 @@ export class OpenCalls {
       this.close(rank, id);
       this.#onEnd(rank, outcome, { from, isTold });
     };
-    const onBroken = (): void => this.close(rank, id);
+    const onBroken = (from: Seconds, at: Seconds): void => {
+      this.close(rank, id);
+      this.#onBroken(rank, from, at);
+    };
     const started = new Started<T>({ id, rank, clock: this.#clock, describe, signal, onEnd, onBroken });
     this.#open[rank]!.set(id, { operation, started, handle: started });
     return started;

@@ -129,7 +129,11 @@ class World implements SimulatedWorld, MemberWorld {
     this.#key = this.#ranks.join();
     this.#exchanges = new Exchanges(options.worldSize);
     this.#mail = new Mailboxes(options, this.#exchanges);
-    this.#calls = new OpenCalls(options.worldSize, options.clock, (...ended) => this.#count(...ended));
+    this.#calls = new OpenCalls(options.worldSize, options.clock, {
+      onEnd: (...ended) => this.#count(...ended),
+      // All of it was in vain, whenever the others were ready.
+      onBroken: (rank, from, at) => this.#tellOfWaiting(rank, { from, ready: at, end: at }),
+    });
     const zeros = { communication: 0, waiting: 0, bytesSent: 0, calls: 0, busyUntil: 0 };
     this.#counters = this.#ranks.map(() => ({ ...zeros }));
   }
@@ -273,17 +277,17 @@ class World implements SimulatedWorld, MemberWorld {
     { from, isTold }: { readonly from: Seconds; readonly isTold: boolean },
   ): void {
     const counters = this.#counters[rank]!;
-    if (!isTold && end > from)
-      this.#options.emit?.({
-        type: "waited",
-        rank,
-        from,
-        ready: Math.min(Math.max(lastReady, from), end),
-        end,
-      });
+    if (!isTold) this.#tellOfWaiting(rank, { from, ready: Math.min(Math.max(lastReady, from), end), end });
     counters.waiting += Math.max(0, lastReady - from);
     counters.communication += Math.max(0, end - Math.max(lastReady, from));
     counters.bytesSent += bytes;
+  }
+
+  #tellOfWaiting(
+    rank: Rank,
+    { from, ready, end }: { readonly from: number; readonly ready: number; readonly end: number },
+  ): void {
+    if (end > from) this.#options.emit?.({ type: "waited", rank, from, ready, end });
   }
 
   #finish(group: Group, gathering: Gathering, call: Call, arrivals: readonly Arrival[]): void {

@@ -23,8 +23,8 @@ export interface StartedOptions<T> {
   readonly signal?: AbortSignal | undefined;
   /** The rank goes on, having waited since `from`. */
   readonly onEnd: (outcome: Outcome<T>, from: Seconds) => void;
-  /** The rank has learned that the call broke off. */
-  readonly onBroken: () => void;
+  /** The rank has waited since `from`, and learns at a time that the call broke off. */
+  readonly onBroken: (from: Seconds, at: Seconds) => void;
 }
 
 /** A call that breaks off, and when its rank learns of that. */
@@ -94,8 +94,9 @@ export class Started<T> implements Handle<T> {
   }
 
   #fail({ at, error }: Breach, from: Seconds, wait: Wait<T>): void {
-    this.#options.onBroken();
-    wait.rejectAt(seconds(Math.max(from, at)), error);
+    const learned = seconds(Math.max(from, at));
+    this.#options.onBroken(from, learned);
+    wait.rejectAt(learned, error);
   }
 }
 

@@ -84,8 +84,8 @@ export interface CollectiveDone {
 }
 
 /**
- * A node waited for a message, or for a call that it had started before. Other waiting is in the collectives themselves;
- * a node that did not have to wait leaves no event.
+ * A node waited for a message, for a call that it had started before, or for an exchange that broke off or had to begin with
+ * other nodes. Other waiting is in the collectives themselves; a node that did not have to wait leaves no event.
  */
 export interface NodeWaited {
   readonly type: "waited";

@@ -74,6 +74,79 @@ describe("the seconds of each kind are those that the run counted", () => {
   });
 });
 
+/** Crashes and what nodes do about them; the node's own clock is what its times add up to, absent or not. */
+const troubles: readonly (readonly [
+  name: string,
+  strategy: string,
+  options: object,
+  faults: FitOptions["faults"],
+])[] = [
+  [
+    "waiting for all",
+    "fedavg",
+    { H: 3 },
+    { churn: { uptime: 4, downtime: 0.5 }, whenMissing: { kind: "wait" } },
+  ],
+  [
+    "going back to a checkpoint",
+    "ddp",
+    {},
+    { churn: { uptime: 12, downtime: 0.5 }, whenMissing: { kind: "wait" }, recovery: "checkpoint" },
+  ],
+  [
+    "going on without the missing",
+    "diloco",
+    { H: 4 },
+    { churn: { uptime: 4, downtime: 1 }, whenMissing: { kind: "timeout", seconds: 0.4 } },
+  ],
+  [
+    "going on with a quorum",
+    "fedavg",
+    { H: 2 },
+    { churn: { uptime: 4, downtime: 1 }, whenMissing: { kind: "quorum", fraction: 0.5, seconds: 0.3 } },
+  ],
+];
+
+test.each(troubles)("with nodes that crash, %s: nothing is lost", async (how, name, options, faults) => {
+  const isExact = how === "waiting for all" || how === "going on with a quorum";
+  for (const seed of [1, 2, 3]) {
+    const run = interpretRun(
+      await trained({
+        strategy: strategyOf(name, options),
+        nodes: 5,
+        maxSteps: 30,
+        batchSize: 8,
+        seed,
+        compute: { kind: "measured", durations: [0.05, 0.2, 0.01] },
+        network: { profile: "wan", topology: "fully_connected" },
+        checkpointInterval: 5,
+        faults,
+      } as FitOptions),
+    );
+    expect(run.faults.length).toBeGreaterThan(0);
+    const seen = eventTimes(run);
+    const atEnd = run.finished!.nodes.map(
+      ({ compute, communication, waiting }) => compute + communication + waiting,
+    );
+    for (const [rank, node] of run.finished!.nodes.entries()) {
+      const { compute, communication, waiting, absent } = seen[rank]!;
+      expect(compute + communication + waiting + absent).toBeGreaterThanOrEqual(atEnd[rank]! - 1e-6);
+      // A call that a roll-back cut short is counted whole by the run.
+      expect(communication).toBeLessThanOrEqual(node.communication + 1e-6);
+      // Who is left behind computes all the same, and is drawn as absent.
+      if (isExact) expect(compute).toBeGreaterThanOrEqual(node.compute - 1e-6);
+      if (isExact) expect(communication).toBeCloseTo(node.communication, 6);
+    }
+    if (isExact) expect(inVain(run, seen)).toBeLessThan(0.35);
+  }
+});
+
+/** The part of what was computed that the run does not count: steps that a crash cut short. */
+function inVain(run: Run, seen: ReturnType<typeof eventTimes>): number {
+  const total = seen.reduce((sum, { compute }) => sum + compute, 0);
+  return 1 - run.finished!.nodes.reduce((sum, { compute }) => sum + compute, 0) / total;
+}
+
 const anyRun = fc
   .record({
     nodes: fc.integer({ min: 1, max: 9 }),

@@ -1,7 +1,7 @@
 // What each node of a run did when, from its events: computing, communicating, waiting for others, or absent.
 // The events tell when a node waited for a collective or a message, and when it was absent; what lies between is computing.
 // So it is exact for runs without faults: the seconds of each kind are those of the run's own counters. Where nodes were lost,
-// what was sent and computed in vain counts as computing. In logs of older versions calls that overlap with computing look
+// what they computed and was undone counts as computing, and what was sent in vain as waiting. In logs of older versions calls that overlap with computing look
 // as if nodes had waited for them all the time, and waiting for messages is not seen.
 
 import { max } from "d3-array";
@@ -72,7 +72,12 @@ export function visitActivities(run: Run, visit: (rank: number, span: ActivitySp
     emit(rank, "communication", moved, until);
     clocks[rank] = Math.max(clocks[rank]!, until);
   });
-  for (let rank = 0; rank < nodes; rank++) goOn(rank, endOf(run, rank, end));
+  for (let rank = 0; rank < nodes; rank++) {
+    goOn(rank, endOf(run, rank, end));
+    // A node that is down when the run ends did nothing after it crashed.
+    for (const { from, until } of absences[rank]!.slice(next[rank]))
+      emit(rank, "absent", Math.max(from, clocks[rank]!), until);
+  }
 }
 
 function visitWaits(
@@ -91,11 +96,9 @@ function visitWaits(
 }
 
 /** When a node stopped: what its times add up to, or else where the run stands. */
-function endOf({ finished, faults }: Run, rank: number, end: number): number {
+function endOf({ finished }: Run, rank: number, end: number): number {
   const times = finished?.nodes[rank];
-  // A node that was down when the run ended was down until then.
-  if (times === undefined || faults.length > 0) return end;
-  return times.compute + times.communication + times.waiting;
+  return times === undefined ? end : times.compute + times.communication + times.waiting;
 }
 
 const lastMoment = (run: Run): number =>

@@ -68,7 +68,7 @@ const kindLegend = (kinds: readonly ActivityKind[]): readonly LegendEntry[] =>
 function exactness({ faults }: ReportedRun): string | null {
   return faults.length === 0
     ? null
-    : "Absent is a node that is down, left behind, or without its state; what was computed or sent in vain counts as compute. ";
+    : "Absent is a node that is down, left behind, or without its state; waiting holds exchanges that broke off. ";
 }
 
 /** Of many nodes some at equal distances in the order of their computing, the least and the most busy among them. */

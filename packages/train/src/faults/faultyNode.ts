@@ -130,7 +130,13 @@ export class FaultyNode {
     const begin = clock.now();
     let among: readonly Rank[] | undefined;
     for (;;) {
-      const participants = await membership.attend(rank, step, among);
+      const from = clock.now();
+      let participants: readonly Rank[];
+      try {
+        participants = await membership.attend(rank, step, among);
+      } finally {
+        membership.waited(rank, from, clock.now());
+      }
       const everyone = this.#everyone;
       this.#communicator =
         participants.length === everyone.worldSize ? everyone : everyone.group(participants);

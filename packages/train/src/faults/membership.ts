@@ -109,6 +109,11 @@ export class Membership {
     return wait.promise;
   }
 
+  /** A node has waited for an exchange to begin; no collective of it tells of that. */
+  waited(rank: Rank, from: Seconds, end: Seconds): void {
+    if (end > from) this.#options.emit({ type: "waited", rank, from, ready: end, end });
+  }
+
   #meet(step: number, among: readonly Rank[] | undefined, at: number): Meeting {
     // An exchange that broke off has been in vain for all of its members.
     if (among !== undefined) this.#countFaults(among.length, at);
