@@ -1,9 +1,9 @@
 // EXO Gym's second study, on text: a small GPT learns to continue Shakespeare, or any other text, by characters or by
 // GPT-2's byte pairs. Its learning rate warms up and falls along a cosine, and gradients are clipped, as in nanoGPT.
 //
-//   npx atoll compare examples/nanogpt.ts strategy=ddp,diloco strategy.H=50 nodes=4 batchSize=8 maxSteps=300 \
-//     network.profile=cross-continental --name nanogpt
-//   npx atoll sample nanogpt/diloco --prompt "ROMEO:" --tokens 500 --top-k 40
+//   npx atoll compare examples/nanogpt.ts strategy=ddp,diloco strategy.H=50 nodes=4 blockSize=64 batchSize=8 maxSteps=500 \
+//     optimizer.learningRate=3e-3 network.profile=cross-continental --name nanogpt
+//   npx atoll sample nanogpt/ddp --prompt "ROMEO:" --tokens 400 --top-k 40
 //   npx atoll train examples/nanogpt.ts data.file=my-book.txt data.tokenizer=bpe model.size=small blockSize=256 nodes=2
 //
 // What came out is in docs/examples.md.
