@@ -12,8 +12,8 @@ master=$(hostname)
 workers=()
 for rank in 1 2; do
   ssh "atoll-node$((rank + 1))" "cd /atoll && read -r ATOLL_TOKEN && export ATOLL_TOKEN &&
-    exec atoll node $(printf '%q ' "$@") --nnodes 3 --node_rank $rank --master_addr $master --master_port 29500" <<<"$ATOLL_TOKEN" &
+    exec atoll-logged atoll node $(printf '%q ' "$@") --nnodes 3 --node_rank $rank --master_addr $master --master_port 29500" <<<"$ATOLL_TOKEN" &
   workers+=("$!")
 done
-atoll node "$@" --nnodes 3 --node_rank 0 --master_addr "$master" --master_port 29500
+atoll-logged atoll node "$@" --nnodes 3 --node_rank 0 --master_addr "$master" --master_port 29500
 for worker in "${workers[@]}"; do wait "$worker"; done
