@@ -25,7 +25,7 @@ export {
   PODMAN,
 } from "./sandbox/enginePrograms.ts";
 export { getSandbox, listSandboxes, type Sandbox, type SandboxNode } from "./sandbox/inspect.ts";
-export { keysDirectory } from "./sandbox/keys.ts";
+export { keysDirectory, sshConfigPath } from "./sandbox/keys.ts";
 export { type LogsOptions, readLogs } from "./sandbox/logs.ts";
 export { DEFAULT_NAME, rankOf } from "./sandbox/names.ts";
 export { restartSandbox } from "./sandbox/restart.ts";

@@ -4,7 +4,14 @@ import { access } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { DEFAULT_NAME, keysDirectory, type Sandbox, type SetupOptions, setUpSandbox } from "@atoll/cluster";
+import {
+  DEFAULT_NAME,
+  keysDirectory,
+  type Sandbox,
+  type SetupOptions,
+  setUpSandbox,
+  sshConfigPath,
+} from "@atoll/cluster";
 import { ConfigError } from "@atoll/core";
 import type { ParsedArguments } from "../arguments.ts";
 import { table } from "../help.ts";
@@ -113,17 +120,14 @@ async function cloneDirectory(): Promise<string> {
 
 function howToUse({ name, nodes }: Sandbox, options: SetupOptions): string {
   const flag = name === DEFAULT_NAME ? "" : ` --name ${name}`;
-  const keys = keysDirectory(options.stateDirectory, name);
   return `
 ${nodesTable(nodes)}
 
 ${table([
+  ["on all nodes", `npx atoll launch${flag} train digits nodes=${nodes.length}`],
   ["look inside", `npx atoll sandbox shell master${flag}`],
   ["between nodes", "ssh node2, by any of their names, without a password"],
-  [
-    "from here",
-    `ssh -i ${keys}/id_ed25519 -o UserKnownHostsFile=${keys}/known_hosts -p ${nodes[0]?.port} atoll@127.0.0.1`,
-  ],
+  ["from here", `ssh -F ${sshConfigPath(keysDirectory(options.stateDirectory, name))} node1`],
   ["logs", `npx atoll sandbox logs --follow${flag}`],
   ["end it", `npx atoll sandbox stop${flag}`],
 ])}

@@ -1,7 +1,7 @@
 // The keys of a sandbox: made by its own image with the real ssh-keygen (docker/node/atoll-keys says what there is), kept
 // in a directory that only the user may read, mounted into the nodes, and removed with the sandbox.
 
-import { chown, mkdir, rm } from "node:fs/promises";
+import { chown, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ConfigError, messageOf, RunError } from "@atoll/core";
 import type { Engine } from "./engine.ts";
@@ -21,7 +21,7 @@ export interface KeysOptions {
   /** The image's user, who has to be able to read them. */
   readonly userId: number;
   readonly groupId: number;
-  /** The port of rank 0 on 127.0.0.1, under which this machine knows the nodes. */
+  /** The port of rank 0 on 127.0.0.1; the others' follow. */
   readonly firstPort: number;
   /** What the engine needs for a container that writes into a directory of this machine. */
   readonly runFlags: readonly string[];
@@ -41,12 +41,32 @@ export async function makeKeys(engine: Engine, options: KeysOptions): Promise<vo
     );
   }
   const hosts = Array.from({ length: nodes }, (_, rank) =>
-    [containerName(sandbox, rank), ...aliasesOf(rank), `[127.0.0.1]:${options.firstPort + rank}`].join(","),
+    [containerName(sandbox, rank), ...aliasesOf(rank)].join(","),
   );
   await engine.run("make the sandbox's keys", [
     ...["run", "--rm", "--network", "none", ...options.runFlags],
     ...["--volume", `${directory}:${KEYS_MOUNT}`, IMAGE, "atoll-keys", KEYS_MOUNT, ...hosts],
   ]);
+  await writeSshConfig(options);
+}
+
+/** ssh's configuration by which this machine reaches the nodes under their names. */
+export const sshConfigPath = (directory: string): string => join(directory, "ssh_config");
+
+async function writeSshConfig({ directory, sandbox, nodes, firstPort }: KeysOptions): Promise<void> {
+  const hosts = Array.from({ length: nodes }, (_, rank) => {
+    const name = containerName(sandbox, rank);
+    return `Host ${[name, ...aliasesOf(rank)].join(" ")}\n  Port ${firstPort + rank}\n  HostKeyAlias ${name}\n`;
+  });
+  const common = [
+    ...["HostName 127.0.0.1", "User atoll", `IdentityFile "${join(directory, "id_ed25519")}"`],
+    ...["IdentitiesOnly yes", `UserKnownHostsFile "${join(directory, "known_hosts")}"`],
+    ...["StrictHostKeyChecking yes", "LogLevel ERROR"],
+  ];
+  await writeFile(
+    sshConfigPath(directory),
+    `${hosts.join("")}Host *\n${common.map((line) => `  ${line}\n`).join("")}`,
+  );
 }
 
 export const removeKeys = (stateDirectory: string, sandbox: string): Promise<void> =>

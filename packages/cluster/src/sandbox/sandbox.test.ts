@@ -11,7 +11,7 @@ import { engineOrSkip, here, onNode, type TestSandboxes, testSandboxes } from ".
 import { sandboxHost } from "./containerHost.ts";
 import type { Engine } from "./engine.ts";
 import { getSandbox, listSandboxes, type Sandbox } from "./inspect.ts";
-import { keysDirectory } from "./keys.ts";
+import { keysDirectory, sshConfigPath } from "./keys.ts";
 import { readLogs } from "./logs.ts";
 import { choosePorts } from "./ports.ts";
 import { restartSandbox } from "./restart.ts";
@@ -92,12 +92,11 @@ describe.skipIf(!found)("sandboxes", { timeout: LONG }, () => {
     const listening = (await here("ss", ["-Hltn", `sport = :${port}`])).output;
     expect(listening).toMatch(new RegExp(`127\\.0\\.0\\.1:${port}\\b`));
     expect(listening).not.toMatch(/0\.0\.0\.0:\d|\[::\]:\d|\*:\d/);
-    const flags = ["-F", "none", "-i", join(keys(), "id_ed25519"), "-o", "BatchMode=yes", "-p", String(port)];
-    const known = ["-o", `UserKnownHostsFile=${join(keys(), "known_hosts")}`];
-    expect(await here("ssh", [...flags, ...known, "atoll@127.0.0.1", "hostname"])).toEqual({
-      code: 0,
-      output: container(1),
-    });
+    for (const name of [container(1), "node2", "worker1"])
+      expect(await here("ssh", ["-F", sshConfigPath(keys()), name, "hostname"])).toEqual({
+        code: 0,
+        output: container(1),
+      });
   });
 
   test("Atoll runs on a node, and what it makes is seen by all of them", async () => {
