@@ -80,6 +80,8 @@ export class Collective {
   readonly #early: (() => void)[] = [];
   #phase = 0;
   #isOver = false;
+  /** Ranks that have done their part and left. */
+  readonly #finished = new Set<Rank>();
 
   constructor(options: CollectiveOptions) {
     this.#options = options;
@@ -237,6 +239,18 @@ export class Collective {
       next.prepare?.();
       this.#executions[this.#phase]!.open(this.#executions[phase]!.endedAt);
     }
+  }
+
+  /** A rank has done its part, if it has begun it: it has all that was sent to it. */
+  finished(rank: Rank): void {
+    const member = this.ranks.indexOf(rank);
+    if (member === -1 || this.#announcements[member] === undefined) return;
+    this.#finished.add(rank);
+    for (const execution of this.#executions) execution.finish(member);
+  }
+
+  isFinished(rank: Rank): boolean {
+    return this.#finished.has(rank);
   }
 
   /** A rank is lost, and nothing comes from it any more. */

@@ -275,11 +275,17 @@ export class Collectives {
     void collective.fail(new PeerLostError(describeCall(collective.call), collective.ranks, disruption));
   }
 
+  /** A rank leaves. Whoever has brought its part of a collective to its end is not missed there. */
+  leaves(rank: Rank, broken: readonly string[]): void {
+    for (const collective of this.#open.values())
+      if (!broken.includes(collective.name)) collective.finished(rank);
+  }
+
   /** A rank is lost, and its connections have ended: what involves it breaks off. */
   lose(rank: Rank): void {
     for (const announced of this.#announced.values()) announced.delete(rank);
     for (const collective of this.#open.values()) {
-      if (!collective.ranks.includes(rank)) continue;
+      if (!collective.ranks.includes(rank) || collective.isFinished(rank)) continue;
       collective.lost(rank);
       this.#lose(collective, [rank]);
     }
@@ -303,9 +309,11 @@ export class Collectives {
       );
   }
 
-  /** All open calls fail: this rank leaves. */
-  close(error: unknown): void {
+  /** All open calls fail: this rank leaves. @returns their names */
+  close(error: unknown): readonly string[] {
+    const names = [...this.#open.keys()];
     for (const collective of this.#open.values()) void collective.fail(error);
+    return names;
   }
 
   #end(collective: Collective, part: CollectivePart | undefined): void {

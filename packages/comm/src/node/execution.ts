@@ -87,6 +87,7 @@ export class Execution {
   #leaving = 0;
   /** Peers whose part is being read into the member's own vectors. */
   readonly #landing = new Set<number>();
+  readonly #finished = new Set<number>();
   #cancelled: PromiseWithResolvers<void> | undefined;
 
   constructor(options: ExecutionOptions) {
@@ -148,7 +149,8 @@ export class Execution {
       transfer: this.#transfer(progress),
       left: (isLost, at) => {
         this.#leaving--;
-        if (!isLost && this.#cancelled === undefined) this.#hasLeft(progress, firstCell, endCell, at);
+        if ((!isLost || this.#finished.has(peer)) && this.#cancelled === undefined)
+          this.#hasLeft(progress, firstCell, endCell, at);
         this.#checkIdle();
       },
     };
@@ -162,6 +164,11 @@ export class Execution {
     this.#cancelled ??= Promise.withResolvers<void>();
     this.#checkIdle();
     return this.#cancelled.promise;
+  }
+
+  /** A peer has all that was sent to it, whatever becomes of its connections. */
+  finish(peer: number): void {
+    this.#finished.add(peer);
   }
 
   /** A peer's connections have ended: what was coming from it comes no further. */

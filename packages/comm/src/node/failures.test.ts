@@ -132,6 +132,19 @@ test("a rank that leaves says so, and what it sent before can be received", asyn
   await expect(zero.communicator.barrier()).rejects.toThrow(RunError);
 });
 
+test("who is done with a collective may leave at once: the others get what they need", async () => {
+  const worlds = await joinAll(4);
+  await Promise.all(
+    worlds.map(async (world, rank) => {
+      const x = new Float32Array(3_000_000).fill(1);
+      for (let i = 0; i < 3; i++) world.communicator.start.send(x, (rank + 1) % 4);
+      await world.communicator.broadcast(x.fill(rank));
+      expect(x.every((value) => value === 0)).toBe(true);
+      await world[Symbol.asyncDispose]();
+    }),
+  );
+});
+
 test("who gives a call up breaks it off for the others, who are told", async () => {
   await onTcp(3, async (communicator, rank) => {
     const abort = new AbortController();

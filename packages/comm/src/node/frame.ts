@@ -21,8 +21,8 @@ export const Kind = {
   letter: 3,
   /** Part of a message's vector. */
   letterPart: 4,
-  /** All messages that were sent before this have been sent. */
-  mark: 5,
+  /** The last of a rank that leaves: all its bulk has come. */
+  leave: 5,
   /** JSON, and bytes that go with it. */
   control: 6,
   heartbeat: 7,

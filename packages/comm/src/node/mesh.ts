@@ -52,8 +52,12 @@ export interface MeshUser {
   note(rank: Rank, note: Note, body: Uint8Array): void;
   /** @param cause the end of a sentence about the rank */
   lost(rank: Rank, cause: string): void;
+  /** A rank is about to be lost because it leaves. @param broken names of collectives that it has not brought to their end */
+  leaves(rank: Rank, broken: readonly string[]): void;
   returned(rank: Rank): void;
 }
+
+const NOTHING = new Uint8Array(0);
 
 const isLoopback = (host: string): boolean =>
   host === "localhost" || host === "::1" || host.startsWith("127.");
@@ -73,6 +77,8 @@ export class Mesh implements AsyncDisposable {
   #heartbeat: NodeJS.Timeout | undefined;
   #lastBeatMs = 0;
   #isJoined = false;
+  #isLeaving = false;
+  #onAllGone: (() => void) | undefined;
 
   private constructor(options: MeshOptions, user: MeshUser) {
     this.#options = options;
@@ -315,6 +321,10 @@ export class Mesh implements AsyncDisposable {
         return landing?.elements ?? new Uint8Array(frame.length);
       },
       complete: (frame) => {
+        if (frame.kind === Kind.leave) {
+          this.#said(rank, { isBulkOver: true });
+          return;
+        }
         const landed = frame.length === 0 ? this.#user.bulk(rank, frame) : landing;
         landing = undefined;
         if (shaper === undefined || frame.due === 0) landed?.complete(frame.due);
@@ -326,8 +336,18 @@ export class Mesh implements AsyncDisposable {
     };
   }
 
+  /** A rank leaves, and has said so on one connection or on both: by then all has come that it sent. */
+  #said(rank: Rank, farewell: Partial<Peer["farewell"]>): void {
+    const peer = this.#peers.get(rank);
+    if (peer === undefined) return;
+    const { broken, isBulkOver } = Object.assign(peer.farewell, farewell);
+    if (broken === undefined || !isBulkOver) return;
+    if (!this.#isLeaving) this.#user.leaves(rank, broken);
+    this.#lose(peer, "it has left");
+  }
+
   #noted(rank: Rank, note: Note, body: Uint8Array): void {
-    if (note.type === "leave") this.#lose(this.#peers.get(rank)!, "it has left");
+    if (note.type === "leave") this.#said(rank, { broken: note.broken });
     else if (note.type === "joined") this.#return(note.rank, note);
     else this.#user.note(rank, note, body);
   }
@@ -351,6 +371,7 @@ export class Mesh implements AsyncDisposable {
     const { rank } = peer;
     if (this.#peers.get(rank) !== peer || this.#closing.signal.aborted) return;
     this.#peers.delete(rank);
+    if (this.#peers.size === 0) this.#onAllGone?.();
     const wasLost = this.#lost.has(rank);
     peer.end(cause);
     if (!this.#isJoined) {
@@ -359,7 +380,7 @@ export class Mesh implements AsyncDisposable {
     }
     if (wasLost) return;
     this.#lost.set(rank, cause);
-    this.#user.lost(rank, cause);
+    if (!this.#isLeaving) this.#user.lost(rank, cause);
   }
 
   #beat(): void {
@@ -393,10 +414,38 @@ export class Mesh implements AsyncDisposable {
     this.peer(rank)?.write({ kind: Kind.control }, packNote(note, body));
   }
 
-  /** Says good-bye, and closes everything. */
+  /**
+   * Says good-bye after all that was sent before, and waits until the others have read that far and hung up, or are lost: what
+   * this rank was done with they may still need.
+   */
+  async leave(broken: readonly string[]): Promise<void> {
+    if (!this.#isJoined) return;
+    this.#isLeaving = true;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#onAllGone = resolve;
+    for (const peer of [...this.#peers.values()]) {
+      peer.write({ kind: Kind.control }, packNote({ type: "leave", broken }));
+      let isSaid = false;
+      peer.add({
+        next: () => {
+          if (isSaid) return undefined;
+          isSaid = true;
+          return {
+            fields: { kind: Kind.leave },
+            payload: NOTHING,
+            transfer: undefined,
+            left: () => undefined,
+          };
+        },
+      });
+      peer.pump();
+    }
+    if (this.#peers.size > 0) await promise;
+  }
+
+  /** Closes everything. */
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#heartbeat);
-    for (const rank of this.#peers.keys()) if (this.#isJoined) this.write(rank, { type: "leave" });
     this.#closing.abort();
     const connections = [...this.#peers.values()].flatMap((peer) => peer.connections);
     await Promise.all(connections.map((connection) => connection[Symbol.asyncDispose]()));

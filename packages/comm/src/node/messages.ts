@@ -77,7 +77,8 @@ class Outgoing implements BulkSource {
     this.#onHandedOut = parts.onHandedOut;
   }
 
-  next(): BulkFrame {
+  next(): BulkFrame | undefined {
+    if (this.#next === this.bytes) return undefined;
     const stream = this.#envelope.number;
     const left = (): void => undefined;
     // The letter goes ahead of its vector; where there is none, it is the message.

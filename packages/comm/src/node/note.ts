@@ -13,10 +13,10 @@ export type Note =
   | CollectiveNote
   /** A message has arrived whole. */
   | { readonly type: "received"; readonly number: number }
-  /** The sender's messages that were sent before a snapshot have all left. */
+  /** For whoever drives the ranks. */
   | { readonly type: "application"; readonly message: ConfigValue }
-  /** The sender is done, and will close its connections. */
-  | { readonly type: "leave" };
+  /** The sender has no more to say, and has not brought these collectives to their end. */
+  | { readonly type: "leave"; readonly broken: readonly string[] };
 
 const NOTHING = new Uint8Array(0);
 

@@ -38,6 +38,8 @@ export class Peer {
   #isLineTaken = false;
   #inFlight = 0;
   #pumping = false;
+  /** What it has said of its leaving, on either connection. */
+  readonly farewell: { broken?: readonly string[]; isBulkOver: boolean } = { isBulkOver: false };
   /** Milliseconds on the caller's clock. */
   lastHeardMs: number;
 
@@ -99,12 +101,13 @@ export class Peer {
 
   /** Hands out bulk as long as the line takes it. */
   pump(): void {
-    if (!this.#isReady || this.#pumping) return;
+    if (!this.#isReady || this.#pumping || !this.#outbound!.isOpen) return;
     this.#pumping = true;
     while (this.#inFlight < MOST_IN_FLIGHT && !this.#isLineTaken) {
       const frame = this.#next();
       if (frame === undefined) break;
-      if (this.#shaper === undefined || frame.transfer === undefined) this.#write(frame, 0);
+      if (this.#shaper === undefined) this.#write(frame, 0);
+      else if (frame.transfer === undefined) this.#atItsTime!(0, () => this.#write(frame, 0));
       else this.#hold(frame, frame.transfer, this.#shaper);
     }
     this.#pumping = false;

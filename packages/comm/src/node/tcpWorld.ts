@@ -247,6 +247,10 @@ class World implements TcpWorld, MemberWorld, MeshUser {
     else throw new RunError(`it sent a note of type ${JSON.stringify(note.type)}, which has no place here`);
   }
 
+  leaves(rank: Rank, broken: readonly string[]): void {
+    this.#collectives.leaves(rank, broken);
+  }
+
   lost(rank: Rank, cause: string): void {
     this.#collectives.lose(rank);
     this.#messages.lose(rank, cause);
@@ -306,10 +310,11 @@ class World implements TcpWorld, MemberWorld, MeshUser {
 
   async [Symbol.asyncDispose](): Promise<void> {
     const error = new RunError("The communicator was closed.");
-    this.#collectives.close(error);
+    const broken = this.#collectives.close(error);
     this.#messages.close(error);
-    this.#shaper?.[Symbol.dispose]();
+    await this.#mesh?.leave(broken);
     await this.#mesh?.[Symbol.asyncDispose]();
+    this.#shaper?.[Symbol.dispose]();
   }
 }
 

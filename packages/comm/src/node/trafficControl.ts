@@ -104,6 +104,8 @@ export function trafficControl(options: TrafficControlOptions): TrafficControl {
   const undo = [["tc", "qdisc", "delete", "dev", device, "root"]];
   return {
     commands: [
+      // One htb is not replaced by another, and anything is by a plain queue.
+      ["tc", "qdisc", "replace", "dev", device, "root", "pfifo"],
       ["tc", "qdisc", "replace", "dev", device, "root", "handle", ROOT, "htb"],
       ["tc", "class", "add", "dev", device, "parent", ROOT, "classid", NIC_CLASS, ...nicClass],
       ...others.flatMap(({ address, target }) => linkCommands(options, address, target, others.length)),
