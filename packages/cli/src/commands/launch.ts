@@ -16,7 +16,6 @@ export const launchCommand: Command = {
     const target = await targetOf(given, terminal);
     const { note, masterPort } = target;
     const random = randomBytes(32).toString("hex");
-    terminal.error(`Launching on ${target.description}${note === undefined ? "" : `; ${note}`}.\n`);
     const job = await target.launcher.launch(
       {
         command: commandOn(target, given.command),
@@ -27,6 +26,7 @@ export const launchCommand: Command = {
       },
       { signal: terminal.interrupted },
     );
+    terminal.error(`Launching on ${target.description}${note === undefined ? "" : `; ${note}`}.\n`);
     const [isRead] = await Promise.all([printLines(job, terminal), tellEnds(job, terminal)]);
     const code = exitCodeOf(await job.wait());
     if (terminal.interrupted.aborted) return 130;

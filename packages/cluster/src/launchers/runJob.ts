@@ -144,11 +144,8 @@ function keeperSpec(job: JobSpec, environment: RankEnvironment): KeeperSpec {
   };
 }
 
-/** Ranks that were stopped count only where nothing else has gone wrong. */
+/** The highest code; ranks that were stopped count only where nothing else has gone wrong. */
 function worst(reasons: readonly ExitReason[]): ExitReason {
-  const severity = (reason: ExitReason): number => {
-    if (reason.kind === "cancelled") return 0.5;
-    return exitCodeOf(reason);
-  };
+  const severity = (reason: ExitReason): number => (reason.kind === "cancelled" ? 0.5 : exitCodeOf(reason));
   return reasons.reduce((most, reason) => (severity(reason) > severity(most) ? reason : most));
 }
