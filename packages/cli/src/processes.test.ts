@@ -165,6 +165,62 @@ describe("a run that ends early", () => {
   }
 });
 
+describe("a run that survives", () => {
+  interface Fault {
+    readonly kind: string;
+    readonly ranks: readonly number[];
+  }
+
+  /** Kills rank 1 once there is a checkpoint. @returns what the run says of it */
+  async function survive(name: string, options: readonly string[]): Promise<readonly Fault[]> {
+    const run = start([
+      ...PROCESSES,
+      "valSize=0",
+      "checkpointInterval=10",
+      "timeout=2",
+      ...options,
+      "--name",
+      name,
+    ]);
+    await run.says("step 10: checkpoint");
+    process.kill(childrenOf(run.child.pid!)[0]!, "SIGKILL");
+    expect(await run.exit).toEqual([0, null]);
+    const events = (await readRun(name, "events.jsonl"))
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    const steps = events.flatMap((event) => (event.type === "step" ? [event.step] : []));
+    expect(steps).toEqual(Array.from({ length: steps.length }, (_, i) => i + 1));
+    return events.filter(({ type }) => type === "fault");
+  }
+
+  test("federated averaging goes on without a killed rank", async () => {
+    const faults = await survive("fewer", ["strategy=fedavg", "strategy.H=5", "maxSteps=400"]);
+    expect(faults.map(({ kind, ranks }) => [kind, ranks])).toEqual([
+      ["crash", [1]],
+      ["goneOn", [1]],
+    ]);
+    expect(await summaryOf("fewer")).toMatchObject({ steps: 400 });
+  });
+
+  test("nodes that wait for a killed rank take it back, with another's state", async () => {
+    const faults = await survive("back", ["faults.whenMissing=wait", "restarts=1", "maxSteps=120"]);
+    expect(faults.map(({ kind, ranks }) => [kind, ranks])).toEqual([
+      ["crash", [1]],
+      ["goneOn", [1]],
+      ["recovered", [1]],
+      ["goneOn", []],
+    ]);
+    // Nodes of DDP are the same again.
+    const last = join("checkpoints", "00000120");
+    const nodes = await Promise.all(
+      [0, 1, 2].map((rank) => readRun("back", join(last, `node-000${rank}.safetensors`))),
+    );
+    expect(nodes[1]).toBe(nodes[0]);
+    expect(nodes[2]).toBe(nodes[0]);
+  });
+});
+
 describe("ranks that are started one by one", () => {
   async function freePort(): Promise<number> {
     const server = net.createServer().listen(0, "127.0.0.1");

@@ -87,7 +87,7 @@ function batchSizeOf(
 export function fitOptionsOf(run: RunConfig): FitOptions {
   const { strategy, optimizer, maxSteps, numEpochs, minibatchSize, faults, record, ...others } = run;
   const { globalBatchSize: _, workers: __, track: ___, mode: ____, ...processes } = others;
-  const { timeout: _____, shaping: ______, ...rest } = processes;
+  const { timeout: _____, shaping: ______, restarts: _______, ...rest } = processes;
   const { kind, ...options } = strategy as { kind: string };
   const entry = strategyEntries.find(({ name }) => name === kind)!;
   return {
@@ -121,7 +121,7 @@ const shortened = (value: string): string =>
   value.length <= LONGEST_SHOWN ? value : `${value.slice(0, LONGEST_SHOWN)}… (${value.length} characters)`;
 
 /** What changes no result: who computes, who is told, what nodes are, and how long they and their links take. */
-const FREE = new Set(["workers", "track", "mode", "timeout", "shaping"]);
+const FREE = new Set(["workers", "track", "mode", "timeout", "shaping", "restarts"]);
 
 /** Options by dotted path, values as JSON, but for those that change no result. */
 export function flatOptions(tree: ConfigTree, prefix = ""): Map<string, string> {

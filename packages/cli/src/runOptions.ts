@@ -268,6 +268,13 @@ export const runOptions = z.strictObject({
     .positive()
     .default(10)
     .describe("with mode=processes: seconds after which a node of which nothing is heard is lost"),
+  restarts: z
+    .int()
+    .min(0)
+    .default(0)
+    .describe(
+      "with mode=processes: how often a node that is lost is started again, to go on with another's state where the others wait for it or have gone on",
+    ),
   workers: z
     .int()
     .min(1)

@@ -13,6 +13,8 @@ import type { ComputeModel } from "./compute.ts";
 import type { Sampler, SamplerPosition } from "./data/index.ts";
 import type { Executor, StepBatch } from "./executor.ts";
 import { type Adversity, FaultyNode } from "./faults/faultyNode.ts";
+import type { NodeLife } from "./faults/nodeLife.ts";
+import type { NodeMemory } from "./faults/nodeMemory.ts";
 import type { LocalTask } from "./localOperations.ts";
 import { NodeRecord } from "./record/nodeRecord.ts";
 import type { RunRecords } from "./record/runRecords.ts";
@@ -61,6 +63,8 @@ export interface TrainNodeOptions {
   readonly beginExchange?: ((step: number) => void) | undefined;
   /** Set where the run meets faults. */
   readonly adversity?: Adversity | undefined;
+  /** Set where the nodes of a run are processes and may be lost. */
+  readonly life?: ((memory: NodeMemory) => NodeLife) | undefined;
 }
 
 /** Longest run of local steps that is asked of the executor at once: bounds its memory and how long an interrupt waits. */
@@ -69,7 +73,7 @@ const LONGEST_RUN = 32;
 export class TrainNode {
   readonly #options: TrainNodeOptions;
   readonly #strategyNode: StrategyNode;
-  readonly #faulty: FaultyNode | undefined;
+  readonly #faulty: NodeLife | undefined;
   readonly #record: NodeRecord | undefined;
   readonly strategyState: StrategyState;
   #step = 0;
@@ -127,7 +131,10 @@ export class TrainNode {
     };
     this.strategyState = beside(replica.parameters, options.strategy.init(this.#strategyNode));
     const memory = { replica, strategyState: this.strategyState, recordMemory: this.recordMemory };
-    this.#faulty = adversity && new FaultyNode({ ...adversity, rank: communicator.rank, clock, memory });
+    this.#faulty =
+      adversity === undefined
+        ? options.life?.(memory)
+        : new FaultyNode({ ...adversity, rank: communicator.rank, clock, memory });
   }
 
   #createRecord(): NodeRecord | undefined {

@@ -12,6 +12,8 @@ import type { RankOrder } from "./parentProcess.ts";
 export interface ChildRanksOptions {
   readonly experiment: string;
   readonly nodes: number;
+  /** How often ranks that have ended are started again, all together. */
+  readonly restarts: number;
   readonly order: RankOrder;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly workingDirectory: string;
@@ -21,6 +23,8 @@ export interface ChildRanksOptions {
 
 /** How long ranks have to end by themselves when the run is over, and after they were asked to. */
 const PATIENCE_MS = 5000;
+/** How much later than that of its connections the end of a process may be told. */
+const FATE_MS = 2000;
 /** What a rank printed last is kept to tell why it ended. */
 const KEPT_LINES = 5;
 
@@ -35,8 +39,11 @@ const ENTRY = fileURLToPath(new URL("../../bin/atoll.mjs", import.meta.url));
 export class ChildRanks implements AsyncDisposable {
   readonly #options: ChildRanksOptions;
   readonly #children = new Map<number, Child>();
+  /** How ranks ended last, by rank. */
+  readonly #fates = new Map<number, string>();
   readonly #abandoned = new AbortController();
   #isOver = false;
+  #restarts = 0;
 
   constructor(options: ChildRanksOptions) {
     this.#options = options;
@@ -76,13 +83,18 @@ export class ChildRanks implements AsyncDisposable {
     });
     const ended = once(child, "close").catch((error: Error) => lines.push(error.message));
     child.on("error", () => {});
-    ended.then(() => this.#onEnd(rank));
+    ended.then(() => this.#onEnd(rank, port));
     child.send(order, () => {});
     return { process: child, ended, lines };
   }
 
-  #onEnd(rank: number): void {
-    if (!this.#isOver) this.#abandoned.abort(new RunError(`Rank ${rank} is lost: ${this.#ending(rank)}.`));
+  #onEnd(rank: number, port: number): void {
+    if (this.#isOver) return;
+    this.#fates.set(rank, this.#ending(rank));
+    if (this.#restarts < this.#options.restarts) {
+      this.#restarts++;
+      this.#children.set(rank, this.#spawn(rank, port));
+    } else this.#abandoned.abort(new RunError(`Rank ${rank} is lost: ${this.#ending(rank)}.`));
   }
 
   #ending(rank: number): string {
@@ -97,16 +109,10 @@ export class ChildRanks implements AsyncDisposable {
   async fate(rank: number): Promise<string | undefined> {
     const child = this.#children.get(rank);
     if (child === undefined) return undefined;
-    const hasEnded = await Promise.race([
-      child.ended.then(() => true),
-      setTimeout(500, false, { ref: false }),
-    ]);
-    return hasEnded ? this.#ending(rank) : `its process ${child.process.pid} runs, and does not answer`;
-  }
-
-  /** The ranks' processes, by rank. */
-  get pids(): ReadonlyMap<number, number> {
-    return new Map([...this.#children].map(([rank, { process: child }]) => [rank, child.pid ?? 0]));
+    // The end of a process may be told a little later than that of its connections.
+    const patience = setTimeout(FATE_MS, undefined, { ref: false });
+    if (!this.#fates.has(rank)) await Promise.race([child.ended, patience]);
+    return this.#fates.get(rank) ?? `its process ${child.process.pid} runs, and does not answer`;
   }
 
   /** The run is over: waits for the ranks to end, and ends those that do not. */

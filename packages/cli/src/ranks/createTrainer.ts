@@ -40,6 +40,9 @@ export function createTrainer(context: TrainerContext, terminal: Terminal): Trai
   return new ProcessTrainer({ ...parts, workers, wallClock, rendezvous });
 }
 
+/** A rank that is started again loads its data and its model first. */
+const RESTART_MS = 120_000;
+
 /** What a process takes at least: Node, ONNX Runtime and a small model. */
 const LEAST_PROCESS_BYTES = 120e6;
 
@@ -68,6 +71,7 @@ async function fitOnChildren(
   await using children = new ChildRanks({
     experiment,
     nodes,
+    restarts: config.run.restarts,
     order,
     environment: terminal.environment,
     workingDirectory: terminal.workingDirectory,
@@ -80,6 +84,7 @@ async function fitOnChildren(
     runId: order.runId,
     token: order.token,
     abandoned: children.abandoned,
+    returnMs: config.run.restarts > 0 ? RESTART_MS : 0,
     fate: (rank) => children.fate(rank),
     // This rank has its data and its model by now: the others will be about as large.
     onListening: (port) => {

@@ -45,5 +45,14 @@ export function rendezvousOf(
     warn(
       "warning: ATOLL_TOKEN is not set: whoever reaches this port can join the run. Set it to the same secret on all ranks.",
     );
-  return { ...conditionsOf(run), rank, master, listenHost, runId, token, joinTimeoutMs: JOIN_TIMEOUT_MS };
+  return {
+    ...conditionsOf(run),
+    rank,
+    master,
+    listenHost,
+    runId,
+    token,
+    joinTimeoutMs: JOIN_TIMEOUT_MS,
+    returnMs: JOIN_TIMEOUT_MS,
+  };
 }

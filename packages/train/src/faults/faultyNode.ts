@@ -6,6 +6,7 @@ import { type Rank, RunError, type Seconds, seconds } from "@atoll/core";
 import type { Clock } from "@atoll/network";
 import type { MissingPolicy } from "../strategies/whenMissing.ts";
 import type { Membership } from "./membership.ts";
+import type { NodeLife, Rounds } from "./nodeLife.ts";
 import { MemoryCopy, type NodeMemory } from "./nodeMemory.ts";
 import type { Outlook } from "./outlook.ts";
 import { LeftBehind, NodeCrashed } from "./signals.ts";
@@ -24,15 +25,7 @@ export interface FaultyNodeOptions extends Adversity {
   readonly memory: NodeMemory;
 }
 
-/** What the life of a node is made of. */
-export interface Rounds {
-  /** Goes on to the end of the segment. */
-  run(): Promise<void>;
-  /** The node remembers what another did after so many steps. */
-  goOnFrom(step: number): void;
-}
-
-export class FaultyNode {
+export class FaultyNode implements NodeLife {
   readonly #options: FaultyNodeOptions;
   readonly #everyone: Communicator;
   /** Made when it is first needed: it is as large as the node. */

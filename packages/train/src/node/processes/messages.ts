@@ -19,7 +19,14 @@ export type Request =
   | { readonly kind: "retarget"; readonly target: Target }
   | { readonly kind: "weights" }
   | { readonly kind: "snapshot" }
-  | { readonly kind: "restore"; readonly step: number; readonly saved: SnapshotHead };
+  | { readonly kind: "restore"; readonly step: number; readonly saved: SnapshotHead }
+  | { readonly kind: "regroup"; readonly members: readonly Rank[]; readonly epoch: number }
+  | {
+      readonly kind: "takeOver";
+      readonly step: number;
+      readonly exchanges: number;
+      readonly saved: SnapshotHead;
+    };
 
 /** A snapshot of a rank but for its tensors, which go as bytes. */
 export interface SnapshotHead {
@@ -35,6 +42,8 @@ export type Answer =
   | { readonly kind: "weights" }
   | { readonly kind: "snapshot"; readonly saved: SnapshotHead }
   | { readonly kind: "restore" }
+  | { readonly kind: "regroup" }
+  | { readonly kind: "takeOver" }
   /** It could not be done. `lost`: since these ranks are lost. */
   | { readonly kind: "failed"; readonly message: string; readonly lost: readonly Rank[] };
 

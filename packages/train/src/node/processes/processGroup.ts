@@ -3,8 +3,10 @@
 
 import {
   type ConfigTree,
+  type ConfigValue,
   type NodeTime,
   type Rank,
+  RunError,
   type Seconds,
   seconds,
   type TopologyDrawn,
@@ -18,6 +20,7 @@ import { StepRecorder, type StepReport } from "../../recorder.ts";
 import type { RunNodes } from "../../runNodes.ts";
 import { aheadOf, type RunSnapshot } from "../../snapshot.ts";
 import { isAsynchronous } from "../../strategies/index.ts";
+import type { Presence } from "./presence.ts";
 import type { RankCommands, RankStatus } from "./rank.ts";
 import { lostOf, RanksLostError } from "./remoteRank.ts";
 import { rankSnapshots, worldOf } from "./worldSnapshot.ts";
@@ -32,6 +35,11 @@ export interface ProcessGroupOptions {
   readonly config: ConfigTree;
   /** Why a rank is lost, as the end of a sentence about it. */
   readonly fate: (rank: Rank) => Promise<string>;
+  readonly presence: Presence;
+  /** Milliseconds; only differences matter. */
+  readonly nowMs: () => number;
+  /** After this a rank that another has lost is lost to rank 0 as well, in milliseconds. */
+  readonly timeoutMs: number;
 }
 
 export class ProcessGroup implements RunNodes {
@@ -48,6 +56,15 @@ export class ProcessGroup implements RunNodes {
   /** Nodes of an asynchronous run wait for nobody: they stop once all have come to this step. */
   #awaited: number | undefined;
   readonly #lost = new Set<Rank>();
+  #onLost = Promise.withResolvers<void>();
+  /** Nodes that wait for nobody go on for a while after the last has come to the cut: that is told after it. */
+  #horizon: number;
+  #beyond: { readonly rank: Rank; readonly report: StepReport }[] = [];
+  /** Ranks stand in an exchange that broke off. */
+  #isStanding = false;
+  #epoch = 0;
+  /** Makes the ranks stop where they can. */
+  #stopSoon: (() => void) | undefined;
 
   constructor(options: ProcessGroupOptions) {
     this.#options = options;
@@ -55,8 +72,17 @@ export class ProcessGroup implements RunNodes {
     const { resume, strategy, batchSize, emit } = setup.options;
     this.#isAsynchronous = isAsynchronous(strategy);
     this.#step = resume?.step ?? 0;
+    this.#horizon = this.#step;
     this.#time = Math.max(0, ...(resume?.nodes ?? []).map(({ state }) => state.time));
-    this.#statuses = ranks.map(() => ({ step: this.#step, time: this.#time, bytesSent: 0, spent: NOTHING }));
+    this.#statuses = ranks.map((_, rank) => ({
+      rank,
+      step: this.#step,
+      time: this.#time,
+      bytesSent: 0,
+      spent: NOTHING,
+      exchanges: 0,
+      isStanding: false,
+    }));
     this.#reported = ranks.map(() => this.#step);
     this.#recorder = new StepRecorder({
       nodes: ranks.length,
@@ -84,14 +110,24 @@ export class ProcessGroup implements RunNodes {
 
   /** A rank has done a step. */
   reported(rank: Rank, report: StepReport): void {
-    this.#recorder.report(rank, report);
     this.#reported[rank] = report.step;
+    if (report.step > this.#horizon) this.#beyond.push({ rank, report });
+    else this.#recorder.report(rank, report);
     if (this.#awaited !== undefined && this.#haveAllDone(this.#awaited)) this.#letAllStop(this.#awaited);
   }
 
   /** A rank is gone. */
   lose(rank: Rank): void {
     this.#lost.add(rank);
+    this.#onLost.resolve();
+    this.#onLost = Promise.withResolvers();
+  }
+
+  /** A new process has come for a rank that was lost; it is given the others' state when they can stop. */
+  returned(rank: Rank): void {
+    this.#lost.delete(rank);
+    this.#options.presence.isBack(rank);
+    this.#stopSoon?.();
   }
 
   get maxSteps(): number {
@@ -128,28 +164,130 @@ export class ProcessGroup implements RunNodes {
   }
 
   async advance(step: number, signal: AbortSignal | undefined): Promise<void> {
-    const { ranks } = this.#options;
+    this.#horizon = step;
+    for (const { rank, report } of this.#beyond.splice(0)) this.reported(rank, report);
+    for (;;) {
+      if (!this.#isStanding) await this.#takeBack();
+      const reached = await this.#segment(step, signal);
+      if (reached === undefined) continue;
+      this.#step = reached;
+      if (reached >= step || signal?.aborted) return;
+    }
+  }
+
+  /** @returns the step that all have come to; undefined if an exchange broke off, which those that are left begin again */
+  async #segment(step: number, signal: AbortSignal | undefined): Promise<number | undefined> {
+    const { ranks, presence } = this.#options;
     let stopping: Promise<number> | undefined;
     const stopEarly = (): void => {
       stopping ??= this.#stopEarly(step);
       // If it fails, the ranks that are under way fail, too.
       stopping.catch(() => undefined);
     };
+    const { present } = presence;
     const isAwaited = this.#isAsynchronous && !this.#haveAllDone(step);
     this.#awaited = isAwaited ? step : undefined;
-    const underWay = Promise.all(ranks.map((rank) => rank.advance({ step, isAwaited }, this.#time)));
-    if (signal?.aborted) stopEarly();
+    const target = { step, isAwaited };
+    const underWay = Promise.all(
+      present.map((rank) => this.#unlessLost(rank, ranks[rank]!.advance(target, this.#time))),
+    );
+    this.#stopSoon = stopEarly;
+    if (signal?.aborted || presence.back.length > 0) stopEarly();
     signal?.addEventListener("abort", stopEarly, { once: true });
     try {
-      this.#statuses = await underWay;
-      this.#step = (await stopping) ?? step;
+      const statuses = (await underWay).filter((status) => status !== undefined);
+      this.#enter(present, statuses);
+      if (statuses.length < present.length || statuses.some(({ isStanding }) => isStanding))
+        return await this.#regroup();
+      this.#isStanding = false;
+      return (await stopping) ?? step;
     } catch (error) {
       throw await this.#explained(error);
     } finally {
       signal?.removeEventListener("abort", stopEarly);
+      this.#stopSoon = undefined;
       this.#awaited = undefined;
     }
-    this.#time = Math.max(this.#time, ...this.#statuses.map(({ time }) => time));
+  }
+
+  #enter(present: readonly Rank[], statuses: readonly RankStatus[]): void {
+    const known = [...this.#statuses];
+    for (const status of statuses) known[status.rank] = status;
+    this.#statuses = known;
+    this.#time = Math.max(this.#time, ...present.map((rank) => known[rank]!.time));
+  }
+
+  /** Where a run survives it, a rank that is lost has no status. */
+  async #unlessLost(rank: Rank, status: Promise<RankStatus>): Promise<RankStatus | undefined> {
+    try {
+      return await status;
+    } catch (error) {
+      if (!this.#options.presence.survives || !this.#lost.has(rank)) throw error;
+      return undefined;
+    }
+  }
+
+  /** Ranks are lost: by the policy, those that are left begin again what broke off, or the run ends. */
+  async #regroup(): Promise<undefined> {
+    const { presence, fate, nowMs } = this.#options;
+    const from = nowMs();
+    await this.#untilLost();
+    for (const rank of presence.present.filter((other) => this.#lost.has(other))) {
+      presence.lost(rank, await fate(rank), this.#time);
+      this.#recorder.leave(rank);
+    }
+    await presence.permission(this.#step);
+    const left = presence.present;
+    const furthest = Math.max(...left.map((rank) => this.#statuses[rank]!.exchanges));
+    // Some may have come to the end of the exchange that broke off for others.
+    for (const rank of left.filter((other) => this.#statuses[other]!.exchanges < furthest)) {
+      presence.isBack(rank);
+      this.#recorder.leave(rank);
+    }
+    await this.#beginEpoch(left);
+    this.#isStanding = presence.present.some((rank) => this.#statuses[rank]!.isStanding);
+    this.#time += (nowMs() - from) / 1000;
+    presence.goneOn(Math.max(...presence.present.map((rank) => this.#statuses[rank]!.step)), this.#time);
+    return undefined;
+  }
+
+  /** A rank may have noticed it before rank 0 has. */
+  async #untilLost(): Promise<void> {
+    const isKnown = (): boolean => this.#options.presence.present.some((rank) => this.#lost.has(rank));
+    const expired = new Promise<void>((resolve) => setTimeout(resolve, 2 * this.#options.timeoutMs).unref());
+    if (!isKnown()) await Promise.race([this.#onLost.promise, expired]);
+    if (!isKnown())
+      throw new RunError(
+        `The run cannot go on after step ${this.#step}: ranks have lost each other, though rank 0 reaches all of them. Check the network between them.`,
+      );
+  }
+
+  async #beginEpoch(ranks: readonly Rank[]): Promise<void> {
+    const epoch = ++this.#epoch;
+    const { present } = this.#options.presence;
+    await Promise.all(ranks.map((rank) => this.#options.ranks[rank]!.regroup(present, epoch)));
+  }
+
+  /** Ranks that wait for it are given the state of another, and are with the others again. */
+  async #takeBack(): Promise<void> {
+    const { ranks, presence } = this.#options;
+    const { back } = presence;
+    if (back.length === 0) return;
+    const from = presence.present[0]!;
+    const saved = await ranks[from]!.snapshot();
+    const { step, exchanges } = this.#statuses[from]!;
+    const tensors = saved.node.tensors();
+    const bytes = Object.values(tensors).reduce((sum, { data }) => sum + data.byteLength, 0);
+    for (const rank of back) {
+      const { spent, bytesSent } = this.#statuses[rank]!;
+      const given = { ...saved, spent, world: withBytes(saved.world, bytesSent) };
+      await ranks[rank]!.takeOver(step, exchanges, given);
+      presence.recovered(rank, { from, step, bytes }, this.#time);
+      this.#reported[rank] = step;
+      this.#recorder.join(rank, step);
+    }
+    await this.#beginEpoch(presence.present);
+    presence.goneOn(step, this.#time);
   }
 
   /**
@@ -157,18 +295,19 @@ export class ProcessGroup implements RunNodes {
    * which all can.
    */
   async #stopEarly(planned: number): Promise<number> {
-    const { ranks } = this.#options;
+    const { ranks, presence } = this.#options;
     this.#awaited = undefined;
-    const held = await Promise.all(ranks.map((rank) => rank.hold()));
+    const present = presence.present.map((rank) => ranks[rank]!);
+    const held = await Promise.all(present.map((rank) => rank.hold()));
     const step = Math.min(planned, nearestStop(held, this.#isAsynchronous));
     const isAwaited = this.#isAsynchronous && !this.#haveAllDone(step);
     if (isAwaited) this.#awaited = step;
-    await Promise.all(ranks.map((rank) => rank.retarget({ step, isAwaited })));
+    await Promise.all(present.map((rank) => rank.retarget({ step, isAwaited })));
     return step;
   }
 
   #haveAllDone(step: number): boolean {
-    return this.#reported.every((reported) => reported >= step);
+    return this.#options.presence.present.every((rank) => this.#reported[rank]! >= step);
   }
 
   #letAllStop(step: number): void {
@@ -186,11 +325,18 @@ export class ProcessGroup implements RunNodes {
   }
 
   async snapshot(): Promise<RunSnapshot> {
-    const saved = await this.#ask((rank) => rank.snapshot());
+    const { present } = this.#options.presence;
+    const own = await this.#ask((rank) => rank.snapshot());
+    // Who is not there is saved as another is: the run goes on from here with all of them.
+    const saved = this.#options.ranks.map((_, rank) => own[Math.max(0, present.indexOf(rank))]!);
     return {
       step: this.#step,
       nodes: saved.map(({ node: { state, tensors } }, rank) => {
-        const ahead = this.#recorder.ahead(rank).map((report) => ({ ...report, loss: finite(report.loss) }));
+        const beyond = this.#beyond.filter((own) => own.rank === rank).map(({ report }) => report);
+        const ahead = [...this.#recorder.ahead(rank), ...beyond].map((report) => ({
+          ...report,
+          loss: finite(report.loss),
+        }));
         return { state: ahead.length === 0 ? state : { ...state, ahead }, tensors };
       }),
       world: worldOf(saved, this.#options.network.snapshot()),
@@ -208,7 +354,9 @@ export class ProcessGroup implements RunNodes {
 
   async #ask<T>(question: (rank: RankCommands) => Promise<T>): Promise<readonly T[]> {
     try {
-      return await Promise.all(this.#options.ranks.map(question));
+      return await Promise.all(
+        this.#options.presence.present.map((rank) => question(this.#options.ranks[rank]!)),
+      );
     } catch (error) {
       throw await this.#explained(error);
     }
@@ -223,6 +371,14 @@ export class ProcessGroup implements RunNodes {
     );
     return new RanksLostError(`The run cannot go on after step ${this.#step}: ${fates.join("; ")}.`, lost);
   }
+}
+
+/** A transport's snapshot with another count of bytes sent. */
+function withBytes(world: ConfigValue, bytesSent: number): ConfigValue {
+  const { calls, ...rest } = world as {
+    readonly calls: { readonly counters: ConfigTree; readonly open: ConfigValue };
+  };
+  return { ...rest, calls: { ...calls, counters: { ...calls.counters, bytesSent } } };
 }
 
 const NOTHING: NodeTime = { compute: 0, communication: 0, waiting: 0 };

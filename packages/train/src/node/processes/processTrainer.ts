@@ -17,12 +17,15 @@ import {
 import { type Network, resolveNetwork } from "@atoll/network";
 import { createArithmetic } from "../../arithmetic.ts";
 import type { Executor } from "../../executor.ts";
+import { type FaultPlan, planFaults, scheduleFaults } from "../../faults/policy.ts";
 import { type FitResult, type FitSetup, fitNodes, setUpFit, type TrainerParts } from "../../fit.ts";
-import type { FitOptions } from "../../options.ts";
+import type { FitOptions, ResolvedFitOptions } from "../../options.ts";
+import type { MissingPolicy } from "../../strategies/whenMissing.ts";
 import { startWorkers, type Workers, workerThreads } from "../workerThreads.ts";
 import { CollectiveParts } from "./collectiveParts.ts";
 import { differenceOf, type Identity, identityOf } from "./identity.ts";
 import { type Channel, channelOf, type RunFailure, receivedReport } from "./messages.ts";
+import { Presence } from "./presence.ts";
 import { ProcessGroup } from "./processGroup.ts";
 import { LocalRank } from "./rank.ts";
 import { RanksLostError, RemoteRank } from "./remoteRank.ts";
@@ -46,6 +49,8 @@ export interface Rendezvous {
   readonly onListening?: (port: number) => void;
   /** Who makes the network's conditions felt, if anybody does. Default none. */
   readonly shaping?: TcpWorldOptions["shaping"];
+  /** How long a lost rank may take to come back, as a new process with the same rank. Default 0: none does. */
+  readonly returnMs?: number;
   /** Aborted, with the reason, when other ranks will not come. */
   readonly abandoned?: AbortSignal;
   /** What is known of a lost rank's end, as the end of a sentence about it. */
@@ -71,6 +76,9 @@ interface Joined {
   readonly nowMs: () => number;
   /** When the transport's clock began, in milliseconds since 1970: at one moment for all ranks. */
   readonly epoch: { ms: number };
+  readonly plan: FaultPlan;
+  /** Whether nodes are ready to begin an exchange again without ranks that are lost. */
+  readonly survives: boolean;
   /** Gets this rank's parts of collectives, once somebody wants them. */
   readonly collectives: { onPart: TcpWorldOptions["onCollective"] };
   readonly signal: AbortSignal;
@@ -141,10 +149,25 @@ export class ProcessTrainer {
         signal: AbortSignal.any([options.signal, rendezvous.abandoned].filter((end) => end !== undefined)),
       });
       isJoined = true;
+      const plan = planOf(setup, network);
+      const survives = doesSurvive(plan.policy, options);
       const identity = identityOf(setup, { network: network.config, allReduce: options.allReduce });
       const channel = channelOf(world.control);
       const { signal } = over;
-      const known = { setup, executor, network, world, channel, identity, nowMs, epoch, collectives, signal };
+      const known = {
+        plan,
+        survives,
+        setup,
+        executor,
+        network,
+        world,
+        channel,
+        identity,
+        nowMs,
+        epoch,
+        collectives,
+        signal,
+      };
       return await body(known);
     } catch (error) {
       if (!isJoined && given.signal?.aborted)
@@ -175,11 +198,25 @@ function refuse({ options: { faults, compute, record } }: FitSetup): void {
     );
 }
 
+/** What the nodes do when one is lost: as on simulated machines, where no fault is known beforehand. */
+function planOf(
+  { options: { faults = {}, strategy, nodes }, random }: FitSetup,
+  network: Network,
+): FaultPlan {
+  const schedule = scheduleFaults(faults, { worldSize: nodes, random: random.derive("faults") });
+  return planFaults(faults, strategy, { schedule, topology: network.topology });
+}
+
+/** Nodes that wait for all are ready to be one less only if they are asked to: each exchange costs a copy of the node then. */
+const doesSurvive = ({ kind }: MissingPolicy, { nodes, faults }: ResolvedFitOptions): boolean =>
+  nodes > 1 && (kind === "timeout" || kind === "quorum" || (kind === "wait" && faults !== undefined));
+
 async function lead(
   joined: Joined,
   startedAt: number,
-  { fate, shaping = "none" }: Rendezvous,
+  { fate, shaping = "none", returnMs = 0, timeoutMs = 10_000 }: Rendezvous,
 ): Promise<FitResult> {
+  const { plan, survives } = joined;
   const { setup, executor, network, world, channel, nowMs, collectives, signal } = joined;
   const { options, prepared } = setup;
   const interrupted = new AbortController();
@@ -197,6 +234,7 @@ async function lead(
     nowMs,
     signal,
     report: (report) => group.reported(COMMANDER, report),
+    survives,
   });
   collectives.onPart = (part) => parts.add(inRunTime(own, joined.epoch.ms, part));
   const group: ProcessGroup = new ProcessGroup({
@@ -204,14 +242,29 @@ async function lead(
     executor,
     network,
     ranks: [own, ...others],
-    config: { compute: own.compute.config, shaping },
+    config: {
+      compute: own.compute.config,
+      shaping,
+      ...(options.faults === undefined ? {} : { faults: plan.config }),
+    },
+    presence: new Presence({
+      worldSize: options.nodes,
+      policy: plan.policy,
+      survives: survives || plan.policy.kind === "none",
+      returnMs,
+      emit: options.emit,
+    }),
+    nowMs,
+    timeoutMs,
     fate: async (rank) => (await fate?.(rank)) ?? causes.get(rank) ?? "it does not answer",
   });
   const causes = new Map<Rank, string>();
   const hellos = new Hellos(options.nodes, joined.identity);
   channel.listen((from, message, bytes) => {
-    if (message.kind === "hello") hellos.came(from, message.identity);
-    else if (message.kind === "answer") others[from - 1]!.answered(message.id, message.answer, bytes);
+    if (message.kind === "hello") {
+      if (!hellos.areOver) hellos.came(from, message.identity);
+      else welcomeBack(from, message.identity);
+    } else if (message.kind === "answer") others[from - 1]!.answered(message.id, message.answer, bytes);
     else if (message.kind === "interrupted") interrupted.abort();
     else if (message.kind === "done") {
       for (const report of message.steps) group.reported(from, receivedReport(report));
@@ -227,6 +280,19 @@ async function lead(
   };
   world.onLost(lose);
   world.losses().forEach(lose);
+  const welcomeBack = (rank: Rank, identity: Identity): void => {
+    const difference = differenceOf(joined.identity, identity);
+    if (difference !== undefined) {
+      const { message, exitCode } = otherOptions(rank, difference);
+      channel.send(rank, { kind: "over", failure: { message, exitCode } });
+      return;
+    }
+    // A run that does not survive the loss is about to end.
+    if (!survives) return;
+    others[rank - 1]!.returned();
+    channel.send(rank, { kind: "welcome", epochMs: joined.epoch.ms });
+    group.returned(rank);
+  };
   const tellAll = (failure: RunFailure | null): void => {
     for (let rank = 1; rank < options.nodes; rank++) channel.send(rank, { kind: "over", failure });
   };
@@ -256,6 +322,7 @@ async function follow(joined: Joined): Promise<RunFailure | null> {
     nowMs,
     signal,
     report: (report) => reporter.step(report),
+    survives: joined.survives,
   });
   collectives.onPart = (part) => reporter.collective(inRunTime(own, joined.epoch.ms, part));
   const lost = Promise.withResolvers<never>();
@@ -292,18 +359,18 @@ class Hellos {
     if (nodes === 1) this.#ended.resolve();
   }
 
+  /** Whether all have come. */
+  get areOver(): boolean {
+    return this.#missing.size === 0;
+  }
+
   get all(): Promise<void> {
     return this.#ended.promise;
   }
 
   came(rank: Rank, identity: Identity): void {
     const difference = differenceOf(this.#identity, identity);
-    if (difference !== undefined)
-      this.fail(
-        new ConfigError(
-          `Rank ${rank} has other options than rank 0: ${difference}. Start all ranks with the same options, data and version.`,
-        ),
-      );
+    if (difference !== undefined) this.fail(otherOptions(rank, difference));
     this.#missing.delete(rank);
     if (this.#missing.size === 0) this.#ended.resolve();
   }
@@ -312,6 +379,11 @@ class Hellos {
     this.#ended.reject(error);
   }
 }
+
+const otherOptions = (rank: Rank, difference: string): ConfigError =>
+  new ConfigError(
+    `Rank ${rank} has other options than rank 0: ${difference}. Start all ranks with the same options, data and version.`,
+  );
 
 /** @param epochMs of the transport's clock */
 function inRunTime({ clock }: LocalRank, epochMs: number, part: CollectivePart): CollectivePart {

@@ -1,23 +1,24 @@
 // One rank of a run whose nodes are processes: its node, and what can be asked of it. Rank 0 asks its own rank directly
 // and the others over the control channel (remoteRank.ts), so both are one interface.
 
-import type { Communicator } from "@atoll/comm";
 import type { ConfigValue, NodeTime, Rank } from "@atoll/core";
 import { pack } from "@atoll/tensor";
 import { type ComputeModel, createComputeModel } from "../../compute.ts";
+import type { Sampler } from "../../data/index.ts";
 import type { Weights } from "../../evaluation.ts";
 import type { Executor } from "../../executor.ts";
+import { LeftBehind } from "../../faults/signals.ts";
 import type { FitSetup } from "../../fit.ts";
 import type { NodeAtWork } from "../../nearestStop.ts";
 import type { StepReport } from "../../recorder.ts";
 import { type NodeParts, type NodeSnapshot, restoreNode, snapshotNode } from "../../snapshot.ts";
 import { isAsynchronous } from "../../strategies/index.ts";
 import { type Horizon, TrainNode } from "../../trainNode.ts";
+import { type LifeWorld, ProcessLife } from "./processLife.ts";
 import { RankClock } from "./rankClock.ts";
 
 /** A rank's end of the world, as its transport serves it. */
-export interface RankWorld {
-  readonly communicator: Communicator;
+export interface RankWorld extends LifeWorld {
   /** Seconds spent in communication so far. */
   times(): Pick<NodeTime, "communication" | "waiting">;
   /** What has to be remembered of the rank's calls and messages. */
@@ -27,11 +28,16 @@ export interface RankWorld {
 
 /** Where a rank is at a cut. */
 export interface RankStatus {
+  readonly rank: Rank;
   readonly step: number;
   /** Seconds of the run. */
   readonly time: number;
   readonly spent: NodeTime;
   readonly bytesSent: number;
+  /** Exchanges that the node has been through. */
+  readonly exchanges: number;
+  /** Whether the rank stands in an exchange that has broken off, instead of having come to its target. */
+  readonly isStanding: boolean;
 }
 
 /** How far the nodes go. */
@@ -59,6 +65,10 @@ export interface RankCommands {
   weights(): Promise<Weights>;
   snapshot(): Promise<RankSnapshot>;
   restore(step: number, saved: RankSnapshot): Promise<void>;
+  /** The ranks that go on together, this one among them or not. */
+  regroup(members: readonly Rank[], epoch: number): Promise<void>;
+  /** Goes on with another rank's state, after so many exchanges. */
+  takeOver(step: number, exchanges: number, saved: RankSnapshot): Promise<void>;
 }
 
 export interface RankOptions {
@@ -69,6 +79,8 @@ export interface RankOptions {
   /** Milliseconds since 1970. */
   readonly nowMs: () => number;
   readonly report: (report: StepReport) => void;
+  /** Whether the run may go on without ranks that are lost. */
+  readonly survives: boolean;
   /** Aborted when the run is over before its end. */
   readonly signal: AbortSignal;
 }
@@ -82,7 +94,12 @@ export class LocalRank implements RankCommands {
   readonly #world: RankWorld;
   readonly #node: TrainNode;
   readonly #parts: NodeParts;
+  readonly #sampler: Sampler;
+  readonly #batchSize: number;
   readonly #isAsynchronous: boolean;
+  #life: ProcessLife | undefined;
+  /** The rounds under way; of a rank that stands in an exchange, from one `advance` to the next. */
+  #running: Promise<void> | undefined;
   readonly #maxSteps: number;
   #target: Target = { step: 0, isAwaited: false };
   /** Ends when the rank that holds is told where to go on to. */
@@ -97,11 +114,13 @@ export class LocalRank implements RankCommands {
   } = { spent: NOTHING, time: 0, world: NOTHING };
 
   constructor(options: RankOptions) {
-    const { rank, setup, executor, world, nowMs, report, signal } = options;
+    const { rank, setup, executor, world, nowMs, report, signal, survives } = options;
     const { prepared, random } = setup;
     const { strategy, compute, nodes } = setup.options;
     this.#world = world;
     this.#isAsynchronous = isAsynchronous(strategy);
+    this.#sampler = prepared.nodes[rank]!.sampler;
+    this.#batchSize = setup.options.batchSize;
     this.compute = createComputeModel(compute, {
       nodes,
       flopsPerStep: executor.flopsPerStep,
@@ -125,6 +144,12 @@ export class LocalRank implements RankCommands {
       random,
       recorder: { report: (_, of) => report(of) },
       horizon: this.#horizon(maxSteps),
+      life: survives
+        ? (memory) => {
+            this.#life = new ProcessLife(world, memory);
+            return this.#life;
+          }
+        : undefined,
     });
     const { strategyState, recordMemory } = this.#node;
     this.#parts = { replica, layout, bufferLayout, strategyState, recordMemory };
@@ -148,15 +173,27 @@ export class LocalRank implements RankCommands {
     this.#waitedAtCuts += Math.max(0, time - this.clock.now());
     this.#target = target;
     this.clock.start(time);
+    this.#life?.goOn();
+    try {
+      this.#running ??= this.#rounds();
+      await (this.#life === undefined ? this.#running : Promise.race([this.#running, this.#life.broken]));
+    } finally {
+      this.clock.stop();
+    }
+    return this.#status;
+  }
+
+  async #rounds(): Promise<void> {
     try {
       do {
         await this.#node.run();
         await this.#held?.promise;
       } while (this.#goesOn);
+    } catch (error) {
+      if (!(error instanceof LeftBehind)) throw error;
     } finally {
-      this.clock.stop();
+      this.#running = undefined;
     }
-    return this.#status;
   }
 
   /** Whether the target is another than it was when the rank stopped. */
@@ -201,12 +238,31 @@ export class LocalRank implements RankCommands {
     this.clock.stopAt(node.state.time);
   }
 
+  async regroup(members: readonly Rank[], epoch: number): Promise<void> {
+    this.#life?.regroup(members, epoch);
+  }
+
+  async takeOver(step: number, exchanges: number, saved: RankSnapshot): Promise<void> {
+    this.#life?.giveUp(this.#world.communicator.rank, exchanges);
+    await this.#running;
+    await this.restore(step, saved);
+    // Each rank goes through data of its own, a batch a step.
+    const { batchesPerEpoch } = this.#sampler;
+    this.#sampler.position = {
+      epoch: Math.floor(step / batchesPerEpoch),
+      offset: (step % batchesPerEpoch) * this.#batchSize,
+    };
+  }
+
   get #status(): RankStatus {
     return {
+      rank: this.#world.communicator.rank,
       step: this.#node.step,
       time: this.clock.now(),
       bytesSent: this.#world.communicator.bytesSent,
       spent: this.#spent,
+      exchanges: this.#life?.exchanges ?? 0,
+      isStanding: this.#life?.isStanding ?? false,
     };
   }
 

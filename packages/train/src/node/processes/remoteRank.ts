@@ -59,6 +59,11 @@ export class RemoteRank implements RankCommands {
     this.#open.clear();
   }
 
+  /** A new process has come for the rank. */
+  returned(): void {
+    this.#lost = undefined;
+  }
+
   async advance(target: Target, time: number): Promise<RankStatus> {
     const { answer } = await this.#ask({ kind: "advance", target, time });
     invariant(answer.kind === "advance", "the answer to the request");
@@ -89,6 +94,15 @@ export class RemoteRank implements RankCommands {
   async restore(step: number, saved: RankSnapshot): Promise<void> {
     const bytes = bytesOfTensors(saved.node.tensors());
     await this.#ask({ kind: "restore", step, saved: headOf(saved) }, bytes);
+  }
+
+  async regroup(members: readonly Rank[], epoch: number): Promise<void> {
+    await this.#ask({ kind: "regroup", members, epoch });
+  }
+
+  async takeOver(step: number, exchanges: number, saved: RankSnapshot): Promise<void> {
+    const bytes = bytesOfTensors(saved.node.tensors());
+    await this.#ask({ kind: "takeOver", step, exchanges, saved: headOf(saved) }, bytes);
   }
 
   #ask(request: Request, bytes?: Uint8Array): Promise<Received> {

@@ -107,6 +107,12 @@ async function carriedOut(rank: LocalRank, request: Request, bytes: Uint8Array):
     case "restore":
       await rank.restore(request.step, snapshotOf(request.saved, bytes));
       return { answer: { kind: "restore" } };
+    case "regroup":
+      await rank.regroup(request.members, request.epoch);
+      return { answer: { kind: "regroup" } };
+    case "takeOver":
+      await rank.takeOver(request.step, request.exchanges, snapshotOf(request.saved, bytes));
+      return { answer: { kind: "takeOver" } };
     default:
       return unreachable(request);
   }

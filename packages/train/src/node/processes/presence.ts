@@ -1,0 +1,107 @@
+// Who of a run's ranks is with the others, seen from rank 0, which cannot be lost itself: whether those that are left go on
+// when one is gone, by the strategy's policy, and who waits to be given a state.
+
+import { type EventSink, type Rank, RunError } from "@atoll/core";
+import { listed } from "@atoll/network";
+import { quorumOf } from "../../faults/policy.ts";
+import { FaultReport } from "../../faults/report.ts";
+import type { MissingPolicy } from "../../strategies/whenMissing.ts";
+
+export interface PresenceOptions {
+  readonly worldSize: number;
+  readonly policy: MissingPolicy;
+  /** Whether the run goes on without ranks that are lost, where the policy lets it. */
+  readonly survives: boolean;
+  /** How long a lost rank is waited for, in milliseconds; 0 if none can come back. */
+  readonly returnMs: number;
+  readonly emit: EventSink;
+}
+
+export class Presence {
+  readonly #options: PresenceOptions;
+  readonly #present: Set<Rank>;
+  /** They run, and wait for a state. */
+  readonly #back = new Set<Rank>();
+  readonly #report: FaultReport;
+  #onReturn = Promise.withResolvers<void>();
+
+  constructor(options: PresenceOptions) {
+    this.#options = options;
+    this.#present = new Set(Array.from({ length: options.worldSize }, (_, rank) => rank));
+    this.#report = new FaultReport(options.emit, options.worldSize);
+  }
+
+  get survives(): boolean {
+    return this.#options.survives;
+  }
+
+  /** In ascending order. */
+  get present(): readonly Rank[] {
+    return [...this.#present].sort((a, b) => a - b);
+  }
+
+  get back(): readonly Rank[] {
+    return [...this.#back].sort((a, b) => a - b);
+  }
+
+  lost(rank: Rank, why: string, time: number): void {
+    this.#present.delete(rank);
+    this.#back.delete(rank);
+    const message = `Rank ${rank} is lost: ${why}.`;
+    this.#options.emit({ type: "fault", kind: "crash", time, ranks: [rank], message, until: null });
+  }
+
+  /** A rank is there and has not the others' state: it has come anew, or they went on without it. */
+  isBack(rank: Rank): void {
+    this.#present.delete(rank);
+    this.#back.add(rank);
+    this.#onReturn.resolve();
+    this.#onReturn = Promise.withResolvers();
+  }
+
+  recovered(
+    rank: Rank,
+    from: { readonly from: Rank; readonly step: number; readonly bytes: number },
+    time: number,
+  ): void {
+    this.#back.delete(rank);
+    this.#present.add(rank);
+    this.#report.recovered(rank, from, time);
+  }
+
+  goneOn(step: number, time: number): void {
+    this.#report.begun(this.present, step, time);
+  }
+
+  /** Ends when those that are there may go on. @throws RunError if they never may */
+  async permission(step: number): Promise<void> {
+    const { policy, returnMs, worldSize } = this.#options;
+    if (policy.kind === "none") return;
+    const patienceMs =
+      policy.kind === "timeout" || policy.kind === "quorum" ? policy.seconds * 1000 : returnMs;
+    const expired = AbortSignal.timeout(Math.min(patienceMs, returnMs));
+    while (this.#missing > 0 && !expired.aborted) await this.#someReturn(expired);
+    const there = worldSize - this.#missing;
+    const needed =
+      policy.kind === "quorum"
+        ? quorumOf(policy.fraction, worldSize)
+        : policy.kind === "timeout"
+          ? 1
+          : worldSize;
+    if (there >= needed) return;
+    const rule = policy.kind === "quorum" ? `a quorum needs ${needed}` : "all have to be there";
+    throw new RunError(
+      `The run cannot go on after step ${step}: ${listed("rank", this.present)} of ${worldSize} ${there === 1 ? "is" : "are"} left, and ${rule}. Go on from its last checkpoint, or use faults.whenMissing=timeout.`,
+    );
+  }
+
+  get #missing(): number {
+    return this.#options.worldSize - this.#present.size - this.#back.size;
+  }
+
+  async #someReturn(expired: AbortSignal): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    expired.addEventListener("abort", () => resolve(), { once: true });
+    await Promise.race([this.#onReturn.promise, promise]);
+  }
+}
