@@ -216,7 +216,7 @@ function panelOf(curves: readonly Curve[], context: PanelContext): Markup {
     );
   return linePanel({
     title: `${what} against ${which.name}`,
-    className: isWide ? "wide" : "plain",
+    className: bare ? "crowd" : "plain",
     box: panelBox,
     xAxis: axis,
     yAxis,

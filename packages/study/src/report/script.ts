@@ -172,7 +172,7 @@ function offerFiles(): void {
     place.prepend(button);
   };
   for (const figure of document.querySelectorAll<HTMLElement>("figure[data-name]"))
-    if (figure.querySelector(":scope > svg, .panels svg") !== null)
+    if (figure.querySelector(".panels svg, .drawings svg") !== null)
       offer(figure.querySelector("figcaption")!, figure, "svg");
   for (const table of document.querySelectorAll<HTMLElement>("table[data-name]"))
     offer(table.querySelector("caption")!, table, "csv");

@@ -101,6 +101,8 @@ figure + .switch, figure + figure, .scroll + figure { margin-top: 20px; }
   th, td { padding-right: 11px; }
   th.number { white-space: normal; vertical-align: bottom; }
   .panels, .beside { grid-template-columns: minmax(0, 1fr); }
+  .drawings.wide { overflow-x: auto; }
+  .drawings.wide svg { max-width: none; }
 }
 @media print {
   html { font-size: 10pt; }
@@ -109,7 +111,8 @@ figure + .switch, figure + figure, .scroll + figure { margin-top: 20px; }
   figure, tr, .headline { break-inside: avoid; }
   h2 { break-after: avoid; }
   .switch, .filter, .tip, .save { display: none; }
-  .scroll { overflow: visible; }
+  .scroll, .drawings.wide { overflow: visible; }
+  .drawings.wide svg { max-width: 100%; }
   table { font-size: 9pt; }
   th, td { padding-right: 11px; }
   th.number { white-space: normal; vertical-align: bottom; }

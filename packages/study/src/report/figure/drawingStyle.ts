@@ -19,6 +19,7 @@ svg .axis text.label { fill: var(--ink); font-size: 12px; }
 .line.other { stroke: var(--quiet); stroke-width: 1; opacity: .6; } .point.other { stroke: var(--quiet); fill: var(--quiet); }
 path.target { fill: none; stroke: transparent; stroke-width: 12; pointer-events: stroke; }
 .curves .panel:has(.run:hover) .run:not(:hover) { opacity: .22; }
+.crowd .line { stroke-width: 1.2; }
 .run:hover .line { stroke-width: 2.6; opacity: 1; }
 .point { fill: var(--paper); stroke-width: 1.6; }
 .point.local { stroke: var(--local); } .point.global { stroke: var(--global); fill: var(--global); }

@@ -42,7 +42,7 @@ export function figure(parts: Figure): Markup {
   const name = fileStem(parts.name);
   const entries = parts.legend ?? [];
   const drawn = panels.flatMap((panel) => ("forms" in panel ? panel.forms : [panel]));
-  const body = layout === "grid" ? html`<div class="panels">${drawn}</div>` : drawn;
+  const body = html`<div class="${layout === "grid" ? "panels" : drawn.some(isWide) ? "drawings wide" : "drawings"}">${drawn}</div>`;
   const markup = html`<figure class="${className}" data-name="${name}" data-title="${title}" data-columns="${columnsOf(layout)}">
 ${entries.length > 0 ? legend(entries) : null}
 ${body}
@@ -63,5 +63,9 @@ ${body}
   if (!drawn.some(({ text }) => text.startsWith("<svg"))) return markup;
   return new Markup(markup.text, [{ kind: "figure", name, content }]);
 }
+
+/** On a narrow page, texts of a wide drawing would be too small to read: it is scrolled then. */
+const isWide = ({ text }: Markup): boolean =>
+  Number(/^<svg viewBox="0 0 ([\d.]+)/.exec(text)?.[1] ?? 0) > 600;
 
 const columnsOf = (layout: Figure["layout"]): number => (layout === "grid" ? 2 : 1);
