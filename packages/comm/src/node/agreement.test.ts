@@ -45,7 +45,7 @@ test("a world over sockets gives the simulated world's bits and bytes for all it
         await onTcp(worldSize, check, { options, shaping });
       },
     ),
-    { numRuns: 15 },
+    { numRuns: 10 },
   );
 });
 
