@@ -119,6 +119,8 @@ test("what cannot be told is said", () => {
   expect(reason(run)).toBe("known");
   expect(reason({ ...run, collectives: [] })).toBe("Nothing was sent.");
   expect(reason({ ...run, settings: {} })).toContain("does not say enough of its network");
+  const foreign = run.collectives.map((event) => ({ ...event, ranks: event.ranks.map((rank) => rank + 1) }));
+  expect(reason({ ...run, collectives: foreign })).toContain("nodes that the run does not have");
   const odd = run.collectives.map((event) => ({ ...event, algorithm: "butterfly" }));
   expect(reason({ ...run, collectives: odd })).toContain('by the algorithm "butterfly"');
 });

@@ -68,6 +68,8 @@ export function networkUse(run: Run, columns: number): NetworkUseResult {
   const nodes = nodesOf(run);
   const moving = run.collectives.filter(({ bytes }) => sum(bytes) > 0);
   if (moving.length === 0) return unknown("Nothing was sent.");
+  if (moving.some(({ ranks }) => ranks.some((rank) => rank >= nodes)))
+    return unknown("The events name nodes that the run does not have.");
   const network = rebuildNetwork(run);
   if (network === null)
     return unknown("The run does not say enough of its network to tell which links its bytes took.");

@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { RunError } from "@atoll/core";
+import { RunError, type RunEvent } from "@atoll/core";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { linesOf, sampleRun } from "../test/sampleRun.ts";
@@ -22,6 +22,16 @@ test("reads back every event, the config and the summary", async () => {
   await write("config.json", JSON.stringify(record.config));
   await write("summary.json", JSON.stringify(record.summary));
   expect(await readRun(directory)).toEqual(record);
+});
+
+test("reads back calls that overlap with computing, and what nodes waited for", async () => {
+  const collective = sampleRun().events.find((event) => event.type === "collective")!;
+  const events: readonly RunEvent[] = [
+    { ...collective, overlaps: true },
+    { type: "waited", rank: 1, from: 0.5, ready: 0.75, end: 1.5 },
+  ];
+  await write("events.jsonl", linesOf(events));
+  expect((await readRun(directory)).events).toEqual(events);
 });
 
 test("a log cut at any byte gives the events before the cut", async () => {

@@ -1,10 +1,10 @@
-// Lines of several contenders in one figure: seven colours that the colour-blind tell apart, each solid first and dashed
-// when it comes again, and a grey page still has their order in the legend.
+// Lines of several contenders in one figure: seven colours that the colour-blind tell apart, and three dashes, so that those who
+// stand next to each other differ in both and a grey page still tells them apart.
 
 import type { SeriesKind } from "./linePanel.ts";
 import { contenderColours } from "./palette.ts";
 
-const DASHES = ["none", "7 3", "2 2.5"];
+const DASHES = ["none", "8 2.5", "2.5 2"];
 
 /** Beyond these, looks come again. */
 export const DISTINCT_CONTENDERS: number = contenderColours.length * DASHES.length;
@@ -14,7 +14,8 @@ export const contenderKind = (index: number): SeriesKind => `contender${index % 
 
 function ruleOf(index: number): string {
   const colour = `var(--contender${index % contenderColours.length})`;
-  const dash = DASHES[Math.floor(index / contenderColours.length)]!;
+  // Shifted by one each time that the colours come again, so that none has the same dash twice.
+  const dash = DASHES[(index + Math.floor(index / contenderColours.length)) % DASHES.length]!;
   const kind = contenderKind(index);
   return `.line.${kind} { stroke: ${colour}; stroke-dasharray: ${dash}; } .point.${kind} { stroke: ${colour}; fill: ${colour}; }`;
 }

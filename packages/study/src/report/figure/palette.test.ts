@@ -3,6 +3,7 @@
 // TVCG 2009), severity 1, in linear RGB. Distance: ΔE of CIE 1976, in which about 2.3 can just be seen.
 
 import { describe, expect, test } from "vitest";
+import { contenderStyle, DISTINCT_CONTENDERS } from "./contenders.ts";
 import {
   activityColours,
   colours,
@@ -99,6 +100,16 @@ describe.each(Object.entries(eyes))("with %s", (_, eye) => {
       for (const step of steps) expect(step).toBeGreaterThan(4);
     }
   });
+});
+
+test("contenders have looks of their own, and neighbours differ in their dashes, too", () => {
+  const looks = [
+    ...contenderStyle.matchAll(/\.line\.contender\d+ \{ stroke: ([^;]+); stroke-dasharray: ([^;]+);/g),
+  ];
+  const [colour, dash] = [looks.map(([, name]) => name), looks.map(([, , pattern]) => pattern)];
+  expect(looks).toHaveLength(DISTINCT_CONTENDERS);
+  expect(new Set(looks.map((_, i) => `${colour[i]} ${dash[i]}`)).size).toBe(DISTINCT_CONTENDERS);
+  for (let i = 1; i < contenderColours.length; i++) expect(dash[i]).not.toBe(dash[i - 1]);
 });
 
 test("lines and marks stand out from the page, text can be read on it", () => {
