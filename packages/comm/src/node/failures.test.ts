@@ -81,6 +81,9 @@ test("a killed rank: all calls with it break off, the others go on without it, a
     const again = await restart();
     expect(await Promise.all(returned)).toEqual([2, 2]);
     expect(zero.losses()).toEqual([]);
+    const all = worlds.map(({ communicator }) => communicator.allReduce(new Float32Array(10)));
+    expect(await again.ask({ kind: "sum", length: 10 }), "it has come in the others' epoch").toBe(1);
+    await Promise.all(all);
     for (const world of worlds) world.advance(2);
     const sum = again.ask({ kind: "sum", length: 100_000, epoch: 2 });
     const x = new Float32Array(100_000).fill(1);

@@ -1,39 +1,27 @@
 // The connections of one rank to all others: made through the rendezvous, watched by heartbeats, given up when one ends, and
 // made anew when a rank comes back. What the frames mean is its user's business.
 
-import { randomUUID } from "node:crypto";
-import { setTimeout as delay } from "node:timers/promises";
-import { ConfigError, type Rank, RunError } from "@atoll/core";
+import { type Rank, RunError } from "@atoll/core";
 import { listed } from "@atoll/network";
 import type { Connection } from "./connection.ts";
 import { dial } from "./dial.ts";
+import { Entrance, type EntranceOptions, type SetOnEnd } from "./entrance.ts";
 import { type Frame, Kind } from "./frame.ts";
 import type { FrameHandler } from "./frameReader.ts";
 import type { Introduction, Refusal } from "./greeting.ts";
-import { Listener } from "./listener.ts";
-import { type Note, packNote, unpackNote } from "./note.ts";
+import { type Note, notes, packNote } from "./note.ts";
 import { Peer } from "./peer.ts";
-import { type Address, Rendezvous, type Table } from "./rendezvous.ts";
+import type { Address, Table } from "./rendezvous.ts";
 import type { Shaper } from "./shaper.ts";
 
-export interface MeshOptions {
-  readonly rank: Rank;
-  readonly worldSize: number;
-  readonly master: { readonly host: string; readonly port: number };
-  readonly listenHost?: string | undefined;
-  readonly advertisedHost?: string | undefined;
-  readonly runId: string;
-  readonly token: string;
-  readonly epoch: number;
+export interface MeshOptions extends EntranceOptions {
   readonly heartbeatMs: number;
   readonly timeoutMs: number;
-  readonly joinTimeoutMs: number;
   /** What makes bulk feel the network's conditions. */
   readonly shaper?: Shaper | undefined;
   /** Milliseconds since whenever. */
   readonly nowMs: () => number;
-  readonly signal?: AbortSignal | undefined;
-  /** The port that rank 0 listens on is known. */
+  /** The port that this rank listens on is known. */
   readonly onListening?: ((port: number) => void) | undefined;
 }
 
@@ -59,23 +47,19 @@ export interface MeshUser {
 
 const NOTHING = new Uint8Array(0);
 
-const isLoopback = (host: string): boolean =>
-  host === "localhost" || host === "::1" || host.startsWith("127.");
-
 export class Mesh implements AsyncDisposable {
   readonly #options: MeshOptions;
   readonly #user: MeshUser;
-  readonly #life: string = randomUUID();
+  readonly #entrance: Entrance;
   readonly #peers = new Map<Rank, Peer>();
   /** Why ranks are lost. */
   readonly #lost = new Map<Rank, string>();
-  readonly #closing = new AbortController();
-  #listener: Listener | undefined;
-  #rendezvous: Rendezvous | undefined;
+  #isClosed = false;
   #addresses: readonly (Address | null)[] = [];
   #connected: PromiseWithResolvers<void> = Promise.withResolvers();
   #heartbeat: NodeJS.Timeout | undefined;
   #lastBeatMs = 0;
+  #epochAtJoin = 0;
   #isJoined = false;
   #isLeaving = false;
   #onAllGone: (() => void) | undefined;
@@ -83,6 +67,12 @@ export class Mesh implements AsyncDisposable {
   private constructor(options: MeshOptions, user: MeshUser) {
     this.#options = options;
     this.#user = user;
+    this.#entrance = new Entrance(options, {
+      epoch: () => (this.#isJoined ? user.epoch : options.epoch),
+      isLost: (rank) => this.#lost.has(rank),
+      onReturn: (rank, address) => this.#welcomeBack(rank, address),
+      onPeer: (...introduced) => this.#acceptPeer(...introduced),
+    });
     this.#connected.promise.catch(() => undefined);
   }
 
@@ -98,135 +88,27 @@ export class Mesh implements AsyncDisposable {
     }
   }
 
-  get port(): number {
-    return this.#listener!.port;
+  /** The others' epoch when this rank joined. */
+  get epochAtJoin(): number {
+    return this.#epochAtJoin;
   }
 
-  get #signal(): AbortSignal {
-    const { signal } = this.#options;
-    return signal === undefined ? this.#closing.signal : AbortSignal.any([signal, this.#closing.signal]);
+  get port(): number {
+    return this.#entrance.port;
   }
 
   async #join(): Promise<void> {
-    const { rank, worldSize, master, listenHost, epoch, joinTimeoutMs, signal, onListening } = this.#options;
+    const { signal, onListening, nowMs, heartbeatMs } = this.#options;
     signal?.throwIfAborted();
-    if (!(Number.isInteger(rank) && rank >= 0 && rank < worldSize))
-      throw new ConfigError(`Expected a rank from 0 to ${worldSize - 1}, got ${rank}.`);
-    if (rank === 0 && listenHost === undefined && !isLoopback(master.host))
-      throw new ConfigError(
-        `Rank 0 listens on this machine only, and the master address is ${master.host}. Say where it is to listen (listenHost): 0.0.0.0 is everywhere.`,
-      );
-    this.#listener = await this.#listen();
+    await this.#entrance.open();
     onListening?.(this.port);
-    let table: Table;
-    if (rank === 0) {
-      this.#rendezvous = new Rendezvous({
-        worldSize,
-        own: { host: this.#options.advertisedHost ?? master.host, port: this.port, life: this.#life },
-        epoch: () => (this.#isJoined ? this.#user.epoch : epoch),
-        isLost: (other) => this.#lost.has(other),
-        onReturn: (other, address) => this.#welcomeBack(other, address),
-      });
-      table = await this.#inTime(
-        this.#rendezvous.complete,
-        joinTimeoutMs,
-        () =>
-          `${listed("rank", this.#rendezvous!.missing)} did not join within ${joinTimeoutMs / 1000} s. Check that all processes run and reach ${master.host}:${this.port}.`,
-      );
-    } else table = await this.#fetchTable();
+    const table = await this.#entrance.meet();
+    this.#epochAtJoin = table.epoch;
     await this.#connectAll(table);
     this.#isJoined = true;
-    this.#lastBeatMs = this.#options.nowMs();
+    this.#lastBeatMs = nowMs();
     for (const peer of this.#peers.values()) peer.lastHeardMs = this.#lastBeatMs;
-    this.#heartbeat = setInterval(() => this.#beat(), this.#options.heartbeatMs);
-  }
-
-  #listen(): Promise<Listener> {
-    const { rank, worldSize, master, listenHost = "127.0.0.1", runId, token, joinTimeoutMs } = this.#options;
-    return Listener.open({
-      host: listenHost,
-      port: rank === 0 ? master.port : 0,
-      runId,
-      token,
-      mostStrangers: 2 * worldSize + 16,
-      greetingTimeoutMs: Math.min(joinTimeoutMs, 5000),
-      onIntroduction: (connection, introduction, setOnEnd) =>
-        introduction.purpose === "join"
-          ? this.#acceptJoin(connection, introduction, setOnEnd)
-          : this.#acceptPeer(connection, introduction, setOnEnd),
-    });
-  }
-
-  async #inTime<T>(promise: Promise<T>, timeoutMs: number, describe: () => string): Promise<T> {
-    const done = new AbortController();
-    const late = delay(timeoutMs, undefined, { signal: AbortSignal.any([this.#signal, done.signal]) }).then(
-      () => {
-        throw new RunError(describe());
-      },
-      () => {
-        this.#options.signal?.throwIfAborted();
-        throw new RunError("The communicator was closed.");
-      },
-    );
-    late.catch(() => undefined);
-    try {
-      return await Promise.race([promise, late]);
-    } finally {
-      done.abort();
-    }
-  }
-
-  #introduction(purpose: Introduction["purpose"], host: string): Introduction {
-    const { rank, worldSize, runId } = this.#options;
-    return { purpose, rank, worldSize, runId, life: this.#life, host, port: this.port };
-  }
-
-  async #fetchTable(): Promise<Table> {
-    const { master, token, joinTimeoutMs, listenHost = "127.0.0.1", advertisedHost } = this.#options;
-    const { promise, resolve, reject } = Promise.withResolvers<Table>();
-    promise.catch(() => undefined);
-    const whom = `rank 0 at ${master.host}:${master.port}`;
-    const isEverywhere = listenHost === "0.0.0.0" || listenHost === "::";
-    const connection = await dial({
-      target: master,
-      introduction: this.#introduction("join", advertisedHost ?? (isEverywhere ? "" : listenHost)),
-      token,
-      whom,
-      timeoutMs: joinTimeoutMs,
-      signal: this.#signal,
-      onEnd: (cause) => reject(new RunError(`Lost ${whom} while waiting for the other ranks: ${cause}.`)),
-    });
-    connection.admit(
-      notes((note) => {
-        if (note.type === "table") resolve(note);
-      }),
-    );
-    connection.write({ kind: Kind.control }, packNote({ type: "ready" }));
-    try {
-      return await this.#inTime(
-        promise,
-        joinTimeoutMs,
-        () => `The other ranks did not join at ${whom} within ${joinTimeoutMs / 1000} s.`,
-      );
-    } finally {
-      connection.finish("it has what it needs");
-    }
-  }
-
-  #acceptJoin(
-    connection: Connection,
-    introduction: Introduction,
-    setOnEnd: (onEnd: (cause: string) => void) => void,
-  ): Refusal | undefined {
-    const rendezvous = this.#rendezvous;
-    if (rendezvous === undefined)
-      return { reason: "This is not rank 0: join at the master address.", mayRetry: false };
-    const refusal = rendezvous.reserve(introduction, connection);
-    if (refusal !== undefined) return refusal;
-    const host = introduction.host || (connection.socket.remoteAddress ?? "");
-    connection.admit(notes(() => rendezvous.add({ ...introduction, host }, connection)));
-    setOnEnd(() => rendezvous.remove(introduction.rank, connection));
-    return undefined;
+    this.#heartbeat = setInterval(() => this.#beat(), heartbeatMs);
   }
 
   async #connectAll({ addresses }: Table): Promise<void> {
@@ -238,7 +120,7 @@ export class Mesh implements AsyncDisposable {
     const present = others.filter((other) => !this.#lost.has(other));
     this.#checkConnected();
     await Promise.all(present.map((other) => this.#connect(other)));
-    await this.#inTime(this.#connected.promise, joinTimeoutMs, () => {
+    await this.#entrance.inTime(this.#connected.promise, joinTimeoutMs, () => {
       const missing = present.filter((other) => !this.#peers.get(other)?.isConnected);
       return `${listed("rank", missing)} did not connect within ${joinTimeoutMs / 1000} s.`;
     });
@@ -264,11 +146,11 @@ export class Mesh implements AsyncDisposable {
     const peer = this.#peer(rank);
     const connection = await dial({
       target: { host, port },
-      introduction: this.#introduction("peer", ""),
+      introduction: this.#entrance.introduction("peer", ""),
       token,
       whom: `rank ${rank} at ${host}:${port}`,
       timeoutMs: joinTimeoutMs,
-      signal: this.#signal,
+      signal: this.#entrance.signal,
       onEnd: (cause) => this.#lose(peer, cause),
     });
     connection.admit(this.#bulk(rank));
@@ -280,7 +162,7 @@ export class Mesh implements AsyncDisposable {
   #acceptPeer(
     connection: Connection,
     { rank, life, worldSize }: Introduction,
-    setOnEnd: (onEnd: (cause: string) => void) => void,
+    setOnEnd: SetOnEnd,
   ): Refusal | undefined {
     const size = this.#options.worldSize;
     if (worldSize !== size || rank >= size || rank === this.#options.rank)
@@ -369,7 +251,7 @@ export class Mesh implements AsyncDisposable {
 
   #lose(peer: Peer, cause: string): void {
     const { rank } = peer;
-    if (this.#peers.get(rank) !== peer || this.#closing.signal.aborted) return;
+    if (this.#peers.get(rank) !== peer || this.#isClosed) return;
     this.#peers.delete(rank);
     if (this.#peers.size === 0) this.#onAllGone?.();
     const wasLost = this.#lost.has(rank);
@@ -446,21 +328,10 @@ export class Mesh implements AsyncDisposable {
   /** Closes everything. */
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#heartbeat);
-    this.#closing.abort();
+    this.#isClosed = true;
+    this.#entrance.stop();
     const connections = [...this.#peers.values()].flatMap((peer) => peer.connections);
     await Promise.all(connections.map((connection) => connection[Symbol.asyncDispose]()));
-    await this.#listener?.[Symbol.asyncDispose]();
+    await this.#entrance[Symbol.asyncDispose]();
   }
 }
-
-/** A handler of control frames; heartbeats need no answer. */
-const notes = (onNote: (note: Note, body: Uint8Array) => void): FrameHandler => ({
-  place: (frame) => new Uint8Array(frame.length),
-  complete(frame, payload) {
-    if (frame.kind === Kind.heartbeat) return;
-    if (frame.kind !== Kind.control)
-      throw new RunError(`it sent a frame of kind ${frame.kind} the wrong way`);
-    const { note, body } = unpackNote(payload);
-    onNote(note, body);
-  },
-});

@@ -2,6 +2,8 @@
 
 import { type ConfigValue, RunError } from "@atoll/core";
 import type { CollectiveNote } from "./collectives.ts";
+import { Kind } from "./frame.ts";
+import type { FrameHandler } from "./frameReader.ts";
 import type { Address, Table } from "./rendezvous.ts";
 
 export type Note =
@@ -40,3 +42,15 @@ export function unpackNote(packed: Uint8Array): { readonly note: Note; readonly 
     throw new RunError("it sent a control frame that is not JSON", error);
   }
 }
+
+/** A handler of control frames; heartbeats need no answer. */
+export const notes = (onNote: (note: Note, body: Uint8Array) => void): FrameHandler => ({
+  place: (frame) => new Uint8Array(frame.length),
+  complete(frame, payload) {
+    if (frame.kind === Kind.heartbeat) return;
+    if (frame.kind !== Kind.control)
+      throw new RunError(`it sent a frame of kind ${frame.kind} the wrong way`);
+    const { note, body } = unpackNote(payload);
+    onNote(note, body);
+  },
+});

@@ -168,6 +168,7 @@ class World implements TcpWorld, MemberWorld, MeshUser {
     const nowMs = (): number => clock.now() * 1000;
     const times = { heartbeatMs, timeoutMs, joinTimeoutMs, nowMs };
     this.#mesh = await Mesh.join({ ...this.#options, epoch, ...times, shaper: this.#shaper }, this);
+    if (this.#mesh.epochAtJoin > this.epoch) this.advance(this.#mesh.epochAtJoin);
     return this;
   }
 
