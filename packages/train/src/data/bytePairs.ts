@@ -28,13 +28,34 @@ async function loadBytePairs(): Promise<BytePairs> {
   // What looks like a special token in a text is text: there are no others in it.
   const plain = { disallowedSpecial: new Set<string>() };
   return {
-    encode: (text) => encode(text, plain),
+    encode: (text) => Array.from(bounded(text)).flatMap((part) => encode(part, plain)),
     bytes(rank) {
       const entry = rank === table.length ? END_OF_TEXT : table[rank]!;
       return typeof entry === "string" ? utf8.encode(entry) : Uint8Array.from(entry);
     },
     size: table.length + 1,
   };
+}
+
+/** Characters of one kind in a row, as the encoding takes them together before it pairs bytes. */
+const LONGEST_RUN = 4096;
+const RUNS = new RegExp(
+  ["\\p{L}", "\\p{N}", "\\s", "[^\\s\\p{L}\\p{N}]"].map((kind) => `${kind}{1,${LONGEST_RUN}}`).join("|"),
+  "gu",
+);
+
+/**
+ * Cuts a text in runs of letters, digits, spaces or signs that are longer than any word: pairing takes time by the square
+ * of their length. Such a run's tokens may differ from GPT-2's where it is cut.
+ */
+function* bounded(text: string): Generator<string> {
+  let start = 0;
+  for (const { 0: run, index } of text.matchAll(RUNS)) {
+    if (run.length < LONGEST_RUN) continue;
+    yield text.slice(start, index + run.length);
+    start = index + run.length;
+  }
+  yield text.slice(start);
 }
 
 export async function bytePairTokenizer(vocabulary: BytePairVocabulary): Promise<Tokenizer> {

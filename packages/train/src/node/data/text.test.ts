@@ -8,6 +8,7 @@ import { ConfigError, RunError } from "@atoll/core";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Dataset } from "../../data/dataset.ts";
+import { createDecoder, createTokenizer } from "../../data/tokenizer.ts";
 import type { Vocabulary } from "../../data/vocabulary.ts";
 import { loadText, loadTinyShakespeare, type PublishedData } from "./index.ts";
 
@@ -57,6 +58,22 @@ test("characters that straddle the pieces a long file is read in come out whole"
   const content = `x${"€𝄞".repeat(200_000)}`;
   const { train, validation } = await loadText(await file(content), 8);
   expect(textOf(train) + textOf(validation)).toBe(content);
+});
+
+test("by byte pairs the text is the same; what is too short for a window is said in tokens", async () => {
+  const content = `${"Now is the winter of our discontent\n".repeat(40_000)}${"ACGT".repeat(10_000)}`;
+  const path = await file(content);
+  const { train, validation } = await loadText(path, 8, { tokenizer: "bpe" });
+  const tokenizer = await createTokenizer(train.vocabulary!);
+  const decoder = createDecoder(tokenizer);
+  const written = [train, validation].flatMap(({ source }) => {
+    if (source.kind !== "windows") throw new Error("expected windows");
+    return Array.from(source.tokens, (token) => decoder.push(token));
+  });
+  expect(written.join("") === content).toBe(true);
+  expect(train.vocabulary).toMatchObject({ kind: "bpe", size: tokenizer.vocabulary.size });
+  const short = loadText(await file("Now is the winter of our discontent"), 1, { tokenizer: "bpe" });
+  await expect(short).rejects.toThrow(/has 7 tokens: its last tenth, for validation, holds 1/);
 });
 
 describe("a file that cannot serve is refused with one sentence", () => {
