@@ -13,7 +13,8 @@ const flags = { json: { type: "boolean" } } as const;
 
 export const validateCommand: Command = {
   help: async () => `Runs an experiment as processes of this machine, whose links are held back as the network's options say, and
-simulated, and compares the times. The simulation's steps take what processes' steps took in a run without conditions.
+simulated, and compares the times. The simulation's steps take what each process's own work took, on average, in the same run:
+so the difference is the network's, and the waiting for each other.
 
 Usage: npx atoll validate <experiment> [key=value[,value…] …] [flags]
 

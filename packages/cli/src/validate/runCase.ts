@@ -1,6 +1,6 @@
 // One case of a validation, run both ways: as processes whose links are held back in user space, and simulated with the
-// steps' durations as processes take them. The durations are measured by a run of the same processes without conditions,
-// since ranks that share a machine's cores slow each other down.
+// steps' durations as the same processes took them: ranks that share a machine's cores slow each other down, and so do other
+// programs, which no model of a network can know. What is held against reality is the network, and the waiting for each other.
 
 import type { NodeTime, RunEvent } from "@atoll/core";
 import type { Experiment, FitResult } from "@atoll/train";
@@ -45,11 +45,10 @@ export interface CaseContext {
 }
 
 export async function runCase({ label, config }: ValidationCase, context: CaseContext): Promise<CaseOutcome> {
-  const alone = await run(changed(config, { shaping: "off" }), context);
   const measured = await run(config, context);
   const steps = measured.ends.length;
   // Each rank's own mean: a core may be slower than another.
-  const durations = alone.nodes.map(({ compute }) => compute / steps);
+  const durations = measured.nodes.map(({ compute }) => compute / steps);
   const compute = { kind: "measured", durations };
   const predicted = await run(changed(config, { mode: "simulated", compute: compute as never }), context);
   return {
