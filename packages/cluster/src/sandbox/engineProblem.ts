@@ -43,7 +43,7 @@ const KNOWN: readonly KnownProblem[] = [
       "the engine cannot pass GPUs on: install the NVIDIA Container Toolkit and restart the engine, or leave --gpus away.",
   },
   {
-    seen: /all predefined address pools have been fully subnetted|could not find free subnet/i,
+    seen: /all predefined address pools have been fully subnetted|non-overlapping IPv4 address pool|could not find free subnet/i,
     meaning: (_, engine) =>
       `the engine has no subnet left: remove unused networks with ${engine} network prune.`,
   },

@@ -1,15 +1,15 @@
 // Sandboxes on a real engine: nodes that reach each other and only each other, failures, and nothing left behind.
 
 import { existsSync } from "node:fs";
-import { readFile, stat } from "node:fs/promises";
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { capture } from "../exec/capture.ts";
 import { exec } from "../exec/exec.ts";
 import { engineOrSkip, here, onNode, type TestSandboxes, testSandboxes } from "../test/sandboxes.ts";
 import { sandboxHost } from "./containerHost.ts";
-import type { Engine } from "./engine.ts";
+import { type Engine, findEngine } from "./engine.ts";
 import { getSandbox, listSandboxes, type Sandbox } from "./inspect.ts";
 import { keysDirectory, sshConfigPath } from "./keys.ts";
 import { readLogs } from "./logs.ts";
@@ -277,18 +277,30 @@ describe.skipIf(!found)("sandboxes", { timeout: LONG }, () => {
   });
 });
 
-test("an engine that is not there, does not run, or may not be used is one sentence with what to do", async () => {
-  const { findEngine } = await import("./engine.ts");
-  const nowhere = { PATH: tmpPath() };
-  await expect(findEngine({ exec, environment: nowhere })).rejects.toThrow(
+test("an engine that is not installed or does not run is one sentence with what to do", async () => {
+  await expect(findEngine({ exec, environment: { PATH: "/nowhere/bin" } })).rejects.toThrow(
     /^No container engine answers: docker \(not installed\): on Debian and Ubuntu: apt-get install docker\.io; .*\.$/,
   );
-  const docker = await capture(exec, "docker", ["--version"], { environment: process.env });
-  if (docker.outcome.kind !== "exited") return;
-  const absent = { ...process.env, DOCKER_HOST: "unix:///nowhere/docker.sock" };
-  await expect(findEngine({ exec, environment: absent }, "docker")).rejects.toThrow(
+  if ((await here("sh", ["-c", "command -v docker"])).code !== 0) return;
+  const environment = { ...process.env, DOCKER_HOST: "unix:///nowhere/docker.sock" };
+  await expect(findEngine({ exec, environment }, "docker")).rejects.toThrow(
     /^No container engine answers: docker \(ended with code 1: .*docker daemon.*\): start the engine \(.*DOCKER_HOST\.$/,
   );
 });
 
-const tmpPath = (): string => join("/nowhere", "bin");
+test("an engine that someone may not use is told apart from one that does not run", async (context) => {
+  if (found?.name !== "docker" || process.getuid?.() !== 0)
+    context.skip("needs docker, and root to be someone else");
+  const bin = await mkdtemp(join(tmpdir(), "atoll-bin-"));
+  try {
+    const { output: docker } = await here("sh", ["-c", "command -v docker"]);
+    const script = `#!/bin/sh\nexec setpriv --reuid=65534 --regid=65534 --clear-groups env HOME=/ ${docker} "$@"\n`;
+    await writeFile(join(bin, "docker"), script, { mode: 0o755 });
+    const environment = { ...process.env, PATH: `${bin}:${process.env.PATH}` };
+    await expect(findEngine({ exec, environment }, "docker")).rejects.toThrow(
+      /^No container engine answers: docker \(ended with code 1: .*permission denied\): you may not use its socket: .*group docker.*as root\.$/,
+    );
+  } finally {
+    await rm(bin, { recursive: true, force: true });
+  }
+});
