@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Engine, exec, findEngine } from "@atoll/cluster";
+import { messageOf } from "@atoll/core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type CommandOptions, type CommandResult, runCommand } from "./test/command.ts";
 
@@ -17,10 +18,21 @@ beforeAll(async () => {
 });
 afterAll(() => rm(directory, { recursive: true, force: true }));
 
-const found = await findEngine({ exec, environment: process.env }).catch((error: unknown) => {
-  process.stderr.write(`Skipped: training across containers. ${String(error)}\n`);
-  return undefined;
-});
+const found = await engineOrSkip();
+
+async function engineOrSkip(): Promise<Engine | undefined> {
+  try {
+    const engine = await findEngine({ exec, environment: process.env });
+    const image = process.env.ATOLL_BASE_IMAGE ?? "node:24-bookworm-slim";
+    const { outcome } = await engine.try(["image", "inspect", image]);
+    if (outcome.kind !== "exited" || outcome.code !== 0)
+      await engine.run("pull the base image", ["pull", image]);
+    return engine;
+  } catch (error) {
+    process.stderr.write(`Skipped: training across containers. ${messageOf(error)}\n`);
+    return undefined;
+  }
+}
 
 describe.skipIf(!found)("on a real engine", { timeout: LONG }, () => {
   const engine = found as Engine;
@@ -42,9 +54,9 @@ describe.skipIf(!found)("on a real engine", { timeout: LONG }, () => {
       "setup",
       "--nodes",
       "4",
-      "--name",
-      name,
-      "--json",
+      ...["--name", name, "--json"],
+      // Other tests make sandboxes at the same time, on the first ports that are free.
+      ...["--port", String(31_100 + (process.pid % 1_500))],
     ]);
     expect({ exitCode, error }).toEqual({
       exitCode: 0,

@@ -62,7 +62,7 @@ export async function setUpSandbox(
   const facts = await engineFacts(engine, { signal });
   checkMemory(nodes, facts);
   await refuseTaken(engine, name, { signal });
-  const firstPort = await choosePorts(nodes, options.port);
+  if (options.port !== undefined) await choosePorts(nodes, options.port);
   const mounts = await mountsOf(options);
 
   progress(`Building the image ${IMAGE}; the first time takes a minute or so`);
@@ -73,7 +73,8 @@ export async function setUpSandbox(
   ]);
   try {
     progress(`Starting ${nodes === 1 ? "one node" : `${nodes} nodes`}`);
-    await startNodes(engine, options, facts, mounts, firstPort);
+    // As late as can be: others may take ports while an image is built.
+    await startNodes(engine, options, facts, mounts, await choosePorts(nodes, options.port));
     if (signal?.aborted) throw new InterruptedError("Interrupted: start the nodes.");
     progress("Waiting until all of them are healthy");
     return await waitUntilHealthy(engine, name, { signal });

@@ -4,6 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { messageOf } from "@atoll/core";
 import { capture } from "../exec/capture.ts";
 import { exec } from "../exec/exec.ts";
 import { type Engine, findEngine } from "../sandbox/engine.ts";
@@ -12,12 +13,17 @@ import type { SetupOptions } from "../sandbox/setup.ts";
 const clone = fileURLToPath(new URL("../../../..", import.meta.url)).replace(/\/$/, "");
 const { ATOLL_BASE_IMAGE: baseImage } = process.env;
 
-/** The engine, or undefined after one line about what is skipped. */
+/** The engine with the base image, or undefined after one line about what is skipped. */
 export async function engineOrSkip(what: string): Promise<Engine | undefined> {
   try {
-    return await findEngine({ exec, environment: process.env });
+    const engine = await findEngine({ exec, environment: process.env });
+    const image = baseImage ?? "node:24-bookworm-slim";
+    const { outcome } = await engine.try(["image", "inspect", image]);
+    if (outcome.kind !== "exited" || outcome.code !== 0)
+      await engine.run("pull the base image", ["pull", image]);
+    return engine;
   } catch (error) {
-    process.stderr.write(`Skipped: ${what}. ${String(error)}\n`);
+    process.stderr.write(`Skipped: ${what}. ${messageOf(error)}\n`);
     return undefined;
   }
 }
