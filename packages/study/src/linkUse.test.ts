@@ -93,7 +93,7 @@ describe.each(Object.entries(networks))("on the network %s", (name, network) => 
         expect(bytes / busySeconds).toBeLessThanOrEqual(capacity * (1 + 1e-9));
         expect(sum(rates) * width).toBeCloseTo(bytes, 3);
       }
-      // Messages and collectives do not slow each other, so only runs of collectives keep to what NICs can do.
+      // Messages of different exchanges do not slow each other, so only runs of collectives keep to what NICs can do.
       if (!run.collectives.some(({ operation }) => operation === "send"))
         for (const rates of up)
           for (const rate of rates) expect(rate).toBeLessThanOrEqual(nic.up * (1 + 1e-6));
