@@ -47,7 +47,7 @@ Examples:
       terminal.error(`${each.label}: ${signed(outcomes.at(-1)!.error)}\n`);
     }
     const summary = {
-      median: quantile(outcomes, 0.5),
+      median: medianOf(outcomes),
       p95: quantile(outcomes, 0.95),
       load: terminal.loadAverage(),
     };
@@ -60,9 +60,18 @@ Examples:
 const percent = (part: number): string => `${(100 * part).toFixed(1)} %`;
 const signed = (part: number): string => `${part < 0 ? "−" : "+"}${percent(Math.abs(part))}`;
 
+const absoluteErrors = (outcomes: readonly CaseOutcome[]): readonly number[] =>
+  outcomes.map(({ error }) => Math.abs(error)).sort((a, b) => a - b);
+
+function medianOf(outcomes: readonly CaseOutcome[]): number {
+  const errors = absoluteErrors(outcomes);
+  const half = errors.length / 2;
+  return (errors[Math.ceil(half) - 1]! + errors[Math.floor(half)]!) / 2;
+}
+
 /** Of the absolute errors, the one of the rank nearest above. */
 function quantile(outcomes: readonly CaseOutcome[], p: number): number {
-  const errors = outcomes.map(({ error }) => Math.abs(error)).sort((a, b) => a - b);
+  const errors = absoluteErrors(outcomes);
   return errors[Math.max(0, Math.ceil(p * errors.length) - 1)]!;
 }
 
