@@ -1,4 +1,4 @@
-import { Worker } from "node:worker_threads";
+import { MessageChannel, receiveMessageOnPort, Worker } from "node:worker_threads";
 import { ConfigError, RunError } from "@atoll/core";
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -86,4 +86,17 @@ test("refuses what cannot be", () => {
   expect(() => heap.alloc(MEBIBYTE)).toThrow(RunError);
   expect(() => heap.alloc(-1)).toThrow(ConfigError);
   expect(() => heap.addressOf(heap.alloc(8).subarray(1))).toThrow(ConfigError);
+});
+
+test("vectors of a full memory can be sent to another thread", () => {
+  const heap = createHeap();
+  const quarter = 2 ** 28; // a GiB of address space each, of which nothing is written
+  const vectors = [1, 2, 3, 4].map(() => heap.alloc(quarter));
+  while (heap.memories.length < 3) vectors.push(heap.alloc(quarter / 16));
+  const { port1, port2 } = new MessageChannel();
+  for (const vector of [vectors[0]!, vectors[2]!, vectors.at(-2)!]) {
+    port1.postMessage(vector.subarray(0, 5));
+    expect(receiveMessageOnPort(port2)!.message).toHaveLength(5);
+  }
+  port1.close();
 });

@@ -1,12 +1,12 @@
 // Vectors that worker threads and WebAssembly kernels see without a copy: they lie in shared WebAssembly memories. One
-// memory holds at most 4 GiB, so the heap opens another when one is full. Memory is reserved as address space and becomes
+// memory holds nearly 4 GiB, so the heap opens another when one is full. Memory is reserved as address space and becomes
 // resident only where it is written to; growing happens in small steps, so a small run stays small.
 
 import { ConfigError, RunError } from "@atoll/core";
 
 const PAGE_BYTES = 65536;
-/** The most that a 32-bit memory can have: 4 GiB. */
-const MOST_PAGES = 65536;
+/** One less than a 32-bit memory can have: a vector of a memory of 4 GiB cannot be sent to a thread. */
+const MOST_PAGES = 65535;
 /** 4 MiB. */
 const GROWTH_PAGES = 64;
 /** A cache line, so that no two vectors share one and kernels load aligned. */

@@ -20,6 +20,11 @@ port.on("message", async (message: PoolMessage<Task, Setup | Memories>) => {
   else memories.splice(0, memories.length, ...message.content.memories);
 });
 
+// A message that cannot be read gets no answer: better to fail than to let the run wait for one.
+port.on("messageerror", (error) => {
+  throw error;
+});
+
 port.postMessage(READY);
 
 async function answerAll(tasks: readonly Task[]): Promise<readonly Reply<TaskResult>[]> {
