@@ -23,5 +23,5 @@ export type { Action, Members, Round, Schedule } from "./schedule.ts";
 export { bytesSentBy } from "./schedule.ts";
 export type { AllReduceAlgorithm, AllReduceChoice } from "./schedules/allReduce.ts";
 export { ALL_REDUCE_ALGORITHMS, ALL_REDUCE_CHOICES } from "./schedules/allReduce.ts";
-export type { CommunicationTimes, SimulatedWorld, SimulatedWorldOptions } from "./simulated.ts";
 export { createSimulatedWorld } from "./simulated.ts";
+export type { CommunicationTimes, SimulatedWorld, SimulatedWorldOptions } from "./simulatedWorld.ts";

@@ -5,20 +5,12 @@
 // earlier one has ended. Collectives of some ranks and messages share links and NICs with those of the same exchange
 // (exchanges.ts); others do not slow each other.
 
-import {
-  type ConfigValue,
-  type EventSink,
-  invariant,
-  type Rank,
-  RunError,
-  type Seconds,
-  seconds,
-} from "@atoll/core";
-import { listed, type Network, type NetworkSnapshot, type VirtualClock } from "@atoll/network";
-import { plainArithmetic, type VectorArithmetic } from "./arithmetic.ts";
+import { type ConfigValue, invariant, type Rank, RunError, type Seconds, seconds } from "@atoll/core";
+import { listed, type NetworkSnapshot } from "@atoll/network";
+import { plainArithmetic } from "./arithmetic.ts";
 import { type Call, describeCall } from "./collective.ts";
 import type { Communicator, Handle } from "./communicator.ts";
-import { type Disruptions, PeerLostError } from "./disruptions.ts";
+import { PeerLostError } from "./disruptions.ts";
 import { Exchanges } from "./exchanges.ts";
 import type { Arrival, Gathering } from "./gathering.ts";
 import { Group } from "./group.ts";
@@ -26,68 +18,13 @@ import { Mailboxes, type MailboxSnapshot, type Parcel } from "./mailboxes.ts";
 import { type Letter, Member, type Membership, type MemberWorld, type StartOptions } from "./member.ts";
 import { type OpenCall, OpenCalls } from "./openCalls.ts";
 import { deliver, type Results } from "./results.ts";
-import type { AllReduceChoice } from "./schedules/allReduce.ts";
+import type {
+  CommunicationTimes,
+  RestoreOptions,
+  SimulatedWorld,
+  SimulatedWorldOptions,
+} from "./simulatedWorld.ts";
 import type { Outcome, Started } from "./started.ts";
-
-export interface SimulatedWorldOptions {
-  readonly worldSize: number;
-  readonly network: Network;
-  readonly clock: VirtualClock;
-  /** The algorithm of every all-reduce that names none and has no codec. Default "topology". */
-  readonly allReduce?: AllReduceChoice | undefined;
-  /** Adds up what members bring. Default: plain loops. */
-  readonly arithmetic?: VectorArithmetic | undefined;
-  /** Gets a CollectiveDone for every collective, and for every message as operation "send". */
-  readonly emit?: EventSink | undefined;
-  /** Gets a sentence, once, when a call cannot be carried out as asked and is carried out in another way. */
-  readonly warn?: ((message: string) => void) | undefined;
-  /** What breaks calls off. Default: nothing does. */
-  readonly disruptions?: Disruptions | undefined;
-}
-
-/** Simulated seconds that a rank spent in communication. */
-export interface CommunicationTimes {
-  /** Moving bytes: from the moment the last member was ready. */
-  readonly communication: number;
-  /** Idle for members that were not ready yet. */
-  readonly waiting: number;
-}
-
-export interface SimulatedWorld {
-  communicator(rank: Rank): Communicator;
-  /**
-   * What a rank calls from now on belongs to the exchange of that number, and goes on among all that ranks call in it. The
-   * numbers of a rank ascend. Without one, calls do not slow each other.
-   */
-  beginExchange(rank: Rank, number: number): void;
-  times(rank: Rank): CommunicationTimes;
-  /**
-   * The counters of ranks and network, messages in flight, and the ends of calls that were started and not waited for, as
-   * JSON; only while no collective is under way.
-   * @throws RunError if a rank has started to receive, or a call whose result is not in the caller's own vector
-   */
-  snapshot(): ConfigValue;
-  /** Goes on from a snapshot: the same calls then take the same times. @throws RunError if it is of another world */
-  restore(snapshot: ConfigValue, options?: RestoreOptions): void;
-  /** Forgets what a rank has under way and what was sent to it: it has crashed. */
-  drop(rank: Rank): void;
-  /**
-   * A rank takes over another's state, sent to it in so many bytes: it gets handles of its own of the calls that the
-   * other has started.
-   */
-  adopt(rank: Rank, from: Rank, bytes: number): void;
-  /** Whether another rank can take over this one's state: all calls that it has started have come about. */
-  isSettled(rank: Rank): boolean;
-  /** How many calls a rank has made: names a moment for `withdraw`. */
-  callsOf(rank: Rank): number;
-  /** Forgets the calls that a rank has made since: what they were for has broken off. */
-  withdraw(rank: Rank, since: number): void;
-}
-
-export interface RestoreOptions {
-  /** Leaves the ranks' counters of bytes and times as they are: what was sent has been sent. Default false. */
-  readonly keepCounters?: boolean;
-}
 
 interface Counters {
   communication: number;

@@ -2,7 +2,7 @@
 
 import { type ConfigValue, RunError, type Seconds } from "@atoll/core";
 import type { Handle } from "../communicator.ts";
-import type { CommunicationTimes } from "../simulated.ts";
+import type { CommunicationTimes } from "../simulatedWorld.ts";
 
 /** Seconds on a clock that all ranks of the run read alike, as far as machines agree on the time. */
 export interface RealClock {

@@ -13,7 +13,7 @@ import type { Communicator, Handle } from "../communicator.ts";
 import type { Parcel } from "../mailboxes.ts";
 import { type Letter, Member, type Membership, type MemberWorld, type StartOptions } from "../member.ts";
 import type { AllReduceChoice } from "../schedules/allReduce.ts";
-import type { CommunicationTimes } from "../simulated.ts";
+import type { CommunicationTimes } from "../simulatedWorld.ts";
 import { asCallsSnapshot, Calls, type RealClock } from "./calls.ts";
 import { type CollectivePart, Collectives, type Lines } from "./collectives.ts";
 import { Control, type ControlChannel } from "./control.ts";

@@ -3,7 +3,8 @@
 import { type CollectiveDone, createRandom, type RunEvent } from "@atoll/core";
 import { createVirtualClock, type NetworkOptions, resolveNetwork, type VirtualClock } from "@atoll/network";
 import type { Communicator } from "../communicator.ts";
-import { createSimulatedWorld, type SimulatedWorld, type SimulatedWorldOptions } from "../simulated.ts";
+import { createSimulatedWorld } from "../simulated.ts";
+import type { SimulatedWorld, SimulatedWorldOptions } from "../simulatedWorld.ts";
 
 export interface Fixture {
   readonly clock: VirtualClock;
