@@ -3,7 +3,6 @@
 
 import {
   type ConfigTree,
-  type ConfigValue,
   type NodeTime,
   type Rank,
   RunError,
@@ -23,7 +22,7 @@ import { isAsynchronous } from "../../strategies/index.ts";
 import type { Presence } from "./presence.ts";
 import type { RankCommands, RankStatus } from "./rank.ts";
 import { lostOf, RanksLostError } from "./remoteRank.ts";
-import { rankSnapshots, worldOf } from "./worldSnapshot.ts";
+import { rankSnapshots, withBytes, worldOf } from "./worldSnapshot.ts";
 
 export interface ProcessGroupOptions {
   readonly setup: FitSetup;
@@ -125,8 +124,11 @@ export class ProcessGroup implements RunNodes {
 
   /** A new process has come for a rank that was lost; it is given the others' state when they can stop. */
   returned(rank: Rank): void {
+    const { presence } = this.#options;
+    // It may be back before the others have come to notice that it was gone.
+    if (presence.present.includes(rank)) this.#leave(rank, "another process has come for it");
     this.#lost.delete(rank);
-    this.#options.presence.isBack(rank);
+    presence.isBack(rank);
     this.#stopSoon?.();
   }
 
@@ -198,7 +200,7 @@ export class ProcessGroup implements RunNodes {
       const statuses = (await underWay).filter((status) => status !== undefined);
       this.#enter(present, statuses);
       if (statuses.length < present.length || statuses.some(({ isStanding }) => isStanding))
-        return await this.#regroup();
+        return await this.#regroup(present);
       this.#isStanding = false;
       return (await stopping) ?? step;
     } catch (error) {
@@ -222,19 +224,32 @@ export class ProcessGroup implements RunNodes {
     try {
       return await status;
     } catch (error) {
-      if (!this.#options.presence.survives || !this.#lost.has(rank)) throw error;
+      if (!this.#options.presence.survives || !this.#isGone(rank)) throw error;
       return undefined;
     }
   }
 
-  /** Ranks are lost: by the policy, those that are left begin again what broke off, or the run ends. */
-  async #regroup(): Promise<undefined> {
+  /** Whether the process that a rank was is lost, be there another by now or not. */
+  #isGone(rank: Rank): boolean {
+    return this.#lost.has(rank) || !this.#options.presence.present.includes(rank);
+  }
+
+  #leave(rank: Rank, why: string): void {
+    this.#options.presence.lost(rank, why, this.#time);
+    this.#recorder.leave(rank);
+  }
+
+  /**
+   * Ranks are lost: by the policy, those that are left begin again what broke off, or the run ends.
+   * @param before who had begun it
+   */
+  async #regroup(before: readonly Rank[]): Promise<undefined> {
     const { presence, fate, nowMs } = this.#options;
     const from = nowMs();
-    await this.#untilLost();
+    await this.#untilLost(before);
     for (const rank of presence.present.filter((other) => this.#lost.has(other))) {
-      presence.lost(rank, await fate(rank), this.#time);
-      this.#recorder.leave(rank);
+      const why = await fate(rank);
+      if (presence.present.includes(rank)) this.#leave(rank, why);
     }
     await presence.permission(this.#step);
     const left = presence.present;
@@ -252,8 +267,8 @@ export class ProcessGroup implements RunNodes {
   }
 
   /** A rank may have noticed it before rank 0 has. */
-  async #untilLost(): Promise<void> {
-    const isKnown = (): boolean => this.#options.presence.present.some((rank) => this.#lost.has(rank));
+  async #untilLost(before: readonly Rank[]): Promise<void> {
+    const isKnown = (): boolean => before.some((rank) => this.#isGone(rank));
     const expired = new Promise<void>((resolve) => setTimeout(resolve, 2 * this.#options.timeoutMs).unref());
     if (!isKnown()) await Promise.race([this.#onLost.promise, expired]);
     if (!isKnown())
@@ -371,14 +386,6 @@ export class ProcessGroup implements RunNodes {
     );
     return new RanksLostError(`The run cannot go on after step ${this.#step}: ${fates.join("; ")}.`, lost);
   }
-}
-
-/** A transport's snapshot with another count of bytes sent. */
-function withBytes(world: ConfigValue, bytesSent: number): ConfigValue {
-  const { calls, ...rest } = world as {
-    readonly calls: { readonly counters: ConfigTree; readonly open: ConfigValue };
-  };
-  return { ...rest, calls: { ...calls, counters: { ...calls.counters, bytesSent } } };
 }
 
 const NOTHING: NodeTime = { compute: 0, communication: 0, waiting: 0 };

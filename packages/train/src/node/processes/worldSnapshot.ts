@@ -88,3 +88,11 @@ export function rankSnapshots({ nodes, world }: RunSnapshot): readonly RankSnaps
     };
   });
 }
+
+/** A transport's snapshot with another count of bytes sent. */
+export function withBytes(world: ConfigValue, bytesSent: number): ConfigValue {
+  const { calls, ...rest } = world as {
+    readonly calls: { readonly counters: ConfigTree; readonly open: ConfigValue };
+  };
+  return { ...rest, calls: { ...calls, counters: { ...calls.counters, bytesSent } } };
+}
