@@ -26,7 +26,7 @@ export function parseArguments(argv: readonly string[], flags: ParseArgsOptionsC
       throw new ConfigError(`Flag "${rawName}": expected no value, got "${value}". Write ${rawName} alone.`);
     if (flag.type === "string" && !value)
       throw new ConfigError(
-        `Flag "${rawName}": expected a value after it, got nothing. See npx atoll help train.`,
+        `Flag "${rawName}": expected a value after it, got nothing. See npx atoll help.`,
       );
   }
   return { values: values as ParsedArguments["values"], positionals };
