@@ -25,9 +25,7 @@ export function parseArguments(argv: readonly string[], flags: ParseArgsOptionsC
     if (flag.type === "boolean" && value !== undefined)
       throw new ConfigError(`Flag "${rawName}": expected no value, got "${value}". Write ${rawName} alone.`);
     if (flag.type === "string" && !value)
-      throw new ConfigError(
-        `Flag "${rawName}": expected a value after it, got nothing. See npx atoll help.`,
-      );
+      throw new ConfigError(`Flag "${rawName}": expected a value after it, got nothing. See npx atoll help.`);
   }
   return { values: values as ParsedArguments["values"], positionals };
 }
