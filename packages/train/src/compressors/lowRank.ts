@@ -78,10 +78,22 @@ const unpackMatrices = (vectors: Vectors, numbers: Numbers): readonly LowRankMat
 export function lowRankProject(vectors: Vectors, numbers: Numbers): void {
   const turned = vectors.turned!;
   for (const { shape, g, e, p, q } of unpackMatrices(vectors, numbers)) {
-    addVectors(e, e, g);
-    project(e, shape, { q, p, turned });
+    const { rows, columns } = shape;
+    // Some rows at a time, so that they are still in the cache when they are multiplied.
+    const atOnce = Math.max(1, Math.floor(CACHED / columns));
+    for (let top = 0; top < rows; top += atOnce) {
+      const height = Math.min(atOnce, rows - top);
+      const rowsOf = (m: Float32Array, width: number): Float32Array =>
+        m.subarray(top * width, (top + height) * width);
+      const own = rowsOf(e, columns);
+      addVectors(own, own, rowsOf(g, columns));
+      project(own, { rows: height, columns }, { q, p: rowsOf(p, p.length / rows), turned });
+    }
   }
 }
+
+/** Elements of two matrices that a core has room for beside what else it needs: 2 · 200 KB. */
+const CACHED = 50_000;
 
 /** With the orthonormal p of the nodes' mean: q ← Mᵀ p; e ← M − p qᵀ. */
 export function lowRankProjectBack(vectors: Vectors, numbers: Numbers): void {

@@ -38,8 +38,9 @@ export function powerSgd({
   ...given
 }: PowerSgdOptions = {}): GradientStrategy {
   const { rank } = parseConfig(options, given, "strategy");
+  const factors = perLayout((layout) => factorsOf(layout, rank));
   const scratch = scratchPerNode(({ parameters, layout }) => {
-    const { pSize, qSize } = factorsOf(layout, rank);
+    const { pSize, qSize } = factors(layout);
     const vector = (length: number): Float32Array => allocateBeside(parameters, length);
     return {
       first: vector(pSize + layout.size - layout.matrixSize), // all P, then the vectors
@@ -55,7 +56,7 @@ export function powerSgd({
     { error, q }: Readonly<Record<string, Float32Array>>,
     { g, p }: Readonly<Record<"g" | "p", Float32Array>>,
   ): Pick<LocalTask, "vectors" | "numbers"> => {
-    const { matrices } = factorsOf(node.layout, rank);
+    const { matrices } = factors(node.layout);
     const factored = matrices.map((matrix) => ({
       shape: matrix.shape,
       g: part(g, matrix.at),
@@ -76,7 +77,7 @@ export function powerSgd({
   /** The columns of each P made orthonormal. */
   function orthogonalOf(node: StrategyNode, reduced: Float32Array): Float32Array {
     const { orthogonal } = scratch(node);
-    const { matrices, pSize } = factorsOf(node.layout, rank);
+    const { matrices, pSize } = factors(node.layout);
     orthogonal.set(reduced.subarray(0, pSize));
     for (const { shape, p } of matrices) orthogonalise(part(orthogonal, p), (p.end - p.start) / shape.rows);
     return orthogonal;
@@ -91,7 +92,7 @@ export function powerSgd({
     validate() {},
     init({ layout, sharedRandom }) {
       const random = sharedRandom.derive("powerSgd");
-      const q = new Float32Array(factorsOf(layout, rank).qSize);
+      const q = new Float32Array(factors(layout).qSize);
       for (let i = 0; i < q.length; i++) q[i] = random.normal();
       return { tensors: { error: new Float32Array(layout.matrixSize), q }, values: {} };
     },
@@ -99,7 +100,7 @@ export function powerSgd({
     async exchange(node, state) {
       const { communicator, gradients, layout, local, record } = node;
       const { tensors } = state;
-      const { pSize } = factorsOf(layout, rank);
+      const { pSize } = factors(layout);
       const first = await take(node, state);
       first.set(gradients.subarray(layout.matrixSize), pSize);
       const reduced = await communicator.allReduced(first, { op: "mean" });
@@ -149,6 +150,16 @@ interface Factors {
 }
 
 const part = (vector: Float32Array, { start, end }: Range): Float32Array => vector.subarray(start, end);
+
+/** What follows from a layout, once for each. */
+function perLayout<T>(make: (layout: VectorLayout) => T): (layout: VectorLayout) => T {
+  const known = new WeakMap<VectorLayout, T>();
+  return (layout) => {
+    const present = known.get(layout) ?? make(layout);
+    known.set(layout, present);
+    return present;
+  };
+}
 
 function factorsOf({ entries }: VectorLayout, rank: number): Factors {
   let pSize = 0;
