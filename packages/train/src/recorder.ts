@@ -2,7 +2,6 @@
 // it, in step order. Nodes run ahead of each other on the virtual clock, so several steps may be open at a time.
 
 import type { EventSink, Rank } from "@atoll/core";
-import type { RunRecords } from "./record/runRecords.ts";
 
 export interface StepReport {
   /** Steps done, this one included. */
@@ -16,14 +15,21 @@ export interface StepReport {
   readonly gradientNorm?: number;
 }
 
+/** Hears of whole steps, in their order, for what else is recorded of them. */
+export interface StepListener {
+  /** @param time when the last node was done @param reports by rank; undefined for nodes that took no part */
+  close(step: number, time: number, reports: readonly (StepReport | undefined)[]): void;
+  /** The run goes on from another step. */
+  clear(): void;
+}
+
 export interface RecorderOptions {
   readonly nodes: number;
   /** Examples of one step of one node. */
   readonly batchSize: number;
   readonly learningRate: (step: number) => number;
   readonly emit: EventSink;
-  /** What else is recorded of the steps. */
-  readonly records?: RunRecords | undefined;
+  readonly records?: StepListener | undefined;
 }
 
 /** Where a resumed run's recorder was. JSON, but for a node that takes part in no step, which is null. */

@@ -5,28 +5,48 @@ import { listed, type Network } from "@atoll/network";
 import type { VectorArithmetic } from "../arithmetic.ts";
 import { type Call, describeCall, mismatch } from "../collective.ts";
 import type { Membership } from "../member.ts";
+import type { Schedule } from "../schedule.ts";
 import type { RealClock, StartedCall } from "./calls.ts";
-import type { CollectivePart, Lines, Plan } from "./collectives.ts";
 import { Execution } from "./execution.ts";
 import { Dtype, type Frame, Kind } from "./frame.ts";
-import type { Landing } from "./mesh.ts";
+import type { MemberPlan } from "./memberPlan.ts";
+import type { Announcement, CollectiveNote } from "./note.ts";
 import { type Parts, partsOf } from "./parts.ts";
-import type { BulkFrame } from "./peer.ts";
+import type { BulkFrame, BulkSource, Landing } from "./peer.ts";
 import type { Elements, Staging } from "./staging.ts";
 
-/** What a member says of its call to the others. */
-export interface Announcement {
-  /** Epoch, group and number. */
+/** What one member knows of a collective that is over; those of all members make one event. */
+export interface CollectivePart {
+  readonly operation: string;
+  readonly algorithm: string;
+  readonly ranks: readonly Rank[];
+  /** Number of this member in `ranks`. */
+  readonly member: number;
+  /** Names the collective: the same on all members. */
   readonly name: string;
-  /** What the frames of its phases are to be addressed to, counted on from this. */
-  readonly stream: number;
-  /** What all members' calls have in common. */
-  readonly meets: string;
-  readonly text: string;
-  /** Of its vectors, in elements. */
-  readonly lengths: readonly number[];
-  /** Seconds. */
+  /** Seconds: when this member called it, and when it was done. */
   readonly ready: number;
+  readonly end: number;
+  /** That this member sent. */
+  readonly bytes: number;
+}
+
+/** What collectives need of the rank's connections. */
+export interface Lines {
+  readonly rank: Rank;
+  announce(rank: Rank, note: CollectiveNote): void;
+  add(rank: Rank, source: BulkSource): void;
+  remove(rank: Rank, source: BulkSource): void;
+  /** There may be more to send. */
+  pump(rank: Rank): void;
+  /** Why a rank is lost; undefined while it is not. */
+  lossOf(rank: Rank): string | undefined;
+}
+
+export interface Plan {
+  readonly schedule: Schedule;
+  readonly bytesSent: number;
+  member(schedule: Schedule, phase: number): MemberPlan;
 }
 
 export interface CollectiveOptions {

@@ -11,46 +11,14 @@ import { type Call, describeCall, meetingKey, scheduleOf } from "../collective.t
 import type { Handle } from "../communicator.ts";
 import { PeerLostError } from "../disruptions.ts";
 import type { Membership, StartOptions } from "../member.ts";
-import { bytesSentBy, type Schedule } from "../schedule.ts";
+import { bytesSentBy } from "../schedule.ts";
 import type { AllReduceChoice } from "../schedules/allReduce.ts";
 import type { Calls, RealClock, StartedCall } from "./calls.ts";
-import { type Announcement, Collective } from "./collectiveCall.ts";
+import { Collective, type CollectivePart, type Lines, type Plan } from "./collectiveCall.ts";
 import type { Frame } from "./frame.ts";
 import { type MemberPlan, planMember } from "./memberPlan.ts";
-import type { BulkSource } from "./peer.ts";
+import type { Announcement, CollectiveNote } from "./note.ts";
 import { Staging } from "./staging.ts";
-
-/** What one member knows of a collective that is over; those of all members make one event. */
-export interface CollectivePart {
-  readonly operation: string;
-  readonly algorithm: string;
-  readonly ranks: readonly Rank[];
-  /** Number of this member in `ranks`. */
-  readonly member: number;
-  /** Names the collective: the same on all members. */
-  readonly name: string;
-  /** Seconds: when this member called it, and when it was done. */
-  readonly ready: number;
-  readonly end: number;
-  /** That this member sent. */
-  readonly bytes: number;
-}
-
-/** What collectives need of the rank's connections. */
-export interface Lines {
-  readonly rank: Rank;
-  announce(rank: Rank, note: CollectiveNote): void;
-  add(rank: Rank, source: BulkSource): void;
-  remove(rank: Rank, source: BulkSource): void;
-  /** There may be more to send. */
-  pump(rank: Rank): void;
-  /** Why a rank is lost; undefined while it is not. */
-  lossOf(rank: Rank): string | undefined;
-}
-
-export type CollectiveNote =
-  | ({ readonly type: "announce" } & Announcement)
-  | { readonly type: "break"; readonly name: string; readonly reason: string };
 
 export interface CollectivesOptions {
   readonly network: Network;
@@ -63,12 +31,6 @@ export interface CollectivesOptions {
   readonly inRounds: boolean;
   readonly warn?: ((message: string) => void) | undefined;
   readonly onCollective?: ((part: CollectivePart) => void) | undefined;
-}
-
-export interface Plan {
-  readonly schedule: Schedule;
-  readonly bytesSent: number;
-  member(schedule: Schedule, phase: number): MemberPlan;
 }
 
 type LentTo = Pick<StartedCall<unknown>, "isWaited">;

@@ -10,8 +10,8 @@ import { dial } from "./dial.ts";
 import { Kind } from "./frame.ts";
 import type { Introduction, Refusal } from "./greeting.ts";
 import { Listener } from "./listener.ts";
-import { notes, packNote } from "./note.ts";
-import { type Address, Rendezvous, type Table } from "./rendezvous.ts";
+import { type Address, notes, packNote, type Table } from "./note.ts";
+import { Rendezvous } from "./rendezvous.ts";
 
 export interface EntranceOptions {
   readonly rank: Rank;

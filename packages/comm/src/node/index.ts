@@ -1,7 +1,7 @@
 // The communicator over TCP, for runs whose ranks are processes.
 
 export type { RealClock } from "./calls.ts";
-export type { CollectivePart } from "./collectives.ts";
+export type { CollectivePart } from "./collectiveCall.ts";
 export type { ControlChannel, ControlMessage } from "./control.ts";
 export type { Loss, TcpWorld, TcpWorldOptions } from "./tcpWorld.ts";
 export { joinTcpWorld } from "./tcpWorld.ts";

@@ -9,9 +9,8 @@ import { Entrance, type EntranceOptions, type SetOnEnd } from "./entrance.ts";
 import { type Frame, Kind } from "./frame.ts";
 import type { FrameHandler } from "./frameReader.ts";
 import type { Introduction, Refusal } from "./greeting.ts";
-import { type Note, notes, packNote } from "./note.ts";
-import { Peer } from "./peer.ts";
-import type { Address, Table } from "./rendezvous.ts";
+import { type Address, type Note, notes, packNote, type Table } from "./note.ts";
+import { type Landing, Peer } from "./peer.ts";
 import type { Shaper } from "./shaper.ts";
 
 export interface MeshOptions extends EntranceOptions {
@@ -23,13 +22,6 @@ export interface MeshOptions extends EntranceOptions {
   readonly nowMs: () => number;
   /** The port that this rank listens on is known. */
   readonly onListening?: ((port: number) => void) | undefined;
-}
-
-/** Where the payload of a frame of bulk is to lie, and what to call when it is there. */
-export interface Landing {
-  readonly elements: Uint8Array;
-  /** @param at moment at which it counts as arrived; 0 where nothing is shaped */
-  complete(at: number): void;
 }
 
 /** What a mesh does with what comes, and with what goes wrong. */

@@ -10,8 +10,7 @@ import type { Letter, Membership } from "../member.ts";
 import { textOfVector, vectorOfText } from "../vectorText.ts";
 import type { Calls, RealClock, StartedCall } from "./calls.ts";
 import { Dtype, type Frame, Kind } from "./frame.ts";
-import type { Landing } from "./mesh.ts";
-import type { BulkFrame, BulkSource } from "./peer.ts";
+import type { BulkFrame, BulkSource, Landing } from "./peer.ts";
 import type { Transfer } from "./shaper.ts";
 
 /** What a letter says, as JSON. */

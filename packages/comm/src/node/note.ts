@@ -1,10 +1,41 @@
 // What ranks tell each other in control frames: JSON, and bytes that go with it.
 
 import { type ConfigValue, RunError } from "@atoll/core";
-import type { CollectiveNote } from "./collectives.ts";
 import { Kind } from "./frame.ts";
 import type { FrameHandler } from "./frameReader.ts";
-import type { Address, Table } from "./rendezvous.ts";
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+  /** Tells one life of the rank from its next. */
+  readonly life: string;
+}
+
+/** By rank; null for a rank that is not there. */
+export interface Table {
+  readonly type: "table";
+  readonly epoch: number;
+  readonly addresses: readonly (Address | null)[];
+}
+
+/** What a member says of its call to the others. */
+export interface Announcement {
+  /** Epoch, group and number. */
+  readonly name: string;
+  /** What the frames of its phases are to be addressed to, counted on from this. */
+  readonly stream: number;
+  /** What all members' calls have in common. */
+  readonly meets: string;
+  readonly text: string;
+  /** Of its vectors, in elements. */
+  readonly lengths: readonly number[];
+  /** Seconds. */
+  readonly ready: number;
+}
+
+export type CollectiveNote =
+  | ({ readonly type: "announce" } & Announcement)
+  | { readonly type: "break"; readonly name: string; readonly reason: string };
 
 export type Note =
   /** The sender takes frames from now on. */

@@ -22,6 +22,13 @@ export interface BulkSource {
   next(rank: Rank): BulkFrame | undefined;
 }
 
+/** Where the payload of a frame of bulk is to lie, and what to call when it is there. */
+export interface Landing {
+  readonly elements: Uint8Array;
+  /** @param at moment at which it counts as arrived; 0 where nothing is shaped */
+  complete(at: number): void;
+}
+
 /** Bytes that are handed to the system at once: enough to keep it busy, few enough that what is urgent goes before the rest. */
 const MOST_IN_FLIGHT = 2 << 20;
 

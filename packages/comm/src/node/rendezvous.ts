@@ -6,21 +6,7 @@ import type { Rank } from "@atoll/core";
 import type { Connection } from "./connection.ts";
 import { Kind } from "./frame.ts";
 import type { Introduction, Refusal } from "./greeting.ts";
-import { packNote } from "./note.ts";
-
-export interface Address {
-  readonly host: string;
-  readonly port: number;
-  /** Tells one life of the rank from its next. */
-  readonly life: string;
-}
-
-/** By rank; null for a rank that is not there. */
-export interface Table {
-  readonly type: "table";
-  readonly epoch: number;
-  readonly addresses: readonly (Address | null)[];
-}
+import { type Address, packNote, type Table } from "./note.ts";
 
 const addressOf = ({ host, port, life }: Introduction): Address => ({ host, port, life });
 

@@ -15,12 +15,14 @@ import { type Letter, Member, type Membership, type MemberWorld, type StartOptio
 import type { AllReduceChoice } from "../schedules/allReduce.ts";
 import type { CommunicationTimes } from "../simulatedWorld.ts";
 import { asCallsSnapshot, Calls, type RealClock } from "./calls.ts";
-import { type CollectivePart, Collectives, type Lines } from "./collectives.ts";
+import type { CollectivePart, Lines } from "./collectiveCall.ts";
+import { Collectives } from "./collectives.ts";
 import { Control, type ControlChannel } from "./control.ts";
 import { type Frame, Kind } from "./frame.ts";
-import { type Landing, Mesh, type MeshUser } from "./mesh.ts";
+import { Mesh, type MeshUser } from "./mesh.ts";
 import { Messages, type PostLines } from "./messages.ts";
 import type { Note } from "./note.ts";
+import type { Landing } from "./peer.ts";
 import { Shaper } from "./shaper.ts";
 
 export interface TcpWorldOptions {

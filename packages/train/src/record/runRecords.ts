@@ -4,7 +4,7 @@
 
 import type { EventSink, Rank, Recorded, RecordedQuantity } from "@atoll/core";
 import { addEncodings, type Encoding, NOTHING_ENCODED, relativeError } from "../compressors/encoding.ts";
-import type { StepReport } from "../recorder.ts";
+import type { StepListener, StepReport } from "../recorder.ts";
 import type { Replica } from "../replica.ts";
 import type { RecordPlan } from "./options.ts";
 import { PairwiseMean } from "./pairwise.ts";
@@ -17,7 +17,7 @@ interface OpenRecords {
   readonly encodings: Map<Rank, Encoding>;
 }
 
-export class RunRecords {
+export class RunRecords implements StepListener {
   readonly #plan: RecordPlan;
   readonly #emit: EventSink;
   readonly #open: Map<number, OpenRecords> = new Map();
