@@ -176,8 +176,8 @@ export function meanBytesSent(run: Run): number | null {
 }
 
 /** What a run's seconds are called: those of processes are real ones, without evaluations and checkpoints. */
-export const timeName = ({ settings }: Pick<Run, "settings">): string =>
-  settings.mode === "processes" ? "time on processes" : "simulated time";
+export const timeName = ({ started }: Pick<Run, "started">): string =>
+  started?.config.mode === "processes" ? "time on processes" : "simulated time";
 
 /** Simulated seconds up to the run's end, or else to its last step. */
 export function simulatedSeconds(run: Run): number | null {

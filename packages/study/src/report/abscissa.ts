@@ -35,8 +35,8 @@ export const againstSteps = ({ steps }: Run): Abscissa => ({
   nothing: "No step was finished, so there is no loss against steps.",
 });
 
-export const againstTime = ({ steps, settings }: Run): Abscissa => ({
-  name: timeName({ settings }),
+export const againstTime = ({ steps, started }: Run): Abscissa => ({
+  name: timeName({ started }),
   values: steps.time,
   column: ({ time }) => time,
   of: ({ time }) => time,
