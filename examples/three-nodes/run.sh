@@ -16,6 +16,13 @@ commands=$(awk -v heading="$heading" '
 ' examples/three-nodes/README.md)
 [ -n "$commands" ]
 
+for port in 22001 22002 22003; do
+  if (: <>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+    echo "run.sh: port $port is taken, and the guide publishes ssh there: end what has it, such as a sandbox (npx atoll sandbox status)" >&2
+    exit 1
+  fi
+done
+
 # Debian has compose as a program of its own.
 docker() {
   if [ "$1" = compose ] && ! command docker compose version >/dev/null 2>&1; then
