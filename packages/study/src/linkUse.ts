@@ -5,13 +5,14 @@
 // began to the moment when the last one was done. At every hop they count for the sender's NIC, the link and the receiver's NIC.
 // Left out are: the rounds inside of a collective (rates of single transfers are higher than these means), packets that are
 // sent again and headers, background traffic, detours around links that are down, and what went on when a collective broke
-// off, which is not recorded. Capacities are those of the links as drawn; of links that follow a trace, its mean.
+// off, which is not recorded. Capacities are those of the links as drawn; of links that follow a trace, its mean; of processes
+// whose sockets nothing holds back they are not known, and count as without limit.
 
 import type { CollectiveDone } from "@atoll/core";
 import { max, sum } from "d3-array";
 import { spread } from "./activity.ts";
 import { type RebuiltNetwork, rebuildNetwork } from "./rebuiltNetwork.ts";
-import { nodesOf, type Run, simulatedSeconds } from "./run.ts";
+import { hasRealNetwork, nodesOf, type Run, simulatedSeconds } from "./run.ts";
 import { type Flow, flowsOf } from "./transferPattern.ts";
 
 /** One direction of a link. */
@@ -62,6 +63,8 @@ export type NetworkUseResult =
   | { readonly kind: "known"; readonly use: NetworkUse }
   | { readonly kind: "unknown"; readonly reason: string };
 
+const UNLIMITED: RebuiltNetwork["nic"] = { up: Number.POSITIVE_INFINITY, down: Number.POSITIVE_INFINITY };
+
 /** @param columns equal parts of the run's time */
 export function networkUse(run: Run, columns: number): NetworkUseResult {
   const unknown = (reason: string): NetworkUseResult => ({ kind: "unknown", reason });
@@ -76,7 +79,7 @@ export function networkUse(run: Run, columns: number): NetworkUseResult {
   const loads = loadsOf(moving, network);
   if (typeof loads === "string") return unknown(loads);
   const end = Math.max(simulatedSeconds(run) ?? 0, max(loads, ({ until }) => until) ?? 0);
-  if (end === 0) return unknown("No simulated time passed.");
+  if (end === 0) return unknown("No time passed.");
   const width = end / columns;
   const totals = linkTotals(loads, nodes);
   const rows = (): readonly Float64Array[] => Array.from({ length: nodes }, () => new Float64Array(columns));
@@ -105,7 +108,14 @@ export function networkUse(run: Run, columns: number): NetworkUseResult {
   }
   return {
     kind: "known",
-    use: { width, nic: network.nic, up, down, busiest, usedLinks: totals.size },
+    use: {
+      width,
+      nic: hasRealNetwork(run) ? UNLIMITED : network.nic,
+      up,
+      down,
+      busiest,
+      usedLinks: totals.size,
+    },
   };
 }
 
@@ -191,12 +201,10 @@ function linkTotals(loads: readonly Load[], nodes: number): ReadonlyMap<number, 
 }
 
 /** As the run recorded them, or else as they are drawn again. A link that is recorded once is the same both ways. */
-function linkCapacities(
-  { topology }: Run,
-  network: RebuiltNetwork,
-): (source: number, target: number) => number {
+function linkCapacities(run: Run, network: RebuiltNetwork): (source: number, target: number) => number {
+  if (hasRealNetwork(run)) return () => Number.POSITIVE_INFINITY;
   const recorded = new Map<string, number>();
-  for (const { source, target, bandwidth } of topology?.links ?? []) {
+  for (const { source, target, bandwidth } of run.topology?.links ?? []) {
     recorded.set(`${source} ${target}`, bandwidth);
     const back = `${target} ${source}`;
     if (!recorded.has(back)) recorded.set(back, bandwidth);

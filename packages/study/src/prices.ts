@@ -14,6 +14,8 @@ export const dollarsOf = (
   { nodeHour, gigabyte }: Prices,
 ): number => (nodes * seconds * nodeHour) / 3600 + (bytes * gigabyte) / 1e9;
 
-/** "$1.23", "$0.0012". */
-export const formatDollars = (dollars: number): string =>
-  dollars >= 0.995 || dollars === 0 ? `$${dollars.toFixed(2)}` : `$${Number(dollars.toPrecision(2))}`;
+/** "$1.23", "$0.40", "$0.0012": cents at least, and of less than a tenth of a dollar two digits. */
+export function formatDollars(dollars: number): string {
+  const digits = dollars > 0 && dollars < 0.0995 ? 1 - Math.floor(Math.log10(dollars)) : 2;
+  return `$${dollars.toFixed(Math.min(100, digits))}`;
+}

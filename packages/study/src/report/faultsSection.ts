@@ -5,7 +5,7 @@ import { type FaultHappened, formatSeconds } from "@atoll/core";
 import { max, rollup } from "d3-array";
 import { describeCounts, type NodeTimeline, nodeTimelines } from "../faults.ts";
 import { formatCount } from "../format.ts";
-import { faultCounts, nodesOf, simulatedSeconds } from "../run.ts";
+import { faultCounts, nodesOf, simulatedSeconds, timeName } from "../run.ts";
 import { faultNotes } from "./faultNotes.ts";
 import { faultProfile } from "./figure/faultProfile.ts";
 import { absentSeconds, faultTimeline } from "./figure/faultTimeline.ts";
@@ -63,6 +63,7 @@ function figureOf(run: ReportedRun): Content {
   const nodes = nodesOf(run);
   const end = Math.max(simulatedSeconds(run) ?? 0, max(faults, ({ time }) => time) ?? 0);
   if (end === 0 || nodes === 0) return null;
+  const span = { end, time: timeName(run) };
   const rollBacks = faults.filter(({ kind }) => kind === "rolledBack").map(({ time }) => time);
   const timelines = nodeTimelines(faults, { nodes, end });
   const isCrowd = nodes > MOST_LANES;
@@ -72,8 +73,8 @@ function figureOf(run: ReportedRun): Content {
     title: `When nodes of ${run.name} were absent`,
     legend: legendOf(timelines, rollBacks.length > 0),
     panels: [
-      ...(isCrowd ? [faultProfile(timelines, end)] : []),
-      ...(lanes.length > 0 ? [faultTimeline(lanes, { end, rollBacks })] : []),
+      ...(isCrowd ? [faultProfile(timelines, span)] : []),
+      ...(lanes.length > 0 ? [faultTimeline(lanes, { ...span, rollBacks })] : []),
     ],
     layout: "stack",
     caption: caption(timelines, lanes, isCrowd),
@@ -139,9 +140,7 @@ function eventTable(run: ReportedRun): Markup {
   return table({
     name: keyed("fault-events", run),
     caption:
-      left.length === 0
-        ? "Faults in the order of simulated time."
-        : `The first ${MOST_ROWS} faults. ${restOf(left)}`,
+      left.length === 0 ? "Faults in the order of time." : `The first ${MOST_ROWS} faults. ${restOf(left)}`,
     columns: [
       { label: "Time", numeric: true, unit: "s" },
       { label: "Kind" },

@@ -4,6 +4,7 @@ import { formatBytes, formatSeconds } from "@atoll/core";
 import { max, mean, sum } from "d3-array";
 import { formatCount, formatPercent, formatRate } from "../format.ts";
 import { type LinkUse, type NetworkUse, networkUse } from "../linkUse.ts";
+import { timeName } from "../run.ts";
 import { figure } from "./figure/figure.ts";
 import { HEAT_COLUMNS, type HeatRow, heatLegend, heatMap, roundAbove } from "./figure/heatMap.ts";
 import type { Content, Markup } from "./html.ts";
@@ -51,6 +52,7 @@ const RESTS_ON =
 function nicFigure(run: ReportedRun, { up, down, nic, width }: NetworkUse, most: number): Markup {
   const nodes = up.length;
   const end = width * HEAT_COLUMNS;
+  const time = timeName(run);
   const rates = [...up, ...down].map((row) => max(row) ?? 0);
   const highest = max(rates) ?? 0;
   const limited = Number.isFinite(nic.up) && Number.isFinite(nic.down);
@@ -79,8 +81,8 @@ function nicFigure(run: ReportedRun, { up, down, nic, width }: NetworkUse, most:
     title: `What each node of ${run.name} sent and received over time`,
     legend: heatLegend(scale, shortPercent),
     panels: [
-      heatMap({ title: "Sending over time", heading: "sending", rows: rowsOf(up, "up"), end }),
-      heatMap({ title: "Receiving over time", heading: "receiving", rows: rowsOf(down, "down"), end }),
+      heatMap({ title: "Sending over time", heading: "sending", rows: rowsOf(up, "up"), end, time }),
+      heatMap({ title: "Receiving over time", heading: "receiving", rows: rowsOf(down, "down"), end, time }),
     ],
     layout: "stack",
     caption: [
@@ -144,7 +146,15 @@ function linkFigure(run: ReportedRun, { width, usedLinks }: NetworkUse, busiest:
     name: keyed("link-use", run),
     title: `What the busiest links of ${run.name} carried over time`,
     legend: heatLegend(scale, shortPercent),
-    panels: [heatMap({ title: "Links over time", heading: "link", rows, end: width * HEAT_COLUMNS })],
+    panels: [
+      heatMap({
+        title: "Links over time",
+        heading: "link",
+        rows,
+        end: width * HEAT_COLUMNS,
+        time: timeName(run),
+      }),
+    ],
     caption: [
       which,
       limited
@@ -161,6 +171,7 @@ const TABLE_ROWS = 12;
 function linkTable(run: ReportedRun, { width, usedLinks }: NetworkUse, busiest: readonly LinkUse[]): Markup {
   const seconds = width * HEAT_COLUMNS;
   const shown = busiest.slice(0, TABLE_ROWS);
+  const limited = shown.some(({ capacity }) => Number.isFinite(capacity));
   const share = (part: number): string => formatPercent(part, 1);
   return table({
     name: keyed("busiest-links", run),
@@ -168,28 +179,32 @@ function linkTable(run: ReportedRun, { width, usedLinks }: NetworkUse, busiest: 
       shown.length < usedLinks
         ? `The ${formatCount(shown.length)} busiest links of ${formatCount(usedLinks)}, each direction by itself. `
         : "Links that carried anything, each direction by itself. ",
-      "Utilisation is what they carried as a part of what they could have, over the whole run and while they were in use.",
+      limited
+        ? "Utilisation is what they carried as a part of what they could have, over the whole run and while they were in use."
+        : null,
     ],
     columns: [
       { label: "Link" },
-      { label: "Bandwidth", numeric: true, unit: "B/s" },
+      ...(limited ? [{ label: "Bandwidth", numeric: true, unit: "B/s" }] : []),
       { label: "Carried", numeric: true, unit: "B" },
       { label: "In use", numeric: true, unit: "s" },
-      { label: "Utilisation", numeric: true },
-      { label: "While in use", numeric: true },
+      ...(limited ? ["Utilisation", "While in use"].map((label) => ({ label, numeric: true })) : []),
     ],
     rows: shown.map((link) => [
       linkLabel(link),
-      quantity(link.capacity, formatRate),
+      ...(limited ? [quantity(link.capacity, formatRate)] : []),
       quantity(link.bytes, formatBytes),
       quantity(link.busySeconds, formatSeconds),
-      quantity(Number.isFinite(link.capacity) ? link.bytes / link.capacity / seconds : null, share),
-      quantity(
-        Number.isFinite(link.capacity) && link.busySeconds > 0
-          ? link.bytes / link.capacity / link.busySeconds
-          : null,
-        share,
-      ),
+      ...(limited ? utilisation(link, seconds).map((part) => quantity(part, share)) : []),
     ]),
   });
 }
+
+/** Parts of what a link could have carried, over the whole run and while it was in use; null for one without a limit. */
+const utilisation = (
+  { bytes, capacity, busySeconds }: LinkUse,
+  seconds: number,
+): readonly (number | null)[] =>
+  [seconds, busySeconds].map((time) =>
+    Number.isFinite(capacity) && time > 0 ? bytes / capacity / time : null,
+  );

@@ -1,9 +1,10 @@
-// The losses of several runs on the same axes, against the things that they cost: steps, simulated time, bytes and, where they
+// The losses of several runs on the same axes, against the things that they cost: steps, time, bytes and, where they
 // are priced, dollars; and the accuracy against steps.
 
 import { extent } from "d3-array";
 import { formatCount, formatLoss, formatPercent } from "../format.ts";
 import { dollarsOf, formatDollars, type Prices } from "../prices.ts";
+import { timeNameOfRuns } from "../run.ts";
 import { ordinateRange, type Place } from "./abscissa.ts";
 import { type Axis, byteUnit, linearAxis, logAxis, noUnit, timeUnit, type Unit } from "./figure/axis.ts";
 import { evenly } from "./figure/downsample.ts";
@@ -34,9 +35,10 @@ interface Against {
   readonly of: (place: Place, run: ReportedRun) => number;
 }
 
-const against = (prices: Prices | null): readonly Against[] => [
+/** @param time what the seconds of all runs are called */
+const against = (prices: Prices | null, time: string): readonly Against[] => [
   { name: "steps", unit: () => noUnit, of: ({ step }) => step },
-  { name: "simulated time", unit: timeUnit, of: ({ time }) => time },
+  { name: time, unit: timeUnit, of: ({ time }) => time },
   { name: "bytes sent per node", unit: byteUnit, of: ({ bytesSent }) => bytesSent },
   ...(prices === null
     ? []
@@ -83,7 +85,7 @@ export function lossOfRuns(runs: readonly ReportedRun[], { prices }: ReportOptio
   const draw = (which: Against, curves: readonly Curve[], y: Axis, what: string): Markup =>
     panelOf(curves, { looks, which, yAxis: y, bare, isPale, what, prices });
   const scores = runs.flatMap((run, index) => curveOf(run, index, evaluationsOf(run, "accuracy"), count));
-  const kinds = against(prices);
+  const kinds = against(prices, timeNameOfRuns(runs));
   const shown = new Set([...evaluated, ...trained].map(({ index }) => index));
   return figure({
     name: "loss-of-runs",

@@ -1,9 +1,9 @@
-// The simulated network: drawn where it is small enough, as a table of its links, or in quantiles.
+// The network: that of processes in words, a simulated one drawn where it is small enough, as a table of its links, or in quantiles.
 
 import { formatSeconds, type TopologyDrawn } from "@atoll/core";
 import { formatCount, formatPercent, formatRate } from "../format.ts";
 import { rebuildNetwork } from "../rebuiltNetwork.ts";
-import { isList, treeOf } from "../run.ts";
+import { hasRealNetwork, isList, treeOf } from "../run.ts";
 import { capacityNotes } from "./capacityNotes.ts";
 import { figure } from "./figure/figure.ts";
 import type { NetworkShape } from "./figure/layout.ts";
@@ -42,8 +42,8 @@ export function networkSection(runs: readonly ReportedRun[]): Markup {
 }
 
 /** Runs that differ in it have other links, or links that change in another way. */
-const networkKey = ({ topology, settings }: ReportedRun): string =>
-  JSON.stringify([topology, settings.network ?? null]);
+const networkKey = (run: ReportedRun): string =>
+  JSON.stringify([run.topology, run.settings.network ?? null, hasRealNetwork(run)]);
 
 function namesOf(runs: readonly ReportedRun[]): string {
   const names = runs.slice(0, MOST_NAMES).map(({ label }) => shortLabel(label));
@@ -54,6 +54,8 @@ function namesOf(runs: readonly ReportedRun[]): string {
 function networkOf(run: ReportedRun): Content {
   const { topology, settings } = run;
   if (topology === null) return emptyState("The run recorded no network.");
+  if (hasRealNetwork(run))
+    return html`<p>Real: ${formatCount(topology.nodes)} ${topology.nodes === 1 ? "process" : "processes"} and their own sockets, with nothing held back. The topology, ${topology.topology.replaceAll("_", " ")}, said who sends to whom; how fast the network was shows in what the run took.</p>`;
   return bodyOf(run, topology, capacityNotes(treeOf(settings.network)));
 }
 

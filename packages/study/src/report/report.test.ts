@@ -239,3 +239,26 @@ test("points and edges are one row of the configuration, as on the command line"
     '<tr><th scope="row">network.edges</th><td>[[0,1],[1,2]]</td></tr>',
   );
 });
+
+/** The same run on processes. */
+const onProcesses = (record: RunRecord, shaping: "none" | "userSpace"): RunRecord => ({
+  ...record,
+  config: {
+    ...record.config,
+    resolved: { ...(record.config.resolved as ConfigTree), mode: "processes", shaping },
+  },
+});
+
+test("a page of processes tells of no simulated time, and of simulated links only if they were imposed", () => {
+  const free = renderReport(onProcesses(sampleRun(), "none"));
+  expect(free).not.toMatch(/simulated time/i);
+  expect(free).toContain("ring, real sockets");
+  expect(free).toContain("Real: 3 processes and their own sockets");
+  expect(free).not.toContain(">Bandwidth<");
+  expect(free).not.toContain(">Utilisation<");
+
+  const shaped = renderReport(onProcesses(sampleRun(), "userSpace"));
+  expect(shaped).not.toMatch(/simulated time/i);
+  expect(shaped).toContain("ring, wan");
+  expect(shaped).toContain(">Utilisation<");
+});

@@ -116,7 +116,7 @@ test("runs that failed, go on, stand alone or are empty beside others", () => {
   );
   expect(page).toContain("failed: No memory.");
   expect(page).toContain("The last line of events.jsonl of Unnamed run was cut off");
-  expect(page).toContain("No simulated time passed, so no node did anything.");
+  expect(page).toContain("No time passed, so no node did anything.");
   expect(page).toContain("Nothing was sent.");
   expect(page).not.toContain("NaN");
 });

@@ -1,7 +1,14 @@
 // A run in the figures that runs are compared by, for the table at the head of a report and for programs.
 
 import { dollarsOf, type Prices } from "../prices.ts";
-import { describeChoice, finalEvaluation, meanBytesSent, type Outcome, simulatedSeconds } from "../run.ts";
+import {
+  describeChoice,
+  finalEvaluation,
+  meanBytesSent,
+  networkName,
+  type Outcome,
+  simulatedSeconds,
+} from "../run.ts";
 import type { ReportedRun } from "./reportedRun.ts";
 
 /** Null stands for what the run did not come to or did not record. */
@@ -29,7 +36,7 @@ export interface RunSummary {
 }
 
 export function summaryOf(run: ReportedRun, prices: Prices | null): RunSummary {
-  const { label, started, settings, topology, outcome, stepsDone } = run;
+  const { label, started, settings, outcome, stepsDone } = run;
   const evaluated = finalEvaluation(run);
   const trained = run.steps.loss.at(-1) ?? null;
   const seconds = simulatedSeconds(run);
@@ -42,7 +49,7 @@ export function summaryOf(run: ReportedRun, prices: Prices | null): RunSummary {
     strategy: started?.strategy ?? choice,
     strategyOptions: choice,
     nodes,
-    network: topology && `${topology.topology.replaceAll("_", " ")}, ${topology.profile}`,
+    network: networkName(run),
     outcome: outcome.kind,
     steps: stepsDone,
     loss: evaluated?.loss.global ?? trained,

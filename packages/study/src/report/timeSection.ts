@@ -1,9 +1,9 @@
-// Where the simulated time of each node went: compute, communication, waiting.
+// Where the time of each node went: compute, communication, waiting.
 
 import { formatSeconds, type NodeTime } from "@atoll/core";
 import { mean, quantile, sum } from "d3-array";
 import { formatCount, formatPercent } from "../format.ts";
-import { isWhatIf, meanNodeTime, type Run } from "../run.ts";
+import { isWhatIf, meanNodeTime, type Run, timeNameOfRuns } from "../run.ts";
 import { figure } from "./figure/figure.ts";
 import type { LegendEntry } from "./figure/legend.ts";
 import { type TimeKind, timeBars, timeKinds, totalOf } from "./figure/timeBars.ts";
@@ -43,6 +43,7 @@ function timeOfRuns(runs: readonly ReportedRun[]): Content {
           `${unknown === runs.length ? "No run" : `${formatCount(unknown)} of ${formatCount(runs.length)} runs`} recorded ${unknown === runs.length ? "" : "no "}node times: they are written when a run ends.`,
         );
   if (known.length === 0) return missing;
+  const time = timeNameOfRuns(known.map(({ run }) => run));
   const supposed = runs.some(({ settings }) => isWhatIf(settings.strategy))
     ? "Of runs with overlap=what-if, communication is supposed to run beside computing as the program cannot do it. "
     : null;
@@ -50,15 +51,14 @@ function timeOfRuns(runs: readonly ReportedRun[]): Content {
     missing,
     figure({
       name: "time-of-runs",
-      title: "Simulated time of a node by kind, mean over the nodes of each run",
+      title: "Time of a node by kind, mean over the nodes of each run",
       legend: timeLegend,
       panels: [timeBars(known.map(({ run, time }) => ({ label: shortLabel(run.label), time })))],
-      caption: ["Simulated time of a node, mean over the nodes of each run. ", supposed, MEANING],
+      caption: [`Time of a node (${time}), mean over the nodes of each run. `, supposed, MEANING],
     }),
     table({
       name: "time-of-runs",
-      caption:
-        "Simulated time of a node, mean over the nodes of each run, and the part in which it computes.",
+      caption: "Time of a node, mean over the nodes of each run, and the part in which it computes.",
       columns: [
         { label: "Run" },
         ...timeKinds.map((kind) => ({ label: kind, numeric: true, unit: "s" })),

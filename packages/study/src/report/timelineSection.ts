@@ -9,7 +9,7 @@ import {
   timeWindows,
 } from "../activity.ts";
 import { formatCount } from "../format.ts";
-import { nodesOf } from "../run.ts";
+import { nodesOf, timeName } from "../run.ts";
 import { activityAreas, PROFILE_COLUMNS, presentKinds } from "./figure/activityAreas.ts";
 import { activityClass, activityLanes, type Moments } from "./figure/activityLanes.ts";
 import { evenly } from "./figure/downsample.ts";
@@ -38,7 +38,7 @@ function timelineOf(run: ReportedRun, mostLanes: number): Content {
   const windows = timeWindows(run);
   const ranks = shownRanks(run, mostLanes);
   const activities = activitiesOf(run, { columns: PROFILE_COLUMNS, ranks, windows });
-  if (activities === null) return emptyState("No simulated time passed, so no node did anything.");
+  if (activities === null) return emptyState("No time passed, so no node did anything.");
   const { profile, lanes } = activities;
   const kinds = presentKinds(profile);
   const isPart = windows.length > 1 || ranks.length < nodesOf(run);
@@ -48,7 +48,7 @@ function timelineOf(run: ReportedRun, mostLanes: number): Content {
           name: keyed("timeline-profile", run),
           title: `What the nodes of ${run.name} did over the run`,
           legend: kindLegend(kinds),
-          panels: [activityAreas(profile)],
+          panels: [activityAreas(profile, timeName(run))],
           caption: [
             `How the time of ${nodeCount(nodesOf(run))} divides over the run, all of it. `,
             exactness(run),
@@ -125,11 +125,12 @@ function windowFigure(
         : []),
     ],
     panels: [
-      activityLanes(
-        ranks.map((rank, i) => ({ rank, spans: spans[i]! })),
+      activityLanes({
+        lanes: ranks.map((rank, i) => ({ rank, spans: spans[i]! })),
         window,
         moments,
-      ),
+        time: timeName(run),
+      }),
     ],
     className: `window window-${window.name}`,
     caption: [whichPart(window), whichNodes(run, ranks), windowShare(spans), exactness(run)],

@@ -3,7 +3,7 @@
 import { formatBytes, formatSeconds } from "@atoll/core";
 import { formatCount, formatLoss, formatPercent } from "../format.ts";
 import { formatDollars, type Prices } from "../prices.ts";
-import { describeChoice } from "../run.ts";
+import { describeChoice, timeNameOfRuns } from "../run.ts";
 import { type Content, html, type Markup } from "./html.ts";
 import { type ReportedRun, shortLabel } from "./reportedRun.ts";
 import { type RunSummary, summaryOf } from "./runSummary.ts";
@@ -26,7 +26,7 @@ ${facts([
 ])}
 ${summaryTable(
   runs.map((run) => summaryOf(run, prices)),
-  prices,
+  { prices, time: timeNameOfRuns(runs) },
 )}
 </header>`;
 }
@@ -76,7 +76,10 @@ interface SummaryColumn extends Column {
   readonly cell: (run: RunSummary) => Cell;
 }
 
-function summaryTable(runs: readonly RunSummary[], prices: Prices | null): Markup {
+function summaryTable(
+  runs: readonly RunSummary[],
+  { prices, time }: { readonly prices: Prices | null; readonly time: string },
+): Markup {
   const experiments = new Set(runs.map(({ experiment }) => experiment)).size;
   const columns = [
     ...identity({
@@ -92,7 +95,7 @@ function summaryTable(runs: readonly RunSummary[], prices: Prices | null): Marku
     caption: [
       "Runs. Loss and accuracy are those of the average of all nodes’ models, on the test set or else the last on the validation set. ",
       trained ? "In italics: training loss of the last step, where a run was not evaluated. " : null,
-      "Time is simulated. ",
+      `Time is ${time}. `,
       prices === null ? null : `Cost: $${prices.nodeHour} a node-hour, $${prices.gigabyte} a GB sent.`,
     ],
     columns,

@@ -11,6 +11,7 @@ import {
   meanBytesSent,
   meanNodeTime,
   mostBytesSent,
+  networkName,
   type Outcome,
   type Run,
   simulatedSeconds,
@@ -33,7 +34,7 @@ export const titleSection: Section = (runs, options) =>
   runs.length === 1 ? titleOfRun(runs[0]!) : titleOfRuns(runs, options);
 
 function titleOfRun(run: Run): Markup {
-  const { started, settings, topology } = run;
+  const { started, settings } = run;
   const faults = faultCounts(run);
   const long = run.name.length > LONG_NAME ? " long" : "";
   return html`<header>
@@ -49,7 +50,7 @@ ${facts([
   ["Data", describeChoice(settings.data)],
   ["Optimizer", describeChoice(settings.optimizer)],
   ["Nodes", started && formatCount(started.nodes)],
-  ["Network", topology && `${topology.topology.replaceAll("_", " ")}, ${topology.profile}`],
+  ["Network", networkName(run)],
   ["Compute", describeCompute(settings.compute)],
   ["All-reduce", describeAllReduce(settings.allReduce)],
   ["Faults", faults && describeCounts(faults)],

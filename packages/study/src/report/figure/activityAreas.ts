@@ -1,4 +1,4 @@
-// How the time of all nodes divides over a run: stacked areas over simulated time, which add up to all nodes.
+// How the time of all nodes divides over a run: stacked areas over time, which add up to all nodes.
 
 import { area, curveStepAfter } from "d3-shape";
 import { type ActivityKind, type ActivityProfile, activityKinds } from "../../activity.ts";
@@ -12,13 +12,14 @@ const box: PlotBox = { width: 860, height: 250, left: 76, right: 848, top: 26, b
 /** Columns that the profile should have: two pixels each. */
 export const PROFILE_COLUMNS: number = (box.right - box.left) / 2;
 
-export function activityAreas({ width, shares }: ActivityProfile): Markup {
+/** @param time what the run's seconds are called */
+export function activityAreas({ width, shares }: ActivityProfile, time: string): Markup {
   const columns = shares.compute.length;
   const end = width * columns;
   const x = linearAxis({
     domain: [0, end],
     range: [box.left, box.right],
-    label: "simulated time",
+    label: time,
     unit: timeUnit(end),
     tickCount: 8,
   });

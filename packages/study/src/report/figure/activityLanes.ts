@@ -1,4 +1,4 @@
-// A Gantt chart: what nodes did when, one lane a node over simulated time.
+// A Gantt chart: what nodes did when, one lane a node over time.
 
 import { formatSeconds } from "@atoll/core";
 import { sum } from "d3-array";
@@ -13,7 +13,7 @@ export interface ActivityLane {
   readonly spans: readonly ActivitySpan[];
 }
 
-/** Moments of the run as a whole, in simulated seconds. */
+/** Moments of the run as a whole, in seconds since its start. */
 export interface Moments {
   readonly checkpoints: readonly number[];
   readonly rollBacks: readonly number[];
@@ -22,11 +22,19 @@ export interface Moments {
 /** The class of a kind in the style sheet; being absent looks as it does in the figures of faults. */
 export const activityClass = (kind: ActivityKind): string => (kind === "absent" ? "area down" : kind);
 
-export function activityLanes(lanes: readonly ActivityLane[], window: TimeWindow, moments: Moments): Markup {
+export interface ActivityChart {
+  readonly lanes: readonly ActivityLane[];
+  readonly window: TimeWindow;
+  readonly moments: Moments;
+  /** What the run's seconds are called. */
+  readonly time: string;
+}
+
+export function activityLanes({ lanes, window, moments, time }: ActivityChart): Markup {
   const pitch = lanes.length <= 8 ? 26 : 18;
   const bottom = 8 + lanes.length * pitch;
   const box: PlotBox = { width: 860, height: bottom + 46, left: 76, right: 848, top: 4, bottom };
-  const axis = windowAxis(window, box);
+  const axis = windowAxis(window, box, time);
   const drawn = lanes.map((lane, i) =>
     drawLane(lane, { axis, box, top: 8 + i * pitch, height: pitch - 5, window }),
   );
@@ -45,7 +53,7 @@ export function activityLanes(lanes: readonly ActivityLane[], window: TimeWindow
 }
 
 /** A window late in a run may be so short that its ticks agree in their first digits: it counts from its own start then. */
-function windowAxis({ from, until }: TimeWindow, { left, right }: PlotBox): Axis {
+function windowAxis({ from, until }: TimeWindow, { left, right }: PlotBox, time: string): Axis {
   const length = until - from;
   const isLate = from > 5 * length;
   const start = isLate ? from : 0;
@@ -53,7 +61,7 @@ function windowAxis({ from, until }: TimeWindow, { left, right }: PlotBox): Axis
   const axis = linearAxis({
     domain: [from - start, until - start],
     range: [left, right],
-    label: isLate ? `simulated time after ${formatSeconds(from)}` : "simulated time",
+    label: isLate ? `${time} after ${formatSeconds(from)}` : time,
     unit,
     tickCount: 8,
   });

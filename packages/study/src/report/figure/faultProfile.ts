@@ -1,11 +1,11 @@
-// How many of many nodes were absent at a time: stacked areas over simulated time, down below and left behind above.
+// How many of many nodes were absent at a time: stacked areas over time, down below and left behind above.
 // Which nodes these were is what faultTimeline.ts shows.
 
 import { area, curveStepAfter } from "d3-shape";
 import type { Absence, NodeTimeline } from "../../faults.ts";
 import { html, type Markup } from "../html.ts";
 import { linearAxis } from "./axis.ts";
-import { faultAxis } from "./faultTimeline.ts";
+import { type FaultSpan, faultAxis } from "./faultTimeline.ts";
 import { bottomAxis, boxAttribute, drawing, leftAxis, type PlotBox } from "./plot.ts";
 
 const box: PlotBox = { width: 700, height: 250, left: 76, right: 688, top: 26, bottom: 204 };
@@ -15,11 +15,11 @@ const COLUMNS = box.right - box.left;
 /** From the lowest layer up. */
 const kinds: readonly Absence[] = ["down", "behind"];
 
-/** @param end simulated seconds at the right edge; above 0 */
-export function faultProfile(timelines: readonly NodeTimeline[], end: number): Markup {
+export function faultProfile(timelines: readonly NodeTimeline[], span: FaultSpan): Markup {
+  const { end } = span;
   const counts = { down: meanCounts(timelines, "down", end), behind: meanCounts(timelines, "behind", end) };
   const most = counts.down.reduce((highest, down, i) => Math.max(highest, down + counts.behind[i]!), 0);
-  const x = faultAxis(end, box);
+  const x = faultAxis(span, box);
   const y = linearAxis({
     domain: [0, Math.max(1, most)],
     range: [box.bottom, box.top + 4],

@@ -1,4 +1,4 @@
-// When nodes were absent, one lane a node over simulated time: down, left behind, back by recovery; roll-backs across.
+// When nodes were absent, one lane a node over time: down, left behind, back by recovery; roll-backs across.
 // Lanes are drawn in columns of a pixel, so that a node with thousands of crashes is no larger than its lane.
 
 import { formatSeconds } from "@atoll/core";
@@ -14,29 +14,35 @@ const MARK_PITCH = 5;
 /** Rolled back more often than this, runs show where, but not each time across all lanes. */
 const MOST_LINES_ACROSS = 60;
 
-/** The axis of simulated seconds of the figures of faults. */
-export const faultAxis = (end: number, { left, right }: PlotBox): Axis =>
+export interface FaultSpan {
+  /** Seconds at the right edge; above 0. */
+  readonly end: number;
+  /** What these seconds are called. */
+  readonly time: string;
+}
+
+/** The axis of time of the figures of faults. */
+export const faultAxis = ({ end, time }: FaultSpan, { left, right }: PlotBox): Axis =>
   linearAxis({
     domain: [0, end],
     range: [left, right],
-    label: "simulated time",
+    label: time,
     unit: timeUnit(end),
     tickCount: 8,
   });
 
 /**
  * @param timelines the nodes to draw, in order
- * @param o.end simulated seconds at the right edge
- * @param o.rollBacks simulated seconds
+ * @param o.rollBacks seconds since the run's start
  */
 export function faultTimeline(
   timelines: readonly NodeTimeline[],
-  { end, rollBacks }: { readonly end: number; readonly rollBacks: readonly number[] },
+  { end, time, rollBacks }: FaultSpan & { readonly rollBacks: readonly number[] },
 ): Markup {
   const pitch = timelines.length <= 8 ? 26 : 18;
   const bottom = 8 + timelines.length * pitch;
   const box: PlotBox = { width: 700, height: bottom + 46, left: 76, right: 688, top: 4, bottom };
-  const axis = faultAxis(end, box);
+  const axis = faultAxis({ end, time }, box);
   const lanes = timelines.map((timeline, i) => lane(timeline, { axis, box, top: 8 + i * pitch, pitch, end }));
   return drawing(box, "When each node was down or left behind", boxAttribute(box), [
     bottomAxis(axis, box),

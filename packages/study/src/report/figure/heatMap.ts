@@ -1,4 +1,4 @@
-// A heat-map over simulated time: one row a thing, its colour an amount in each column of time. Amounts are shown in steps, so
+// A heat-map over time: one row a thing, its colour an amount in each column of time. Amounts are shown in steps, so
 // that neighbours of one step are one rectangle, and a page of a thousand nodes stays small.
 
 import { type Content, html, type Markup } from "../html.ts";
@@ -21,8 +21,10 @@ export interface HeatMap {
   /** Above the rows. */
   readonly heading: string;
   readonly rows: readonly HeatRow[];
-  /** Simulated seconds that all columns together cover. */
+  /** Seconds that all columns together cover. */
   readonly end: number;
+  /** What these seconds are called. */
+  readonly time: string;
 }
 
 /** Columns of a row, each some pixels wide. */
@@ -31,7 +33,7 @@ const COLUMN = 4;
 /** Pixels of a letter of the figures' font, about. */
 const LETTER = 7.2;
 
-export function heatMap({ title, heading, rows, end }: HeatMap): Markup {
+export function heatMap({ title, heading, rows, end, time }: HeatMap): Markup {
   const pitch = rows.length <= 12 ? 18 : 15;
   const top = 24;
   const bottom = top + rows.length * pitch;
@@ -41,7 +43,7 @@ export function heatMap({ title, heading, rows, end }: HeatMap): Markup {
   const axis = linearAxis({
     domain: [0, end],
     range: [left, right],
-    label: "simulated time",
+    label: time,
     unit: timeUnit(end),
     tickCount: 8,
   });
