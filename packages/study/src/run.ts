@@ -180,21 +180,21 @@ export const timeName = ({ started }: Pick<Run, "started">): string =>
   started?.config.mode === "processes" ? "time on processes" : "simulated time";
 
 /** What the seconds of several runs are called on one axis. */
-export function timeNameOfRuns(runs: readonly Pick<Run, "settings">[]): string {
+export function timeNameOfRuns(runs: readonly Pick<Run, "started">[]): string {
   const names = new Set(runs.map(timeName));
   return names.size === 1 ? [...names][0]! : "time, simulated or on processes";
 }
 
 /** "ring, wan", or "ring, real sockets"; null where the run did not come to record it. */
-export function networkName(run: Pick<Run, "settings" | "topology">): string | null {
+export function networkName(run: Pick<Run, "started" | "topology">): string | null {
   if (run.topology === null) return null;
   const { topology, profile } = run.topology;
   return `${topology.replaceAll("_", " ")}, ${hasRealNetwork(run) ? "real sockets" : profile}`;
 }
 
 /** Whether bytes went over the processes' own sockets with nothing held back, so that no simulated link says how fast. */
-export const hasRealNetwork = ({ settings }: Pick<Run, "settings">): boolean =>
-  settings.mode === "processes" && settings.shaping === "none";
+export const hasRealNetwork = ({ started }: Pick<Run, "started">): boolean =>
+  started?.config.mode === "processes" && started.config.shaping === "none";
 
 /** Simulated seconds up to the run's end, or else to its last step. */
 export function simulatedSeconds(run: Run): number | null {

@@ -243,10 +243,11 @@ test("points and edges are one row of the configuration, as on the command line"
 /** The same run on processes. */
 const onProcesses = (record: RunRecord, shaping: "none" | "userSpace"): RunRecord => ({
   ...record,
-  config: {
-    ...record.config,
-    resolved: { ...(record.config.resolved as ConfigTree), mode: "processes", shaping },
-  },
+  events: record.events.map((event) =>
+    event.type === "runStarted"
+      ? { ...event, config: { ...event.config, mode: "processes", shaping } }
+      : event,
+  ),
 });
 
 test("a page of processes tells of no simulated time, and of simulated links only if they were imposed", () => {
