@@ -71,6 +71,13 @@ test("by default the target is the lowest loss that every run comes to; costs ar
   expect(cells.map(({ bound }) => bound)).toEqual(["bandwidth", "latency"]);
 });
 
+test("runs that were evaluated at their end alone are said to be: the time to the target is that of the whole run", () => {
+  const note = "evaluated at its end alone";
+  const once = cell({ strategy: "ddp" }, [run({ pace: 1, losses: [2] })]);
+  expect(comparisonText(compareCells([once], { prices }))).toContain(note);
+  expect(comparisonText(compareCells([once, fast], { prices }))).not.toContain(note);
+});
+
 test("the winner of each place is the first at the target, with the reason", () => {
   const comparison = compareCells([slow, fast], { prices, targetLoss: 3 });
   expect(verdictsOf(comparison)).toEqual([
@@ -126,7 +133,35 @@ test("repeats decide whether a difference may be chance", () => {
   const textFor = (...paces: readonly number[]): string =>
     verdictsOf(compareCells([repeats("a", [10, 10.1, 10.2]), repeats("b", paces)], { prices }))[0]!.text;
   expect(textFor(20, 20.1, 20.2)).not.toContain("chance");
-  expect(textFor(10.1, 10.2, 10.3)).toContain("may be chance");
+  expect(textFor(9.9, 10.2, 10.3)).toContain("may be chance");
+  expect(textFor(20)).toContain("one run of each says nothing of chance");
+});
+
+test("contenders are compared seed by seed: what a seed does to all of them is no doubt of the winner", () => {
+  const repeats = (strategy: string, paces: readonly number[]): Cell =>
+    cell(
+      { strategy },
+      paces.map((pace, seed) => run({ seed, pace, losses: falling })),
+    );
+  const links = [1, 10, 100];
+  const text = (factors: readonly number[]): string =>
+    verdictsOf(
+      compareCells(
+        [
+          repeats("a", links),
+          repeats(
+            "b",
+            links.map((pace, i) => pace * factors[i]!),
+          ),
+        ],
+        { prices },
+      ),
+    )[0]!.text;
+  expect(text([2, 2, 2])).toContain(
+    "2.00 times as fast as strategy=b (4 min 56 s); seed by seed between 2 and 2 times (95 %).",
+  );
+  expect(text([2, 2.2, 2.1])).not.toContain("chance");
+  expect(text([0.5, 4, 2])).toContain("may be chance");
 });
 
 test("cells that failed, diverged or computed only are told of, and break nothing", () => {

@@ -25,6 +25,8 @@ export type Bound = "compute" | "latency" | "bandwidth" | "communication";
 /** Over the runs that reached the target. */
 export interface ToTarget {
   readonly reached: number;
+  /** When each of them reached it. */
+  readonly bySeed: readonly { readonly seed: number; readonly seconds: number }[];
   readonly steps: Interval | null;
   readonly seconds: Interval | null;
   readonly bytes: Interval | null;
@@ -115,10 +117,11 @@ function boundOf(computeShare: number, latencyShare: number | null): Bound {
 function toTarget(runs: readonly RunFacts[], loss: number, prices: Prices): ToTarget {
   const reached = runs.flatMap((run) => {
     const point = reaching(run, loss);
-    return point === undefined ? [] : [{ ...point, nodes: run.costs.nodes }];
+    return point === undefined ? [] : [{ ...point, seed: run.seed, nodes: run.costs.nodes }];
   });
   return {
     reached: reached.length,
+    bySeed: reached.map(({ seed, time }) => ({ seed, seconds: time })),
     steps: intervalOf(reached.map(({ step }) => step)),
     seconds: intervalOf(reached.map(({ time }) => time)),
     bytes: intervalOf(reached.map(({ bytes }) => bytes)),

@@ -50,15 +50,22 @@ function toTargetText({ toTarget, runs }: CellResult): string {
   return formatInterval(toTarget.seconds, formatSeconds) + some;
 }
 
-/** What the numbers rest on, in a sentence or two. */
+/** What the numbers rest on, in a few sentences. */
 export function comparisonNotes({ target, prices, cells }: Comparison): readonly string[] {
   const repeats = Math.max(0, ...cells.map(({ runs }) => runs.length));
+  const all = cells.flatMap(({ runs }) => runs);
+  const isCoarse = all.every(({ curveOf, curve }) => curveOf === "evaluations" && curve.length === 1);
   return [
     ...(target === null
       ? []
       : [
           `Target: loss ${formatLoss(target.loss)}, ${target.given ? "as asked for" : "the lowest that every run comes to"}.`,
         ]),
+    ...(target !== null && isCoarse
+      ? [
+          "Each run was evaluated at its end alone, so its time to the target is that of the whole run. Evaluate on the way with a lower valInterval.",
+        ]
+      : []),
     `Cost: $${prices.nodeHour} a node-hour, $${prices.gigabyte} a GB sent.`,
     ...(repeats > 1 ? [`± is half the 95 % interval over the repeats (Student's t).`] : []),
   ];

@@ -3,7 +3,7 @@
 import { createRandom } from "@atoll/core";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { intervalOf, isApart, studentQuantile } from "./interval.ts";
+import { intervalOf, ratioOf, studentQuantile } from "./interval.ts";
 
 /** ∫ from −t to t of the density of Student's t, by Simpson's rule on x = √ν tan θ, where it is cos(θ)^(ν − 1). */
 function central(t: number, freedom: number): number {
@@ -50,9 +50,20 @@ test("moves and stretches with its values; one value has none, equal ones an emp
   expect(intervalOf([5, 5, 5])).toEqual({ mean: 5, low: 5, high: 5, count: 3 });
 });
 
-test("intervals tell two means apart only where they do not overlap", () => {
-  const near = intervalOf([1, 2, 3])!;
-  expect(isApart(near, intervalOf([100, 101, 102])!)).toBe(true);
-  expect(isApart(near, intervalOf([2, 3, 4])!)).toBe(false);
-  expect(isApart(near, intervalOf([2])!)).toBeNull();
+test("a ratio is that of the pairs: turned round it is its inverse, and what a pair has in common does not count", () => {
+  const positive = fc.double({ min: 1e-3, max: 1e3, noNaN: true });
+  const lists = fc.array(fc.tuple(positive, positive, positive), { minLength: 2, maxLength: 20 });
+  fc.assert(
+    fc.property(lists, (list) => {
+      const ratio = ratioOf(list.map(([of, to]) => ({ of, to })))!;
+      const scaled = ratioOf(list.map(([of, to, common]) => ({ of: of * common, to: to * common })))!;
+      const inverse = ratioOf(list.map(([of, to]) => ({ of: to, to: of })))!;
+      expect(scaled.mean / ratio.mean).toBeCloseTo(1, 9);
+      expect(scaled.high! / ratio.high!).toBeCloseTo(1, 6);
+      expect(inverse.mean * ratio.mean).toBeCloseTo(1, 9);
+      expect(inverse.low! * ratio.high!).toBeCloseTo(1, 6);
+    }),
+  );
+  expect(ratioOf([{ of: 6, to: 2 }])).toMatchObject({ low: null, high: null });
+  expect(ratioOf([{ of: 0, to: 1 }])).toBeNull();
 });

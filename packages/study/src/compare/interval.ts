@@ -40,8 +40,20 @@ export function intervalOf(values: readonly number[]): Interval | null {
   return { mean, low: mean - half, high: mean + half, count };
 }
 
-/** Whether two means differ by more than their intervals leave open; null where there is no interval. */
-export function isApart(a: Interval, b: Interval): boolean | null {
-  if (a.low === null || a.high === null || b.low === null || b.high === null) return null;
-  return a.high < b.low || b.high < a.low;
+/**
+ * The geometric mean of the ratios of pairs, `of / to`, and its interval, by Student's t on their logarithms. What a pair has in
+ * common cancels out: two runs of one seed have the same links, which may be ten times as fast under the next.
+ * Null where no pair has a ratio above 0.
+ */
+export function ratioOf(pairs: readonly { readonly of: number; readonly to: number }[]): Interval | null {
+  const logarithms = pairs.map(({ of, to }) => Math.log(of / to)).filter(Number.isFinite);
+  const interval = intervalOf(logarithms);
+  if (interval === null) return null;
+  const { mean, low, high, count } = interval;
+  return {
+    mean: Math.exp(mean),
+    low: low === null ? null : Math.exp(low),
+    high: high === null ? null : Math.exp(high),
+    count,
+  };
 }

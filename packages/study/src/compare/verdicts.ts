@@ -3,7 +3,7 @@
 import { formatBytes, formatSeconds } from "@atoll/core";
 import { formatLoss, formatPercent } from "../format.ts";
 import type { Bound, CellResult, Comparison } from "./comparison.ts";
-import { isApart } from "./interval.ts";
+import { ratioOf } from "./interval.ts";
 import { type Role, rolesOf } from "./roles.ts";
 
 /** A cell in its role. */
@@ -76,20 +76,28 @@ function verdictOf({ label, cells }: Place, { target }: Comparison): Verdict {
   };
 }
 
-/** "5.2 times sooner than strategy=ddp (62 s)", and whether the repeats can tell. */
+/** "5.2 times as fast as strategy=ddp (62 s)", and whether the repeats can tell. */
 function against(first: Entrant, second: Entrant): string {
   const mine = first.toTarget!.seconds!;
   const other = second.toTarget!.seconds!;
   const rival = `${second.contender} (${formatSeconds(other.mean)})`;
   if (other.mean === mine.mean) return `as soon as ${rival}`;
-  const apart = isApart(mine, other);
-  const doubt =
-    apart === null
-      ? "; one run of each says nothing of chance"
-      : apart
-        ? ""
-        : "; their 95 % intervals overlap, so this may be chance";
-  return `${(other.mean / mine.mean).toPrecision(3)} times as fast as ${rival}${doubt}`;
+  return `${(other.mean / mine.mean).toPrecision(3)} times as fast as ${rival}; ${certaintyOf(first, second)}`;
+}
+
+/** Runs of one seed have the same data, weights and links, so it is by seeds that two contenders are compared. */
+function certaintyOf(first: Entrant, second: Entrant): string {
+  const mine = new Map(first.toTarget!.bySeed.map(({ seed, seconds }) => [seed, seconds]));
+  const pairs = second.toTarget!.bySeed.flatMap(({ seed, seconds }) => {
+    const to = mine.get(seed);
+    return to === undefined ? [] : [{ of: seconds, to }];
+  });
+  const ratio = ratioOf(pairs);
+  if (ratio === null || ratio.low === null || ratio.high === null)
+    return "one run of each says nothing of chance";
+  const [low, high] = [ratio.low, ratio.high].map((end) => Number(end.toPrecision(3)));
+  const doubt = ratio.low > 1 ? "" : ", so this may be chance";
+  return `seed by seed between ${low} and ${high} times (95 %)${doubt}`;
 }
 
 function reasonOf(first: CellResult, second: CellResult): string {
