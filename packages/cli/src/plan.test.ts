@@ -17,7 +17,7 @@ afterEach(() => rm(directory, { recursive: true, force: true }));
 const plan = (line: string): Promise<CommandResult> => runCommand(["plan", ...line.split(" ")], directory);
 const SIZE = "parameters=1e9 layers=24 nodes=2 stepSeconds=0.1";
 
-test("the example of the issue: one object with the required bandwidths", async () => {
+test("one object with the required bandwidths, one table with the network they hold for", async () => {
   const { exitCode, output, error } = await plan(
     `${SIZE} strategy=diloco strategy.H=100 bitsPerParameter=16 network.latency=0 --json`,
   );
@@ -29,6 +29,9 @@ test("the example of the issue: one object with the required bandwidths", async 
   // 16 Gbit in the computing of 100 steps, and a little less for what is sent before the last backward pass ends.
   expect(requiredBandwidth[0].gbitPerSecond).toBeCloseTo(16 / (10 + (23 / 24) * (0.2 / 3)), 3);
   expect(error).toMatch(/^diloco, 2 nodes, 1,000,000,000 parameters in 24 layers, 100 ms a step\n/);
+  expect(error).toContain("\nfully connected, local: 1 GB/s to 10 GB/s, latency 0 s (seed 0)\n");
+  const exact = await plan(`${SIZE} network.bandwidth=1e9 network.latency=0.01 network.topology=ring`);
+  expect(exact.error).toContain("\nring, local: 1 GB/s, latency 10 ms\n");
   for (const row of error.split("\n")) expect(row).toMatch(/^(.{0,79}\S)?$/);
 });
 

@@ -4,7 +4,7 @@ import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { ConfigError, messageOf, RunError } from "@atoll/core";
 import { parseAssignments } from "@atoll/core/config";
-import { type PlanRecord, planNotes, planRun, planText, renderPlan } from "@atoll/study";
+import { describeNetwork, type PlanRecord, planNotes, planRun, planText, renderPlan } from "@atoll/study";
 import { parseArguments } from "../arguments.ts";
 import { table } from "../help.ts";
 import { describeOptions } from "../optionsHelp.ts";
@@ -31,6 +31,7 @@ export const planCommand: Command = {
       strategy,
       options,
       plan: planRun(options),
+      network: describeNetwork(options),
       notes: planNotes(options, assumes),
     };
     terminal.error(planText(record));

@@ -20,8 +20,8 @@ export function renderPlan(record: PlanRecord): string {
   return page(`Plan: ${record.strategy}`, sections, "a plan: no training was done");
 }
 
-function title({ strategy, options, plan, notes }: PlanRecord): Markup {
-  const { nodes, parameters, layers, stepSeconds, schedule, network, maxSteps } = options;
+function title({ strategy, options, plan, network, notes }: PlanRecord): Markup {
+  const { nodes, parameters, layers, stepSeconds, schedule, maxSteps } = options;
   return html`<header>
 <p class="kind">Atoll · plan of a run</p>
 <h1 class="name">${strategy}</h1>
@@ -32,10 +32,7 @@ ${facts([
   ["Layers", formatCount(layers)],
   ["Step", `${formatSeconds(stepSeconds)} of computing`],
   ["Sends", schedule === "layers" ? "a layer when its backward pass ends" : "after the whole step"],
-  [
-    "Network",
-    `${(network.topology ?? "fully_connected").replaceAll("_", " ")}, ${network.profile ?? "local"}`,
-  ],
+  ["Network", network],
 ])}
 <ul class="headline">
 ${headlineItem("compute utilisation", formatPercent(plan.utilization), "in the long run")}

@@ -9,6 +9,8 @@ export interface PlanRecord {
   readonly strategy: string;
   readonly options: PlanOptions;
   readonly plan: Plan;
+  /** Where it runs, in words. */
+  readonly network: string;
   /** What was assumed, and what is not in the plan; sentences. */
   readonly notes: readonly string[];
 }
@@ -51,6 +53,7 @@ export function planText(record: PlanRecord): string {
   const { plan, options } = record;
   const lines = [
     describePlan(record),
+    ...(options.nodes === 1 ? [] : wrap(record.network)),
     "",
     row("compute utilisation", formatPercent(plan.utilization)),
     row("time of a step", formatSeconds(plan.secondsPerStep)),
