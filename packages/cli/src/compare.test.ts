@@ -126,6 +126,7 @@ test.each([
   ["digits nodes=2 --repeat 0", /Flag "--repeat": expected a whole number of at least 1, got "0"/],
   ["digits nodes=2 --target-loss low", /Flag "--target-loss": expected a number, got "low"/],
   ["digits seed=1,2", /Write seed=1 --repeat 2/],
+  ["digits mode=simulated,processes", /a comparison is of simulated runs, got mode=simulated,processes/],
   ["digits nodse=2,3", /Unknown option "nodse"\. Did you mean "nodes"/],
   ["digits strategy=ddp,dilocco", /Did you mean "diloco"/],
   ["digits --target 3", /Unknown flag "--target"/],

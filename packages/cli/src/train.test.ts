@@ -34,7 +34,7 @@ function spawnAtoll(argv: readonly string[]): ChildProcess & { stdout: NodeJS.Re
 const readRun = (name: string, file: string): Promise<string> =>
   readFile(join(directory, "runs", name, file), "utf8");
 
-test("--json: standard output is one JSON object with the issue's fields, all else is on standard error", async () => {
+test("--json: standard output is one JSON object with the run's results, all else is on standard error", async () => {
   const argv = [...DIGITS, "maxSteps=6", "strategy=fedavg", "strategy.H=3", "seed=7", "--json"];
   const child = spawnAtoll([...argv, "network.profile=wan", "network.topology=ring"]);
   const [output, error, [exitCode]] = await Promise.all([

@@ -7,6 +7,7 @@ import { ConfigError, formatBytes, formatSeconds } from "@atoll/core";
 import {
   createReport,
   formatDollars,
+  formatLoss,
   type Prices,
   type RunRecord,
   type RunSummary,
@@ -165,7 +166,7 @@ function textOf(runs: readonly RunSummary[]): string {
   const rows = runs.map((run) => [
     run.name,
     run.outcome,
-    show(run.loss, (loss) => loss.toPrecision(4)),
+    show(run.loss, formatLoss),
     show(run.accuracy, (accuracy) => `${(100 * accuracy).toFixed(1)} %`),
     show(run.simulatedSeconds, formatSeconds),
     show(run.totalBytes, formatBytes),

@@ -181,4 +181,9 @@ export function refuseUnusable(given: readonly string[]): void {
     throw new ConfigError(
       `Option "seed": expected the first seed of all repeats, got ${seeds}. Write seed=${seeds.slice(5).split(",")[0]} --repeat ${seeds.split(",").length}.`,
     );
+  const mode = given.find((pair) => /^mode=(.*,)?processes\b/.test(pair));
+  if (mode !== undefined)
+    throw new ConfigError(
+      `Option "mode": a comparison is of simulated runs, got ${mode}. Leave it out; npx atoll validate runs an experiment both ways.`,
+    );
 }

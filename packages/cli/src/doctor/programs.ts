@@ -21,12 +21,12 @@ export interface DoctorProgram extends Program {
 export type Purpose = "containers" | "ssh" | "slurm" | "kubernetes" | "skypilot" | "gpu";
 
 export const PURPOSES: Readonly<Record<Purpose, string>> = {
-  containers: "real runs and sandboxes in containers",
-  ssh: "real runs on machines that are reached by ssh",
-  slurm: "real runs on a Slurm cluster",
-  kubernetes: "real runs on a Kubernetes cluster",
-  skypilot: "real runs on clouds through SkyPilot",
-  gpu: "real runs on NVIDIA GPUs; simulated runs compute on the cores",
+  containers: "runs in containers: npx atoll sandbox, npx atoll launch --on docker",
+  ssh: "runs on machines reached by ssh: npx atoll launch --on ssh:FILE",
+  slurm: "runs on a Slurm cluster: npx atoll node, started by srun",
+  kubernetes: "runs on a Kubernetes cluster: npx atoll node, in an indexed job of yours",
+  skypilot: "runs on clouds: npx atoll node, in a task of SkyPilot",
+  gpu: "your own programs on NVIDIA GPUs: npx atoll launch; Atoll's training computes on the cores",
 };
 
 export const PROGRAMS: readonly DoctorProgram[] = [

@@ -1,7 +1,7 @@
 // Which contender wins where, and why.
 
 import { formatBytes, formatSeconds } from "@atoll/core";
-import { formatLoss, formatPercent } from "../format.ts";
+import { formatCount, formatLoss, formatPercent } from "../format.ts";
 import type { Bound, CellResult, Comparison } from "./comparison.ts";
 import { ratioOf } from "./interval.ts";
 import { type Role, rolesOf } from "./roles.ts";
@@ -82,8 +82,12 @@ function against(first: Entrant, second: Entrant): string {
   const other = second.toTarget!.seconds!;
   const rival = `${second.contender} (${formatSeconds(other.mean)})`;
   if (other.mean === mine.mean) return `as soon as ${rival}`;
-  return `${(other.mean / mine.mean).toPrecision(3)} times as fast as ${rival}; ${certaintyOf(first, second)}`;
+  return `${formatFactor(other.mean / mine.mean)} times as fast as ${rival}; ${certaintyOf(first, second)}`;
 }
+
+/** Three digits: "2.70", "5,020". */
+const formatFactor = (factor: number): string =>
+  factor < 1000 ? factor.toPrecision(3) : formatCount(Number(factor.toPrecision(3)));
 
 /** Runs of one seed have the same data, weights and links, so it is by seeds that two contenders are compared. */
 function certaintyOf(first: Entrant, second: Entrant): string {
@@ -95,7 +99,7 @@ function certaintyOf(first: Entrant, second: Entrant): string {
   const ratio = ratioOf(pairs);
   if (ratio === null || ratio.low === null || ratio.high === null)
     return "one run of each says nothing of chance";
-  const [low, high] = [ratio.low, ratio.high].map((end) => Number(end.toPrecision(3)));
+  const [low, high] = [ratio.low, ratio.high].map(formatFactor);
   const doubt = ratio.low > 1 ? "" : ", so this may be chance";
   return `seed by seed between ${low} and ${high} times (95 %)${doubt}`;
 }

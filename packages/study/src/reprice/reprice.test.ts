@@ -166,6 +166,10 @@ test("what cannot be repriced is refused, with what to do instead", async () => 
   await expect(refusal(asynchronous, record)).rejects.toThrow(
     /asynchronous strategy adpsgd .*Train it there: npx atoll train/,
   );
+  const onProcesses = record.events.map((event) =>
+    event.type === "runStarted" ? { ...event, config: { ...event.config, mode: "processes" } } : event,
+  );
+  await expect(refusal(usual, { ...record, events: onProcesses })).rejects.toThrow(/without mode=processes/);
   const crash = { schedule: [{ kind: "crash", node: 1, at: 0.1, rejoin: 0.2 }] } as const;
   await expect(refusal({ ...usual, faults: crash }, record)).rejects.toThrow(/faults strike at moments/);
   const hasty = {

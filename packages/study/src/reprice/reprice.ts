@@ -84,7 +84,11 @@ export async function reprice(options: RepriceOptions): Promise<RunRecord> {
 
 /** @throws ConfigError that says what to do instead, if times elsewhere cannot be had from a recorded run */
 export function checkRepriceable(run: Run, { strategy, faults }: FitOptions): void {
-  const { name, outcome } = run;
+  const { name, outcome, started } = run;
+  if (started?.config.mode === "processes")
+    throw new ConfigError(
+      `Run "${name}" cannot be repriced: its times are those of real processes, and no model of time says what they would be elsewhere. Rehearse it there: npx atoll train … network.profile=… without mode=processes.`,
+    );
   if (isAsynchronous(strategy))
     throw new ConfigError(
       `Run "${name}" cannot be repriced: under the asynchronous strategy ${strategy.name} what a node learns depends on when messages arrive, so another network makes another training. Train it there: npx atoll train … network.profile=…`,
