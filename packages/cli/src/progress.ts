@@ -54,7 +54,13 @@ export class Progress {
 
   #start({ maxSteps, config }: RunStarted): void {
     this.#maxSteps = maxSteps;
-    if (config.mode === "processes") this.#clock = "trained";
+    if (config.mode !== "processes") return;
+    this.#clock = "trained";
+    const { shaping, shapingDetails } = config;
+    if (shaping !== undefined && shaping !== "none")
+      this.note(
+        `links shaped ${shaping === "userSpace" ? "in user space" : `by ${shaping}`}${shapingDetails === undefined ? "" : `. ${shapingDetails}`}`,
+      );
   }
 
   /** One line a file on a terminal, redrawn; elsewhere the file's name once. */

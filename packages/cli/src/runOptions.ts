@@ -218,7 +218,7 @@ const MAX_WORKERS = 256;
 export const MODES = ["simulated", "processes"] as const;
 
 /** Who makes the network's conditions felt by processes. */
-export const SHAPINGS = ["auto", "user", "off"] as const;
+export const SHAPINGS = ["auto", "tc", "user", "off"] as const;
 
 /** Options that every experiment has. */
 export const runOptions = z.strictObject({
@@ -261,7 +261,7 @@ export const runOptions = z.strictObject({
     .enum(SHAPINGS)
     .default("auto")
     .describe(
-      "with mode=processes: who makes the network's conditions felt; user: each process holds back what it sends; auto: user if conditions are given",
+      "with mode=processes: who makes the network's conditions felt; tc: the kernel, where ranks are in containers or network namespaces; user: each process holds back what it sends; auto: if conditions are given, tc if all ranks can, else user",
     ),
   timeout: z
     .number()

@@ -36,7 +36,7 @@ export function createTrainer(context: TrainerContext, terminal: Terminal): Trai
   const wallClock = terminal.now;
   if (config.run.mode === "simulated") return new LocalTrainer({ ...parts, workers, wallClock });
   if (place === undefined) return { fit: (options) => fitOnChildren(context, terminal, options) };
-  const rendezvous = rendezvousOf(place, config.run, (message) => terminal.error(`${message}\n`));
+  const rendezvous = rendezvousOf(place, config.run, terminal);
   return new ProcessTrainer({ ...parts, workers, wallClock, rendezvous });
 }
 
@@ -78,7 +78,7 @@ async function fitOnChildren(
     onLine: (rank, line) => terminal.error(`[${rank}] ${line}\n`),
   });
   const rendezvous: Rendezvous = {
-    ...conditionsOf(config.run),
+    ...conditionsOf(config.run, true),
     rank: 0,
     master: { host: "127.0.0.1", port: 0 },
     runId: order.runId,

@@ -21,7 +21,7 @@ export async function runServingRank(
   const warn = (message: string): void => terminal.error(`${message}\n`);
   await using workers = startWorkers(workersOf(config.run, place));
   const parts = await createParts(experiment, config, terminal, new Progress(terminal));
-  const rendezvous = rendezvousOf(place, config.run, warn);
+  const rendezvous = rendezvousOf(place, config.run, terminal);
   const trainer = new ProcessTrainer({ ...parts, workers, wallClock: terminal.now, rendezvous });
   const failure = await trainer.serve({
     ...fitOptionsOf(config.run),

@@ -3,7 +3,9 @@
 export type { RealClock } from "./calls.ts";
 export type { CollectivePart } from "./collectiveCall.ts";
 export type { ControlChannel, ControlMessage } from "./control.ts";
-export type { Loss, TcpWorld, TcpWorldOptions } from "./tcpWorld.ts";
+export type { SystemShaping, SystemShapingOptions } from "./systemShaping.ts";
+export { shapeBySystem } from "./systemShaping.ts";
+export type { Loss, Shaping, TcpWorld, TcpWorldOptions } from "./tcpWorld.ts";
 export { joinTcpWorld } from "./tcpWorld.ts";
 export type {
   Ended,

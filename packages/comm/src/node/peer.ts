@@ -73,6 +73,11 @@ export class Peer {
     return [this.#inbound, this.#outbound].filter((connection) => connection !== undefined);
   }
 
+  /** The other's, as its connection has it. */
+  get address(): string | undefined {
+    return this.connections[0]?.socket.remoteAddress;
+  }
+
   /** The other side has said that it takes frames now. */
   ready(): void {
     this.#isReady = true;
@@ -113,7 +118,7 @@ export class Peer {
     while (this.#inFlight < MOST_IN_FLIGHT && !this.#isLineTaken) {
       const frame = this.#next();
       if (frame === undefined) break;
-      if (this.#shaper === undefined) this.#write(frame, 0);
+      if (this.#shaper === undefined || this.#shaper.does === "nothing") this.#write(frame, 0);
       else if (frame.transfer === undefined) this.#atItsTime!(0, () => this.#write(frame, 0));
       else this.#hold(frame, frame.transfer, this.#shaper);
     }

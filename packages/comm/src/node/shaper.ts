@@ -38,9 +38,10 @@ export interface ShaperOptions {
   readonly network: Network;
   readonly rank: Rank;
   readonly clock: RealClock;
-  /** Whether somebody else keeps to the bandwidths, so that only delays are left to do. */
-  readonly onlyDelays: boolean;
 }
+
+/** Delays alone where somebody else keeps to the bandwidths, nothing where somebody else does it all. */
+export type Shaped = "everything" | "delays" | "nothing";
 
 /** All that goes out from one rank, and comes in. */
 export class Shaper implements Disposable {
@@ -53,6 +54,8 @@ export class Shaper implements Disposable {
   #downFree = 0;
   readonly #lastDue = new Map<Rank, number>();
   readonly #timers = new Set<NodeJS.Timeout>();
+  /** What is done here; not changed while something is on its way. */
+  does: Shaped = "everything";
 
   constructor(options: ShaperOptions) {
     this.#options = options;
@@ -65,7 +68,7 @@ export class Shaper implements Disposable {
     transfer: Transfer,
   ): { readonly leaves: number; readonly due: number } {
     const course = this.#course(target, transfer);
-    const up = this.#options.onlyDelays ? Number.POSITIVE_INFINITY : this.#options.network.nic.up;
+    const up = this.does === "delays" ? Number.POSITIVE_INFINITY : this.#options.network.nic.up;
     this.#upFree = Math.max(this.#upFree, course.next) + size / up;
     const leaves = Math.max(course.next + size * course.pace, this.#upFree);
     course.next = leaves;
@@ -79,11 +82,11 @@ export class Shaper implements Disposable {
   #course(target: Rank, transfer: Transfer): Course {
     const known = this.#courses.get(transfer);
     if (known !== undefined) return known;
-    const { network, rank, onlyDelays } = this.#options;
+    const { network, rank } = this.#options;
     const free = transfer.line === "message" ? this.#messagesFree : (this.#lineFree.get(target) ?? 0);
     const begin = Math.max(transfer.begin, free);
     const { left, arrived } = network.send(rank, target, bytes(transfer.bytes), seconds(begin));
-    const pace = transfer.bytes === 0 || onlyDelays ? 0 : (left - begin) / transfer.bytes;
+    const pace = transfer.bytes === 0 || this.does === "delays" ? 0 : (left - begin) / transfer.bytes;
     const course = { pace, delay: arrived - left, next: begin };
     this.#courses.set(transfer, course);
     return course;
@@ -91,8 +94,8 @@ export class Shaper implements Disposable {
 
   /** When a frame that the network brings at `due` is through the NIC: when it counts. */
   arrival(due: number, size: number): number {
-    const { network, clock, onlyDelays } = this.#options;
-    if (onlyDelays) return Math.max(due, clock.now());
+    const { network, clock } = this.#options;
+    if (this.does === "delays") return Math.max(due, clock.now());
     const { down } = network.nic;
     this.#downFree = Math.max(this.#downFree, due - size / down) + size / down;
     return Math.max(due, this.#downFree);

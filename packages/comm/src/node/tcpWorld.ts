@@ -23,7 +23,7 @@ import { Mesh, type MeshUser } from "./mesh.ts";
 import { Messages, type PostLines } from "./messages.ts";
 import type { Note } from "./note.ts";
 import type { Landing } from "./peer.ts";
-import { Shaper } from "./shaper.ts";
+import { type Shaped, Shaper } from "./shaper.ts";
 
 export interface TcpWorldOptions {
   readonly rank: Rank;
@@ -52,9 +52,10 @@ export interface TcpWorldOptions {
    * holds back what it sends as `network` says (see shaper.ts), for ranks of one machine; `system`, the machine's own
    * traffic control does it (see trafficControl.ts); `delays`, that keeps to the bandwidths only, and the process to the
    * rest. Unless it is `none`, a member begins a round of a collective only when its own transfers of the rounds before
-   * have ended, as the simulator times it; otherwise parts are passed on as they come. Default "none".
+   * have ended, as the simulator times it; otherwise parts are passed on as they come. Default "none". See `TcpWorld.shape`
+   * where it is known only when the ranks are connected.
    */
-  readonly shaping?: "none" | "userSpace" | "delays" | "system" | undefined;
+  readonly shaping?: Shaping | undefined;
   /** Default 1000. */
   readonly heartbeatMs?: number | undefined;
   /** A rank of which nothing was heard for so long is lost. Default 10,000. */
@@ -71,6 +72,15 @@ export interface TcpWorldOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+export type Shaping = "none" | "userSpace" | "delays" | "system";
+
+/** What is left for the process to do. */
+const LEFT: Readonly<Record<Exclude<Shaping, "none">, Shaped>> = {
+  userSpace: "everything",
+  delays: "delays",
+  system: "nothing",
+};
+
 export interface Loss {
   readonly rank: Rank;
   /** The end of a sentence about the rank: "its connection closed", "it has left". */
@@ -86,6 +96,13 @@ export interface TcpWorld extends AsyncDisposable {
   /** That this rank listens on. */
   readonly port: number;
   readonly epoch: number;
+  /** Addresses of the other ranks by rank, as their connections have them; undefined for this one and for lost ones. */
+  addresses(): readonly (string | undefined)[];
+  /**
+   * Says otherwise than the options who makes the network's conditions felt, before the first call.
+   * @throws RunError if the options say that they are not to be felt
+   */
+  shape(shaping: Exclude<Shaping, "none">): void;
   /** Seconds that this rank spent in communication. */
   times(): CommunicationTimes;
   /** Ranks that are lost now. */
@@ -134,8 +151,10 @@ class World implements TcpWorld, MemberWorld, MeshUser {
     this.rank = rank;
     this.worldSize = worldSize;
     const { shaping = "none" } = options;
-    if (shaping === "userSpace" || shaping === "delays")
-      this.#shaper = new Shaper({ network, rank, clock, onlyDelays: shaping === "delays" });
+    if (shaping !== "none") {
+      this.#shaper = new Shaper({ network, rank, clock });
+      this.#shaper.does = LEFT[shaping];
+    }
     const ranks = Array.from({ length: worldSize }, (_, other) => other);
     const everyone = { ranks, key: ranks.join(), member: rank };
     const lines = this.#lines();
@@ -265,6 +284,16 @@ class World implements TcpWorld, MemberWorld, MeshUser {
   }
 
   // What the world's owner asks of it.
+
+  addresses(): readonly (string | undefined)[] {
+    return Array.from({ length: this.worldSize }, (_, rank) => this.#mesh!.peer(rank)?.address);
+  }
+
+  shape(shaping: Exclude<Shaping, "none">): void {
+    if (this.#shaper === undefined)
+      throw new RunError("The world was joined without network conditions, so nobody can make them felt.");
+    this.#shaper.does = LEFT[shaping];
+  }
 
   times(): CommunicationTimes {
     return this.#calls.times;

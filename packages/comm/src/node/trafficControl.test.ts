@@ -58,8 +58,8 @@ test("what cannot be done is refused", () => {
 
 const run: RunCommand = ([program, ...argv]) =>
   new Promise((resolve) => {
-    execFile(program!, argv, (error, _, stderr) =>
-      resolve({ succeeded: error === null, message: stderr.trim().split("\n").at(-1) ?? "" }),
+    execFile(program!, argv, (error, output, stderr) =>
+      resolve({ succeeded: error === null, message: stderr.trim().split("\n").at(-1) ?? "", output }),
     );
   });
 
@@ -70,7 +70,7 @@ describe.skipIf(!offers.htb)("in a network namespace of its own", () => {
     const space = `atoll-test-${process.pid}`;
     const inside: RunCommand = (argv) => run(["ip", "netns", "exec", space, ...argv]);
     const must = async (ended: ReturnType<RunCommand>): Promise<void> => {
-      expect(await ended).toEqual({ succeeded: true, message: "" });
+      expect(await ended).toEqual({ succeeded: true, message: "", output: "" });
     };
     await must(run(["ip", "netns", "add", space]));
     try {
@@ -92,6 +92,7 @@ test("a kernel that may not be asked offers nothing, and says why", async () => 
   const refuses: RunCommand = async () => ({
     succeeded: false,
     message: "RTNETLINK answers: Operation not permitted",
+    output: "",
   });
   const { htb, reason } = await probeTrafficControl(refuses);
   expect([htb, reason]).toEqual([

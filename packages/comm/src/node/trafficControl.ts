@@ -4,6 +4,7 @@
 // data: whoever may run programs runs them. Only what is sent is shaped; the receiver's NIC is not.
 // Source: tc-htb(8), tc-netem(8), tc-u32(8). netem's jitter of ±j is uniform, as the simulator's is.
 
+import { isIPv4 } from "node:net";
 import { type Rank, RunError } from "@atoll/core";
 import type { Network } from "@atoll/network";
 
@@ -19,6 +20,8 @@ export interface Ended {
   readonly succeeded: boolean;
   /** The last line that it said, if it failed. */
   readonly message: string;
+  /** What it printed. */
+  readonly output: string;
 }
 
 /** Runs a program with its arguments. */
@@ -38,8 +41,8 @@ export interface TrafficControl {
 export interface TrafficControlOptions {
   readonly network: Network;
   readonly rank: Rank;
-  /** IPv4 address of each rank. */
-  readonly addresses: readonly string[];
+  /** IPv4 address of each rank; undefined for one that is not there. */
+  readonly addresses: readonly (string | undefined)[];
   /** The device that leads to them: "eth0". */
   readonly device: string;
   readonly offers: KernelOffers;
@@ -70,7 +73,6 @@ const rate = (bytesPerSecond: number): string => `${Math.max(8, Math.round(8 * b
 /** Microseconds, as tc reads a time. */
 const time = (seconds: number): string => `${Math.round(1e6 * seconds)}us`;
 
-const IPV4 = /^\d{1,3}(\.\d{1,3}){3}$/;
 /** What htb lets a class send at once: a full packet, so that none waits for its turn in vain. */
 const BURST = "1600";
 /** Bytes that a class sends before the next has its turn with what is left over. */
@@ -85,10 +87,12 @@ export function trafficControl(options: TrafficControlOptions): TrafficControl {
     throw new RunError(
       `Links cannot be shaped by the system. ${offers.reason ?? "The kernel has no htb."} Let the processes do it (shaping in user space).`,
     );
-  const wrong = addresses.find((address) => !IPV4.test(address));
+  const wrong = addresses.find((address) => address !== undefined && !isIPv4(address));
   if (wrong !== undefined) throw new RunError(`Expected an IPv4 address for each rank, got "${wrong}".`);
   const { up } = network.nic;
-  const others = addresses.flatMap((address, target) => (target === rank ? [] : [{ address, target }]));
+  const others = addresses.flatMap((address, target) =>
+    target === rank || address === undefined ? [] : [{ address, target }],
+  );
   const nicClass = [
     "htb",
     "rate",

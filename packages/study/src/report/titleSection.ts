@@ -1,6 +1,6 @@
 // The head of the report: what was run, how it ended, and the figures that it is judged by.
 
-import { type ConfigValue, type Evaluated, formatBytes, formatSeconds } from "@atoll/core";
+import { type ConfigTree, type ConfigValue, type Evaluated, formatBytes, formatSeconds } from "@atoll/core";
 import { describeCompute } from "../compute.ts";
 import { describeCounts } from "../faults.ts";
 import { formatCount, formatLoss, formatPercent } from "../format.ts";
@@ -53,6 +53,7 @@ ${facts([
   ["Network", networkName(run)],
   ["Compute", describeCompute(settings.compute)],
   ["All-reduce", describeAllReduce(settings.allReduce)],
+  ["Links shaped", describeShaping(settings)],
   ["Faults", faults && describeCounts(faults)],
   ["Batch size", describeChoice(settings.batchSize)],
   ["Seed", started ? String(started.seed) : describeChoice(settings.seed)],
@@ -66,6 +67,12 @@ ${headline(run)}
 /** The usual choice goes without saying. */
 const describeAllReduce = (choice: ConfigValue | undefined): string | null =>
   choice === "topology" ? null : describeChoice(choice);
+
+/** Who made the network's conditions felt; simulated ones go without saying. */
+function describeShaping({ mode, shaping }: ConfigTree): string | null {
+  if (mode !== "processes" || typeof shaping !== "string" || shaping === "none") return null;
+  return shaping === "userSpace" ? "in user space" : `by ${shaping}`;
+}
 
 function outcomeLine({ outcome, stepsDone, started }: Run): Markup {
   const steps = started ? `${formatCount(stepsDone)} of ${formatCount(started.maxSteps)} steps` : "no steps";

@@ -4,11 +4,11 @@ import { type Rank, RunError } from "@atoll/core";
 import { inRunTime, type Joined } from "./joined.ts";
 import type { RunFailure } from "./messages.ts";
 import { LocalRank } from "./rank.ts";
-import { COMMANDER, Reporter, serveRank } from "./serveRank.ts";
+import { COMMANDER, Reporter, serveRank, type Welcome } from "./serveRank.ts";
 
 /** @returns why the run has not come to its end; null if it has. @throws RunError if rank 0 is lost */
 export async function follow(joined: Joined): Promise<RunFailure | null> {
-  const { setup, executor, world, channel, identity, nowMs, collectives, signal } = joined;
+  const { setup, executor, world, links, channel, identity, nowMs, collectives, signal } = joined;
   const { rank } = world;
   const reporter = new Reporter(channel);
   const own = new LocalRank({
@@ -32,9 +32,10 @@ export async function follow(joined: Joined): Promise<RunFailure | null> {
   const tell = (): void => channel.send(COMMANDER, { kind: "interrupted" });
   setup.options.signal?.addEventListener("abort", tell, { once: true });
   if (setup.options.signal?.aborted) tell();
-  channel.send(COMMANDER, { kind: "hello", identity });
-  const begin = (epochMs: number): void => {
+  channel.send(COMMANDER, { kind: "hello", identity, offer: links.offer });
+  const begin = async ({ epochMs, shaping }: Welcome): Promise<void> => {
     joined.epoch.ms = epochMs;
+    await links.settle(shaping);
   };
   try {
     return await Promise.race([serveRank(own, channel, begin), lost.promise]);

@@ -2,11 +2,13 @@
 
 import { ConfigError, type Rank } from "@atoll/core";
 import { differenceOf, type Identity } from "./identity.ts";
+import type { LinkOffer } from "./links.ts";
 
 /** Ends when all have come with the same options. */
 export class Hellos {
   readonly #identity: Identity;
   readonly #missing: Set<Rank>;
+  readonly #offers = new Map<Rank, LinkOffer>();
   readonly #ended = Promise.withResolvers<void>();
 
   constructor(nodes: number, identity: Identity) {
@@ -25,9 +27,15 @@ export class Hellos {
     return this.#ended.promise;
   }
 
-  came(rank: Rank, identity: Identity): void {
+  /** What the ranks that have come say of their links. */
+  get offers(): ReadonlyMap<Rank, LinkOffer> {
+    return this.#offers;
+  }
+
+  came(rank: Rank, identity: Identity, offer: LinkOffer): void {
     const refusal = this.refusalOf(rank, identity);
     if (refusal !== undefined) this.fail(refusal);
+    this.#offers.set(rank, offer);
     this.#missing.delete(rank);
     if (this.#missing.size === 0) this.#ended.resolve();
   }

@@ -1,12 +1,13 @@
 // A process of a run once it has joined the others: all that it has, before the run begins.
 
-import type { CollectivePart, TcpWorld, TcpWorldOptions } from "@atoll/comm/node";
+import type { CollectivePart, RunCommand, TcpWorld, TcpWorldOptions } from "@atoll/comm/node";
 import type { Rank } from "@atoll/core";
 import type { Network } from "@atoll/network";
 import type { Executor } from "../../executor.ts";
 import type { FaultPlan } from "../../faults/policy.ts";
 import type { FitSetup } from "../../fit.ts";
 import type { Identity } from "./identity.ts";
+import type { LinkShaping, Links } from "./links.ts";
 import type { Channel } from "./messages.ts";
 import type { LocalRank } from "./rank.ts";
 
@@ -27,7 +28,9 @@ export interface Rendezvous {
   readonly timeoutMs?: number;
   readonly onListening?: (port: number) => void;
   /** Who makes the network's conditions felt, if anybody does. Default none. */
-  readonly shaping?: TcpWorldOptions["shaping"];
+  readonly shaping?: LinkShaping;
+  /** Runs the programs that tell the kernel to shape links. Default: none may be run. */
+  readonly run?: RunCommand;
   /** How long a lost rank may take to come back, as a new process with the same rank. Default 0: none does. */
   readonly returnMs?: number;
   /** Aborted, with the reason, when other ranks will not come. */
@@ -42,6 +45,7 @@ export interface Joined {
   readonly executor: Executor;
   readonly network: Network;
   readonly world: TcpWorld;
+  readonly links: Links;
   readonly channel: Channel;
   readonly identity: Identity;
   readonly nowMs: () => number;

@@ -6,8 +6,8 @@ import { type AtollError, messageOf, type Rank } from "@atoll/core";
 import { type FitResult, fitNodes } from "../../fit.ts";
 import { CollectiveParts } from "./collectiveParts.ts";
 import { Hellos } from "./hellos.ts";
-import type { Identity } from "./identity.ts";
 import { inRunTime, type Joined, type Rendezvous } from "./joined.ts";
+import { decideLinks, type LinkDecision, refusalOfReturn } from "./links.ts";
 import { type ControlMessage, type RunFailure, receivedReport } from "./messages.ts";
 import { Presence } from "./presence.ts";
 import { ProcessGroup } from "./processGroup.ts";
@@ -22,6 +22,7 @@ export class Lead {
   readonly #group: ProcessGroup;
   readonly #parts: CollectiveParts;
   readonly #hellos: Hellos;
+  #decision: LinkDecision = { shaping: "none", config: {} };
   /** Another rank was told to stop. */
   readonly #interrupted = new AbortController();
   /** Why ranks are lost, by rank, as far as their connections tell. */
@@ -50,7 +51,7 @@ export class Lead {
 
   #createGroup(own: LocalRank): ProcessGroup {
     const { setup, executor, network, nowMs, plan, survives } = this.#joined;
-    const { fate, shaping = "none", returnMs = 0, timeoutMs = 10_000 } = this.#rendezvous;
+    const { fate, returnMs = 0, timeoutMs = 10_000 } = this.#rendezvous;
     const { nodes: worldSize, emit, faults } = setup.options;
     const { policy } = plan;
     const presence = new Presence({
@@ -66,11 +67,11 @@ export class Lead {
       executor,
       network,
       ranks: [own, ...this.#others],
-      config: {
+      config: () => ({
         compute: own.compute.config,
-        shaping,
+        ...this.#decision.config,
         ...(faults === undefined ? {} : { faults: plan.config }),
-      },
+      }),
       presence,
       nowMs,
       timeoutMs,
@@ -80,8 +81,8 @@ export class Lead {
 
   #hear(from: Rank, message: ControlMessage, bytes: Uint8Array): void {
     if (message.kind === "hello") {
-      if (this.#hellos.areOver) this.#welcomeBack(from, message.identity);
-      else this.#hellos.came(from, message.identity);
+      if (this.#hellos.areOver) this.#welcomeBack(from, message);
+      else this.#hellos.came(from, message.identity, message.offer);
     } else if (message.kind === "answer") {
       this.#others[from - 1]!.answered(message.id, message.answer, bytes);
     } else if (message.kind === "interrupted") {
@@ -101,9 +102,9 @@ export class Lead {
   }
 
   /** A new process has come for a rank that was lost. */
-  #welcomeBack(rank: Rank, identity: Identity): void {
+  #welcomeBack(rank: Rank, { identity, offer }: Extract<ControlMessage, { kind: "hello" }>): void {
     const { channel, survives } = this.#joined;
-    const refusal = this.#hellos.refusalOf(rank, identity);
+    const refusal = this.#hellos.refusalOf(rank, identity) ?? refusalOfReturn(this.#decision, rank, offer);
     if (refusal !== undefined) {
       const { message, exitCode } = refusal;
       channel.send(rank, { kind: "over", failure: { message, exitCode } });
@@ -117,7 +118,15 @@ export class Lead {
   }
 
   #welcome(rank: Rank): void {
-    this.#joined.channel.send(rank, { kind: "welcome", epochMs: this.#joined.epoch.ms });
+    const { channel, epoch } = this.#joined;
+    channel.send(rank, { kind: "welcome", epochMs: epoch.ms, shaping: this.#decision.shaping });
+  }
+
+  async #settleLinks(): Promise<void> {
+    const { links } = this.#joined;
+    const offers = new Map([[COMMANDER, links.offer], ...this.#hellos.offers]);
+    this.#decision = decideLinks(this.#rendezvous.shaping ?? "none", offers);
+    await links.settle(this.#decision.shaping);
   }
 
   #tellAll(failure: RunFailure | null): void {
@@ -133,6 +142,7 @@ export class Lead {
     const stop = AbortSignal.any([this.#interrupted.signal, ...(signal ? [signal] : [])]);
     try {
       await this.#hellos.all;
+      await this.#settleLinks();
       this.#others.forEach((_, i) => {
         this.#welcome(i + 1);
       });

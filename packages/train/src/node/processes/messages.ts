@@ -3,13 +3,14 @@
 // they were told to stop.
 
 import { decodeSafetensors, encodeSafetensors, toHostTensor } from "@atoll/checkpoint";
-import type { CollectivePart, ControlChannel } from "@atoll/comm/node";
+import type { CollectivePart, ControlChannel, Shaping } from "@atoll/comm/node";
 import type { ConfigValue, Rank } from "@atoll/core";
 import type { HostTensor } from "@atoll/tensor";
 import type { Weights } from "../../evaluation.ts";
 import type { StepReport } from "../../recorder.ts";
 import type { NodeState } from "../../snapshot.ts";
 import type { Identity } from "./identity.ts";
+import type { LinkOffer } from "./links.ts";
 import type { RankSnapshot, RankStatus, Target } from "./rank.ts";
 
 /** What rank 0 asks. */
@@ -48,10 +49,10 @@ export type Answer =
   | { readonly kind: "failed"; readonly message: string; readonly lost: readonly Rank[] };
 
 export type ControlMessage =
-  /** A rank has come, with what its options came to. */
-  | { readonly kind: "hello"; readonly identity: Identity }
+  /** A rank has come, with what its options came to, and whether its kernel shapes its links. */
+  | { readonly kind: "hello"; readonly identity: Identity; readonly offer: LinkOffer }
   /** The run begins: its clock counts from this moment on, in milliseconds since 1970. */
-  | { readonly kind: "welcome"; readonly epochMs: number }
+  | { readonly kind: "welcome"; readonly epochMs: number; readonly shaping: Shaping }
   | { readonly kind: "request"; readonly id: number; readonly request: Request }
   | { readonly kind: "answer"; readonly id: number; readonly answer: Answer }
   | {

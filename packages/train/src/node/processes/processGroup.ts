@@ -31,7 +31,7 @@ export interface ProcessGroupOptions {
   readonly ranks: readonly RankCommands[];
   readonly network: Network;
   /** What config.json says of the processes beside the network: how links are shaped, how long steps take. */
-  readonly config: ConfigTree;
+  readonly config: () => ConfigTree;
   /** Why a rank is lost, as the end of a sentence about it. */
   readonly fate: (rank: Rank) => Promise<string>;
   readonly presence: Presence;
@@ -158,7 +158,7 @@ export class ProcessGroup implements RunNodes {
 
   get config(): ConfigTree {
     const { network, setup, config } = this.#options;
-    return { mode: "processes", network: network.config, allReduce: setup.options.allReduce, ...config };
+    return { mode: "processes", network: network.config, allReduce: setup.options.allReduce, ...config() };
   }
 
   describeTopology(): TopologyDrawn {

@@ -15,6 +15,7 @@ import { follow } from "./follow.ts";
 import { identityOf } from "./identity.ts";
 import type { Joined, Rendezvous } from "./joined.ts";
 import { Lead } from "./lead.ts";
+import { Links, shapingAtFirst } from "./links.ts";
 import { channelOf, type RunFailure } from "./messages.ts";
 import { doesSurvive, planOf, refuseSimulatedOnly } from "./survival.ts";
 
@@ -81,21 +82,29 @@ export class ProcessTrainer {
       });
       const collectives: Joined["collectives"] = { onPart: undefined };
       const epoch = { ms: nowMs() };
+      const { shaping: asked = "none", run } = rendezvous;
+      const warn = (message: string): void => options.emit({ type: "warning", message });
       await using world = await joinTcpWorld({
         ...rendezvous,
+        shaping: shapingAtFirst(asked),
         worldSize: options.nodes,
         network,
         allReduce: options.allReduce,
         arithmetic: createArithmetic(executor),
         clock: { now: () => seconds((nowMs() - epoch.ms) / 1000) },
         onCollective: (part) => collectives.onPart?.(part),
-        warn: (message) => options.emit({ type: "warning", message }),
+        warn,
         signal: AbortSignal.any([options.signal, rendezvous.abandoned].filter((end) => end !== undefined)),
       });
       isJoined = true;
+      await using links = await Links.open({ asked, world, network, run, warn });
       const plan = planOf(setup, network);
       const survives = doesSurvive(plan.policy, options);
-      const identity = identityOf(setup, { network: network.config, allReduce: options.allReduce });
+      const identity = identityOf(setup, {
+        network: network.config,
+        allReduce: options.allReduce,
+        shaping: asked,
+      });
       const channel = channelOf(world.control);
       const { signal } = over;
       const known = {
@@ -105,6 +114,7 @@ export class ProcessTrainer {
         executor,
         network,
         world,
+        links,
         channel,
         identity,
         nowMs,

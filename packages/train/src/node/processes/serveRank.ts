@@ -53,6 +53,8 @@ export class Reporter {
   }
 }
 
+export type Welcome = Extract<ControlMessage, { kind: "welcome" }>;
+
 interface Reply {
   readonly answer: Answer;
   readonly bytes?: Uint8Array;
@@ -62,17 +64,21 @@ interface Reply {
 export function serveRank(
   rank: LocalRank,
   channel: Channel,
-  onWelcome: (epochMs: number) => void,
+  onWelcome: (welcome: Welcome) => Promise<void>,
 ): Promise<RunFailure | null> {
   const over = Promise.withResolvers<RunFailure | null>();
+  let ready = Promise.resolve();
   const serve = async (id: number, request: Request, bytes: Uint8Array): Promise<void> => {
+    await ready;
     const { answer, bytes: given } = await replyTo(rank, request, bytes);
     channel.send(COMMANDER, { kind: "answer", id, answer }, given);
   };
   channel.listen((from, message: ControlMessage, bytes) => {
     if (from !== COMMANDER) return;
-    if (message.kind === "welcome") onWelcome(message.epochMs);
-    else if (message.kind === "over") over.resolve(message.failure);
+    if (message.kind === "welcome") {
+      ready = onWelcome(message);
+      ready.catch(over.reject);
+    } else if (message.kind === "over") over.resolve(message.failure);
     else if (message.kind === "request") serve(message.id, message.request, bytes).catch(over.reject);
   });
   return over.promise;
