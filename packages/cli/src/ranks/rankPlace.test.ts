@@ -42,6 +42,10 @@ test.each<readonly [Readonly<Record<string, string>>, string]>([
   [{}, "Expected --node_rank, --nnodes, --master_addr, got nothing."],
   [{ "node-rank": "0", nnodes: "2" }, "Expected --master_addr, got nothing."],
   [{ ...flags, "node-rank": "3" }, 'Flag "--node_rank": expected a rank from 0 to 2 (--nnodes is 3), got 3.'],
+  [
+    { ...flags, "master-port": "99999" },
+    'Flag "--master_port": expected a whole number from 1 to 65535, got "99999".',
+  ],
   [{ ...flags, nnodes: "two" }, 'Flag "--nnodes": expected a whole number of at least 1, got "two".'],
 ])("refuses what is no place: %j", (given, message) => {
   expect(() => placeOf(given, {})).toThrow(message);

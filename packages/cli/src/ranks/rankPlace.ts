@@ -42,12 +42,12 @@ type Environment = Readonly<Record<string, string | undefined>>;
  */
 export function placeOf(flags: RankFlags, environment: Environment): RankPlace {
   const text = (name: keyof typeof rankFlags): string | undefined => flags[name] as string | undefined;
-  const number = (name: keyof typeof rankFlags, least: number): number | undefined =>
-    numberOf(`--${name.replaceAll("-", "_")}`, text(name), { least, whole: true });
+  const number = (name: keyof typeof rankFlags, least: number, most?: number): number | undefined =>
+    numberOf(`--${name.replaceAll("-", "_")}`, text(name), { least, whole: true, ...(most && { most }) });
   const given = {
     rank: number("node-rank", 0),
     worldSize: number("nnodes", 1),
-    port: number("master-port", 1),
+    port: number("master-port", 1, 65_535),
     host: text("master-addr"),
   };
   const isWhole = given.rank !== undefined && given.worldSize !== undefined && given.host !== undefined;

@@ -248,7 +248,7 @@ describe.skipIf(!found)("sandboxes", { timeout: LONG }, () => {
       /^Cannot start atoll-\S+-gpu-0: the engine cannot pass GPUs on: .*--gpus/,
     );
     const left = await tests.leftovers();
-    expect(left.filter((name) => /-(cut|gpu)(-\d)?$/.test(name))).toEqual([]);
+    expect(left.filter((name) => /-(cut|gpu)(-\w+)?$/.test(name))).toEqual([]);
     expect(existsSync(keysDirectory(tests.stateDirectory, tests.name("cut")))).toBe(false);
   });
 

@@ -21,7 +21,7 @@ import {
   volumeName,
 } from "./names.ts";
 import { choosePorts } from "./ports.ts";
-import { removeSandbox } from "./stop.ts";
+import { removeSandbox, volumesOf } from "./stop.ts";
 
 export interface SetupOptions extends ImageOptions {
   readonly name: string;
@@ -67,6 +67,8 @@ export async function setUpSandbox(
 
   progress(`Building the image ${IMAGE}; the first time takes a minute or so`);
   await buildImage(engine, options, { signal });
+  // Results of an earlier sandbox of this name stay, whatever happens.
+  const except = await volumesOf(engine, name, { signal });
   // Nobody else has a network of that name after this, so what is labelled with it is this sandbox's.
   await engine.run(`make the network ${networkName(name)}`, [
     ...["network", "create", "--label", `${LABELS.sandbox}=${name}`, networkName(name)],
@@ -79,7 +81,7 @@ export async function setUpSandbox(
     progress("Waiting until all of them are healthy");
     return await waitUntilHealthy(engine, name, { signal });
   } catch (error) {
-    await removeSandbox(engine, name, { stateDirectory: options.stateDirectory, volumes: false });
+    await removeSandbox(engine, name, { stateDirectory: options.stateDirectory, volumes: true, except });
     throw error;
   }
 }

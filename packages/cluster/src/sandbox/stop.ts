@@ -9,6 +9,8 @@ export interface RemoveOptions {
   readonly stateDirectory: string;
   /** Results and caches, too. */
   readonly volumes: boolean;
+  /** Volumes that stay nevertheless. */
+  readonly except?: readonly string[];
 }
 
 export interface Removed {
@@ -19,38 +21,49 @@ export interface Removed {
   readonly kept: readonly string[];
 }
 
+/** The volumes of a sandbox that is there, or was. */
+export async function volumesOf(
+  engine: Engine,
+  name: string,
+  options?: RunOptions,
+): Promise<readonly string[]> {
+  return listLabelled(engine, name, ["volume", "ls"], options);
+}
+
+async function listLabelled(
+  engine: Engine,
+  name: string,
+  argv: readonly string[],
+  options?: RunOptions,
+): Promise<readonly string[]> {
+  const flags = ["--quiet", "--filter", `label=${LABELS.sandbox}=${name}`];
+  const lines = (await engine.run(`list what sandbox ${name} has`, [...argv, ...flags], options)).split("\n");
+  return lines.filter((line) => line !== "");
+}
+
 /** Kept even if nothing is there. It is not interrupted in the middle. */
 export async function removeSandbox(
   engine: Engine,
   name: string,
-  { stateDirectory, volumes }: RemoveOptions,
+  { stateDirectory, volumes, except = [] }: RemoveOptions,
   options?: RunOptions,
 ): Promise<Removed> {
-  const list = async (what: string, argv: readonly string[]): Promise<readonly string[]> =>
-    (
-      await engine.run(
-        `list ${what}`,
-        [...argv, "--quiet", "--filter", `label=${LABELS.sandbox}=${name}`],
-        options,
-      )
-    )
-      .split("\n")
-      .filter((line) => line !== "");
   const tolerate = /no such|not found|already in progress|no network with name|no container with/i;
-  const containers = await list("containers", ["ps", "--all"]);
+  const containers = await listLabelled(engine, name, ["ps", "--all"], options);
   if (containers.length > 0)
     await engine.run("remove the containers", ["rm", "--force", "--volumes", ...containers], { tolerate });
-  const networks = await list("networks", ["network", "ls"]);
+  const networks = await listLabelled(engine, name, ["network", "ls"], options);
   if (networks.length > 0)
     await engine.run("remove the network", ["network", "rm", ...networks], { tolerate });
-  const there = await list("volumes", ["volume", "ls"]);
-  if (volumes && there.length > 0)
-    await engine.run("remove the volumes", ["volume", "rm", ...there], { tolerate });
+  const there = await volumesOf(engine, name, options);
+  const unwanted = volumes ? there.filter((volume) => !except.includes(volume)) : [];
+  if (unwanted.length > 0)
+    await engine.run("remove the volumes", ["volume", "rm", ...unwanted], { tolerate });
   await removeKeys(stateDirectory, name);
   return {
     containers: containers.length,
     networks: networks.length,
-    volumes: volumes ? there.length : 0,
-    kept: volumes ? [] : there,
+    volumes: unwanted.length,
+    kept: there.filter((volume) => !unwanted.includes(volume)),
   };
 }

@@ -104,7 +104,7 @@ function listenFault(error: NodeJS.ErrnoException, { host, port }: ListenerOptio
   const at = `${host}:${port}`;
   if (error.code === "EADDRINUSE")
     return new ConfigError(
-      `Cannot listen on ${at}: the port is in use. Give another port, or 0 for any free one.`,
+      `Cannot listen on ${at}: the port is in use, perhaps by another run. Choose another port for this one.`,
       error,
     );
   if (error.code === "EADDRNOTAVAIL")
