@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import type { RankOrder } from "./ranks/parentProcess.ts";
 import { runCommand } from "./test/command.ts";
 import { childrenOf, ended } from "./test/processTree.ts";
 import { onSmallDisk } from "./test/smallDisk.ts";
@@ -29,13 +30,19 @@ interface Started {
   readonly exit: Promise<unknown[]>;
 }
 
-function start(argv: readonly string[], environment: Readonly<Record<string, string>> = {}): Started {
+/** @param order what a rank's parent says to it; without one it has no parent */
+function start(
+  argv: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+  order?: RankOrder,
+): Started {
   const bin = fileURLToPath(new URL("../bin/atoll.mjs", import.meta.url));
   const child = spawn(process.execPath, [bin, ...argv], {
     cwd: directory,
     env: { ...process.env, ...environment },
-    stdio: ["ignore", "ignore", "pipe"],
+    stdio: ["ignore", "ignore", "pipe", ...(order === undefined ? [] : ["ipc" as const])],
   });
+  if (order !== undefined) child.send(order);
   onTestFinished(() => void child.kill("SIGKILL"));
   let error = "";
   child.stderr!.on("data", (chunk: Buffer) => {
@@ -263,6 +270,23 @@ describe("ranks that are started one by one", () => {
     ]);
     expect(await summaryOf("engine")).toMatchObject({ nodes: 3, steps: 4 });
     expect(await readdir(join(directory, "runs"))).toEqual(["engine"]);
+  });
+
+  test("one that another process has started ends when it has done its part, though that one lives", async () => {
+    const port = await freePort();
+    const flags = (rank: number): readonly string[] => [
+      ...["--nnodes=2", `--node_rank=${rank}`, "--master_addr=127.0.0.1", `--master_port=${port}`],
+    ];
+    const options = { trainSize: 400, testSize: 50, batchSize: 8, valSize: 20, maxSteps: 2, nodes: 2 };
+    const first = start(["node", ...SMALL, "maxSteps=2", ...flags(0)], {
+      ATOLL_RUN_ID: "family",
+      ATOLL_TOKEN: "s",
+    });
+    const second = start(["node", "digits", ...flags(1)], {}, { options, runId: "family", token: "s" });
+    expect([await first.exit, await second.exit]).toEqual([
+      [0, null],
+      [0, null],
+    ]);
   });
 
   test("with other options, all end with exit code 2 and are told which", async () => {

@@ -20,6 +20,10 @@ export function parentProcess(): ParentProcess | undefined {
   // Whatever this process does: without its parent nobody will ever want it.
   process.on("disconnect", () => process.kill(process.pid, "SIGKILL"));
   const { promise, resolve } = Promise.withResolvers<RankOrder>();
-  process.once("message", (order) => resolve(order as RankOrder));
+  process.once("message", (order) => {
+    resolve(order as RankOrder);
+    // From now on the channel is only listened to: it must not keep a rank alive that has done its part.
+    process.channel?.unref();
+  });
   return { order: promise };
 }
