@@ -21,8 +21,8 @@ export interface Disruption {
 }
 
 export interface Disruptions {
-  /** A moment from which on a call cannot be whole, whatever the network does: a member is lost then. Infinity if none is. */
-  firstLoss(ranks: readonly Rank[], ready: readonly Seconds[]): number;
+  /** When each member is lost next, by member; Infinity if it never is. One that is done by then breaks nothing off. */
+  losses(ranks: readonly Rank[], ready: readonly Seconds[]): readonly number[];
   /** The first thing that breaks a call off before all its members are done, if anything does. */
   find(undertaking: Undertaking): Disruption | undefined;
 }

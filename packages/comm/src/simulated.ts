@@ -240,11 +240,11 @@ class World implements SimulatedWorld, MemberWorld {
     const lastReady = seconds(ready.reduce((latest, time) => Math.max(latest, time), 0));
     const counters = group.ranks.map((rank) => this.#counters[rank]!);
     const begin = ready.map((time, member) => seconds(Math.max(time, counters[member]!.busyUntil)));
-    const until = disruptions?.firstLoss(group.ranks, ready) ?? Number.POSITIVE_INFINITY;
+    const losses = disruptions?.losses(group.ranks, ready);
     // Those of all ranks have nobody beside them.
     const among = group.ranks.length === this.#ranks.length ? undefined : this.#exchanges.of(group.ranks[0]!);
     const undisturbed = network
-      .time(schedule, begin, { until, among })
+      .time(schedule, begin, { losses, among })
       .map((time) => seconds(Math.max(time, lastReady)));
     const end = this.#endOf(group, call, arrivals, undisturbed);
     if (end === undefined) return;

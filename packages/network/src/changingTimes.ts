@@ -7,7 +7,7 @@ import type { Course } from "./course.ts";
 import type { Detours } from "./detours.ts";
 import type { Take } from "./occupancy.ts";
 import type { PathSnapshot } from "./path.ts";
-import { replay, type Transfer } from "./replay.ts";
+import { type Movement, replay, type Transfer } from "./replay.ts";
 import { type TransferSchedule, transferBytes } from "./schedule.ts";
 
 export type CourseLookup = (source: Rank, target: Rank) => Course;
@@ -21,13 +21,13 @@ export interface ChangingSchedule {
   readonly course: CourseLookup;
   /** Undefined if no link is ever down. */
   readonly detours: Detours | undefined;
-  /** What comes after this moment is not asked for. */
-  readonly until: number;
+  /** When each member is lost; what comes after the first that is lost before it is done is not asked for. */
+  readonly losses: readonly number[] | undefined;
   /** Is told what the schedule's transfers take. */
   readonly take: Take | undefined;
 }
 
-/** When each member is done; Infinity for one that waits for a transfer that can never arrive, or is not done in time. */
+/** When each member is done; Infinity for one that waits for a transfer that can never arrive, or for another member that is lost. */
 export function timeWhileChanging(given: ChangingSchedule): Float64Array {
   return (given.uncontended ? timeAlone(given) : undefined) ?? timeTogether(given);
 }
@@ -70,10 +70,10 @@ function timeAlone({ schedule, ready, course, detours, take }: ChangingSchedule)
 }
 
 /** Flow by flow. */
-function timeTogether({ schedule, ready, course, until, take }: ChangingSchedule): Float64Array {
+function timeTogether({ schedule, ready, course, losses, take }: ChangingSchedule): Float64Array {
   const { ranks } = schedule;
   const simulation = new ChangingFlowSimulation<Transfer & ChangingFlow>(take);
-  return replay(schedule, ready, {
+  const movement: Movement = {
     send(round, source, target, bytes, at) {
       const taken = course(ranks[source]!, ranks[target]!);
       const departed = taken.depart(bytes, at);
@@ -89,9 +89,7 @@ function timeTogether({ schedule, ready, course, until, take }: ChangingSchedule
         target,
       });
     },
-    next() {
-      const event = simulation.next();
-      return event === undefined || event.time > until ? undefined : event;
-    },
-  });
+    next: () => simulation.next(),
+  };
+  return replay(schedule, ready, movement, losses);
 }

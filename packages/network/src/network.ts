@@ -81,10 +81,10 @@ export interface CallOptions {
 
 export interface TimeOptions extends CallOptions {
   /**
-   * Seconds; a network that changes may give Infinity for members that are not done by then: whoever knows that the
-   * schedule is not carried out any further spares it the work. Default Infinity.
+   * When each member is lost, Infinity for never. With the first that is lost before it is done the schedule is not carried
+   * out any further, and a network that changes gives Infinity for those that are not done. Default: nobody is lost.
    */
-  readonly until?: number;
+  readonly losses?: readonly number[] | undefined;
 }
 
 export interface Sending {
@@ -164,7 +164,7 @@ class SimulatedNetwork implements Network {
   time(
     schedule: TransferSchedule,
     ready: readonly Seconds[],
-    { until = Number.POSITIVE_INFINITY, among }: TimeOptions = {},
+    { losses, among }: TimeOptions = {},
   ): readonly Seconds[] {
     invariant(
       ready.length === schedule.ranks.length,
@@ -179,17 +179,13 @@ class SimulatedNetwork implements Network {
       uncontended = isUncontended(schedule, this.#path);
       this.#uncontended.set(schedule, uncontended);
     }
-    return Array.from(this.#times(schedule, ready, { uncontended, until, among }), seconds);
+    return Array.from(this.#times(schedule, ready, { uncontended, losses, among }), seconds);
   }
 
   #times(
     schedule: TransferSchedule,
     ready: readonly Seconds[],
-    {
-      uncontended,
-      until,
-      among,
-    }: { readonly uncontended: boolean; readonly until: number; readonly among: Occupancy | undefined },
+    { uncontended, losses, among }: TimeOptions & { readonly uncontended: boolean },
   ): Float64Array {
     // What its own transfers take is noted when all are timed: among themselves they share.
     const pieces: Parameters<Take>[] = [];
@@ -203,11 +199,15 @@ class SimulatedNetwork implements Network {
         uncontended,
         course: this.#course,
         detours: this.#detours,
-        until,
+        losses,
         take,
       });
     } else if (uncontended) times = timeByRecurrence(schedule, ready, this.#path, take);
     else times = timeByFlows(schedule, ready, this.#path, this.#capacities, take);
+    const until = (losses ?? []).reduce(
+      (first, loss, member) => (times[member] === Number.POSITIVE_INFINITY ? Math.min(first, loss) : first),
+      Number.POSITIVE_INFINITY,
+    );
     for (const [resources, from, to, size] of pieces) {
       // What would come later is not carried out any more.
       const end = Math.min(to, until);

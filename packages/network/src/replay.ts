@@ -40,9 +40,21 @@ class Replay {
   readonly #live = new Map<number, LiveRound>();
   /** The round each member is in. */
   readonly #position: Int32Array;
+  /** When each member is lost; Infinity once it is done. */
+  readonly #losses: Float64Array;
+  /** The first of these; it only grows. */
+  #firstLoss = Number.NEGATIVE_INFINITY;
   #read = 0;
 
-  constructor(schedule: TransferSchedule, ready: readonly Seconds[], movement: Movement) {
+  constructor(
+    schedule: TransferSchedule,
+    ready: readonly Seconds[],
+    movement: Movement,
+    losses: readonly number[] | undefined,
+  ) {
+    this.#losses = losses
+      ? Float64Array.from(losses)
+      : new Float64Array(ready.length).fill(Number.POSITIVE_INFINITY);
     this.times = Float64Array.from(ready);
     this.#schedule = schedule;
     this.#movement = movement;
@@ -52,11 +64,20 @@ class Replay {
 
   run(): void {
     for (let member = 0; member < this.times.length; member++) this.#advance(member);
-    for (let event = this.#movement.next(); event !== undefined; event = this.#movement.next())
+    for (let event = this.#movement.next(); event !== undefined; event = this.#movement.next()) {
+      if (this.#isLost(event.time)) break;
       for (const transfer of event.arrived) this.#arrive(transfer, event.time);
+    }
     if (this.#live.size === 0) return;
     for (const [member, round] of this.#position.entries())
       if (this.#live.has(round)) this.times[member] = Number.POSITIVE_INFINITY;
+  }
+
+  /** Whether a member is lost before a moment that was not done by then. */
+  #isLost(time: number): boolean {
+    if (time <= this.#firstLoss) return false;
+    this.#firstLoss = this.#losses.reduce((first, loss) => Math.min(first, loss), Number.POSITIVE_INFINITY);
+    return time > this.#firstLoss;
   }
 
   #arrive({ round, source, target }: Transfer, time: number): void {
@@ -77,7 +98,10 @@ class Replay {
         if (--round.inside === 0) this.#live.delete(this.#position[member]!);
       }
       const next = this.#round(++this.#position[member]!);
-      if (next === undefined) return;
+      if (next === undefined) {
+        this.#losses[member] = Number.POSITIVE_INFINITY;
+        return;
+      }
       for (const { target, bytes } of next.outgoing.get(member) ?? [])
         this.#movement.send(next, member, target, bytes, this.times[member]!);
     }
@@ -119,13 +143,17 @@ class Replay {
   }
 }
 
-/** When each member is done, given when each is ready; Infinity for one that waits for what never arrives. */
+/**
+ * When each member is done, given when each is ready; Infinity for one that waits for what never arrives.
+ * @param losses when each member is lost: with the first that is lost before it is done the replay ends
+ */
 export function replay(
   schedule: TransferSchedule,
   ready: readonly Seconds[],
   movement: Movement,
+  losses?: readonly number[],
 ): Float64Array {
-  const run = new Replay(schedule, ready, movement);
+  const run = new Replay(schedule, ready, movement, losses);
   run.run();
   return run.times;
 }

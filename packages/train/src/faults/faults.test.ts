@@ -58,6 +58,24 @@ test("a straggler's steps take as many times as long, and the others wait for it
   expect(result.nodes[0]!.waiting).toBeCloseTo(0.4, 6);
 });
 
+test("a node crashes at any moment of an exchange: where it had done its part, that is brought to its end", async () => {
+  // By a slow link the members of the ring are done at different times.
+  const network = {
+    ...steady.network,
+    bandwidth: 1e9,
+    latency: 0.01,
+    links: [{ from: 2, to: 0, latency: 0.2 }],
+  };
+  const moments = Array.from({ length: 40 }, (_, i) => 0.1 + i / 40);
+  for (const node of [0, 1, 2])
+    for (const at of moments) {
+      const schedule = [{ kind: "crash", node, at, rejoin: 2 } as const];
+      const options = { ...steady, nodes: 3, maxSteps: 3, network, strategy: ddp(plainSgd()) };
+      const rehearsal = await rehearse({ ...options, faults: { schedule } });
+      expect(stepsOf(rehearsal.events), `node ${node} at ${at} s`).toHaveLength(3);
+    }
+});
+
 describe("a node crashes while it computes", () => {
   const crash = { kind: "crash", node: 1, at: 0.45, rejoin: 2 } as const;
   const run = (strategy: Strategy, whenMissing?: NonNullable<RehearsalOptions["faults"]>["whenMissing"]) =>

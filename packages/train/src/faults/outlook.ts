@@ -49,11 +49,11 @@ export class Outlook implements Disruptions {
     return (rank) => component.has(rank);
   }
 
-  firstLoss(ranks: readonly Rank[], ready: readonly Seconds[]): number {
-    return ranks.reduce((earliest, rank, member) => {
-      const downtime = this.#plan.schedule.nextDowntime(rank, ready[member]!);
-      return downtime === undefined ? earliest : Math.min(earliest, downtime.from);
-    }, Number.POSITIVE_INFINITY);
+  losses(ranks: readonly Rank[], ready: readonly Seconds[]): readonly number[] {
+    return ranks.map(
+      (rank, member) =>
+        this.#plan.schedule.nextDowntime(rank, ready[member]!)?.from ?? Number.POSITIVE_INFINITY,
+    );
   }
 
   find({ ranks, ready, end }: Undertaking): Disruption | undefined {
