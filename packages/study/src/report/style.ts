@@ -114,8 +114,11 @@ figure + .switch, figure + figure, .scroll + figure { margin-top: 20px; }
   .scroll, .drawings.wide { overflow: visible; }
   .drawings.wide svg { max-width: 100%; }
   table { font-size: 9pt; }
+  table.dense { font-size: 7pt; }
   th, td { padding-right: 11px; }
+  table.dense th, table.dense td { padding-right: 6px; }
   th.number { white-space: normal; vertical-align: bottom; }
+  td.number, td.text { white-space: normal; }
   .panels { grid-template-columns: 1fr 1fr; }
   .beside { grid-template-columns: 1fr 1fr; }
   .panels svg text { font-size: 14px; }
