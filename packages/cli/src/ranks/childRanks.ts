@@ -99,7 +99,7 @@ export class ChildRanks implements AsyncDisposable {
 
   #ending(rank: number): string {
     const { process: child, lines } = this.#children.get(rank)!;
-    const said = lines.length === 0 ? "" : `; it said: ${lines.at(-1)}`;
+    const said = lines.length === 0 ? "" : `; it said: ${lines.at(-1)!.replace(/\.$/, "")}`;
     const name = `its process ${child.pid}`;
     if (child.signalCode !== null) return `${name} was ended by ${child.signalCode}`;
     return `${name} ended with exit code ${child.exitCode}${said}`;
