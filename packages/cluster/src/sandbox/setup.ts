@@ -161,7 +161,7 @@ function commonFlags(
       "--volume",
       `${volumeName(name, volume)}:${path}`,
     ]),
-    // For root alone, in the container's own network: tc can give a node another network.
+    // In the container's own network, for root and for the image's tc: it gives a node's links a network's conditions.
     ...["--cap-add", "NET_ADMIN"],
     // The ssh server is not root's, and listens on port 22.
     ...["--sysctl", "net.ipv4.ip_unprivileged_port_start=0"],

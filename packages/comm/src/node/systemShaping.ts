@@ -142,6 +142,6 @@ async function runAll(
 
 const failureOf = (argv: readonly string[], message: string): string => {
   const said = message.replace(/\.$/, "");
-  const remedy = /not permitted|permission/i.test(said) ? " (it takes CAP_NET_ADMIN)" : "";
+  const remedy = /not permitted|permission|EPERM/i.test(said) ? " (it takes CAP_NET_ADMIN)" : "";
   return `${argv.join(" ")}: ${said}${remedy}.`;
 };
