@@ -71,7 +71,7 @@ export function interpretRun({ config, events, summary, truncated }: RunRecord):
     name: started?.name ?? describeChoice(settings.name) ?? "Unnamed run",
     started,
     outcome: outcomeOf(finished),
-    stepsDone: finished?.steps ?? steps.step.at(-1) ?? started?.resumedFrom ?? 0,
+    stepsDone: reached(finished, finished?.steps, steps.step.at(-1)) ?? started?.resumedFrom ?? 0,
     steps,
     evaluations,
     history,
@@ -166,7 +166,10 @@ export function meanNodeTime(
 }
 
 /** The steps of all stretches that the run went through, the undone ones first. */
-const stretchesOf = ({ history, steps }: Run): readonly StepColumns[] => [...history.undone, steps];
+const stretchesOf = ({ history, steps }: Pick<Run, "history" | "steps">): readonly StepColumns[] => [
+  ...history.undone,
+  steps,
+];
 
 /** Bytes that a node sent on average, from the run's end or else by its last step. */
 export function meanBytesSent(run: Run): number | null {
@@ -197,8 +200,22 @@ export const hasRealNetwork = ({ started }: Pick<Run, "started">): boolean =>
   started?.config.mode === "processes" && started.config.shaping === "none";
 
 /** Simulated seconds up to the run's end, or else to its last step. */
-export function simulatedSeconds(run: Run): number | null {
-  return run.finished?.simulatedSeconds ?? max(stretchesOf(run), ({ time }) => time.at(-1)) ?? null;
+export function simulatedSeconds({
+  finished,
+  ...run
+}: Pick<Run, "finished" | "history" | "steps">): number | null {
+  const last = max(stretchesOf(run), ({ time }) => time.at(-1));
+  return reached(finished, finished?.simulatedSeconds, last) ?? null;
+}
+
+/** How far a run has come: one that failed knows it of its last evaluation or checkpoint, and its steps may tell of more. */
+function reached(
+  finished: RunFinished | null,
+  atEnd: number | undefined,
+  atLastStep: number | undefined,
+): number | undefined {
+  if (finished?.outcome !== "failed" || atEnd === undefined) return atEnd ?? atLastStep;
+  return Math.max(atEnd, atLastStep ?? 0);
 }
 
 /** The most that one node sent; null where that is the mean, to the digits that are shown. */

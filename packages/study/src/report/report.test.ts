@@ -240,6 +240,16 @@ test("points and edges are one row of the configuration, as on the command line"
   );
 });
 
+test("a run that failed between two evaluations has come as far as its steps say", () => {
+  const record = sampleRun({ outcome: "failed", message: "No memory." });
+  const events = record.events.map((event) =>
+    event.type === "runFinished" ? { ...event, steps: 0, simulatedSeconds: 0 } : event,
+  );
+  const page = renderReport({ ...record, events });
+  expect(page).toContain("After 300 of 300 steps: No memory.");
+  expect(page).not.toContain('<span class="value">0 s</span>');
+});
+
 /** The same run on processes. */
 const onProcesses = (record: RunRecord, shaping: "none" | "userSpace"): RunRecord => ({
   ...record,

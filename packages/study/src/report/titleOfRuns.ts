@@ -95,7 +95,7 @@ function summaryTable(
     caption: [
       "Runs. Loss and accuracy are those of the average of all nodes’ models, on the test set or else the last on the validation set. ",
       trained ? "In italics: training loss of the last step, where a run was not evaluated. " : null,
-      `Time is ${time}. `,
+      `Time: ${time.replace(/^time,? | time$/, "")}. `,
       prices === null ? null : `Cost: $${prices.nodeHour} a node-hour, $${prices.gigabyte} a GB sent.`,
     ],
     columns,
