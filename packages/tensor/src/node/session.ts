@@ -1,6 +1,7 @@
 // Runs lowered programs on ONNX Runtime's CPU provider. A run blocks its thread, so programs that should run at the same
 // time need a session each in a worker thread of its own, with one intra-op thread each.
 
+import "./noTelemetry.ts";
 import { ConfigError, messageOf, RunError } from "@atoll/core";
 import * as ort from "onnxruntime-node";
 import type { HostArray, TensorSpec } from "../host.ts";

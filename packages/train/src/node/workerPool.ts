@@ -4,6 +4,7 @@
 // Ready-made pools do not fit: workers keep sessions and shared memories, and every one of them has to be told of
 // new ones (`broadcast`), which a pool of interchangeable workers has no way to say.
 
+import "@atoll/tensor/node/no-telemetry";
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { invariant, RunError } from "@atoll/core";
