@@ -75,6 +75,19 @@ test.each<readonly [Machine, RegExp]>([
   [{ devices: { "10.9.0.2": "eth1" } }, /^The other ranks are behind several devices: eth1, eth0\.$/],
   [{ addresses: [undefined, "10.9.0.2", "10.9.0.2"] }, /^Ranks 1 and 2 have the same address/],
   [{ addresses: [undefined, "fe80::1"] }, /^Rank 1 is connected by IPv6/],
+  [
+    {
+      network: {
+        trace: {
+          points: [
+            [0, 1e6],
+            [9, 2e6],
+          ],
+        },
+      },
+    },
+    /follows a trace, which tc does not/,
+  ],
   [{ network: { background: { load: 0.3 } } }, /other traffic that comes and goes, which tc does not/],
 ])("%j is left alone: %s", async (machine, reason) => {
   const { shaped, changes } = await shape(machine);

@@ -4,7 +4,7 @@
 // What the kernel has is found out by trying. A run that was killed may have left its queue there; it is replaced.
 
 import { isIPv4 } from "node:net";
-import { messageOf, type Rank } from "@atoll/core";
+import { type ConfigValue, messageOf, type Rank } from "@atoll/core";
 import type { Network } from "@atoll/network";
 import { type Ended, type RunCommand, type TrafficControl, trafficControl } from "./trafficControl.ts";
 
@@ -47,13 +47,17 @@ export async function shapeBySystem(options: SystemShapingOptions): Promise<Syst
 }
 
 function refuseChanging({ config }: Network): void {
-  const text = JSON.stringify(config);
-  for (const [name, what] of [
-    ["trace", "bandwidth follows a trace"],
-    ["background", "links carry other traffic that comes and goes"],
-  ] as const)
-    if (text.includes(`"${name}":{`)) throw new Obstacle(`The network's ${what}, which tc does not.`);
+  if (hasOption(config, "trace"))
+    throw new Obstacle("The network's bandwidth follows a trace, which tc does not.");
+  if (hasOption(config, "background"))
+    throw new Obstacle("The network's links carry other traffic that comes and goes, which tc does not.");
 }
+
+/** Whether a network's config says something of that name, of all links or of some. */
+const hasOption = (config: ConfigValue, name: string): boolean =>
+  typeof config === "object" &&
+  config !== null &&
+  Object.entries(config).some(([key, value]) => key === name || hasOption(value as ConfigValue, name));
 
 /** Sockets that listen for IPv6, too, have IPv4 addresses as "::ffff:10.0.0.1". */
 function plainAddress(address: string | undefined, rank: Rank): string | undefined {
