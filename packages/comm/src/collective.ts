@@ -36,6 +36,24 @@ export type Call =
   | { readonly operation: "gather"; readonly length: number; readonly root: number }
   | { readonly operation: "barrier"; readonly length: 0 };
 
+/**
+ * A call that leaves the algorithm open takes the world's; the topology's own needs no name, in errors neither.
+ * @param warn is told that an all-reduce with a codec goes by none
+ */
+export function withAlgorithm(
+  call: Call,
+  algorithm: AllReduceChoice | undefined,
+  warn: (message: string) => void,
+): Call {
+  const isOpen = call.operation === "allReduce" && call.algorithm === undefined;
+  if (!isOpen || algorithm === undefined || algorithm === "topology") return call;
+  if (call.codec === undefined) return { ...call, algorithm };
+  warn(
+    `All-reduces encoded as ${call.codec.name} do not go by ${algorithm}: every member sums one shard and sends it around a ring.`,
+  );
+  return call;
+}
+
 /** "allReduce(mean of 1000 floats)": what an error says of a call. */
 export function describeCall(call: Call): string {
   switch (call.operation) {

@@ -8,7 +8,7 @@
 import { type ConfigValue, invariant, type Rank, RunError, type Seconds, seconds } from "@atoll/core";
 import { listed, type NetworkSnapshot } from "@atoll/network";
 import { plainArithmetic } from "./arithmetic.ts";
-import { type Call, describeCall } from "./collective.ts";
+import { type Call, describeCall, withAlgorithm } from "./collective.ts";
 import type { Communicator, Handle } from "./communicator.ts";
 import { PeerLostError } from "./disruptions.ts";
 import { Exchanges } from "./exchanges.ts";
@@ -115,7 +115,7 @@ class World implements SimulatedWorld, MemberWorld {
     { overlaps, signal }: StartOptions,
   ): Handle<readonly Float32Array[]> {
     signal?.throwIfAborted();
-    const call = this.#withAlgorithm(asked);
+    const call = withAlgorithm(asked, this.#options.allReduce, (message) => this.#warnOnce(message));
     const rank = ranks[member]!;
     if (ranks.length === 1) return this.#alone(rank, call, vectors);
     const group = this.#group(ranks, key);
@@ -127,18 +127,6 @@ class World implements SimulatedWorld, MemberWorld {
     const arrivals = gathering.add(member, { call, vectors, started, overlaps });
     if (arrivals !== undefined) this.#finish(group, gathering, call, arrivals);
     return started;
-  }
-
-  /** A call that leaves the algorithm open takes the world's; the topology's own needs no name, in errors neither. */
-  #withAlgorithm(call: Call): Call {
-    const { allReduce: algorithm = "topology" } = this.#options;
-    if (call.operation !== "allReduce" || call.algorithm !== undefined || algorithm === "topology")
-      return call;
-    if (call.codec === undefined) return { ...call, algorithm };
-    this.#warnOnce(
-      `All-reduces encoded as ${call.codec.name} do not go by ${algorithm}: every member sums one shard and sends it around a ring.`,
-    );
-    return call;
   }
 
   /** A call of a group of one: its own vectors are all there is. */

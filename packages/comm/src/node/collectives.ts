@@ -7,7 +7,7 @@
 import { type Rank, RunError } from "@atoll/core";
 import type { Network } from "@atoll/network";
 import { plainArithmetic, type VectorArithmetic } from "../arithmetic.ts";
-import { type Call, describeCall, meetingKey, scheduleOf } from "../collective.ts";
+import { type Call, describeCall, meetingKey, scheduleOf, withAlgorithm } from "../collective.ts";
 import type { Handle } from "../communicator.ts";
 import { PeerLostError } from "../disruptions.ts";
 import type { Membership, StartOptions } from "../member.ts";
@@ -74,7 +74,7 @@ export class Collectives {
   ): Handle<readonly Float32Array[]> {
     signal?.throwIfAborted();
     const { calls, clock } = this.#options;
-    const call = this.#withAlgorithm(asked);
+    const call = withAlgorithm(asked, this.#options.allReduce, (message) => this.#warnOnce(message));
     const { ranks, key, member } = membership;
     if (ranks.length === 1) return this.#alone(call, vectors);
     const number = (this.#numbers.get(key) ?? 0) + 1;
@@ -147,18 +147,6 @@ export class Collectives {
       collective.heardOf(rank, announcement);
     this.#announced.delete(name);
     collective.begin();
-  }
-
-  /** A call that leaves the algorithm open takes the world's; the topology's own needs no name, in errors neither. */
-  #withAlgorithm(call: Call): Call {
-    const { allReduce: algorithm = "topology" } = this.#options;
-    if (call.operation !== "allReduce" || call.algorithm !== undefined || algorithm === "topology")
-      return call;
-    if (call.codec === undefined) return { ...call, algorithm };
-    this.#warnOnce(
-      `All-reduces encoded as ${call.codec.name} do not go by ${algorithm}: every member sums one shard and sends it around a ring.`,
-    );
-    return call;
   }
 
   #warnOnce(message: string): void {

@@ -71,7 +71,8 @@ const UNFIT_CALLS: readonly Wrong[] = [
   [(c) => c.group([2]).barrier(), "group([2]) on member 0: expected a list with this member in it."],
 ];
 
-async function collectivesAndGroups(
+/** What each of four ranks does with collectives of all and of a group. */
+export async function collectivesAndGroups(
   communicator: Communicator,
   rank: number,
   topology: string,
