@@ -12,9 +12,8 @@ export { type HostLine, parseHosts } from "./launchers/hostsFile.ts";
 export { type LocalOptions, localLauncher } from "./launchers/local.ts";
 export { type SshOptions, sshLauncher } from "./launchers/ssh.ts";
 export { SSH } from "./launchers/sshProblem.ts";
-export type { RankEnvironment } from "./rank/rankEnvironment.ts";
-export { MASTER_PORT, writeRankEnvironment } from "./rank/rankEnvironment.ts";
-export { readRankEnvironment } from "./rank/readRankEnvironment.ts";
+export type { RankEnvironment } from "./rank/index.ts";
+export { MASTER_PORT, readRankEnvironment, writeRankEnvironment } from "./rank/index.ts";
 export { sandboxHost } from "./sandbox/containerHost.ts";
 export { type Engine, type EngineOptions, findEngine } from "./sandbox/engine.ts";
 export {

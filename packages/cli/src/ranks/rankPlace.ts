@@ -1,7 +1,7 @@
 // Which rank of a run this process is and where it meets the others: by flags, by the rank environment that an engine has
 // set, or by the process that started it.
 
-import { MASTER_PORT, type RankEnvironment, readRankEnvironment } from "@atoll/cluster";
+import { MASTER_PORT, type RankEnvironment, readRankEnvironment } from "@atoll/cluster/rank";
 import { ConfigError } from "@atoll/core";
 import { numberOf } from "../numberFlag.ts";
 
