@@ -20,6 +20,8 @@ export interface FaultSchedule extends Outages {
   readonly affectsLinks: boolean;
   /** The faults that have no end, with the moment of their beginning. */
   readonly permanent: readonly { readonly fault: Fault; readonly from: number }[];
+  /** Nothing but those: what is up at a moment once everything is over that has an end. */
+  readonly lasting: FaultSchedule;
   readonly config: ConfigTree;
 }
 
@@ -49,6 +51,7 @@ class Faults implements FaultSchedule {
   readonly #scheduled: readonly number[];
   /** The random partition that was looked at last. */
   #split: { readonly number: number; readonly side: ReadonlySet<Rank> } = { number: -1, side: new Set() };
+  #lasting: FaultSchedule | undefined;
   /** Between these two moments nothing changes, as was found last. */
   #steady = { from: Number.POSITIVE_INFINITY, until: Number.NEGATIVE_INFINITY };
 
@@ -85,6 +88,12 @@ class Faults implements FaultSchedule {
       .filter(({ kind }) => kind !== "straggler")
       .flatMap((fault) => [beginOf(fault), endOf(fault)]);
     this.#scheduled = moments.filter(Number.isFinite).sort((a, b) => a - b);
+  }
+
+  get lasting(): FaultSchedule {
+    const schedule = this.permanent.map(({ fault }) => fault);
+    this.#lasting ??= new Faults({ schedule }, this.#worldSize, this.#random);
+    return this.#lasting;
   }
 
   slowdown(rank: Rank, at: number): number {

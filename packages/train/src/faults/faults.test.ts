@@ -254,6 +254,19 @@ test.each<readonly [Strategy, NonNullable<RehearsalOptions["faults"]>, string]>(
   await expect(rehearse({ ...steady, strategy, faults, network })).rejects.toThrow(message);
 });
 
+test("what lasts is not confused with what only happens to be away when it begins", async () => {
+  const faults = {
+    schedule: [
+      { kind: "crash", node: 1, at: 0.2, rejoin: 0.5 },
+      { kind: "crash", node: 2, at: 0.2, rejoin: 0.5 },
+      { kind: "linkDown", nodes: [0, 3], from: 0.3 },
+    ],
+    whenMissing: { kind: "wait" },
+  } as const;
+  const { events } = await rehearse({ ...steady, strategy: fedAvg({ H: 1 }), faults });
+  expect(stepsOf(events).at(-1)!.step).toBe(steady.maxSteps);
+});
+
 test("a run whose strategy cannot go on without a node ends with the reason", async () => {
   const strategy = sgp({ overlap: 1 });
   const faults = { schedule: [{ kind: "crash", node: 1, at: 0.45, rejoin: 2 } as const] };

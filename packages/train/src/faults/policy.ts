@@ -104,7 +104,7 @@ function checkPermanent(fault: Fault, from: number, circumstances: Circumstances
   const { schedule, policy, topology } = circumstances;
   const { worldSize } = topology;
   if (policy.kind !== "wait" && policy.kind !== "quorum") return;
-  const left = primaryComponent(topology, schedule, from).size;
+  const left = primaryComponent(topology, schedule.lasting, from).size;
   const needed = policy.kind === "wait" ? worldSize : quorumOf(policy.fraction, worldSize);
   if (left >= needed) return;
   const waits =

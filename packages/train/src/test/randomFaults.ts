@@ -14,7 +14,9 @@ const choose = <T>(random: Random, list: readonly T[]): T => list[random.integer
 export function randomFaultyRun(seed: number): RehearsalOptions {
   const random = createRandom(seed);
   const nodes = 1 + random.integer(6);
-  const fits = strategyRows.filter(({ worldSizes = [1, 2, 3, 8] }) => worldSizes.includes(1) || nodes > 2);
+  const fits = strategyRows.filter(
+    ({ worldSizes = [1, 2, 3, 8] }) => nodes > 3 || worldSizes.includes(nodes),
+  );
   const strategy = choose(random, fits).create(sgd({ learningRate: 0.05 }));
   const span = 0.01 + 0.2 * random.uniform();
   const own = strategy.whenMissing?.kind;
