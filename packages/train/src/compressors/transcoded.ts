@@ -1,7 +1,7 @@
 // Codecs that get from a vector to what its receivers make of it without bytes in between, and codecs that remember it: an
 // encoded all-reduce needs it of every member, and members can work it out by themselves beforehand.
 
-import { type Codec, int8, transcode } from "@atoll/comm";
+import { type Codec, int8, transcode } from "@atoll/comm/codecs";
 import { momentumAndSigns, roundToIntegers, roundToSigns } from "@atoll/tensor/vectors";
 import { sign } from "./sign.ts";
 

@@ -16,7 +16,7 @@ import {
   viewAt,
 } from "@atoll/tensor/node/runtime";
 import { squaredNorm } from "../compressors/encoding.ts";
-import { gather } from "../data/index.ts";
+import { gather } from "../data/dataset.ts";
 import { localOperations, type OperationVectors } from "../localOperations.ts";
 import { type Replica, replicaOver } from "../replica.ts";
 import {
