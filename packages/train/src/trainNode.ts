@@ -15,7 +15,7 @@ import type { Executor, StepBatch } from "./executor.ts";
 import { type Adversity, FaultyNode } from "./faults/faultyNode.ts";
 import type { NodeLife } from "./faults/nodeLife.ts";
 import type { NodeMemory } from "./faults/nodeMemory.ts";
-import type { LocalTask } from "./localOperations.ts";
+import { NodeWork } from "./nodeWork.ts";
 import { NodeRecord } from "./record/nodeRecord.ts";
 import type { RunRecords } from "./record/runRecords.ts";
 import type { StepRecorder } from "./recorder.ts";
@@ -73,6 +73,7 @@ const LONGEST_RUN = 32;
 export class TrainNode {
   readonly #options: TrainNodeOptions;
   readonly #strategyNode: StrategyNode;
+  readonly #work: NodeWork;
   readonly #faulty: NodeLife | undefined;
   readonly #record: NodeRecord | undefined;
   readonly strategyState: StrategyState;
@@ -81,14 +82,6 @@ export class TrainNode {
   #computeSeconds = 0;
   /** The gradient step under way: when it began, and how long it computes. */
   #computing = { from: seconds(0), duration: seconds(0) };
-  #preparing = false;
-  /** Set while gradients are being computed, or are about to be. */
-  #untilGradients: PromiseWithResolvers<void> | undefined;
-  /** Operations that are to be done before the next update or step, and who waits for them. */
-  #deferred: LocalTask[] = [];
-  #untilDeferred: PromiseWithResolvers<void> | undefined;
-  /** Operations that are to be done with the gradients; undefined once these have been asked for. */
-  #withGradients: LocalTask[] | undefined;
 
   constructor(
     options: TrainNodeOptions,
@@ -99,6 +92,7 @@ export class TrainNode {
     this.#committed = this.#step;
     this.#computeSeconds = resumed?.computeSeconds ?? 0;
     const { communicator, layout, replica, share, random, adversity, clock } = options;
+    this.#work = new NodeWork(options.executor, clock);
     const stepsDone = (): number => this.#step;
     const record = this.#createRecord();
     this.#record = record;
@@ -121,13 +115,7 @@ export class TrainNode {
       computed: (part) => this.#computed(part),
       sharedRandom: random.derive("strategy"),
       record,
-      local: {
-        gradients: () => this.#untilGradients?.promise ?? Promise.resolve(),
-        run: (task) => this.#runLocally(task),
-        later: (task) => this.#runLater(task),
-        // What is prepared is part of the gradient's own work, which is on the clock as a whole.
-        until: (work) => (this.#preparing ? work : options.clock.work(seconds(0), work)),
-      },
+      local: this.#work,
     };
     this.strategyState = beside(replica.parameters, options.strategy.init(this.#strategyNode));
     const memory = { replica, strategyState: this.strategyState, recordMemory: this.recordMemory };
@@ -194,7 +182,7 @@ export class TrainNode {
     for (;;) {
       this.#faulty?.boundary(this.#step);
       if (this.#step >= this.#limit) {
-        await this.#flush();
+        await this.#work.flush();
         break;
       }
       if (strategy.kind === "gradient") {
@@ -233,7 +221,7 @@ export class TrainNode {
       async (node, state) => (await strategy.exchange(node, state)) ?? undefined,
     );
     await this.#computed(1);
-    const { tasks: beforehand, done } = this.#takeDeferred();
+    const { tasks: beforehand, done } = this.#work.takeLeft();
     const gradients = applied ?? replica.gradients;
     await clock.work(seconds(0), executor.update(replica, this.#step, { beforehand, gradients }));
     done();
@@ -256,54 +244,10 @@ export class TrainNode {
     // Where nodes may be missing it is not known yet who takes part: it is prepared when the exchange begins.
     if (strategy.prepare === undefined || this.#faulty !== undefined)
       return executor.gradient(replica, batch);
-    this.#preparing = true;
-    const untilGradients = Promise.withResolvers<void>();
-    this.#untilGradients = untilGradients;
-    const tasks: LocalTask[] = [];
-    this.#withGradients = tasks;
-    try {
-      const prepared = strategy.prepare(this.#strategyNode, this.strategyState);
-      this.#withGradients = undefined;
-      const computed = executor.gradient(replica, batch, tasks).then((loss) => {
-        untilGradients.resolve();
-        return loss;
-      });
-      const [loss] = await Promise.all([computed, prepared]);
-      return loss;
-    } finally {
-      this.#preparing = false;
-      this.#untilGradients = undefined;
-      this.#withGradients = undefined;
-    }
-  }
-
-  #runLocally(task: LocalTask): Promise<void> {
-    if (this.#withGradients === undefined) return this.#options.executor.run(task);
-    this.#withGradients.push(task);
-    return this.#untilGradients!.promise;
-  }
-
-  #runLater(task: LocalTask): Promise<void> {
-    this.#deferred.push(task);
-    this.#untilDeferred ??= Promise.withResolvers<void>();
-    return this.#untilDeferred.promise;
-  }
-
-  /** What was left to be done before the next thing; whoever takes it says when it is done. */
-  #takeDeferred(): { readonly tasks: readonly LocalTask[]; readonly done: () => void } {
-    const tasks = this.#deferred;
-    const until = this.#untilDeferred;
-    this.#deferred = [];
-    this.#untilDeferred = undefined;
-    return { tasks, done: () => until?.resolve() };
-  }
-
-  /** Nothing is left to be done: others may look at the node. */
-  async #flush(): Promise<void> {
-    const { clock, executor } = this.#options;
-    const { tasks, done } = this.#takeDeferred();
-    for (const task of tasks) await clock.work(seconds(0), executor.run(task));
-    done();
+    return this.#work.prepared(
+      () => strategy.prepare!(this.#strategyNode, this.strategyState),
+      (tasks) => executor.gradient(replica, batch, tasks),
+    );
   }
 
   async #localSteps(
@@ -313,7 +257,7 @@ export class TrainNode {
     const { clock, executor, replica, recorder, communicator } = this.#options;
     this.#committed = this.#step + steps;
     const durations = await this.#durations(steps);
-    const { tasks: beforehand, done } = this.#takeDeferred();
+    const { tasks: beforehand, done } = this.#work.takeLeft();
     const batch = this.#nextBatch(steps);
     const { value: losses, ends } = await clock.steps(
       durations,
@@ -359,9 +303,9 @@ export class TrainNode {
     if (this.#faulty === undefined) return once();
     // Where an exchange may be undone, and others may copy the node at any time, nothing is left for later.
     return this.#faulty.exchange(this.#step, async () => {
-      this.#takeDeferred();
+      this.#work.takeLeft();
       const result = await once();
-      await this.#flush();
+      await this.#work.flush();
       return result;
     });
   }
