@@ -60,7 +60,8 @@ export class Membership {
   /** Nodes that have come to the end of the segment, or for good to theirs. */
   readonly #ended = new Set<Rank>();
   #latestReturn = 0;
-  #faultsSinceProgress = 0;
+  /** Since a step was last done: nodes lost, each one's part of an exchange that broke off, and changes of links waited through. */
+  #inVain = { losses: 0, changes: 0 };
   #progress = -1;
   /** How many nodes the last exchange began with. */
   #participants = 0;
@@ -116,7 +117,7 @@ export class Membership {
 
   #meet(step: number, among: readonly Rank[] | undefined, at: number): Meeting {
     // An exchange that broke off has been in vain for all of its members.
-    if (among !== undefined) this.#countFaults(among.length, at);
+    if (among !== undefined) this.#countFaults({ losses: among.length }, at);
     return new Meeting(step, among, among !== undefined && among.length < this.#participants);
   }
 
@@ -129,7 +130,7 @@ export class Membership {
   boundary(rank: Rank, step: number): void {
     if (step > this.#progress) {
       this.#progress = step;
-      this.#faultsSinceProgress = 0;
+      this.#inVain = { losses: 0, changes: 0 };
     }
     const { clock } = this.#options;
     for (const to of [...this.#returned.keys()].sort((a, b) => a - b))
@@ -284,7 +285,7 @@ export class Membership {
     const next = plan.schedule.nextChange(at);
     if (next === Number.POSITIVE_INFINITY) return;
     this.#alarm(meeting, next, () => {
-      this.#countFaults(1, next);
+      this.#countFaults({ changes: 1 }, next);
       this.#consider(meeting, next);
       this.#watchLinks(meeting, next);
     });
@@ -347,7 +348,7 @@ export class Membership {
 
   /** If no node is left that remembers the run, those that are back begin again at the last checkpoint. */
   #checkSurvivors(at: Seconds): void {
-    this.#countFaults(1, at);
+    this.#countFaults({ losses: 1 }, at);
     if (this.#statuses.includes("current")) return;
     const [first] = this.#returned.values();
     first?.rejectAt(
@@ -363,12 +364,15 @@ export class Membership {
   }
 
   /** Faults that come faster than the run goes on would keep it going for ever. */
-  #countFaults(count: number, at: number): void {
+  #countFaults({ losses = 0, changes = 0 }: { losses?: number; changes?: number }, at: number): void {
     const { worldSize } = this.#options;
-    this.#faultsSinceProgress += count;
-    if (this.#faultsSinceProgress <= FUTILE_FAULTS * (worldSize + 5)) return;
+    const inVain = this.#inVain;
+    inVain.losses += losses;
+    inVain.changes += changes;
+    if (inVain.losses + inVain.changes <= FUTILE_FAULTS * (worldSize + 5)) return;
+    const links = inVain.changes > 0 ? ` and links came or went ${inVain.changes} times` : "";
     throw new RunError(
-      `The run cannot go on: nodes were lost ${this.#faultsSinceProgress} times since step ${Math.max(0, this.#progress)} was done, by ${short(at)} s. ` +
+      `The run cannot go on: nodes were lost ${inVain.losses} times${links} since step ${Math.max(0, this.#progress)} was done, by ${short(at)} s. ` +
         "Let faults be rarer, save more often (checkpointInterval), or choose another faults.whenMissing.",
     );
   }

@@ -2,7 +2,7 @@
 // faults that never end, and by the odds of ever getting through those that come again and again.
 
 import { ConfigError, createRandom, RunError } from "@atoll/core";
-import { createFaultSchedule, type Fault } from "@atoll/network";
+import { createFaultSchedule, type Fault, type OnAndOff } from "@atoll/network";
 import type { FaultyRunOptions } from "../faults/policy.ts";
 import type { MissingPolicy } from "../strategies/whenMissing.ts";
 import { type RehearsalOptions, rehearse } from "./runs.ts";
@@ -107,7 +107,7 @@ export async function objectionTo(error: Error, run: RehearsalOptions): Promise<
     const gone = new Set(lasting.flatMap((fault) => (fault.kind === "crash" ? [fault.node] : [])));
     return gone.size === nodes ? undefined : "some node comes back";
   }
-  if (/^The run cannot go on: nodes were lost \d+ times since step/.test(error.message)) {
+  if (/^The run cannot go on: nodes were lost \d+ times.* since step \d+ was done/.test(error.message)) {
     const odds = await oddsOf(run);
     return odds < HOPELESS ? undefined : `the next step can be done with a probability of ${odds}`;
   }
@@ -117,18 +117,27 @@ export async function objectionTo(error: Error, run: RehearsalOptions): Promise<
 const timesOf = ({ whenMissing: _, recovery: __, ...faults }: FaultyRunOptions): FaultyRunOptions => faults;
 
 /**
- * The odds that no node crashes from one step that is kept to the next, and that all that are needed run at its beginning.
- * How long that takes is asked of the same run with no fault but its slow nodes.
+ * The odds that all nodes that are needed are there at the beginning of what lies between one step that is kept and the
+ * next, and that none is lost on the way: by a crash, or by an outage of links that outlasts the policy's patience.
+ * How long the way is, is asked of the same run with no fault but its slow nodes.
  */
 async function oddsOf(run: RehearsalOptions): Promise<number> {
   const { nodes = 1, maxSteps = 1, checkpointInterval = 0, faults = {} } = run;
-  const { schedule = [], churn, stragglers, recovery = "peer" } = faults;
-  if (churn === undefined) return 1;
+  const { schedule = [], churn, disconnects, partitions, stragglers, recovery = "peer" } = faults;
   const slow = schedule.filter(({ kind }) => kind === "straggler");
   const calm = await rehearse({ ...run, faults: { schedule: slow, stragglers } });
   const steps = recovery === "peer" ? 1 : checkpointInterval || maxSteps;
   const duration = (calm.result.simulatedSeconds * steps) / maxSteps;
-  const needed = Math.max(1, neededBy(policyOf(run), nodes));
-  const runs = churn.uptime / (churn.uptime + churn.downtime);
-  return (runs * Math.exp(-duration / churn.uptime)) ** needed;
+  const policy = policyOf(run);
+  const patience =
+    policy.kind === "quorum" || policy.kind === "timeout" ? policy.seconds : Number.POSITIVE_INFINITY;
+  const outlived = ({ uptime, downtime }: OnAndOff, borne: number): number =>
+    borne === Number.POSITIVE_INFINITY
+      ? 1
+      : (uptime / (uptime + downtime)) * Math.exp((-duration / uptime) * Math.exp(-borne / downtime));
+  const ofNode =
+    (churn === undefined ? 1 : outlived(churn, 0)) *
+    (disconnects === undefined ? 1 : outlived(disconnects, patience));
+  const ofAll = partitions === undefined ? 1 : outlived(partitions, patience);
+  return ofNode ** Math.max(1, neededBy(policy, nodes)) * ofAll;
 }
