@@ -30,6 +30,7 @@ export async function complaintAbout(
     loadAverage: () => 0,
     parent: undefined,
     interrupted: AbortSignal.abort(),
+    sayWhenInterrupted: () => {},
     fetch: () => Promise.reject(new TypeError("offline")),
   });
   const isWrong = exitCode === 2 && !OF_THE_MACHINE.test(error);

@@ -98,6 +98,30 @@ test("interrupted, all ranks are stopped", async () => {
   expect(exitCode).toBe(130);
 });
 
+test("interrupted, it says what it does, and so does each rank that trains", async () => {
+  const run = "digits maxSteps=100000 trainSize=200 testSize=20 valSize=0 nodes=2".split(" ");
+  const child = spawn(process.execPath, [bin, "launch", "--on", "local", "train", ...run], {
+    cwd: directory,
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  let error = "";
+  child.stderr.on("data", (chunk: Buffer) => {
+    error += chunk;
+  });
+  while (!/^\[0\] step +\d/m.test(error)) await once(child.stderr, "data");
+  child.kill("SIGINT");
+  expect(await once(child, "close")).toEqual([130, null]);
+  expect(
+    linesOf(error)
+      .filter((line) => line.includes("Stopping"))
+      .sort(),
+  ).toEqual([
+    "Stopping all ranks; once more to quit at once.",
+    "[0] Stopping where all nodes can.",
+    "[1] Stopping where all nodes can.",
+  ]);
+});
+
 /** The real command, as a process of its own. */
 const spawnLaunch = (script: string): ChildProcessByStdio<null, Readable, null> =>
   spawn(

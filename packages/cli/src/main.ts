@@ -96,6 +96,7 @@ async function dispatch([name, ...rest]: readonly string[], terminal: Terminal):
     terminal.output(await command.help(rest, terminal));
     return 0;
   }
+  if (command.whenInterrupted !== undefined) terminal.sayWhenInterrupted(command.whenInterrupted);
   return command.run(rest, terminal);
 }
 

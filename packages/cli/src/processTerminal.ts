@@ -9,10 +9,12 @@ export function processTerminal(): Terminal {
   const interrupt = new AbortController();
   const parent = parentProcess();
   const signals = ["SIGINT", "SIGTERM"] as const;
+  let stopping: string | null = "Stopping";
   const stop = (signal: NodeJS.Signals): void => {
     if (!interrupt.signal.aborted) {
-      if (parent === undefined)
-        process.stderr.write("\nStopping where all nodes can; once more to quit at once.\n");
+      // Who has sent a SIGTERM knows how to send another one.
+      const more = signal === "SIGINT" ? "; once more to quit at once" : "";
+      if (parent === undefined && stopping !== null) process.stderr.write(`\n${stopping}${more}.\n`);
       interrupt.abort();
       return;
     }
@@ -46,6 +48,9 @@ export function processTerminal(): Terminal {
     loadAverage: () => loadavg()[0]!,
     parent,
     interrupted: interrupt.signal,
+    sayWhenInterrupted(what) {
+      stopping = what;
+    },
     fetch: globalThis.fetch,
   };
 }

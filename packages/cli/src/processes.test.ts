@@ -91,6 +91,22 @@ test("three processes leave what three simulated machines leave, and say what th
   expect(run.error()).toMatch(/step 8\/8 .* trained /);
 });
 
+test.each<readonly [readonly string[], string]>([
+  [["network.topology=ring"], "links not shaped: as fast as they are"],
+  [["network.profile=datacenter"], "links shaped in user space"],
+  [["network.profile=datacenter", "shaping=off"], "links not shaped: as fast as they are"],
+  [["network.profile=local", "shaping=user"], "links shaped in user space"],
+])("who shapes the links is said once, by rank 0: %j", async (options, line) => {
+  const run = start([...PROCESSES, "maxSteps=2", ...options, "--json"]);
+  expect(await run.exit).toEqual([0, null]);
+  expect(
+    run
+      .error()
+      .split("\n")
+      .filter((each) => each.includes("links ")),
+  ).toEqual([line]);
+});
+
 describe("a run that ends early", () => {
   const LONG = [
     ...PROCESSES,
@@ -327,14 +343,47 @@ describe("what cannot be", () => {
     [["nodes=100000"], /Option "nodes": 100000 processes of about .* Use nodes=\d+ or fewer/],
     [
       ["faults.churn.uptime=5", "faults.churn.downtime=1"],
-      /Option "faults\.churn": faults come about by themselves/,
+      /Option "faults\.churn": faults come about by themselves .*Leave it out, or use mode=simulated\./,
     ],
+    [
+      ["faults.disconnects.uptime=5", "faults.disconnects.downtime=1"],
+      /Option "faults\.disconnects": .*Leave it out/,
+    ],
+    [
+      ["faults.partitions.uptime=5", "faults.partitions.downtime=1"],
+      /Option "faults\.partitions": .*Leave it out/,
+    ],
+    [
+      ["faults.stragglers.probability=0.1", "faults.stragglers.slowdown=2"],
+      /Option "faults\.stragglers": .*Leave it out/,
+    ],
+    [
+      ['faults.schedule=[{"kind":"crash","node":1,"at":1}]'],
+      /Option "faults\.schedule": .*on a schedule or at random they are for simulated machines/,
+    ],
+    [
+      ["faults.whenMissing=wait", "faults.recovery=checkpoint"],
+      /Option "faults\.recovery": .*expected peer, got checkpoint\. Leave it out/,
+    ],
+    [["record=gradientNorm"], /Option "record": .*Leave it out, or use mode=simulated\./],
     [["compute=measured"], /Option "compute": steps of processes take the time that they take/],
   ])("%j", async (options, message) => {
     const { exitCode, error } = await runCommand([...PROCESSES, "maxSteps=2", ...options], directory);
     expect(error).toMatch(message);
     expect(exitCode).toBe(2);
-    expect(await readdir(directory)).not.toContain("runs/digits-ddp-001");
+    expect(error).toMatch(/^[^\n]+\n$/);
+    expect(await readdir(join(directory, "runs")).catch(() => [])).toEqual([]);
+  });
+
+  test("by a launcher's rank either, before it has looked for data or for the other ranks", async () => {
+    const environment = { RANK: "1", WORLD_SIZE: "2", MASTER_ADDR: "nowhere", ATOLL_TOKEN: "s" };
+    const { exitCode, error } = await runCommand(["train", "mnist", "record=gradientNorm"], directory, {
+      environment,
+    });
+    expect({ exitCode, error }).toEqual({
+      exitCode: 2,
+      error: expect.stringMatching(/^atoll: Option "record": .*Leave it out, or use mode=simulated\.\n$/),
+    });
   });
 
   test("real steps on simulated machines", async () => {

@@ -52,15 +52,12 @@ export class Progress {
     else if (event.type === "runFinished") this.#close();
   }
 
-  #start({ maxSteps, config }: RunStarted): void {
-    this.#maxSteps = maxSteps;
-    if (config.mode !== "processes") return;
+  #start(event: RunStarted): void {
+    this.#maxSteps = event.maxSteps;
+    if (event.config.mode !== "processes") return;
     this.#clock = "trained";
-    const { shaping, shapingDetails } = config;
-    if (shaping !== undefined && shaping !== "none")
-      this.note(
-        `links shaped ${shaping === "userSpace" ? "in user space" : `by ${shaping}`}${shapingDetails === undefined ? "" : `. ${shapingDetails}`}`,
-      );
+    const links = describeLinks(event);
+    if (links !== undefined) this.note(links);
   }
 
   /** One line a file on a terminal, redrawn; elsewhere the file's name once. */
@@ -183,3 +180,12 @@ const accuracies = (accuracy: { readonly local: number; readonly global: number 
   accuracy === null
     ? ""
     : `, accuracy ${(100 * accuracy.local).toFixed(1)} % local, ${(100 * accuracy.global).toFixed(1)} % global`;
+
+/** What the links of a run on processes are like, in a line; undefined on one node, and of simulated machines. */
+export function describeLinks({ nodes, config }: RunStarted): string | undefined {
+  const { mode, shaping, shapingDetails } = config;
+  if (mode !== "processes" || nodes === 1 || typeof shaping !== "string") return undefined;
+  const details = shapingDetails === undefined ? "" : `. ${shapingDetails}`;
+  if (shaping === "none") return `links not shaped: as fast as they are${details}`;
+  return `links shaped ${shaping === "userSpace" ? "in user space" : `by ${shaping}`}${details}`;
+}

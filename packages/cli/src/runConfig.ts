@@ -8,6 +8,7 @@ import {
   type Experiment,
   type FitOptions,
   type OptimizerConfig,
+  refuseSimulatedOnly,
   strategyEntries,
 } from "@atoll/train";
 import { z } from "zod";
@@ -62,7 +63,9 @@ export function resolveConfig(experiment: Experiment, given: ConfigTree): Resolv
   const names = new Set(Object.keys(experiment.options.shape));
   const pick = (own: boolean): Record<string, unknown> =>
     Object.fromEntries(Object.entries(options).filter(([name]) => names.has(name) === own));
-  return { options: options as ConfigTree, run: pick(false) as RunConfig, own: pick(true) };
+  const run = pick(false) as RunConfig;
+  if (run.mode === "processes") refuseSimulatedOnly(fitOptionsOf(run));
+  return { options: options as ConfigTree, run, own: pick(true) };
 }
 
 /** Of a batch of all nodes, each one's part. */

@@ -33,10 +33,17 @@ export interface Terminal {
   readonly parent: ParentProcess | undefined;
   /** Aborted at the first Ctrl-C or SIGTERM. */
   readonly interrupted: AbortSignal;
+  /** What is said then, beside how to quit at once; null for nothing. */
+  sayWhenInterrupted(what: string | null): void;
   readonly fetch: typeof fetch;
 }
 
+/** For commands that train. */
+export const STOPPING_NODES = "Stopping where all nodes can";
+
 export interface Command {
+  /** What it does when it is interrupted, as `Terminal.sayWhenInterrupted` takes it; "Stopping" if absent. */
+  readonly whenInterrupted?: string | null;
   /** @param argv what else was on the command line: the help may be about that */
   help(argv: readonly string[], terminal: Terminal): Promise<string>;
   /** @returns the exit code */

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { loadExperiment } from "./loadExperiment.ts";
+import { describeLinks } from "./progress.ts";
 import { runCommand, testTerminal } from "./test/command.ts";
 import { casesOf } from "./validate/cases.ts";
 import { runCase } from "./validate/runCase.ts";
@@ -45,11 +46,14 @@ test("a case takes as many steps both ways, and is compared by its times", async
     directory,
   );
   const terminal = testTerminal(directory);
+  const links: (string | undefined)[] = [];
   const { steps, predicted, measured, error } = await runCase(first!, {
     named: "digits",
     experiment,
     terminal,
+    onStarted: (event) => void links.push(describeLinks(event)),
   });
+  expect(links).toEqual(["links shaped in user space", undefined]);
   expect(steps).toBe(3);
   // Three all-reduces of two rounds each take at least six latencies, however fast the machine is.
   for (const { seconds, communication } of [predicted, measured]) {

@@ -23,7 +23,8 @@ export {
   type EngineProgram,
   PODMAN,
 } from "./sandbox/enginePrograms.ts";
-export { getSandbox, listSandboxes, type Sandbox, type SandboxNode } from "./sandbox/inspect.ts";
+export { checkSandboxes } from "./sandbox/health.ts";
+export { conditionOf, getSandbox, listSandboxes, type Sandbox, type SandboxNode } from "./sandbox/inspect.ts";
 export { keysDirectory, sshConfigPath } from "./sandbox/keys.ts";
 export { type LogsOptions, readLogs } from "./sandbox/logs.ts";
 export { DEFAULT_NAME, rankOf } from "./sandbox/names.ts";

@@ -45,6 +45,7 @@ export { createOptimizer, type OptimizerConfig, optimizerEntries } from "./optim
 export type { CheckpointStore, FitOptions } from "./options.ts";
 export type { Replica } from "./replica.ts";
 export { probabilitiesOf, type SamplingOptions, sampleToken } from "./sampling.ts";
+export { refuseSimulatedOnly } from "./simulatedOnly.ts";
 export type { NodeSnapshot, NodeState, RunSnapshot } from "./snapshot.ts";
 export {
   type AdaptiveDecayOptions,

@@ -20,7 +20,7 @@ import { type MatrixOutcome, runMatrix } from "../compare/runMatrix.ts";
 import { table } from "../help.ts";
 import { loadExperiment } from "../loadExperiment.ts";
 import { numberOf } from "../numberFlag.ts";
-import type { Command, Terminal } from "../terminal.ts";
+import { type Command, STOPPING_NODES, type Terminal } from "../terminal.ts";
 
 /** Dollars: about an A100's hour, and about what large clouds take for a GB that leaves them. */
 const USUAL_PRICES = { nodeHour: 2, gigabyte: 0.09 };
@@ -50,6 +50,7 @@ interface CompareArguments {
 }
 
 export const compareCommand: Command = {
+  whenInterrupted: STOPPING_NODES,
   help: async () => `Runs every combination of the options given, and compares loss, simulated time, bytes and cost.
 
 Usage: npx atoll compare <experiment> key=value[,value…] … [flags]

@@ -9,6 +9,7 @@ import { type LaunchTarget, targetOf } from "../launch/launchTarget.ts";
 import type { Command, Terminal } from "../terminal.ts";
 
 export const launchCommand: Command = {
+  whenInterrupted: "Stopping all ranks",
   help: () => Promise.resolve(launchHelp()),
   async run(argv, terminal) {
     const given = parseLaunch(argv);

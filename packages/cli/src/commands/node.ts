@@ -6,10 +6,11 @@ import { loadExperiment } from "../loadExperiment.ts";
 import { placeOf, withDashes } from "../ranks/rankPlace.ts";
 import { runServingRank } from "../ranks/servingRank.ts";
 import { resolveConfig } from "../runConfig.ts";
-import type { Command } from "../terminal.ts";
+import { type Command, STOPPING_NODES } from "../terminal.ts";
 import { readTraining, train } from "../training.ts";
 
 export const nodeCommand: Command = {
+  whenInterrupted: STOPPING_NODES,
   help: async () => `Runs one rank of a training whose nodes are processes, on this machine or on several.
 
 Usage: npx atoll node <experiment> --nnodes N --node_rank R --master_addr H [key=value …] [flags]
@@ -34,7 +35,7 @@ Environment:
 ${table([
   ["RANK, WORLD_SIZE", "instead of flags, as well as the names that torchrun, SkyPilot, Slurm (srun) and"],
   ["MASTER_ADDR, MASTER_PORT", "Kubernetes' indexed jobs (with WORLD_SIZE and MASTER_ADDR) set"],
-  ["ATOLL_TOKEN", "a secret that is the same on all ranks, and keeps others out"],
+  ["ATOLL_TOKEN", "a secret that is the same on all ranks and keeps others out; needed beyond this machine"],
 ])}
 
 Exit codes: 0 done, 1 the run failed or rank 0 is lost, 2 the command line or config is wrong, 130 interrupted.
@@ -42,6 +43,7 @@ Exit codes: 0 done, 1 the run failed or rank 0 is lost, 2 the command line or co
 Examples:
   npx atoll node digits nodes=2 maxSteps=20 --nnodes 2 --node_rank 0 --master_addr 127.0.0.1 &
   npx atoll node digits nodes=2 maxSteps=20 --nnodes 2 --node_rank 1 --master_addr 127.0.0.1
+  export ATOLL_TOKEN=$(openssl rand -hex 32)
   srun --ntasks=4 npx atoll node mnist strategy=diloco strategy.H=50
 `,
   async run(argv, terminal) {

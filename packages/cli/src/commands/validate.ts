@@ -1,17 +1,19 @@
 // atoll validate: runs an experiment as processes and simulated, and holds the predicted times against the measured ones.
 
-import { ConfigError, formatSeconds } from "@atoll/core";
+import { ConfigError, formatSeconds, type RunStarted } from "@atoll/core";
 import { textTable } from "@atoll/study";
 import { parseArguments } from "../arguments.ts";
 import { table } from "../help.ts";
 import { loadExperiment } from "../loadExperiment.ts";
-import type { Command } from "../terminal.ts";
+import { describeLinks } from "../progress.ts";
+import { type Command, STOPPING_NODES } from "../terminal.ts";
 import { casesOf } from "../validate/cases.ts";
 import { type CaseOutcome, runCase } from "../validate/runCase.ts";
 
 const flags = { json: { type: "boolean" } } as const;
 
 export const validateCommand: Command = {
+  whenInterrupted: STOPPING_NODES,
   help: async () => `Runs an experiment as processes of this machine, whose links are held back as the network's options say, and
 simulated, and compares the times. The simulation's steps take what each process's own work took, on average, in the same run:
 so the difference is the network's, and the waiting for each other.
@@ -42,8 +44,14 @@ Examples:
     const experiment = await loadExperiment(named, terminal.workingDirectory);
     const cases = await casesOf(experiment, given, terminal.workingDirectory);
     const outcomes: CaseOutcome[] = [];
+    let said: string | undefined;
+    const onStarted = (event: RunStarted): void => {
+      const links = describeLinks(event);
+      if (links !== undefined && links !== said) terminal.error(`${links}\n`);
+      said = links ?? said;
+    };
     for (const each of cases) {
-      outcomes.push(await runCase(each, { named, experiment, terminal }));
+      outcomes.push(await runCase(each, { named, experiment, terminal, onStarted }));
       terminal.error(`${each.label}: ${signed(outcomes.at(-1)!.error)}\n`);
     }
     const summary = {

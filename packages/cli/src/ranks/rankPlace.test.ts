@@ -3,6 +3,7 @@
 import { expect, test } from "vitest";
 import { placeOf, placeOfLauncher, withDashes } from "./rankPlace.ts";
 
+const SECRET = { ATOLL_TOKEN: "secret" };
 const flags = { "node-rank": "1", nnodes: "3", "master-addr": "10.0.0.1", "master-port": "4000" };
 
 test("flags say all, and listen beyond the machine only where rank 0 is on another", () => {
@@ -14,17 +15,49 @@ test("flags say all, and listen beyond the machine only where rank 0 is on anoth
     token: "secret",
   });
   expect(placeOf({ ...flags, "master-addr": "localhost" }, {}).listenHost).toBe("127.0.0.1");
-  expect(placeOf({ ...flags, "listen-host": "10.0.0.7" }, {}).listenHost).toBe("10.0.0.7");
+  expect(placeOf({ ...flags, "listen-host": "10.0.0.7" }, SECRET).listenHost).toBe("10.0.0.7");
+});
+
+test.each<readonly [string, Readonly<Record<string, string>>, Readonly<Record<string, string>>, string]>([
+  ["flags", flags, {}, "10.0.0.1"],
+  ["torchrun", {}, { RANK: "0", WORLD_SIZE: "2", MASTER_ADDR: "head" }, "head"],
+  ["Slurm", {}, { SLURM_PROCID: "1", SLURM_NTASKS: "2", SLURM_JOB_NODELIST: "n[3-4]" }, "n3"],
+  [
+    "Kubernetes",
+    {},
+    { JOB_COMPLETION_INDEX: "0", WORLD_SIZE: "2", MASTER_ADDR: "job-0.ranks" },
+    "job-0.ranks",
+  ],
+  [
+    "SkyPilot",
+    {},
+    { SKYPILOT_NODE_RANK: "0", SKYPILOT_NUM_NODES: "2", SKYPILOT_NODE_IPS: "10.0.0.1\n10.0.0.2" },
+    "10.0.0.1",
+  ],
+  ["an open address", { ...flags, "master-addr": "127.0.0.1", "listen-host": "0.0.0.0" }, {}, "0.0.0.0"],
+])("ranks that listen beyond their machine without a secret are refused: %s", (_, given, variables, host) => {
+  expect(() => placeOf(given, variables)).toThrow(
+    `ATOLL_TOKEN: expected a secret that is the same on all ranks, since they listen beyond this machine (${host})`,
+  );
+  expect(() => placeOf(given, variables)).toThrow("export ATOLL_TOKEN=$(openssl rand -hex 32)");
+  expect(placeOf(given, { ...variables, ...SECRET }).token).toBe("secret");
+});
+
+test("one rank alone, and ranks of one machine, need no secret", () => {
+  expect(placeOf({ "node-rank": "0", nnodes: "1", "master-addr": "10.0.0.1" }, {}).token).toBe("");
+  expect(placeOf({ ...flags, "master-addr": "127.0.0.1" }, {}).token).toBe("");
 });
 
 test("the rank environment says what flags leave open", () => {
-  const environment = { RANK: "2", WORLD_SIZE: "4", MASTER_ADDR: "head" };
+  const environment = { RANK: "2", WORLD_SIZE: "4", MASTER_ADDR: "head", ...SECRET };
   expect(placeOf({ "master-port": "4000" }, environment)).toMatchObject({
     rank: 2,
     worldSize: 4,
     master: { host: "head", port: 4000 },
   });
-  expect(placeOf({}, { SLURM_PROCID: "1", SLURM_NTASKS: "2", SLURM_JOB_NODELIST: "n[3-4]" })).toMatchObject({
+  expect(
+    placeOf({}, { SLURM_PROCID: "1", SLURM_NTASKS: "2", SLURM_JOB_NODELIST: "n[3-4]", ...SECRET }),
+  ).toMatchObject({
     rank: 1,
     worldSize: 2,
     master: { host: "n3" },
@@ -32,7 +65,9 @@ test("the rank environment says what flags leave open", () => {
 });
 
 test("any command is a rank where a launcher has started several, and none elsewhere", () => {
-  expect(placeOfLauncher({ RANK: "0", WORLD_SIZE: "2", MASTER_ADDR: "head" })).toMatchObject({ rank: 0 });
+  expect(placeOfLauncher({ RANK: "0", WORLD_SIZE: "2", MASTER_ADDR: "head", ...SECRET })).toMatchObject({
+    rank: 0,
+  });
   expect(placeOfLauncher({ RANK: "0", WORLD_SIZE: "1" })).toBeUndefined();
   expect(placeOfLauncher({ SLURM_PROCID: "0", SLURM_NTASKS: "4" })).toBeUndefined();
   expect(placeOfLauncher({})).toBeUndefined();

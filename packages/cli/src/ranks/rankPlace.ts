@@ -65,13 +65,24 @@ export function placeOf(flags: RankFlags, environment: Environment): RankPlace {
     );
   const port = given.port ?? read?.masterPort ?? MASTER_PORT;
   const listenHost = text("listen-host");
-  return {
+  const place = {
     rank,
     worldSize,
     master: { host, port },
     ...meeting(host, environment, read),
     ...(listenHost === undefined ? {} : { listenHost }),
   };
+  refuseStrangers(place);
+  return place;
+}
+
+/** @throws ConfigError if whoever reaches the ranks' ports could join the run */
+function refuseStrangers({ worldSize, master, listenHost, token }: RankPlace): void {
+  const beyond = [master.host, listenHost].find((host) => !isLoopback(host));
+  if (token !== "" || worldSize === 1 || beyond === undefined) return;
+  throw new ConfigError(
+    `ATOLL_TOKEN: expected a secret that is the same on all ranks, since they listen beyond this machine (${beyond}), where anyone could join, got nothing. Make one, export ATOLL_TOKEN=$(openssl rand -hex 32), and start every rank with it: srun passes it on, torchrun needs it on each node, Kubernetes a Secret in env, SkyPilot --secret ATOLL_TOKEN; npx atoll launch makes its own.`,
+  );
 }
 
 function missing({ rank, worldSize, host }: Readonly<Record<string, unknown>>): readonly string[] {

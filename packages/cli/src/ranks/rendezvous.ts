@@ -52,16 +52,12 @@ const hasConditions = (network: RunConfig["network"]): boolean =>
   network.profile !== "local" ||
   CONDITIONS.some((name) => network[name as keyof typeof network] !== undefined);
 
-/** Says on standard error if the ranks meet where strangers may come. @throws ConfigError as `conditionsOf` */
+/** @throws ConfigError as `conditionsOf` */
 export function rendezvousOf(
   { rank, master, listenHost, runId, token }: RankPlace,
   run: ProcessConfig,
-  terminal: Pick<Terminal, "error" | "environment">,
+  terminal: Pick<Terminal, "environment">,
 ): Rendezvous {
-  if (token === "" && !isLoopback(master.host) && rank === 0)
-    terminal.error(
-      "warning: ATOLL_TOKEN is not set: whoever reaches this port can join the run. Set it to the same secret on all ranks.\n",
-    );
   return {
     ...conditionsOf(run, isLoopback(master.host)),
     run: commandRunner(terminal.environment),

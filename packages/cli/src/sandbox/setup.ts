@@ -28,6 +28,7 @@ const MOST_NODES = 1_000;
 export const setupVerb: Verb = {
   usage: "setup",
   summary: "build the image, start the nodes, wait until all are healthy, say how to use them",
+  whenInterrupted: "Taking away what has been made",
   flagRows: [
     ["--nodes N", `how many, master included (${NODES})`],
     ["--name NAME", `a name; several sandboxes can be there at once (${DEFAULT_NAME})`],

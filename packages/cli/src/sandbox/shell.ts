@@ -16,7 +16,7 @@ export const shellVerb: Verb = {
     const node = nodeOf(sandbox, parsed.positionals[0] ?? "master");
     if (node.state !== "running")
       throw new ConfigError(
-        `${node.container} is ${node.state}, expected running: start it with npx atoll sandbox restart --name ${sandbox.name}.`,
+        `${node.container} is ${node.state}, expected running: npx atoll sandbox restart --name ${sandbox.name} starts all nodes anew.`,
       );
     const flags = terminal.inputIsTerminal ? ["--interactive", "--tty"] : ["--interactive"];
     const { outcome } = exec(engine.name, ["exec", ...flags, node.container, "bash"], {

@@ -1,9 +1,11 @@
 // atoll sandbox status and restart: how the nodes are.
 
 import {
+  checkSandboxes,
+  conditionOf,
   DEFAULT_NAME,
+  type Engine,
   getSandbox,
-  listSandboxes,
   restartSandbox,
   type Sandbox,
   type SandboxNode,
@@ -21,11 +23,11 @@ export const statusVerb: Verb = {
     const signal = terminal.interrupted;
     const sandboxes =
       name === undefined
-        ? await listSandboxes(engine, undefined, { signal })
-        : [await getSandbox(engine, String(name), { signal })];
+        ? await checkSandboxes(engine, undefined, { signal })
+        : await namedSandbox(engine, String(name), signal);
     if (json === true) terminal.output(`${JSON.stringify({ engine: engine.name, sandboxes })}\n`);
     else terminal.output(sandboxes.length === 0 ? NONE : sandboxes.map(sandboxText).join("\n"));
-    return 0;
+    return sandboxes.every(({ nodes }) => nodes.every(isUsable)) ? 0 : 1;
   },
 };
 
@@ -33,6 +35,7 @@ export const restartVerb: Verb = {
   usage: "restart",
   summary: "start all nodes anew, also those that have ended; what runs on them ends",
   flagRows: COMMON_ROWS,
+  whenInterrupted: "Leaving the nodes as they are",
   async run(argv, terminal) {
     const parsed = parseVerb(argv, {}, 0);
     const engine = await engineOf(parsed, terminal);
@@ -45,6 +48,14 @@ export const restartVerb: Verb = {
   },
 };
 
+/** @throws ConfigError if there is none of that name; says which there are */
+async function namedSandbox(engine: Engine, name: string, signal: AbortSignal): Promise<readonly Sandbox[]> {
+  const found = await checkSandboxes(engine, name, { signal });
+  return found.length > 0 ? found : [await getSandbox(engine, name, { signal })];
+}
+
+const isUsable = (node: SandboxNode): boolean => conditionOf(node) === "healthy";
+
 const NONE = "There is no sandbox. Make one: npx atoll sandbox setup --nodes 3\n";
 
 const sandboxText = ({ name, image, nodes }: Sandbox): string =>
@@ -54,13 +65,13 @@ const sandboxText = ({ name, image, nodes }: Sandbox): string =>
 export function nodesTable(nodes: readonly SandboxNode[]): string {
   const rows = [
     ["rank", "node", "container", "address", "ssh", "state"],
-    ...nodes.map(({ rank, container, address, port, state, health }) => [
-      String(rank),
-      `node${rank + 1}`,
-      container,
-      address || "none",
-      `127.0.0.1:${port}`,
-      state === "running" ? health : state,
+    ...nodes.map((node) => [
+      String(node.rank),
+      `node${node.rank + 1}`,
+      node.container,
+      node.address || "none",
+      `127.0.0.1:${node.port}`,
+      conditionOf(node),
     ]),
   ];
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));

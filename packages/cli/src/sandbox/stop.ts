@@ -7,6 +7,7 @@ import { engineOf, parseVerb, type Verb } from "./verb.ts";
 export const stopVerb: Verb = {
   usage: "stop",
   summary: "end the nodes and take away containers, network and keys; results stay, in volumes",
+  whenInterrupted: "Finishing what has begun",
   flagRows: [["--volumes", "stop: results and caches, too"]],
   async run(argv, terminal) {
     const parsed = parseVerb(argv, { volumes: { type: "boolean" } }, 0);

@@ -12,6 +12,8 @@ export interface Verb {
   readonly summary: string;
   /** Its own flags, for the help. */
   readonly flagRows: readonly Row[];
+  /** What it does when it is interrupted, as of a command; absent: nothing that has to be said. */
+  readonly whenInterrupted?: string;
   run(argv: readonly string[], terminal: Terminal): Promise<number>;
 }
 

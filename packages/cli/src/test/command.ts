@@ -42,6 +42,7 @@ export const testTerminal = (
   loadAverage: () => loadavg()[0]!,
   parent: undefined,
   interrupted: signal ?? new AbortController().signal,
+  sayWhenInterrupted: () => {},
   fetch: offline,
 });
 

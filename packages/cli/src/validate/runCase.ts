@@ -2,7 +2,7 @@
 // steps' durations as the same processes took them: ranks that share a machine's cores slow each other down, and so do other
 // programs, which no model of a network can know. What is held against reality is the network, and the waiting for each other.
 
-import type { NodeTime, RunEvent } from "@atoll/core";
+import type { NodeTime, RunEvent, RunStarted } from "@atoll/core";
 import type { Experiment, FitResult } from "@atoll/train";
 import { startWorkers } from "@atoll/train/node";
 import { createParts } from "../experimentParts.ts";
@@ -42,6 +42,8 @@ export interface CaseContext {
   readonly named: string;
   readonly experiment: Experiment;
   readonly terminal: Terminal;
+  /** Told of each run's start. */
+  readonly onStarted: (event: RunStarted) => void;
 }
 
 export async function runCase({ label, config }: ValidationCase, context: CaseContext): Promise<CaseOutcome> {
@@ -67,13 +69,17 @@ const changed = (config: ResolvedConfig, run: Partial<RunConfig>): ResolvedConfi
   run: { ...config.run, ...run },
 });
 
-async function run(config: ResolvedConfig, { named, experiment, terminal }: CaseContext): Promise<RunOfCase> {
+async function run(
+  config: ResolvedConfig,
+  { named, experiment, terminal, onStarted }: CaseContext,
+): Promise<RunOfCase> {
   await using workers = startWorkers(config.run.workers ?? 1);
   const parts = await createParts(experiment, config, terminal, new Progress(terminal));
   const trainer = createTrainer({ experiment: named, config, parts, workers, place: undefined }, terminal);
   const ends: number[] = [];
   const emit = (event: RunEvent): void => {
     if (event.type === "step") ends.push(event.time);
+    else if (event.type === "runStarted") onStarted(event);
   };
   const result = await trainer.fit({ ...fitOptionsOf(config.run), signal: terminal.interrupted, emit });
   return { times: timesOf(result), ends, nodes: result.nodes };

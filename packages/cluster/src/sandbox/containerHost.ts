@@ -3,17 +3,17 @@
 import { ConfigError } from "@atoll/core";
 import type { ContainerHost } from "../containerHost.ts";
 import type { Engine } from "./engine.ts";
-import { getSandbox } from "./inspect.ts";
+import { conditionOf, getSandbox } from "./inspect.ts";
 
 export function sandboxHost(engine: Engine, name: string): ContainerHost {
   return {
     description: `sandbox "${name}"`,
     async containers() {
       const { nodes } = await getSandbox(engine, name);
-      const ended = nodes.find(({ state }) => state !== "running");
-      if (ended)
+      const bad = nodes.find(({ state, address }) => state !== "running" || address === "");
+      if (bad)
         throw new ConfigError(
-          `${ended.container} is ${ended.state}, expected running: start it with npx atoll sandbox restart --name ${name}.`,
+          `${bad.container} is ${conditionOf(bad)}, expected running: npx atoll sandbox restart --name ${name} starts all nodes anew.`,
         );
       return nodes.map(({ container, address, gpus }) => ({
         id: container,

@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { InterruptedError, RunError } from "@atoll/core";
 import type { Engine, RunOptions } from "./engine.ts";
-import { getSandbox, type Sandbox, type SandboxNode } from "./inspect.ts";
+import { conditionOf, getSandbox, listSandboxes, type Sandbox, type SandboxNode } from "./inspect.ts";
 
 /** A guard against an engine that never checks; a node needs a second or two on an idle machine. */
 const TIMEOUT_MS = 180_000;
@@ -17,12 +17,12 @@ export async function waitUntilHealthy(
 ): Promise<Sandbox> {
   const limit = AbortSignal.timeout(TIMEOUT_MS);
   for (;;) {
-    await checkByHand(engine, name, options);
+    await checkByHand(engine, [await getSandbox(engine, name, options)], options);
     const sandbox = await getSandbox(engine, name, options);
-    if (sandbox.nodes.every(({ health }) => health === "healthy")) return sandbox;
+    if (sandbox.nodes.every((node) => conditionOf(node) === "healthy")) return sandbox;
     const bad = sandbox.nodes.find(({ state, health }) => state !== "running" || health === "unhealthy");
     if (bad) throw new RunError(await troubleOf(engine, bad, options));
-    const late = sandbox.nodes.find(({ health }) => health !== "healthy")!;
+    const late = sandbox.nodes.find((node) => conditionOf(node) !== "healthy")!;
     if (limit.aborted)
       throw new RunError(
         `${late.container} is not healthy after ${TIMEOUT_MS / 1000} s: see ${engine.name} logs ${late.container}.`,
@@ -34,10 +34,26 @@ export async function waitUntilHealthy(
 }
 
 /** Podman leaves health checks to systemd's timers, which not every machine has. */
-async function checkByHand(engine: Engine, name: string, options: RunOptions): Promise<void> {
+async function checkByHand(
+  engine: Engine,
+  sandboxes: readonly Sandbox[],
+  options: RunOptions,
+): Promise<void> {
   if (engine.name !== "podman") return;
-  const { nodes } = await getSandbox(engine, name, options);
-  await Promise.all(nodes.map(({ container }) => engine.try(["healthcheck", "run", container], options)));
+  const running = sandboxes.flatMap(({ nodes }) => nodes.filter(({ state }) => state === "running"));
+  await Promise.all(running.map(({ container }) => engine.try(["healthcheck", "run", container], options)));
+}
+
+/** As `listSandboxes`, with the nodes' health as it is now. */
+export async function checkSandboxes(
+  engine: Engine,
+  name?: string,
+  options: RunOptions = {},
+): Promise<readonly Sandbox[]> {
+  const sandboxes = await listSandboxes(engine, name, options);
+  if (engine.name === "docker") return sandboxes;
+  await checkByHand(engine, sandboxes, options);
+  return listSandboxes(engine, name, options);
 }
 
 async function troubleOf(

@@ -19,6 +19,12 @@ export interface SandboxNode {
   readonly gpus: boolean;
 }
 
+/** How a node is, in a word: "healthy" if jobs can run on it and the others reach it. */
+export function conditionOf({ state, health, address }: SandboxNode): string {
+  if (state !== "running") return state;
+  return address === "" ? "disconnected" : health;
+}
+
 export interface Sandbox {
   readonly name: string;
   readonly image: string;

@@ -163,7 +163,7 @@ describe.skipIf(!found)("sandboxes", { timeout: LONG }, () => {
       "exited",
     ]);
     await expect(sandboxHost(engine, three.name).containers()).rejects.toThrow(
-      /-2 is exited, expected running: start it with npx atoll sandbox restart/,
+      /-2 is exited, expected running: npx atoll sandbox restart --name \S+ starts all nodes anew\.$/,
     );
     const restarted = await restartSandbox(engine, three.name);
     expect(restarted.nodes.every(({ health }) => health === "healthy")).toBe(true);

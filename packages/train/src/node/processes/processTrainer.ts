@@ -10,6 +10,7 @@ import { resolveNetwork } from "@atoll/network";
 import { createArithmetic } from "../../arithmetic.ts";
 import { type FitResult, setUpFit, type TrainerParts } from "../../fit.ts";
 import type { FitOptions } from "../../options.ts";
+import { refuseSimulatedOnly } from "../../simulatedOnly.ts";
 import { startWorkers, type Workers, workerThreads } from "../workerThreads.ts";
 import { follow } from "./follow.ts";
 import { identityOf } from "./identity.ts";
@@ -17,7 +18,7 @@ import type { Joined, Rendezvous } from "./joined.ts";
 import { Lead } from "./lead.ts";
 import { Links, shapingAtFirst } from "./links.ts";
 import { channelOf, type RunFailure } from "./messages.ts";
-import { doesSurvive, planOf, refuseSimulatedOnly } from "./survival.ts";
+import { doesSurvive, planOf } from "./survival.ts";
 
 export type { Rendezvous } from "./joined.ts";
 
@@ -69,7 +70,7 @@ export class ProcessTrainer {
       wallClock: nowMs,
     };
     const setup = await setUpFit(parts, { ...given, compute: given.compute ?? { kind: "real" } });
-    refuseSimulatedOnly(setup);
+    refuseSimulatedOnly(setup.options);
     const workers = ownWorkers ?? startWorkers(1);
     const over = new AbortController();
     let isJoined = false;
