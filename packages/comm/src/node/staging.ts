@@ -7,15 +7,20 @@ import { CELL_LENGTH } from "./memberPlan.ts";
 /** Elements of a collective: floats, or the bytes of encoded ones. */
 export type Elements = Float32Array | Uint8Array;
 
+const NO_FLOATS = new Float32Array(0);
+
 export interface Cell {
   readonly elements: Elements;
   release(): void;
 }
 
+/** Cells by where they lie: a memory that vectors share, or a plain array of their own. */
+type Place = SharedArrayBuffer | "plain";
+
 /** A cell is kept in the number that the arithmetic knows it by. */
 export class Staging {
   readonly #arithmetic: VectorArithmetic;
-  readonly #free: Float32Array[] = [];
+  readonly #free = new Map<Place, Float32Array[]>();
   /** Number 0 is for whole vectors. */
   #made = 1;
 
@@ -32,17 +37,16 @@ export class Staging {
 
   /** As many elements as `like` has, and of its kind; their contents are whatever they were. */
   take(like: Elements): Cell {
-    const whole =
-      this.#free.pop() ??
-      this.#arithmetic.scratch(
-        this.#made++,
-        CELL_LENGTH,
-        like instanceof Float32Array ? like : new Float32Array(0),
-      );
+    if (like.length === 0) return { elements: like, release: () => undefined };
+    const floats = like instanceof Float32Array ? like : NO_FLOATS;
+    const place = floats.buffer instanceof SharedArrayBuffer ? floats.buffer : "plain";
+    const free = this.#free.get(place) ?? [];
+    this.#free.set(place, free);
+    const whole = free.pop() ?? this.#arithmetic.scratch(this.#made++, CELL_LENGTH, floats);
     const elements =
       like instanceof Float32Array
         ? whole.subarray(0, like.length)
         : new Uint8Array(whole.buffer, whole.byteOffset, like.length);
-    return { elements, release: () => void this.#free.push(whole) };
+    return { elements, release: () => void free.push(whole) };
   }
 }
