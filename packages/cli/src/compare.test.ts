@@ -91,9 +91,12 @@ test("every cell has the numbers of a run by itself, repriced or not, and its di
 });
 
 test("a run that fails does not stop the others: its reason is shown, and the code is 1", async () => {
-  const { exitCode, output, error } = await compare("network.topology=custom,ring nodes=3");
+  const crash = 'faults.schedule=[{"kind":"crash","node":1,"at":1e-9,"rejoin":0.001}]';
+  const { exitCode, output, error } = await compare(
+    `strategy=sgp,fedavg strategy.overlap=1 ${crash} nodes=3`,
+  );
   expect(exitCode).toBe(1);
-  expect(error).toMatch(/FAILED {2}network\.topology=custom: .*network\.edges/);
+  expect(error).toMatch(/FAILED {2}strategy=sgp: .*cannot go on without it/);
   const { cells } = JSON.parse(output);
   expect(
     cells.map(({ failures, runs }: { failures: []; runs: [] }) => [failures.length, runs.length]),
@@ -130,6 +133,18 @@ test.each([
   ["digits nodse=2,3", /Unknown option "nodse"\. Did you mean "nodes"/],
   ["digits strategy=ddp,dilocco", /Did you mean "diloco"/],
   ["digits --target 3", /Unknown flag "--target"/],
+  [
+    "digits nodes=2 strategy=ddp,diloco record=outerCosine",
+    /strategy=ddp: Option "record": strategy "ddp" has no outerCosine: .* Nothing has been run\./,
+  ],
+  [
+    "digits nodes=3 network.topology=ring,custom",
+    /network\.topology=custom: The topology custom needs the option "network\.edges"/,
+  ],
+  [
+    'digits nodes=2 strategy=fedavg,ddp faults.schedule=[{"kind":"crash","node":1,"at":1}]',
+    /strategy=ddp: Option "faults\.schedule": the crash of node 1 from 1 s on leaves 1 of 2 nodes/,
+  ],
   ["digits --name a/b", /Comparison name "a\/b"/],
 ])("refused: compare %s", async (line, message) => {
   const { exitCode, error } = await atoll(`compare ${line}`);

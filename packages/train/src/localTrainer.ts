@@ -1,17 +1,35 @@
 // The main job: a run on N simulated machines in this process. Nodes are async functions on a virtual clock; their
 // arithmetic is done by an executor, their messages by a simulated network.
 
-import { ConfigError } from "@atoll/core";
+import { ConfigError, createRandom } from "@atoll/core";
 import { type FitResult, fitNodes, setUpFit, type TrainerParts } from "./fit.ts";
 import { inProcessExecutor } from "./inProcessExecutor.ts";
 import { measureSteps } from "./measure.ts";
-import type { FitOptions } from "./options.ts";
+import { type FitOptions, resolveFitOptions } from "./options.ts";
+import { checkSurroundings } from "./prepare.ts";
 import { refuseShortTrace } from "./refuseShortTrace.ts";
 import { createSimulation } from "./simulation.ts";
 
 export type { FitResult } from "./fit.ts";
 
 export interface LocalTrainerOptions extends TrainerParts {}
+
+function refuseReal({ compute }: FitOptions): void {
+  if (compute?.kind !== "real") return;
+  throw new ConfigError(
+    'Option "compute": real is how long the steps of real processes take, and the nodes of this run are simulated. Use compute=device or compute=measured, or mode=processes.',
+  );
+}
+
+/**
+ * Looks at the options of a run on simulated machines alone, without a model or data.
+ * @throws ConfigError if they cannot be, or not together
+ */
+export function checkFitOptions(given: FitOptions): void {
+  refuseReal(given);
+  const options = resolveFitOptions(given);
+  checkSurroundings(options, createRandom(options.seed));
+}
 
 export class LocalTrainer {
   readonly #parts: LocalTrainerOptions;
@@ -28,10 +46,7 @@ export class LocalTrainer {
   async fit(given: FitOptions): Promise<FitResult> {
     const { executor: createExecutor = inProcessExecutor(), wallClock } = this.#parts;
     const startedAt = wallClock();
-    if (given.compute?.kind === "real")
-      throw new ConfigError(
-        'Option "compute": real is how long the steps of real processes take, and the nodes of this run are simulated. Use compute=device or compute=measured, or mode=processes.',
-      );
+    refuseReal(given);
     const settled = await setUpFit(this.#parts, given);
     const { prepared, random, executorOptions, prepare } = settled;
     await using executor = await createExecutor(executorOptions);

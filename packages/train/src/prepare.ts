@@ -17,6 +17,7 @@ import {
   whole,
 } from "./data/index.ts";
 import type { StepBatch } from "./executor.ts";
+import { planFaults, scheduleFaults } from "./faults/policy.ts";
 import type { Model } from "./models/index.ts";
 import type { ResolvedFitOptions } from "./options.ts";
 import type { NodeSnapshot } from "./snapshot.ts";
@@ -51,8 +52,7 @@ export async function prepareRun(
   random: Random,
 ): Promise<PreparedRun> {
   checkResume(options);
-  // The run makes its own network later; this one is made for its complaints, before a worker has started.
-  resolveNetwork(options.network, { worldSize: options.nodes, random: random.derive("network") });
+  checkSurroundings(options, random);
   const shares = await sharesOf(train, options, random);
   checkShapes(model, shares[0]!.dataset);
   const datasets = [...new Set(shares.map(({ dataset }) => dataset))];
@@ -76,6 +76,20 @@ export async function prepareRun(
     layout,
     bufferLayout: layoutOf(initial.buffers),
   };
+}
+
+/**
+ * The run makes its own network and faults later; these are made for their complaints, before a worker has started.
+ * @throws ConfigError if they do not fit the nodes, the strategy or each other
+ */
+export function checkSurroundings(
+  { network, nodes: worldSize, faults, strategy }: ResolvedFitOptions,
+  random: Random,
+): void {
+  const { topology } = resolveNetwork(network, { worldSize, random: random.derive("network") });
+  if (faults === undefined) return;
+  const schedule = scheduleFaults(faults, { worldSize, random: random.derive("faults") });
+  planFaults(faults, strategy, { schedule, topology });
 }
 
 const positionOf = (node: NodeSnapshot | undefined): { position?: NodeSnapshot["state"]["sampler"] } =>

@@ -52,6 +52,19 @@ test.each<[string, () => Partial<FitOptions>, RegExp]>([
     /network\.edges": expected pairs .* from 0 to 3, got \[0,9\]/,
   ],
   [
+    "a partition that isolates a star's hub, under wait",
+    () => ({
+      network: { topology: "star" },
+      faults: { schedule: [{ kind: "partition", groups: [[0]], from: 1 }] },
+    }),
+    /a partition into \[0\], which isolates the star's hub, from 1 s on leaves 1 of 4 nodes connected for good/,
+  ],
+  [
+    "a fault of no node",
+    () => ({ faults: { schedule: [{ kind: "crash", node: 4, at: 1 }] } }),
+    /faults\.schedule\[0\]\.node": expected a node from 0 to 3, got 4/,
+  ],
+  [
     "speeds of too few nodes",
     () => ({ compute: { kind: "measured", speeds: [1, 2] } }),
     /compute\.speeds": expected one for each of the 4 nodes, got 2/,

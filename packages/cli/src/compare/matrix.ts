@@ -1,9 +1,10 @@
 // The matrix of a comparison: every combination of the options given, each with its repeats, and which of these runs one
 // training serves. Everything is resolved here, so that bad input is refused before any work.
 
-import { ConfigError, type ConfigTree } from "@atoll/core";
+import { ConfigError, type ConfigTree, messageOf } from "@atoll/core";
 import { parseAssignments } from "@atoll/core/config";
 import {
+  checkFitOptions,
   type Experiment,
   type FitOptions,
   isAsynchronous,
@@ -52,6 +53,7 @@ export async function planMatrix(options: MatrixOptions): Promise<readonly Matri
     const tree = await withTraces(parseAssignments(combination.pairs), workingDirectory);
     for (let repeat = 0; repeat < repeats; repeat++) {
       const run = runOf(experiment, combination, tree, { repeat, repeats });
+      refuseImpossible(run);
       const name = freeName(run.name, names);
       names.add(name);
       runs.push({ ...run, name });
@@ -81,6 +83,17 @@ function runOf(
     config,
     fit: fitOptionsOf(config.run),
   };
+}
+
+/** One run that cannot be is told before any is begun, and which it is. */
+function refuseImpossible({ label, fit }: MatrixRun): void {
+  try {
+    checkFitOptions(fit);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    const which = label === "" ? "" : `${label}: `;
+    throw new ConfigError(`${which}${messageOf(error)} Nothing has been run.`, error);
+  }
 }
 
 const LONGEST_NAME = 80;
