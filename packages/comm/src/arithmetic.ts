@@ -1,8 +1,15 @@
 // The arithmetic of collectives on float32 vectors, as an argument: plain loops here, and whatever is faster on the vectors
 // that a caller has. Implementations give the same bits.
 
-/** The same chunk of some vectors, in the order in which they are to be added up. */
-export type OrderedChunk = readonly Float32Array[];
+/** Vectors to be added up, each chunk of them in an order of its own. */
+export interface OrderedSum {
+  /** Each [length]. */
+  readonly vectors: readonly Float32Array[];
+  /** Chunk c is the elements starts[c] … starts[c + 1] − 1. [chunks + 1] */
+  readonly starts: Int32Array;
+  /** By chunk, the vectors' numbers in the order in which they are added up. [chunks, vectors] */
+  readonly orders: Int32Array;
+}
 
 export interface VectorArithmetic {
   /** out ← a + b, all [n]; `out` may be `a` or `b` */
@@ -11,14 +18,14 @@ export interface VectorArithmetic {
   divide(a: Float32Array, by: number): void;
   /** out ← a */
   copy(out: Float32Array, a: Float32Array): void;
-  /** out ← the sum of the vectors, added up in their order, divided by `by`; all [n]. Left out where `add` is as fast. */
-  mean?(out: Float32Array, vectors: OrderedChunk, by: number): void;
+  /** out ← the sum divided by `by`; [length]. Left out where `add` is as fast. */
+  mean?(out: Float32Array, sum: OrderedSum, by: number): void;
   /**
-   * Chunk by chunk, each vector becomes the sum of all divided by `by`: somewhere else, while the caller goes on. The
-   * vectors must not be touched until the promise has ended.
+   * Each vector becomes the sum of all divided by `by`: somewhere else, while the caller goes on. The vectors must not be
+   * touched until the promise has ended.
    * @returns undefined where there is nothing faster than the above
    */
-  replaceByMeans?(chunks: readonly OrderedChunk[], by: number): Promise<void> | undefined;
+  replaceByMeans?(sum: OrderedSum, by: number): Promise<void> | undefined;
   /** [length] where `vector` lies, for the time of one collective; its contents are whatever they were. @param number tells those of one collective apart */
   scratch(number: number, length: number, vector: Float32Array): Float32Array;
 }

@@ -3,7 +3,7 @@
 import { type CollectiveDone, createRandom } from "@atoll/core";
 import { createVirtualClock, type NetworkOptions, resolveNetwork } from "@atoll/network";
 import { expect, test } from "vitest";
-import { plainArithmetic, type VectorArithmetic } from "./arithmetic.ts";
+import { type OrderedSum, plainArithmetic, type VectorArithmetic } from "./arithmetic.ts";
 import type { Codec } from "./codec.ts";
 import { int8 } from "./codecs/int8.ts";
 import type { Communicator } from "./communicator.ts";
@@ -46,23 +46,27 @@ async function rehearse(
 
 const later = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 1));
 
+const meanOf = ({ vectors, starts, orders }: OrderedSum, by: number): Float32Array => {
+  const sum = new Float32Array(starts.at(-1)!);
+  for (let chunk = 0; chunk + 1 < starts.length; chunk++) {
+    const part = (vector: Float32Array): Float32Array => vector.subarray(starts[chunk], starts[chunk + 1]);
+    const [first, ...others] = orders.subarray(chunk * vectors.length, (chunk + 1) * vectors.length);
+    part(sum).set(part(vectors[first!]!));
+    for (const other of others) plainArithmetic.add(part(sum), part(sum), part(vectors[other]!));
+  }
+  plainArithmetic.divide(sum, by);
+  return sum;
+};
+
 /** Adds up what it is given after a while. */
 const slow = (calls: number[]): VectorArithmetic => ({
   ...plainArithmetic,
-  mean(out, vectors, by) {
-    out.set(vectors[0]!);
-    for (const vector of vectors.slice(1)) plainArithmetic.add(out, out, vector);
-    plainArithmetic.divide(out, by);
-  },
-  async replaceByMeans(chunks, by) {
-    calls.push(chunks.length);
+  mean: (out, sum, by) => out.set(meanOf(sum, by)),
+  async replaceByMeans(sum, by) {
+    calls.push(sum.vectors.length);
     await later();
-    for (const vectors of chunks) {
-      const sum = Float32Array.from(vectors[0]!);
-      for (const vector of vectors.slice(1)) plainArithmetic.add(sum, sum, vector);
-      plainArithmetic.divide(sum, by);
-      for (const vector of vectors) vector.set(sum);
-    }
+    const mean = meanOf(sum, by);
+    for (const vector of sum.vectors) vector.set(mean);
   },
 });
 

@@ -1,4 +1,4 @@
-export type { OrderedChunk, VectorArithmetic } from "./arithmetic.ts";
+export type { OrderedSum, VectorArithmetic } from "./arithmetic.ts";
 export type { Codec, CodedReduction } from "./codec.ts";
 export { transcode } from "./codec.ts";
 export type { Int8Options } from "./codecs/int8.ts";

@@ -39,10 +39,32 @@ export function trace(schedule: Schedule): Trace {
     schedule.finally === "ownChunk"
       ? { results: [diagonal(held, members)], resultOf: new Int32Array(members) }
       : distinctRows(held, members, chunkCount);
-  const { lane, lanes } = assignLanes({ members, chunkCount, left, right, chunk, results });
   const bytesSent = bytesSentBy(schedule);
-  return { members, chunkStarts, left, right, chunk, lane, lanes, results, resultOf, bytesSent };
+  // Sums in one order (`ordersOf`) need no lanes, which take as long as the rest of a large world's trace.
+  let assigned: Lanes | undefined;
+  const lanesOf = (): Lanes => {
+    assigned ??= assignLanes({ members, chunkCount, left, right, chunk, results });
+    return assigned;
+  };
+  return {
+    members,
+    chunkStarts,
+    left,
+    right,
+    chunk,
+    get lane() {
+      return lanesOf().lane;
+    },
+    get lanes() {
+      return lanesOf().lanes;
+    },
+    results,
+    resultOf,
+    bytesSent,
+  };
 }
+
+type Lanes = Pick<Trace, "lane" | "lanes">;
 
 interface Names {
   /** What each member ends up holding, [members, chunkCount]. */
@@ -177,7 +199,7 @@ function assignLanes(parts: {
   readonly right: Int32Array;
   readonly chunk: Int32Array;
   readonly results: readonly Int32Array[];
-}): { readonly lane: Int32Array; readonly lanes: number } {
+}): Lanes {
   const { members, chunkCount, left, right, chunk, results } = parts;
   const lane = new Int32Array(left.length);
   const uses = new Int32Array(left.length);
@@ -204,35 +226,34 @@ function assignLanes(parts: {
 
 /**
  * For schedules that add every member's chunk to a sum, one after the other, and leave all with the same: the order of the
- * members for each chunk. Undefined for others, which add sums to sums.
+ * members for each chunk, [chunks, members]. Undefined for others, which add sums to sums.
  */
-export function ordersOf(traced: Trace): Orders | undefined {
+export function ordersOf(traced: Trace): Int32Array | undefined {
   if (!orders.has(traced)) orders.set(traced, findOrders(traced));
   return orders.get(traced);
 }
 
-/** By chunk. */
-export type Orders = readonly (readonly number[])[];
+const orders = new WeakMap<Trace, Int32Array | undefined>();
 
-const orders = new WeakMap<Trace, Orders | undefined>();
-
-function findOrders({ members, left, right, chunkStarts, results }: Trace): Orders | undefined {
+function findOrders({ members, left, right, chunkStarts, results }: Trace): Int32Array | undefined {
   const [names] = results;
   if (results.length !== 1 || names!.length !== chunkStarts.length - 1) return undefined;
-  const found: (readonly number[])[] = [];
-  for (const result of names!) {
-    const backwards: number[] = [];
-    let name = result;
-    while (name >= members) {
+  const found = new Int32Array(names!.length * members);
+  for (let chunk = 0; chunk < names!.length; chunk++) {
+    const first = chunk * members;
+    let at = first + members - 1;
+    let name = names![chunk]!;
+    for (; name >= members && at > first; at--) {
       const [a, b] = [left[name - members]!, right[name - members]!];
       if (a >= members && b >= members) return undefined;
       // Sums of two are the same either way round.
-      backwards.push(b < members ? b : a);
+      found[at] = b < members ? b : a;
       name = b < members ? a : b;
     }
-    found.push([name, ...backwards.reverse()]);
+    if (name >= members || at !== first) return undefined;
+    found[first] = name;
   }
-  return found.every(({ length }) => length === members) ? found : undefined;
+  return found;
 }
 
 /**

@@ -1,7 +1,7 @@
 // Hands the members of a finished collective what its schedule left with them.
 
 import { invariant, unreachable } from "@atoll/core";
-import type { VectorArithmetic } from "./arithmetic.ts";
+import type { OrderedSum, VectorArithmetic } from "./arithmetic.ts";
 import { type Codec, transcode } from "./codec.ts";
 import type { Call } from "./collective.ts";
 import type { Arrival } from "./gathering.ts";
@@ -11,9 +11,6 @@ import { evenChunks } from "./schedule.ts";
 
 /** Elements of a vector below which its sum is there before a thread has been told of it. */
 const WORTH_IT = 2 ** 14;
-
-/** Members whose vectors are added up chunk by chunk in one pass. */
-const MOST_MEMBERS = 64;
 
 /** What a call gives each member: the parts of a gathering, the one shard of a reduce-scatter, nothing for most operations. */
 export type Results = readonly (readonly Float32Array[])[];
@@ -82,11 +79,10 @@ function reduced(
   if (call.codec !== undefined)
     return handedOut(call, codedSum(call, arrivals, arithmetic), vectors, arithmetic);
   const traced = traceOf(plan);
-  const chunks = arithmetic.mean && chunksInOrder(traced, vectors);
-  if (chunks !== undefined) {
+  const sum = arithmetic.mean && sumInOrder(traced, vectors);
+  if (sum !== undefined) {
     const result = arithmetic.scratch(0, call.length, vectors[0]!);
-    const by = call.op === "mean" ? vectors.length : 1;
-    for (const { start, end, parts } of chunks) arithmetic.mean!(result.subarray(start, end), parts, by);
+    arithmetic.mean!(result, sum, call.op === "mean" ? vectors.length : 1);
     return handedOut(call, result, vectors, arithmetic);
   }
   const sums = evaluate(traced, vectors, arithmetic);
@@ -131,26 +127,15 @@ function reducedElsewhere(
     });
   }
   if (apart || length < WORTH_IT || arithmetic.replaceByMeans === undefined) return undefined;
-  const chunks = chunksInOrder(traceOf(plan), vectors)?.map(({ parts }) => parts);
+  const sum = sumInOrder(traceOf(plan), vectors);
   const by = op === "mean" ? vectors.length : 1;
-  return chunks && arithmetic.replaceByMeans(chunks, by)?.then(() => vectors.map(() => []));
+  return sum && arithmetic.replaceByMeans(sum, by)?.then(() => vectors.map(() => []));
 }
 
-interface ChunkInOrder {
-  readonly start: number;
-  readonly end: number;
-  /** The members' parts, in the order in which they are added. */
-  readonly parts: readonly Float32Array[];
-}
-
-/** Undefined for schedules that add in other ways, and for so many members that views of all parts would cost more than adding. */
-function chunksInOrder(traced: Trace, vectors: readonly Float32Array[]): readonly ChunkInOrder[] | undefined {
-  if (vectors.length > MOST_MEMBERS) return undefined;
-  const { chunkStarts } = traced;
-  return ordersOf(traced)?.map((order, chunk) => {
-    const [start, end] = [chunkStarts[chunk]!, chunkStarts[chunk + 1]!];
-    return { start, end, parts: order.map((member) => vectors[member]!.subarray(start, end)) };
-  });
+/** Undefined for schedules that add in other ways. */
+function sumInOrder(traced: Trace, vectors: readonly Float32Array[]): OrderedSum | undefined {
+  const orders = ordersOf(traced);
+  return orders && { vectors, starts: traced.chunkStarts, orders };
 }
 
 function traceOf({ trace }: Plan): Trace {

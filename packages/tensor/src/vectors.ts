@@ -13,6 +13,7 @@ export {
 } from "./kernels/blocks.ts";
 export { expand, type MatrixShape, project, projectBack, subtractProduct } from "./kernels/matrices.ts";
 export { decayingOf, momentumAndCollect, momentumAndSigns } from "./kernels/momentum.ts";
+export { type OrderedMeans, writeOrderedMeans } from "./kernels/orderedMeans.ts";
 export { type EncodedMean, meanOfIntegers, meanOfSigns } from "./kernels/reductions.ts";
 export {
   type Bucket,
@@ -32,6 +33,5 @@ export {
   divideVector,
   nesterovStep,
   subtractVectors,
-  writeMean,
 } from "./kernels/vectors.ts";
 export { allocateBeside, memoryOf, sharedVectors } from "./memory.ts";

@@ -1,24 +1,25 @@
 // The arithmetic of a run's collectives: SIMD kernels where the nodes' vectors lie in shared memory, loops elsewhere, and
 // scratch that is kept from one collective to the next, since each would otherwise clear as much memory as a model has.
 
-import type { OrderedChunk, VectorArithmetic } from "@atoll/comm";
+import type { OrderedSum, VectorArithmetic } from "@atoll/comm";
 import {
   addVectors,
   allocateBeside,
   copyVector,
   divideVector,
   isShared,
-  writeMean,
+  writeOrderedMeans,
 } from "@atoll/tensor/vectors";
 import type { Executor } from "./executor.ts";
 
-/** Parts that a reduction is cut into at least, so that several workers have something to do. */
-const LEAST_PARTS = 4;
+/** Parts that a reduction is cut into, so that several workers have something to do. */
+const PARTS = 4;
 
 /** For one simulated world at a time, since its collectives share the scratch. */
 export function createArithmetic(executor: Pick<Executor, "run">): VectorArithmetic {
   const kept: (Float32Array | undefined)[] = [];
-  const tables: Float32Array[] = [];
+  const tables = new Pool();
+  const plans = new Pool();
   const scratch = (number: number, length: number, vector: Float32Array): Float32Array => {
     const present = kept[number];
     if (present !== undefined && present.length >= length) return present.subarray(0, length);
@@ -26,46 +27,57 @@ export function createArithmetic(executor: Pick<Executor, "run">): VectorArithme
     kept[number] = made;
     return made;
   };
-  /** For as long as a reduction goes on. */
-  const tableOf = (vectors: OrderedChunk): Float32Array => {
-    const present = tables.pop();
-    return present !== undefined && present.length >= 2 * vectors.length && isShared(present, vectors[0]!)
-      ? present
-      : allocateBeside(vectors[0]!, 2 * vectors.length);
-  };
-  const replaceByMean = async (vectors: OrderedChunk, by: number): Promise<void> => {
-    const table = tableOf(vectors);
-    const named = Object.fromEntries(vectors.map((vector, i) => [`${i}`, vector]));
-    await executor.run({
-      operation: "replaceByMean",
-      vectors: { table, ...named },
-      numbers: { count: vectors.length, by },
-    });
-    tables.push(table);
+  const replaceByMeans = async ({ vectors, starts, orders }: OrderedSum, by: number): Promise<void> => {
+    const plan = plans.take(starts.length + orders.length, vectors[0]!);
+    const integers = new Int32Array(plan.buffer, plan.byteOffset, plan.length);
+    integers.set(starts);
+    integers.set(orders, starts.length);
+    const length = starts.at(-1)!;
+    const shared = {
+      ...Object.fromEntries(vectors.map((vector, i) => [`${i}`, vector])),
+      starts: plan.subarray(0, starts.length),
+      orders: plan.subarray(starts.length, starts.length + orders.length),
+    };
+    const replacePart = async (part: number): Promise<void> => {
+      const table = tables.take(2 * vectors.length, vectors[0]!);
+      const bound = (number: number): number => Math.floor((number * length) / PARTS);
+      await executor.run({
+        operation: "replaceByMeans",
+        vectors: { ...shared, table },
+        numbers: { count: vectors.length, by, from: bound(part), to: bound(part + 1) },
+      });
+      tables.give(table);
+    };
+    await Promise.all(Array.from({ length: PARTS }, (_, part) => replacePart(part)));
+    plans.give(plan);
   };
   return {
     add: addVectors,
     divide: divideVector,
     copy: copyVector,
-    mean(out, vectors, by) {
-      const table = tableOf(vectors);
-      writeMean(vectors, [out], { by, table });
-      tables.push(table);
+    mean(out, sum, by) {
+      const table = tables.take(sum.vectors.length + 1, sum.vectors[0]!);
+      writeOrderedMeans({ ...sum, targets: [out], by, table });
+      tables.give(table);
     },
     scratch,
-    replaceByMeans(chunks, by) {
-      if (!isShared(...chunks.flat())) return undefined;
-      const parts = chunks.flatMap((chunk) => cut(chunk, Math.ceil(LEAST_PARTS / chunks.length)));
-      return Promise.all(parts.map((part) => replaceByMean(part, by))).then(() => undefined);
-    },
+    replaceByMeans: (sum, by) => (isShared(...sum.vectors) ? replaceByMeans(sum, by) : undefined),
   };
 }
 
-/** Chunks of so many parts, as even as possible. */
-function cut(vectors: OrderedChunk, parts: number): readonly OrderedChunk[] {
-  const { length } = vectors[0]!;
-  const bound = (part: number): number => Math.floor((part * length) / parts);
-  return Array.from({ length: parts }, (_, part) =>
-    vectors.map((vector) => vector.subarray(bound(part), bound(part + 1))),
-  );
+/** Scratch that is used for as long as something goes on, and then by others. */
+class Pool {
+  readonly #free: Float32Array[] = [];
+
+  /** [length] or more, where `vector` lies. */
+  take(length: number, vector: Float32Array): Float32Array {
+    const present = this.#free.pop();
+    return present !== undefined && present.length >= length && isShared(present, vector)
+      ? present
+      : allocateBeside(vector, length);
+  }
+
+  give(scratch: Float32Array): void {
+    this.#free.push(scratch);
+  }
 }

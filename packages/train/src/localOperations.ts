@@ -9,7 +9,7 @@ import {
   decayAndAddSquare,
   divideVector,
   subtractVectors,
-  writeMean,
+  writeOrderedMeans,
 } from "@atoll/tensor/vectors";
 import { coefficientSigns, coefficientsEncode } from "./compressors/largestCoefficients.ts";
 import { lowRankProject, lowRankProjectBack } from "./compressors/lowRank.ts";
@@ -38,7 +38,7 @@ export type OperationName =
   | "subtract"
   | "divide"
   | "decayAndAdd"
-  | "replaceByMean"
+  | "replaceByMeans"
   | OuterUpdateName
   | "dgcEncode"
   | "meanOfIntegers"
@@ -72,10 +72,15 @@ export const localOperations: Readonly<Record<OperationName, LocalOperation>> = 
   divide: ({ a }, { by }) => divideVector(a!, by!),
   /** a ← decay · a + factor · b, both [n] */
   decayAndAdd: ({ a, b }, { decay, factor }) => decayAndAdd(a!, b!, { decay: decay!, factor: factor! }),
-  /** The vectors "0", "1" … become their sum / by. table: scratch, [2 · count]. Numbers: count, by */
-  replaceByMean({ table, ...vectors }, { count, by }) {
+  /**
+   * The vectors "0", "1" … become their sum / by, each chunk added up in its own order: elements [from, to) of them.
+   * starts, [chunks + 1], and orders, [chunks, count]: integers. table: scratch, [2 · count]. Numbers: count, by, from, to
+   */
+  replaceByMeans({ table, starts, orders, ...vectors }, { count, by, from, to }) {
     const members = Array.from({ length: count! }, (_, i) => vectors[i]!);
-    writeMean(members, members, { by: by!, table: table! });
+    const means = { vectors: members, targets: members, by: by!, table: table! };
+    const range = { from: from!, to: to! };
+    writeOrderedMeans({ ...means, starts: integersOf(starts!), orders: integersOf(orders!) }, range);
   },
   nesterovOuter: takingOver(nesterovUpdate),
   adamOuter: takingOver(adamUpdate),
@@ -92,6 +97,10 @@ export const localOperations: Readonly<Record<OperationName, LocalOperation>> = 
     adamDirection(gradients!, { mean: mean!, square: square! }, scalars);
   },
 };
+
+/** The integers that lie in a vector bit by bit. */
+const integersOf = ({ buffer, byteOffset, length }: Float32Array): Int32Array =>
+  new Int32Array(buffer, byteOffset, length);
 
 /** One operation to be done. */
 export interface LocalTask {

@@ -6,7 +6,7 @@ import { type Network, type NetworkOptions, resolveNetwork, TOPOLOGY_NAMES } fro
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type Call, scheduleOf } from "../collective.ts";
-import { evaluate, trace } from "../interpret.ts";
+import { evaluate, ordersOf, trace } from "../interpret.ts";
 import type { Schedule } from "../schedule.ts";
 import { execute } from "../test/execute.ts";
 
@@ -32,6 +32,16 @@ function sentBy({ rounds, chunkBytes }: Schedule, members: number): readonly num
   return sent;
 }
 
+/** Chunk by chunk in the orders given, [chunks, members]. */
+function addedUp(inputs: readonly Float32Array[], starts: Int32Array, orders: Int32Array): Float32Array {
+  return Float32Array.from(inputs[0]!, (_, i) => {
+    const chunk = starts.findIndex((start) => start > i) - 1;
+    const order = orders.subarray(chunk * inputs.length, (chunk + 1) * inputs.length);
+    const [first, ...others] = Array.from(order, (member) => inputs[member]![i]!);
+    return others.reduce((sum, x) => Math.fround(sum + x), first!);
+  });
+}
+
 describe("values", () => {
   test("all-reduce: computed once, the bits are those of members that really exchange chunks, the same on each", () => {
     fc.assert(
@@ -48,11 +58,21 @@ describe("values", () => {
           const scale = inputs.reduce((total, input) => total + Math.abs(input[i]!), 0);
           expect(Math.abs(results[0]![i]! - sum)).toBeLessThanOrEqual(size * 2 ** -24 * scale);
         }
+        const orders = ordersOf(traced);
+        expect(orders && addedUp(inputs, schedule.chunkStarts, orders)).toEqual(results[0]);
         // N − 1 additions a chunk, in one scratch vector.
         expect(traced.left.length).toBe((size - 1) * schedule.chunkBytes.length);
         expect(traced.lanes).toBe(1);
       }),
     );
+  });
+
+  test("all-reduces that add sums to sums have no order of members", () => {
+    const members = { ranks: ranksOf(8), topology: network({}, 8).topology };
+    for (const algorithm of ["recursive-doubling", "tree"] as const) {
+      const call: Call = { operation: "allReduce", length: 9, op: "sum", algorithm };
+      expect(ordersOf(trace(scheduleOf(call, [], members)))).toBeUndefined();
+    }
   });
 
   test("broadcast: everyone ends with the root's vector", () => {

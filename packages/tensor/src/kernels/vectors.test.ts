@@ -13,7 +13,6 @@ import {
   divideVector,
   nesterovStep,
   subtractVectors,
-  writeMean,
 } from "./vectors.ts";
 
 type Vectors = readonly [Float32Array, Float32Array, Float32Array];
@@ -38,9 +37,6 @@ const operations: Readonly<Record<string, (v: Vectors, n: readonly [number, numb
     gradients.set(scales);
   },
   copyVector: ([a, b]) => copyVector(a, b),
-  "writeMean in place": (vectors) =>
-    writeMean(vectors, vectors, { by: 3, table: allocateBeside(vectors[0], 6) }),
-  "writeMean to another": ([a, b, c]) => writeMean([a, b], [c], { by: 2, table: allocateBeside(a, 3) }),
   nesterovStep: ([anchor, change, velocity], [learningRate, momentum]) =>
     nesterovStep({ anchor, change, velocity }, { learningRate, momentum }),
   adaptiveStep([anchor, change, mean], [b1, keep, tau]) {

@@ -3,7 +3,6 @@
 
 import { memoryOf } from "../memory.ts";
 import { createKernels, type KernelName, type Kernels } from "./kernels.ts";
-import { MEAN_AT_ONCE } from "./manyVectors.ts";
 
 const kernelsOfMemory = new WeakMap<WebAssembly.Memory, Kernels>();
 
@@ -36,33 +35,6 @@ export function copyVector(out: Float32Array, a: Float32Array): void {
   const blocks = out.length === a.length ? kernelsFor(out, a)?.blocks : undefined;
   if (blocks === undefined) out.set(a);
   else blocks.copyBytes(out.byteOffset, a.byteOffset, a.byteLength);
-}
-
-/**
- * Each target becomes the sum of all vectors, added up in their order, divided by `by`, a float32 number. Targets may be the
- * vectors themselves. All [n]
- * @param table scratch, [vectors + targets] or more
- */
-export function writeMean(
-  vectors: readonly Float32Array[],
-  targets: readonly Float32Array[],
-  { by, table }: { readonly by: number; readonly table: Float32Array },
-): void {
-  const [first] = vectors;
-  const blocks = kernelsFor(table, ...vectors, ...targets)?.blocks;
-  const whole = blocks === undefined ? 0 : first!.length - (first!.length % MEAN_AT_ONCE);
-  if (blocks !== undefined) {
-    const pointers = new Uint32Array(table.buffer, table.byteOffset, vectors.length + targets.length);
-    for (const [i, { byteOffset }] of vectors.entries()) pointers[i] = byteOffset;
-    for (const [i, { byteOffset }] of targets.entries()) pointers[vectors.length + i] = byteOffset;
-    blocks.meanOfMany(table.byteOffset, vectors.length, targets.length, whole, by);
-  }
-  for (let i = whole; i < first!.length; i++) {
-    let sum = first![i]!;
-    for (let member = 1; member < vectors.length; member++) sum = Math.fround(sum + vectors[member]![i]!);
-    const mean = Math.fround(sum / by);
-    for (const target of targets) target[i] = mean;
-  }
 }
 
 /** out ← a + b, all [n] */
