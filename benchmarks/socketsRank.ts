@@ -4,7 +4,14 @@ import net from "node:net";
 import { joinTcpWorld, type TcpWorld } from "@atoll/comm/node";
 import { createRandom, seconds } from "@atoll/core";
 import { resolveNetwork } from "@atoll/network";
-import { addVectors, allocateBeside, copyVector, divideVector, sharedVectors } from "@atoll/tensor/vectors";
+import {
+  addVectors,
+  allocateBeside,
+  copyVector,
+  divideVector,
+  hashBlocks,
+  sharedVectors,
+} from "@atoll/tensor/vectors";
 
 export type Task =
   | { readonly kind: "connect"; readonly previous: number }
@@ -108,6 +115,7 @@ async function join(port: number): Promise<void> {
       add: addVectors,
       divide: divideVector,
       copy: copyVector,
+      hashBlocks,
       scratch: (_, length, x) => allocateBeside(x, length),
     },
     clock: { now: () => seconds((performance.timeOrigin + performance.now()) / 1000) },

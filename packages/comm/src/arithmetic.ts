@@ -26,6 +26,13 @@ export interface VectorArithmetic {
    * @returns undefined where there is nothing faster than the above
    */
   replaceByMeans?(sum: OrderedSum, by: number): Promise<void> | undefined;
+  /**
+   * NH of each whole block of as many bytes as the key has (Black et al.: UMAC, CRYPTO 1999, with words of 32 bits): of eight
+   * words, number i goes with number i + 4. Left out where loops are as fast.
+   * @param key a multiple of eight words
+   * @param take gets the hashes in order, eight bytes each, little-endian, and has them for the time of the call
+   */
+  hashBlocks?(bytes: Uint8Array, key: Uint32Array, take: (hashes: Uint8Array) => void): void;
   /** [length] where `vector` lies, for the time of one collective; its contents are whatever they were. @param number tells those of one collective apart */
   scratch(number: number, length: number, vector: Float32Array): Float32Array;
 }

@@ -7,6 +7,7 @@ import {
   allocateBeside,
   copyVector,
   divideVector,
+  hashBlocks,
   isShared,
   writeOrderedMeans,
 } from "@atoll/tensor/vectors";
@@ -61,6 +62,7 @@ export function createArithmetic(executor: Pick<Executor, "run">): VectorArithme
       tables.give(table);
     },
     scratch,
+    hashBlocks,
     replaceByMeans: (sum, by) => (isShared(...sum.vectors) ? replaceByMeans(sum, by) : undefined),
   };
 }

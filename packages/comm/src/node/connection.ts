@@ -4,12 +4,15 @@
 
 import net from "node:net";
 import { messageOf } from "@atoll/core";
+import type { HashBlocks } from "./checksum.ts";
 import { encodeHeader, type FrameFields, hashOfRun } from "./frame.ts";
 import { type FrameHandler, FrameReader } from "./frameReader.ts";
 
 export interface ConnectionOptions {
   readonly runId: string;
   readonly handler: FrameHandler;
+  /** Default: plain loops. */
+  readonly hashBlocks?: HashBlocks | undefined;
   /** The connection has ended, once: why, as the end of a sentence about the peer, and whether that is what it sent. */
   readonly onEnd: (cause: string, isFault: boolean) => void;
 }
@@ -22,6 +25,7 @@ export class Connection implements AsyncDisposable {
   readonly socket: net.Socket;
   readonly #run: bigint;
   readonly #reader: FrameReader;
+  readonly #hashBlocks: HashBlocks | undefined;
   readonly #onEnd: ConnectionOptions["onEnd"];
   #sequence = 0;
   #cause: string | undefined;
@@ -30,7 +34,8 @@ export class Connection implements AsyncDisposable {
 
   private constructor(makeSocket: (connection: () => Connection) => net.Socket, options: ConnectionOptions) {
     this.#run = hashOfRun(options.runId);
-    this.#reader = new FrameReader(this.#run, options.handler);
+    this.#reader = new FrameReader(this.#run, options.handler, options.hashBlocks);
+    this.#hashBlocks = options.hashBlocks;
     this.#onEnd = options.onEnd;
     this.socket = makeSocket(() => this);
     this.socket.setNoDelay(true);
@@ -91,7 +96,8 @@ export class Connection implements AsyncDisposable {
       flushed?.(true);
       return;
     }
-    const header = encodeHeader(fields, { run: this.#run, sequence: this.#sequence++, payload });
+    const framed = { run: this.#run, sequence: this.#sequence++, payload, hashBlocks: this.#hashBlocks };
+    const header = encodeHeader(fields, framed);
     const done = flushed && ((error?: Error | null) => flushed(error != null));
     if (payload.length === 0) this.socket.write(header, done);
     else {

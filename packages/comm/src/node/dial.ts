@@ -2,6 +2,7 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import { messageOf, RunError } from "@atoll/core";
+import type { HashBlocks } from "./checksum.ts";
 import { Connection } from "./connection.ts";
 import { type Introduction, introduce, RefusedError } from "./greeting.ts";
 
@@ -13,6 +14,7 @@ export interface DialOptions {
   /** How long it is tried. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
+  readonly hashBlocks?: HashBlocks | undefined;
   /** The connection has ended, after it was made. */
   readonly onEnd: (cause: string) => void;
 }
@@ -47,13 +49,14 @@ export async function dial(options: DialOptions): Promise<Connection> {
 }
 
 async function dialOnce(options: DialOptions, signal: AbortSignal): Promise<Connection> {
-  const { target, introduction, onEnd } = options;
+  const { target, introduction, hashBlocks, onEnd } = options;
   const greeting = introduce(options);
   greeting.welcomed.catch(() => undefined);
   let isMade = false;
   const connection = Connection.dial(target, {
     runId: introduction.runId,
     handler: greeting.handler,
+    hashBlocks,
     onEnd: (cause, isFault) => (isMade ? onEnd(cause) : greeting.fail(cause, isFault)),
   });
   greeting.begin(connection);

@@ -5,6 +5,7 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { ConfigError, type Rank, RunError } from "@atoll/core";
 import { listed } from "@atoll/network";
+import type { HashBlocks } from "./checksum.ts";
 import type { Connection } from "./connection.ts";
 import { dial } from "./dial.ts";
 import { Kind } from "./frame.ts";
@@ -22,6 +23,7 @@ export interface EntranceOptions {
   readonly runId: string;
   readonly token: string;
   readonly epoch: number;
+  readonly hashBlocks?: HashBlocks | undefined;
   readonly joinTimeoutMs: number;
   readonly signal?: AbortSignal | undefined;
 }
@@ -93,12 +95,22 @@ export class Entrance implements AsyncDisposable {
   }
 
   #listen(): Promise<Listener> {
-    const { rank, worldSize, master, listenHost = "127.0.0.1", runId, token, joinTimeoutMs } = this.#options;
+    const {
+      rank,
+      worldSize,
+      master,
+      listenHost = "127.0.0.1",
+      runId,
+      token,
+      hashBlocks,
+      joinTimeoutMs,
+    } = this.#options;
     return Listener.open({
       host: listenHost,
       port: rank === 0 ? master.port : 0,
       runId,
       token,
+      hashBlocks,
       mostStrangers: 2 * worldSize + 16,
       greetingTimeoutMs: Math.min(joinTimeoutMs, 5000),
       onIntroduction: (connection, introduction, setOnEnd) =>

@@ -1,9 +1,10 @@
 // Frames as they come: whole, in pieces, and wrong in every way that a peer or a stranger may think of.
 
-import { RunError } from "@atoll/core";
+import { createRandom, RunError } from "@atoll/core";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { encodeHeader, type Frame, hashOfRun, Kind } from "./frame.ts";
+import { checksumOf } from "./checksum.ts";
+import { encodeHeader, type Frame, HEADER_BYTES, hashOfRun, Kind } from "./frame.ts";
 import { FrameReader } from "./frameReader.ts";
 
 const run = hashOfRun("test");
@@ -84,18 +85,91 @@ test("a changed byte, wherever it is, is noticed before the frame counts", () =>
   );
 });
 
-test("nor is one in a long payload, which has a tag instead", () => {
-  const bytes = Uint8Array.from({ length: 200_000 }, (_, i) => i * 7);
-  for (const place of [0, 99_999, 199_999]) {
-    const { reader, got } = collecting(false);
-    const whole = stream([bytes]);
-    reader.push(whole);
-    expect(got[0]!.payload).toEqual(bytes);
-    const again = collecting(false);
-    whole[64 + place]! ^= 1;
-    expect(() => again.reader.push(whole)).toThrow("damaged on the way (wrong checksum)");
-    expect(again.got).toEqual([]);
-  }
+/** What may happen to a long payload at two places. */
+const damages: Readonly<Record<string, (bytes: Uint8Array, at: readonly [number, number]) => Uint8Array>> = {
+  "a flipped bit": (bytes, [a, b]) => bytes.with(a, bytes[a]! ^ (1 << (b % 8))),
+  "another byte": (bytes, [a, b]) => bytes.with(a, bytes[a]! ^ (1 + (b % 255))),
+  "swapped words": (bytes, places) => swapped(bytes, places, 4),
+  "swapped blocks": (bytes, places) => swapped(bytes, places, 1024),
+  "a range of zeros": (bytes, [a, b]) => bytes.slice().fill(0, Math.min(a, b), Math.max(a, b)),
+  "a byte that is missing, and all behind it one ahead": (bytes, [a]) =>
+    bytes.slice().copyWithin(a, Math.min(a + 1, bytes.length - 1)),
+  "the beginning once more": (bytes, [a]) => bytes.slice().copyWithin(a, 0),
+};
+
+/** Two words, or blocks, in each other's place. */
+function swapped(bytes: Uint8Array, places: readonly [number, number], size: number): Uint8Array {
+  const [a, b] = places.map((at) => Math.min(at - (at % size), bytes.length - size)).sort((x, y) => x - y);
+  const changed = bytes.slice();
+  if (b! - a! < size) return changed;
+  changed.set(bytes.subarray(a, a! + size), b);
+  changed.set(bytes.subarray(b, b! + size), a);
+  return changed;
+}
+
+describe("in a long payload, of whose blocks hashes are taken", () => {
+  const long = fc.record({
+    length: fc.integer({ min: 16_384, max: 70_000 }),
+    seed: fc.integer(),
+    places: fc.tuple(fc.nat(), fc.nat()),
+    isFloats: fc.boolean(),
+  });
+
+  test.each(Object.keys(damages))("%s is noticed", (damage) => {
+    fc.assert(
+      fc.property(long, ({ length, seed, places, isFloats }) => {
+        const random = createRandom(seed);
+        const floats = Float32Array.from({ length: Math.ceil(length / 4) }, () =>
+          Math.round(random.normal()),
+        );
+        const bytes = isFloats
+          ? new Uint8Array(floats.buffer, 0, length)
+          : Uint8Array.from({ length }, () => random.integer(256));
+        const whole = stream([bytes]);
+        const right = collecting(false);
+        right.reader.push(whole);
+        expect(Buffer.compare(right.got[0]!.payload, bytes)).toBe(0);
+        const changed = damages[damage]!(bytes, places.map((at) => at % length) as [number, number]);
+        fc.pre(Buffer.compare(changed, bytes) !== 0);
+        whole.set(changed, HEADER_BYTES);
+        const { reader, got } = collecting(false);
+        expect(() => reader.push(whole)).toThrow("damaged on the way (wrong checksum)");
+        expect(got).toEqual([]);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test("each single bit is", () => {
+    const length = 16_384 + 999;
+    const bytes = Uint8Array.from({ length }, (_, i) => (i * i) >> 3);
+    const right = checksumOf(bytes, 1);
+    let missed = 0;
+    for (let bit = 0; bit < 8 * length; bit++) {
+      bytes[bit >> 3]! ^= 1 << (bit & 7);
+      if (checksumOf(bytes, 1) === right) missed++;
+      bytes[bit >> 3]! ^= 1 << (bit & 7);
+    }
+    expect(missed).toBe(0);
+  });
+});
+
+test("frames that change places are noticed", () => {
+  const frames = [1, 2].map((value) => new Uint8Array(20_000).fill(value));
+  const whole = stream(frames);
+  const size = HEADER_BYTES + 20_000;
+  const { reader, got } = collecting(false);
+  expect(() => reader.push(Buffer.concat([whole.subarray(size), whole.subarray(0, size)]))).toThrow(
+    "it sent frame 1 where frame 0 was expected",
+  );
+  expect(got).toEqual([]);
+});
+
+test("a peer of another version is refused", () => {
+  const { reader } = collecting(true);
+  const header = encodeHeader({ kind: Kind.greeting }, { run, sequence: 0, payload: new Uint8Array(0) });
+  header[4] = 1;
+  expect(() => reader.push(header)).toThrow("it speaks version 1 of the protocol, this process version 2");
 });
 
 describe("random bytes", () => {

@@ -3,7 +3,8 @@
 
 import { crc32 } from "node:zlib";
 import { RunError } from "@atoll/core";
-import { type DecodedHeader, decodeHeader, type Frame, HEADER_BYTES, hasTag, tagOf } from "./frame.ts";
+import { checksumOf, type HashBlocks, isLong } from "./checksum.ts";
+import { type DecodedHeader, decodeHeader, type Frame, HEADER_BYTES } from "./frame.ts";
 
 export interface FrameHandler {
   /** Where a frame's payload is to lie, [frame.length]. @throws RunError if there is no place for such a frame */
@@ -16,6 +17,7 @@ const NOTHING = new Uint8Array(0);
 
 export class FrameReader {
   readonly #run: bigint;
+  readonly #hashBlocks: HashBlocks | undefined;
   readonly #header = new Uint8Array(HEADER_BYTES);
   #handler: FrameHandler;
   #isStranger = true;
@@ -24,10 +26,12 @@ export class FrameReader {
   #current: DecodedHeader | undefined;
   #payload: Uint8Array = NOTHING;
   #filled = 0;
+  /** The checksum of what has come of the frame; of a long payload nothing is in it until that is whole. */
   #sum = 0;
 
-  constructor(run: bigint, handler: FrameHandler) {
+  constructor(run: bigint, handler: FrameHandler, hashBlocks?: HashBlocks) {
     this.#run = run;
+    this.#hashBlocks = hashBlocks;
     this.#handler = handler;
   }
 
@@ -63,7 +67,7 @@ export class FrameReader {
       if (decoded.frame.length === 0) this.#end(decoded);
       return;
     }
-    if (!hasTag(this.#current.frame))
+    if (!isLong(this.#payload.length))
       this.#sum = crc32(this.#payload.subarray(from, this.#filled), this.#sum);
     if (this.#filled === this.#payload.length) this.#end(this.#current);
   }
@@ -79,9 +83,9 @@ export class FrameReader {
     }
   }
 
-  #end({ frame, checksum, tag }: DecodedHeader): void {
-    const own = hasTag(frame) ? tagOf(this.#payload, this.#sequence - 1) : tag;
-    if (this.#sum !== checksum || own.some((byte, i) => byte !== tag[i]))
+  #end({ frame, checksum }: DecodedHeader): void {
+    if (isLong(frame.length)) this.#sum = checksumOf(this.#payload, this.#sum, this.#hashBlocks);
+    if (this.#sum !== checksum)
       throw new RunError("it sent a frame that was damaged on the way (wrong checksum)");
     const payload = this.#payload;
     this.#current = undefined;

@@ -3,6 +3,7 @@
 
 import net from "node:net";
 import { ConfigError } from "@atoll/core";
+import type { HashBlocks } from "./checksum.ts";
 import { Connection } from "./connection.ts";
 import { awaitIntroduction, type Introduction, type Refusal } from "./greeting.ts";
 
@@ -12,6 +13,7 @@ export interface ListenerOptions {
   readonly port: number;
   readonly runId: string;
   readonly token: string;
+  readonly hashBlocks?: HashBlocks | undefined;
   /** Strangers that are listened to at once. */
   readonly mostStrangers: number;
   readonly greetingTimeoutMs: number;
@@ -58,7 +60,7 @@ export class Listener implements AsyncDisposable {
   }
 
   #accept(socket: net.Socket): void {
-    const { runId, token, mostStrangers, greetingTimeoutMs, onIntroduction } = this.#options;
+    const { runId, token, hashBlocks, mostStrangers, greetingTimeoutMs, onIntroduction } = this.#options;
     if (this.#strangers >= mostStrangers) {
       socket.destroy();
       return;
@@ -81,6 +83,7 @@ export class Listener implements AsyncDisposable {
     const connection = Connection.accept(socket, {
       runId,
       handler: greeting.handler,
+      hashBlocks,
       onEnd: (cause) => {
         known();
         this.#connections.delete(connection);

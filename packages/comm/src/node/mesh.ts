@@ -133,7 +133,7 @@ export class Mesh implements AsyncDisposable {
 
   /** Dials a rank, for the bulk that comes from it. */
   async #connect(rank: Rank): Promise<void> {
-    const { token, joinTimeoutMs } = this.#options;
+    const { token, joinTimeoutMs, hashBlocks } = this.#options;
     const { host, port } = this.#addresses[rank]!;
     const peer = this.#peer(rank);
     const connection = await dial({
@@ -143,6 +143,7 @@ export class Mesh implements AsyncDisposable {
       whom: `rank ${rank} at ${host}:${port}`,
       timeoutMs: joinTimeoutMs,
       signal: this.#entrance.signal,
+      hashBlocks,
       onEnd: (cause) => this.#lose(peer, cause),
     });
     connection.admit(this.#bulk(rank));

@@ -115,7 +115,7 @@ test("a peer of another version is told of in a sentence", async () => {
   await once(server, "listening");
   const { port } = server.address() as net.AddressInfo;
   const attempt = joinTcpWorld(worldOptions(1, 2, port, { joinTimeoutMs: 2000 }));
-  await expect(attempt).rejects.toThrow("it speaks version 99 of the protocol, this process version 1.");
+  await expect(attempt).rejects.toThrow("it speaks version 99 of the protocol, this process version 2.");
   server.close();
   await once(server, "close");
 });

@@ -43,7 +43,7 @@ export interface TcpWorldOptions {
   readonly network: Network;
   /** The algorithm of every all-reduce that names none and has no codec. Default "topology". */
   readonly allReduce?: AllReduceChoice | undefined;
-  /** Adds up what members bring. Default: plain loops. */
+  /** Adds up what members bring, and hashes what is sent. Default: plain loops. */
   readonly arithmetic?: VectorArithmetic | undefined;
   /** Read alike on all ranks, as far as machines agree on the time. */
   readonly clock: RealClock;
@@ -185,10 +185,12 @@ class World implements TcpWorld, MemberWorld, MeshUser {
       timeoutMs = 10_000,
       joinTimeoutMs = 60_000,
       clock,
+      arithmetic,
     } = this.#options;
     const nowMs = (): number => clock.now() * 1000;
     const times = { heartbeatMs, timeoutMs, joinTimeoutMs, nowMs };
-    this.#mesh = await Mesh.join({ ...this.#options, epoch, ...times, shaper: this.#shaper }, this);
+    const means = { shaper: this.#shaper, hashBlocks: arithmetic?.hashBlocks };
+    this.#mesh = await Mesh.join({ ...this.#options, epoch, ...times, ...means }, this);
     if (this.#mesh.epochAtJoin > this.epoch) this.advance(this.#mesh.epochAtJoin);
     return this;
   }

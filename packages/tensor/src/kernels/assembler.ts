@@ -65,7 +65,13 @@ export const f64 = {
 } as const;
 
 export const v128 = {
-  load: (address: Value): Value => [...address, ...simd(0x00), 0, OFFSET],
+  /** So many bytes behind the address. */
+  load: (address: Value, offset: number = OFFSET): Value => [
+    ...address,
+    ...simd(0x00),
+    0,
+    ...unsigned(offset),
+  ],
   /** One float32 in all lanes, so many bytes behind the address. */
   loadSplat: (address: Value, offset: number = OFFSET): Value => [
     ...address,
@@ -141,6 +147,21 @@ export const i32x4 = {
   ofFloats: instruction(simd(0xf8)) as Instruction,
   /** Of the two lanes; 0 for what is not a number. Lanes 2 and 3 become 0. */
   ofPair: instruction(simd(0xfc)) as Instruction,
+} as const;
+
+export const i64x2 = {
+  add: instruction(simd(0xce)) as Instruction,
+  /** Products of unsigned 32-bit lanes 0 and 1, or 2 and 3. */
+  multiplyLowUnsigned: instruction(simd(0xde)) as Instruction,
+  multiplyHighUnsigned: instruction(simd(0xdf)) as Instruction,
+  storeLane: (address: Value, value: Value, lane: number): Code => [
+    ...address,
+    ...value,
+    ...simd(0x5b),
+    0,
+    OFFSET,
+    lane,
+  ],
 } as const;
 
 export const i8x16 = {

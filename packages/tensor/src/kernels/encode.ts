@@ -70,11 +70,17 @@ const text = (value: string): Code => vector([...new TextEncoder().encode(value)
 const types = (list: readonly ValueType[]): Code => vector(list.map((type) => [VALUE_TYPE[type]]));
 
 const SHARED_WITH_MAXIMUM = 3;
+const NO_MAXIMUM = 0;
 const MOST_PAGES = 65536;
 
-/** A module that imports `env.memory`, shared and of any size, and exports the functions by name. */
-export function encodeModule(functions: readonly WasmFunction[]): Uint8Array<ArrayBuffer> {
-  const limits = [SHARED_WITH_MAXIMUM, ...unsigned(0), ...unsigned(MOST_PAGES)];
+/**
+ * A module that imports `env.memory`, of any size, and exports the functions by name.
+ * @param isShared whether threads share the memory
+ */
+export function encodeModule(functions: readonly WasmFunction[], isShared = true): Uint8Array<ArrayBuffer> {
+  const limits = isShared
+    ? [SHARED_WITH_MAXIMUM, ...unsigned(0), ...unsigned(MOST_PAGES)]
+    : [NO_MAXIMUM, ...unsigned(0)];
   const bodies = functions.map(({ locals, body }) => {
     const declared = vector(locals.map((type) => [1, VALUE_TYPE[type]]));
     const content = [...declared, ...body, 0x0b];

@@ -1,0 +1,127 @@
+// NH, a hash of blocks of bytes by which it is seen whether they came unchanged (Black, Halevi, Krawczyk, Krovetz, Rogaway:
+// UMAC, CRYPTO 1999, section 4.2, with words of 32 bits): words are paired, the key's words added to them modulo 2³², and the
+// products of pairs added up modulo 2⁶⁴. Two blocks that differ have the same hash under at most one of 2³² keys. A word's
+// partner lies four words on, so that SIMD takes a register of each: of eight words, number i goes with number i + 4.
+// Where bytes lie in a shared memory they are hashed there, others piece by piece in a memory of this thread's own.
+
+import { allocateBeside, memoryOf } from "../memory.ts";
+import { assemble, i32, i32x4, i64x2, upper, v128 } from "./assembler.ts";
+import { encodeModule, type WasmFunction } from "./encode.ts";
+
+const REGISTER_BYTES = 16;
+const AT_ONCE_BYTES = 2 * REGISTER_BYTES;
+const HASH_BYTES = 8;
+
+/** `(bytes, blocks, size, key, out)`: the hashes of so many blocks; their size in bytes is a multiple of 32. */
+const hashFunction: WasmFunction = assemble(
+  "hash",
+  { bytes: "i32", blocks: "i32", size: "i32", key: "i32", out: "i32" },
+  undefined,
+  ({ arguments: { bytes, blocks, size, key, out }, local, count }) => {
+    const [from, added] = [local("i32"), local("i32")];
+    const [a, b, sum] = [local("v128"), local("v128"), local("v128")];
+    const keyed = (offset: number) => i32x4.add(v128.load(from.get, offset), v128.load(added.get, offset));
+    return [
+      count(blocks.get, 1, () => [
+        ...sum.set(v128.zero()),
+        ...count(size.get, AT_ONCE_BYTES, (index) => [
+          ...from.set(i32.add(bytes.get, index)),
+          ...added.set(i32.add(key.get, index)),
+          ...a.set(keyed(0)),
+          ...b.set(keyed(REGISTER_BYTES)),
+          ...sum.set(i64x2.add(sum.get, i64x2.multiplyLowUnsigned(a.get, b.get))),
+          ...sum.set(i64x2.add(sum.get, i64x2.multiplyHighUnsigned(a.get, b.get))),
+        ]),
+        ...i64x2.storeLane(out.get, i64x2.add(sum.get, upper(sum.get, sum.get)), 0),
+        ...bytes.set(i32.add(bytes.get, size.get)),
+        ...out.set(i32.add(out.get, i32.constant(HASH_BYTES))),
+      ]),
+    ];
+  },
+);
+
+/** Arguments are byte offsets, but for the number of blocks. */
+type HashFunction = (bytes: number, blocks: number, size: number, key: number, out: number) => void;
+
+/** What hashes in one memory, under one key. */
+interface Hasher {
+  readonly hash: HashFunction;
+  /** Byte offset of the key. */
+  readonly key: number;
+  /** For hashes. */
+  readonly room: Uint8Array;
+  /** For bytes that lie somewhere else; without it they lie in the memory. */
+  readonly piece?: Uint8Array;
+}
+
+/** 1 MiB in blocks of 1 KiB has so many. */
+const MOST_HASHES = 1024;
+const ROOM_BYTES = MOST_HASHES * HASH_BYTES;
+/** Bytes that are hashed at once, where they are copied before: they stay in the first cache or the second. */
+const PIECE_BYTES = 65_536;
+const PAGE_BYTES = 65_536;
+
+const modules = new Map<"shared" | "own", WebAssembly.Module>();
+
+function instantiate(memory: WebAssembly.Memory, kind: "shared" | "own"): HashFunction {
+  const module = modules.get(kind) ?? new WebAssembly.Module(encodeModule([hashFunction], kind === "shared"));
+  modules.set(kind, module);
+  const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+  return (exports as unknown as { readonly hash: HashFunction }).hash;
+}
+
+function makeShared(memory: WebAssembly.Memory, vector: Float32Array, key: Uint32Array): Hasher | undefined {
+  const copy = allocateBeside(vector, key.length);
+  if (memoryOf(copy) !== memory) return undefined; // A memory of another thread's heap.
+  new Uint32Array(copy.buffer, copy.byteOffset, key.length).set(key);
+  const { buffer, byteOffset } = allocateBeside(vector, ROOM_BYTES / Float32Array.BYTES_PER_ELEMENT);
+  const room = new Uint8Array(buffer, byteOffset, ROOM_BYTES);
+  return { hash: instantiate(memory, "shared"), key: copy.byteOffset, room };
+}
+
+function makeOwn(key: Uint32Array): Hasher {
+  const keyEnd = PIECE_BYTES + key.byteLength;
+  const memory = new WebAssembly.Memory({ initial: Math.ceil((keyEnd + ROOM_BYTES) / PAGE_BYTES) });
+  new Uint32Array(memory.buffer, PIECE_BYTES, key.length).set(key);
+  return {
+    hash: instantiate(memory, "own"),
+    key: PIECE_BYTES,
+    room: new Uint8Array(memory.buffer, keyEnd, ROOM_BYTES),
+    piece: new Uint8Array(memory.buffer, 0, PIECE_BYTES),
+  };
+}
+
+/** By key and memory; without one for the memory of this thread's own. */
+const hashers = new WeakMap<Uint32Array, Map<WebAssembly.Memory | undefined, Hasher>>();
+
+function hasherFor({ buffer }: Uint8Array, key: Uint32Array): Hasher {
+  const ofKey = hashers.get(key) ?? new Map<WebAssembly.Memory | undefined, Hasher>();
+  hashers.set(key, ofKey);
+  const vector = new Float32Array(buffer, 0, 0);
+  const memory = memoryOf(vector);
+  const present = ofKey.get(memory);
+  if (present !== undefined) return present;
+  const made = (memory && makeShared(memory, vector, key)) ?? makeOwn(key);
+  ofKey.set(memory, made);
+  return made;
+}
+
+/**
+ * Hashes each whole block of as many bytes as the key has; what is left over has no hash.
+ * @param key a multiple of eight words, at most 2¹⁴; not to be changed afterwards
+ * @param take gets the hashes in order, eight bytes each, little-endian: as many at once as are there, and only for the time of the call
+ */
+export function hashBlocks(bytes: Uint8Array, key: Uint32Array, take: (hashes: Uint8Array) => void): void {
+  const size = key.byteLength;
+  const whole = Math.floor(bytes.length / size);
+  if (whole === 0) return;
+  const { hash, key: keyAt, room, piece } = hasherFor(bytes, key);
+  const most = piece === undefined ? MOST_HASHES : PIECE_BYTES / size;
+  for (let block = 0; block < whole; block += most) {
+    const count = Math.min(most, whole - block);
+    const from = block * size;
+    piece?.set(bytes.subarray(from, from + count * size));
+    hash(piece === undefined ? bytes.byteOffset + from : 0, count, size, keyAt, room.byteOffset);
+    take(room.subarray(0, count * HASH_BYTES));
+  }
+}
