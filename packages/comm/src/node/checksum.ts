@@ -4,12 +4,12 @@
 // hashes the same CRC as rarely. The key is no secret: this finds what was damaged on the way, not what was forged.
 
 import { createHash } from "node:crypto";
-import { crc32 } from "node:zlib";
 import type { VectorArithmetic } from "../arithmetic.ts";
 
 export type HashBlocks = NonNullable<VectorArithmetic["hashBlocks"]>;
 
 const BLOCK_BYTES = 1024;
+const HASH_BYTES = 8;
 
 /** Payloads of so many bytes are hashed. */
 const LONG_PAYLOAD = 16_384;
@@ -25,18 +25,21 @@ const KEY: Uint32Array = (() => {
 
 export const isLong = (length: number): boolean => length >= LONG_PAYLOAD;
 
-/** @param before the checksum of what comes before the payload */
-export function checksumOf(
-  payload: Uint8Array,
-  before: number,
-  hash: HashBlocks = hashBlocksPlainly,
-): number {
-  if (!isLong(payload.length)) return crc32(payload, before);
-  let sum = before;
+/**
+ * What the CRC is taken of: the hashes of a long payload's blocks and what is left over, or all of a short one. It is good for
+ * every frame that carries the same bytes.
+ */
+export function digestOf(payload: Uint8Array, hash: HashBlocks = hashBlocksPlainly): Uint8Array {
+  if (!isLong(payload.length)) return payload;
+  const rest = payload.length % BLOCK_BYTES;
+  const digest = new Uint8Array(((payload.length - rest) / BLOCK_BYTES) * HASH_BYTES + rest);
+  let at = 0;
   hash(payload, KEY, (hashes) => {
-    sum = crc32(hashes, sum);
+    digest.set(hashes, at);
+    at += hashes.length;
   });
-  return crc32(payload.subarray(payload.length - (payload.length % BLOCK_BYTES)), sum);
+  digest.set(payload.subarray(payload.length - rest), at);
+  return digest;
 }
 
 /** Products of halves of words, whose sums over a block are integers that a number holds. */

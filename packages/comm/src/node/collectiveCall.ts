@@ -213,12 +213,13 @@ export class Collective {
     for (const [phase, execution] of this.#executions.entries()) {
       const part = execution.next(member);
       if (part === undefined) continue;
-      const { operation, first, count, payload, transfer, left } = part;
+      const { operation, first, count, payload, digest, transfer, left } = part;
       const dtype = payload instanceof Uint8Array ? Dtype.bytes : Dtype.float32;
       const stream = announcement.stream + phase;
       return {
         fields: { kind: Kind.segment, dtype, stream, operation, first, count },
         payload: bytesOf(payload),
+        digest,
         transfer,
         left,
       };
@@ -238,11 +239,11 @@ export class Collective {
   /** That rank knows all members' lengths already, and this one does not: what it sends is kept until then. */
   #receiveEarly(rank: Rank, phase: number, frame: Frame): Landing {
     const elements = new Uint8Array(frame.length);
-    const complete = (at: number): void => {
+    const complete = (at: number, digest?: Uint8Array): void => {
       const deliver = (): void => {
         const place = this.receive(rank, phase, frame);
         place?.elements.set(elements);
-        place?.complete(at);
+        place?.complete(at, digest);
       };
       if (this.#executions.length > 0) deliver();
       else this.#early.push(deliver);

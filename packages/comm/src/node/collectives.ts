@@ -18,6 +18,7 @@ import { Collective, type CollectivePart, type Lines, type Plan } from "./collec
 import type { Frame } from "./frame.ts";
 import { type MemberPlan, planMember } from "./memberPlan.ts";
 import type { Announcement, CollectiveNote } from "./note.ts";
+import type { Landing } from "./peer.ts";
 import { Staging } from "./staging.ts";
 
 export interface CollectivesOptions {
@@ -203,10 +204,7 @@ export class Collectives {
   }
 
   /** Where a segment is to lie; undefined if its collective is over here. */
-  receive(
-    rank: Rank,
-    frame: Frame,
-  ): { readonly elements: Uint8Array; complete(at: number): void } | undefined {
+  receive(rank: Rank, frame: Frame): Landing | undefined {
     const stream = this.#streams.get(frame.stream);
     return stream?.collective.receive(rank, stream.phase, frame);
   }

@@ -90,14 +90,25 @@ export class Connection implements AsyncDisposable {
   /**
    * Sends a frame. The payload must not change until `flushed` is called: when the system has taken all of it, or the
    * connection has ended before, which it is told.
+   * @param digest the payload's, where it is known (checksum.ts)
    */
-  write(fields: FrameFields, payload: Uint8Array = NOTHING, flushed?: (isLost: boolean) => void): void {
+  write(
+    fields: FrameFields,
+    payload: Uint8Array = NOTHING,
+    flushed?: (isLost: boolean) => void,
+    digest?: Uint8Array,
+  ): void {
     if (this.#cause !== undefined) {
       flushed?.(true);
       return;
     }
-    const framed = { run: this.#run, sequence: this.#sequence++, payload, hashBlocks: this.#hashBlocks };
-    const header = encodeHeader(fields, framed);
+    const header = encodeHeader(fields, {
+      run: this.#run,
+      sequence: this.#sequence++,
+      payload,
+      hashBlocks: this.#hashBlocks,
+      digest,
+    });
     const done = flushed && ((error?: Error | null) => flushed(error != null));
     if (payload.length === 0) this.socket.write(header, done);
     else {

@@ -14,6 +14,8 @@ export interface Outgoing {
   readonly first: number;
   readonly count: number;
   readonly payload: Elements;
+  /** The payload's, where it is sent on as it came (checksum.ts). */
+  readonly digest: Uint8Array | undefined;
   readonly transfer: Transfer;
   /**
    * To be called when the payload may change again: it has left, or is lost with its connection.
@@ -54,12 +56,25 @@ interface Progress<T extends Operation> {
   ended: number;
 }
 
-interface Staged {
+/** A part that has come. */
+interface Arrived {
   readonly firstCell: number;
   readonly endCell: number;
+  readonly at: number;
+  /** Of a long one (checksum.ts). */
+  readonly digest: Uint8Array | undefined;
+}
+
+interface Staged extends Arrived {
   readonly elements: Elements;
   readonly release: () => void;
-  readonly at: number;
+}
+
+/** A part that has come and lies there as it came. */
+interface Unchanged {
+  readonly firstCell: number;
+  readonly endCell: number;
+  readonly digest: Uint8Array;
 }
 
 interface Receiving extends Progress<Receipt> {
@@ -70,6 +85,8 @@ export class Execution {
   readonly #options: ExecutionOptions;
   readonly #applied: Int32Array;
   readonly #left: Int32Array;
+  /** By cell. */
+  readonly #unchanged: (Unchanged | undefined)[] = [];
   /** By peer: the transfers to it, and which of them is the first that is not yet handed out. */
   readonly #sends = new Map<number, { readonly list: readonly Progress<Operation>[]; next: number }>();
   readonly #receipts = new Map<number, { readonly list: readonly Receiving[]; next: number }>();
@@ -146,6 +163,7 @@ export class Execution {
       first,
       count: endCell - firstCell,
       payload: this.#view(firstCell, endCell),
+      digest: this.#digest(firstCell, endCell),
       transfer: this.#transfer(progress),
       left: (isLost, at) => {
         this.#leaving--;
@@ -205,6 +223,14 @@ export class Execution {
     return vector.subarray(start - before, end - before);
   }
 
+  #digest(firstCell: number, endCell: number): Uint8Array | undefined {
+    const unchanged = this.#unchanged[firstCell];
+    if (unchanged?.firstCell !== firstCell || unchanged.endCell !== endCell) return undefined;
+    for (let cell = firstCell; cell < endCell; cell++)
+      if (this.#unchanged[cell] !== unchanged) return undefined;
+    return unchanged.digest;
+  }
+
   #transfer(progress: Progress<Operation>): Transfer {
     const { firstCell, endCell } = progress.operation;
     progress.transfer ??= {
@@ -249,7 +275,7 @@ export class Execution {
     peer: number,
     { operation: number, first, count }: Incoming,
     byteLength: number,
-  ): { readonly elements: Elements; complete(at: number): void } {
+  ): { readonly elements: Elements; complete(at: number, digest?: Uint8Array): void } {
     const receipts = this.#receipts.get(peer);
     const receiving = receipts?.list[receipts.next];
     if (
@@ -275,13 +301,16 @@ export class Execution {
       );
     if (direct) {
       this.#landing.add(peer);
-      return { elements: view, complete: (at) => this.#landed(receiving, firstCell, endCell, at) };
+      return {
+        elements: view,
+        complete: (at, digest) => this.#landed(receiving, { firstCell, endCell, at, digest }),
+      };
     }
     const { elements, release } = this.#options.staging.take(view);
-    const complete = (at: number): void => {
+    const complete = (at: number, digest?: Uint8Array): void => {
       if (this.#cancelled !== undefined) release();
       else {
-        receiving.staged.push({ firstCell, endCell, elements, release, at });
+        receiving.staged.push({ firstCell, endCell, elements, release, at, digest });
         this.#waiting++;
         this.#applyStaged();
         this.#settle();
@@ -290,11 +319,11 @@ export class Execution {
     return { elements, complete };
   }
 
-  #landed(receiving: Receiving, firstCell: number, endCell: number, at: number): void {
+  #landed(receiving: Receiving, part: Arrived): void {
     this.#landing.delete(receiving.operation.peer);
     if (this.#cancelled !== undefined) this.#checkIdle();
     else {
-      this.#markApplied(receiving, firstCell, endCell, at);
+      this.#markApplied(receiving, part);
       this.#applyStaged();
       this.#settle();
     }
@@ -312,8 +341,13 @@ export class Execution {
     return true;
   }
 
-  #markApplied(receiving: Receiving, firstCell: number, endCell: number, at: number): void {
-    for (let cell = firstCell; cell < endCell; cell++) this.#applied[cell]!++;
+  #markApplied(receiving: Receiving, { firstCell, endCell, at, digest }: Arrived): void {
+    const isCopy = receiving.operation.action === "copy";
+    const unchanged = isCopy && digest !== undefined ? { firstCell, endCell, digest } : undefined;
+    for (let cell = firstCell; cell < endCell; cell++) {
+      this.#applied[cell]!++;
+      this.#unchanged[cell] = unchanged;
+    }
     this.#advance(receiving, endCell - firstCell, at);
   }
 
@@ -331,7 +365,7 @@ export class Execution {
         if (receiving.operation.action === "copy") target.set(next.elements as Float32Array);
         else this.#options.add(target, next.elements);
         next.release();
-        this.#markApplied(receiving, next.firstCell, next.endCell, next.at);
+        this.#markApplied(receiving, next);
       }
     }
   }

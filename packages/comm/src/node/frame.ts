@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { RunError } from "@atoll/core";
-import { checksumOf, type HashBlocks } from "./checksum.ts";
+import { digestOf, type HashBlocks } from "./checksum.ts";
 
 /** Grows with every change that an older peer would misread. */
 export const PROTOCOL_VERSION = 2;
@@ -65,6 +65,8 @@ export interface Framed {
   readonly payload: Uint8Array;
   /** Default: in plain loops. */
   readonly hashBlocks?: HashBlocks | undefined;
+  /** The payload's, where it is known (checksum.ts). */
+  readonly digest?: Uint8Array | undefined;
 }
 
 export function encodeHeader(
@@ -78,7 +80,7 @@ export function encodeHeader(
     count = 0,
     due = 0,
   }: FrameFields,
-  { run, sequence, payload, hashBlocks }: Framed,
+  { run, sequence, payload, hashBlocks, digest = digestOf(payload, hashBlocks) }: Framed,
 ): Uint8Array {
   const header = new Uint8Array(HEADER_BYTES);
   const view = new DataView(header.buffer);
@@ -95,7 +97,7 @@ export function encodeHeader(
   view.setUint32(40, first, true);
   view.setUint32(44, count, true);
   view.setFloat64(48, due, true);
-  view.setUint32(28, checksumOf(payload, crc32(header), hashBlocks), true);
+  view.setUint32(28, crc32(digest, crc32(header)), true);
   return header;
 }
 

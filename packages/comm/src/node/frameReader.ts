@@ -3,14 +3,14 @@
 
 import { crc32 } from "node:zlib";
 import { RunError } from "@atoll/core";
-import { checksumOf, type HashBlocks, isLong } from "./checksum.ts";
+import { digestOf, type HashBlocks, isLong } from "./checksum.ts";
 import { type DecodedHeader, decodeHeader, type Frame, HEADER_BYTES } from "./frame.ts";
 
 export interface FrameHandler {
   /** Where a frame's payload is to lie, [frame.length]. @throws RunError if there is no place for such a frame */
   place(frame: Frame): Uint8Array;
-  /** A whole frame has come, and its checksum is right. */
-  complete(frame: Frame, payload: Uint8Array): void;
+  /** A whole frame has come, and its checksum is right. @param digest of a long payload (checksum.ts) */
+  complete(frame: Frame, payload: Uint8Array, digest?: Uint8Array): void;
 }
 
 const NOTHING = new Uint8Array(0);
@@ -84,13 +84,14 @@ export class FrameReader {
   }
 
   #end({ frame, checksum }: DecodedHeader): void {
-    if (isLong(frame.length)) this.#sum = checksumOf(this.#payload, this.#sum, this.#hashBlocks);
+    const digest = isLong(frame.length) ? digestOf(this.#payload, this.#hashBlocks) : undefined;
+    if (digest !== undefined) this.#sum = crc32(digest, this.#sum);
     if (this.#sum !== checksum)
       throw new RunError("it sent a frame that was damaged on the way (wrong checksum)");
     const payload = this.#payload;
     this.#current = undefined;
     this.#payload = NOTHING;
     this.#filled = 0;
-    this.#handler.complete(frame, payload);
+    this.#handler.complete(frame, payload, digest);
   }
 }

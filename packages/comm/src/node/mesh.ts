@@ -195,17 +195,17 @@ export class Mesh implements AsyncDisposable {
         landing = this.#user.bulk(rank, frame);
         return landing?.elements ?? new Uint8Array(frame.length);
       },
-      complete: (frame) => {
+      complete: (frame, _, digest) => {
         if (frame.kind === Kind.leave) {
           this.#said(rank, { isBulkOver: true });
           return;
         }
         const landed = frame.length === 0 ? this.#user.bulk(rank, frame) : landing;
         landing = undefined;
-        if (shaper === undefined || frame.due === 0) landed?.complete(frame.due);
+        if (shaper === undefined || frame.due === 0) landed?.complete(frame.due, digest);
         else {
           const at = shaper.arrival(frame.due, frame.length);
-          atItsTime!(at, () => landed?.complete(at));
+          atItsTime!(at, () => landed?.complete(at, digest));
         }
       },
     };

@@ -11,6 +11,8 @@ import type { Shaper, Transfer } from "./shaper.ts";
 export interface BulkFrame {
   readonly fields: FrameFields;
   readonly payload: Uint8Array;
+  /** The payload's, where it is known (checksum.ts). */
+  readonly digest?: Uint8Array | undefined;
   /** What it is part of, where the network's conditions are to be felt. */
   readonly transfer: Transfer | undefined;
   /** The payload may change again. @param at moment at which it arrives; 0 where nothing is shaped */
@@ -25,8 +27,11 @@ export interface BulkSource {
 /** Where the payload of a frame of bulk is to lie, and what to call when it is there. */
 export interface Landing {
   readonly elements: Uint8Array;
-  /** @param at moment at which it counts as arrived; 0 where nothing is shaped */
-  complete(at: number): void;
+  /**
+   * @param at moment at which it counts as arrived; 0 where nothing is shaped
+   * @param digest of a long payload (checksum.ts)
+   */
+  complete(at: number, digest?: Uint8Array): void;
 }
 
 /** Bytes that are handed to the system at once: enough to keep it busy, few enough that what is urgent goes before the rest. */
@@ -128,11 +133,12 @@ export class Peer {
   #write(frame: BulkFrame, due: number): void {
     const size = frame.payload.length;
     this.#inFlight += size;
-    this.#outbound!.write({ ...frame.fields, due }, frame.payload, (isLost) => {
+    const flushed = (isLost: boolean): void => {
       this.#inFlight -= size;
       frame.left(isLost, due);
       this.pump();
-    });
+    };
+    this.#outbound!.write({ ...frame.fields, due }, frame.payload, flushed, frame.digest);
   }
 
   /** Holds a frame back until it would have arrived, and asks for the next when this one would have left. */
