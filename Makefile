@@ -45,6 +45,9 @@ ENGINE ?= docker
 BASE_IMAGE ?= $(or $(ATOLL_BASE_IMAGE),node:24-bookworm-slim)
 USER_ID := $(shell id -u)
 GROUP_ID := $(shell id -g)
+# Images that newer ones have taken the place of go, if nothing needs them; stages of docker's older builder with them, but
+# for the one with dependencies, which takes long to make.
+PRUNE = for stage in sources manifests $(1); do $(ENGINE) image prune --force --filter label=atoll.image=$$stage >/dev/null; done
 BUILD = $(ENGINE) build --file docker/Dockerfile --build-arg BASE_IMAGE=$(BASE_IMAGE) \
 	$(if $(filter-out 0,$(USER_ID)),--build-arg USER_ID=$(USER_ID) --build-arg GROUP_ID=$(GROUP_ID))
 
@@ -52,12 +55,15 @@ docker-build: docker-build-base docker-build-train docker-build-scripts ## build
 
 docker-build-base: ## build atoll/base: Node, ssh, tc
 	$(BUILD) --target base --tag atoll/base:latest .
+	$(call PRUNE,base)
 
 docker-build-train: ## build atoll/train: what trains
 	$(BUILD) --target train --tag atoll/train:latest .
+	$(call PRUNE,train)
 
 docker-build-scripts: ## build atoll/scripts: formatter, type check, tests
 	$(BUILD) --target scripts --tag atoll/scripts:latest .
+	$(call PRUNE,scripts)
 
 docker-train-shell: docker-build-train ## open a shell where atoll trains; results go to the volume atoll-runs
 	$(ENGINE) run --rm --interactive $$(test -t 0 && echo --tty) --no-healthcheck --shm-size $(or $(SHM_SIZE),2g) \
@@ -71,3 +77,4 @@ docker-format: docker-build-scripts ## format the code with the formatter of the
 docker-clean: ## remove the images and the volumes of docker-train-shell; sandboxes are ended by npx atoll sandbox stop
 	$(ENGINE) volume rm --force atoll-runs atoll-cache atoll-data
 	$(ENGINE) image rm --force atoll/base:latest atoll/train:latest atoll/scripts:latest
+	$(ENGINE) image prune --force --filter label=atoll.image

@@ -2,6 +2,8 @@
 // is killed and a network that is cut in mid-run, and what is said to bad input. What a sandbox itself promises is in
 // packages/cluster/src/sandbox/sandbox.test.ts.
 
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -131,15 +133,49 @@ describe.skipIf(!found)("on a real engine", { timeout: LONG }, () => {
     }
   };
 
+  test("two launches at once meet at ports of their own; one that is asked for and taken is refused", async () => {
+    const interrupt = new AbortController();
+    const beside: CommandResult[] = [];
+    let happening: Promise<void> | undefined;
+    const first = await launch(["train", ...RUN.filter((each) => !each.startsWith("maxSteps")), "nodes=3"], {
+      signal: interrupt.signal,
+      watch: (text) => {
+        if (!/^\[0\] step +[1-9]/m.test(text)) return;
+        happening ??= (async () => {
+          beside.push(await launch(["train", ...RUN, "nodes=3"]));
+          beside.push(await launch(["--port", "29500", "--", "true"]));
+          interrupt.abort();
+        })();
+      },
+    });
+    await happening;
+    expect(first.exitCode).toBe(130);
+    const [second, asked] = beside;
+    expect({ exitCode: second!.exitCode, error: second!.error }).toEqual({
+      exitCode: 0,
+      error: expect.stringContaining("; port 29500 is taken, ranks meet at 29501.\n"),
+    });
+    expect(asked).toEqual({
+      exitCode: 2,
+      output: "",
+      error: `atoll: Port 29500 of ${node(0)} is taken: another launch may have it. Choose another one with --port, or leave it away for a free one.\n`,
+    });
+    expect((await launch(["--nodes", "1", "--", "sh", "-c", "echo $MASTER_PORT"])).output).toBe(
+      "[0] 29500\n",
+    );
+  });
+
   test("a worker that is killed in mid-run ends the run, and nothing goes on elsewhere", async () => {
     const { exitCode, error } = await endless(3, () => engine.run("kill", ["kill", node(2)]).then(() => {}));
     expect(exitCode).not.toBe(0);
     expect(error).toMatch(new RegExp(`rank 2 on ${node(2)} was lost: .*the container may have stopped`));
     await expectNothingRunning([0, 1]);
     const status = await atoll(["sandbox", "status", "--name", name]);
+    expect(status.exitCode).toBe(1);
     expect(status.output).toMatch(new RegExp(`2 +node3 +${node(2)} +none +127\\.0\\.0\\.1:\\d+ +exited`));
     const restarted = await atoll(["sandbox", "restart", "--name", name, "--json"]);
     expect(JSON.parse(restarted.output)).toMatchObject({ nodes: Array(4).fill({ health: "healthy" }) });
+    expect((await atoll(["sandbox", "status", "--name", name])).exitCode).toBe(0);
   });
 
   test("a network that is cut in mid-run ends the run within its timeout", async () => {
@@ -150,7 +186,52 @@ describe.skipIf(!found)("on a real engine", { timeout: LONG }, () => {
     expect(exitCode).not.toBe(0);
     expect(error).toMatch(/rank 2 is lost|rank 0 is lost|is lost/);
     await expectNothingRunning([0, 1, 2]);
-    await engine.run("reconnect", ["network", "connect", network, node(2)]);
+    const status = await atoll(["sandbox", "status", "--name", name]);
+    expect(status).toMatchObject({
+      exitCode: 1,
+      output: expect.stringMatching(new RegExp(`${node(2)} +none +127\\.0\\.0\\.1:\\d+ +disconnected`)),
+    });
+    expect(await launch(["--", "true"])).toMatchObject({
+      exitCode: 2,
+      error: `atoll: ${node(2)} is disconnected, expected running: npx atoll sandbox restart --name ${name} starts all nodes anew.\n`,
+    });
+    expect((await atoll(["sandbox", "restart", "--name", name])).exitCode).toBe(0);
+    expect((await launch(["--", "sh", "-c", "[ $RANK != 2 ] || ssh node1 ssh node3 true"])).exitCode).toBe(0);
+  });
+
+  test("each command says what it does when it is interrupted, or nothing", async () => {
+    const bin = fileURLToPath(new URL("../bin/atoll.mjs", import.meta.url));
+    /** Interrupted when it has printed something that matches. */
+    const interrupted = async (argv: readonly string[], when: RegExp) => {
+      let printed = "";
+      const child = spawn(process.execPath, [bin, ...argv], {
+        env: { ...process.env, ATOLL_STATE: directory },
+        stdio: ["ignore", "pipe", "pipe"],
+      });
+      const ended = once(child, "close");
+      const take = (chunk: Buffer): void => {
+        const before = when.test(printed);
+        printed += chunk;
+        if (!before && when.test(printed)) child.kill("SIGINT");
+      };
+      child.stdout.on("data", take);
+      child.stderr.on("data", take);
+      const [code] = await ended;
+      return { code, printed };
+    };
+    await launch(["--nodes", "1", "--", "echo", "to be read"]);
+    const logs = await interrupted(
+      ["sandbox", "logs", "master", "-f", "--tail", "1", "--name", name],
+      /to be read/,
+    );
+    expect(logs).toEqual({ code: 130, printed: "[0] to be read\n" });
+    const other = `${name}x`;
+    const setup = await interrupted(["sandbox", "setup", "--nodes", "1", "--name", other], /Waiting until/);
+    expect(setup.code).toBe(130);
+    expect(setup.printed).toMatch(
+      /\nTaking away what has been made; once more to quit at once\.\natoll: Interrupted: wait until the nodes are healthy\.\n$/,
+    );
+    expect((await engine.run("list", ["ps", "--all", "--format", "{{.Names}}"])).includes(other)).toBe(false);
   });
 
   test("a shell takes commands from standard input; logs show what was launched, with ranks", async () => {

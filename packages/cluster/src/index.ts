@@ -12,6 +12,7 @@ export { type HostLine, parseHosts } from "./launchers/hostsFile.ts";
 export { type LocalOptions, localLauncher } from "./launchers/local.ts";
 export { type SshOptions, sshLauncher } from "./launchers/ssh.ts";
 export { SSH } from "./launchers/sshProblem.ts";
+export { lockPort } from "./portLock.ts";
 export type { RankEnvironment } from "./rank/index.ts";
 export { MASTER_PORT, readRankEnvironment, writeRankEnvironment } from "./rank/index.ts";
 export { sandboxHost } from "./sandbox/containerHost.ts";
@@ -28,6 +29,7 @@ export { conditionOf, getSandbox, listSandboxes, type Sandbox, type SandboxNode 
 export { keysDirectory, sshConfigPath } from "./sandbox/keys.ts";
 export { type LogsOptions, readLogs } from "./sandbox/logs.ts";
 export { DEFAULT_NAME, rankOf } from "./sandbox/names.ts";
+export { leasePort, type PortLease } from "./sandbox/portLease.ts";
 export { restartSandbox } from "./sandbox/restart.ts";
 export { type SetupOptions, setUpSandbox } from "./sandbox/setup.ts";
 export { type Removed, type RemoveOptions, removeSandbox } from "./sandbox/stop.ts";

@@ -15,7 +15,8 @@ export const launchCommand: Command = {
     const given = parseLaunch(argv);
     refuseSweeps(given.command);
     const target = await targetOf(given, terminal);
-    const { note, masterPort } = target;
+    await using meeting = await target.meetingPort();
+    const { note, port: masterPort } = meeting;
     const random = randomBytes(32).toString("hex");
     const job = await target.launcher.launch(
       {
@@ -110,7 +111,7 @@ ${table([
   ],
   ["--name NAME", "which sandbox"],
   ["--engine docker|podman", "the engine of the sandbox, instead of the first that answers"],
-  ["--port P", "where ranks meet on the first node (29500; on this machine another one if it is taken)"],
+  ["--port P", "where ranks meet on the first node (29500, or the next that is free; by ssh 29500)"],
   ["--grace SECONDS", "between SIGTERM and SIGKILL, when ranks are stopped (10)"],
   ["--dir PATH", "where the command works: by default here; in a sandbox, where its image does"],
 ])}

@@ -1,7 +1,6 @@
 // Where launch starts its ranks: which launcher, from --on or from what runs here.
 
 import { readFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import {
@@ -13,7 +12,6 @@ import {
   type Launcher,
   listSandboxes,
   localLauncher,
-  MASTER_PORT,
   parseHosts,
   sandboxHost,
   sshLauncher,
@@ -21,6 +19,7 @@ import {
 import { ConfigError, messageOf, unknownName } from "@atoll/core";
 import type { Terminal } from "../terminal.ts";
 import type { LaunchArguments } from "./launchArguments.ts";
+import { type MeetingPort, meetHere, meetInContainer, unchecked } from "./meetingPort.ts";
 
 export interface LaunchTarget {
   readonly launcher: Launcher;
@@ -28,10 +27,8 @@ export interface LaunchTarget {
   readonly description: string;
   /** The atoll command on the nodes. */
   readonly atoll: readonly string[];
-  /** A port of the first node that is free, as far as can be known from here. */
-  readonly masterPort: number;
-  /** Why that port is not the usual one. */
-  readonly note?: string;
+  /** A port of the first node that is this launch's, as far as that can be known from here. @throws ConfigError */
+  meetingPort(): Promise<MeetingPort>;
 }
 
 const KNOWN = ["docker", "local", "ssh:hosts.txt"];
@@ -89,7 +86,7 @@ async function localTarget(
     }),
     description: `${counted(nodes, "process", "processes")} of this machine`,
     atoll: hereAtoll,
-    ...(await freePort(port)),
+    meetingPort: () => meetHere(port),
   };
 }
 
@@ -128,7 +125,7 @@ async function sshTarget(
     }),
     description: counted(hosts.length, `host of ${file}`, `hosts of ${file}`),
     atoll: hereAtoll,
-    masterPort: port ?? MASTER_PORT,
+    meetingPort: async () => unchecked(port),
   };
 }
 
@@ -136,7 +133,7 @@ async function sandboxTarget(given: LaunchArguments, { environment }: Terminal):
   const engine = await findEngine({ exec, environment }, engineOf(given.engine));
   const name = given.name ?? DEFAULT_NAME;
   const host = sandboxHost(engine, name);
-  const running = (await host.containers()).length;
+  const [master, ...others] = await host.containers();
   return {
     launcher: dockerLauncher({
       exec,
@@ -146,12 +143,12 @@ async function sandboxTarget(given: LaunchArguments, { environment }: Terminal):
       workingDirectory: given.directory,
     }),
     description: counted(
-      given.nodes ?? running,
+      given.nodes ?? 1 + others.length,
       `node of ${host.description}`,
       `nodes of ${host.description}`,
     ),
     atoll: host.atoll,
-    masterPort: given.port ?? MASTER_PORT,
+    meetingPort: () => meetInContainer(engine, master!.id, given.port),
   };
 }
 
@@ -170,32 +167,6 @@ async function runningSandbox(given: LaunchArguments, terminal: Terminal): Promi
 function engineOf(text: string | undefined): EngineName | undefined {
   if (text === undefined || text === "docker" || text === "podman") return text;
   throw unknownName("engine", text, ["docker", "podman"]);
-}
-
-/** A port that was asked for has to be free; the usual one gives way to another run's. */
-async function freePort(
-  asked: number | undefined,
-): Promise<{ readonly masterPort: number; readonly note?: string }> {
-  const wanted = asked ?? MASTER_PORT;
-  if ((await listenOnce(wanted)) !== undefined) return { masterPort: wanted };
-  if (asked !== undefined)
-    throw new ConfigError(
-      `Port ${asked} of this machine is taken: another run may have it. Choose another one with --port, or leave it away for a free one.`,
-    );
-  const masterPort = (await listenOnce(0)) ?? MASTER_PORT;
-  return { masterPort, note: `port ${wanted} is taken, ranks meet at ${masterPort}` };
-}
-
-/** The port, if one could listen on it. */
-function listenOnce(port: number): Promise<number | undefined> {
-  return new Promise((done) => {
-    const server = createServer();
-    server.on("error", () => done(undefined));
-    server.listen({ port, host: "127.0.0.1", exclusive: true }, () => {
-      const address = server.address();
-      server.close(() => done(typeof address === "object" && address ? address.port : undefined));
-    });
-  });
 }
 
 const counted = (count: number, one: string, many: string): string => `${count} ${count === 1 ? one : many}`;

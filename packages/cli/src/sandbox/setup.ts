@@ -32,7 +32,7 @@ export const setupVerb: Verb = {
   flagRows: [
     ["--nodes N", `how many, master included (${NODES})`],
     ["--name NAME", `a name; several sandboxes can be there at once (${DEFAULT_NAME})`],
-    ["--code mount|bake", "see the clone's directories as they change, or as they are now (mount)"],
+    ["--code mount|bake", "see the clone's sources as they change, or as they are now (mount)"],
     ["--credentials", "mount those of .netrc .config .ssh .aws .metta that your home has, read-only"],
     ["--shm-size SIZE", "shared memory of each node (2g)"],
     ["--gpus", "pass all GPUs through; without it, if the engine says that it can"],
@@ -90,6 +90,7 @@ async function optionsOf({ values }: ParsedArguments, terminal: Terminal): Promi
     ...imageUser(),
     stateDirectory: stateDirectory(terminal),
     progress: (text) => terminal.error(`${text} …\n`),
+    warn: (sentence) => terminal.error(`${sentence}\n`),
   };
 }
 

@@ -5,7 +5,6 @@ import { chown, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ConfigError, messageOf, RunError } from "@atoll/core";
 import type { Engine } from "./engine.ts";
-import { IMAGE } from "./image.ts";
 import { aliasesOf, containerName } from "./names.ts";
 
 /** Where the nodes have them. */
@@ -17,6 +16,7 @@ export const keysDirectory = (stateDirectory: string, sandbox: string): string =
 export interface KeysOptions {
   readonly directory: string;
   readonly sandbox: string;
+  readonly image: string;
   readonly nodes: number;
   /** The image's user, who has to be able to read them. */
   readonly userId: number;
@@ -28,7 +28,7 @@ export interface KeysOptions {
 }
 
 export async function makeKeys(engine: Engine, options: KeysOptions): Promise<void> {
-  const { directory, sandbox, nodes, userId, groupId } = options;
+  const { directory, sandbox, nodes, userId, groupId, image } = options;
   try {
     // What is left of a sandbox that ended badly is of no use: its nodes have gone.
     await rm(directory, { recursive: true, force: true });
@@ -45,7 +45,7 @@ export async function makeKeys(engine: Engine, options: KeysOptions): Promise<vo
   );
   await engine.run("make the sandbox's keys", [
     ...["run", "--rm", "--network", "none", ...options.runFlags],
-    ...["--volume", `${directory}:${KEYS_MOUNT}`, IMAGE, "atoll-keys", KEYS_MOUNT, ...hosts],
+    ...["--volume", `${directory}:${KEYS_MOUNT}`, image, "atoll-keys", KEYS_MOUNT, ...hosts],
   ]);
   await writeSshConfig(options);
 }

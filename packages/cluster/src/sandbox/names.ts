@@ -3,8 +3,9 @@
 
 import { ConfigError } from "@atoll/core";
 
-/** Labels of containers, networks and volumes. */
+/** Labels of containers, networks and volumes; and one of images, which docker/Dockerfile gives them. */
 export const LABELS = {
+  image: "atoll.image",
   sandbox: "atoll.sandbox",
   rank: "atoll.rank",
   port: "atoll.port",

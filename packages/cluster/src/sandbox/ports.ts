@@ -1,11 +1,17 @@
-// Which ports of this machine the nodes' ssh servers are published on: a range on 127.0.0.1, one port a node.
+// Which ports of this machine the nodes' ssh servers are published on: a range on 127.0.0.1, one port a node. Sandboxes that
+// are made at the same time get ranges of their own.
 
-import { createServer } from "node:net";
 import { ConfigError } from "@atoll/core";
+import { lockPort, lockSearch } from "../portLock.ts";
 
 /** As in the guides: 22001, 22002, … */
 export const FIRST_PORT = 22_001;
 const LAST_PORT = 65_535;
+
+/** Kept for the nodes until it is disposed of, when they have been started. */
+export interface PortRange extends AsyncDisposable {
+  readonly first: number;
+}
 
 /**
  * The first of `count` free ports in a row.
@@ -13,31 +19,33 @@ const LAST_PORT = 65_535;
  * @param asked the range that someone wants to begin there, or undefined for the first free one
  * @throws ConfigError if the range that was asked for is not free, or there is none
  */
-export async function choosePorts(count: number, asked?: number): Promise<number> {
+export async function choosePorts(count: number, asked?: number): Promise<PortRange> {
+  await using _ = await lockSearch();
   if (asked !== undefined) {
-    const taken = await firstTaken(asked, count);
-    if (taken === undefined) return asked;
+    const range = await lockRange(asked, count);
+    if (typeof range === "object") return range;
     throw new ConfigError(
-      `Port ${taken} is taken: the nodes' ssh needs ${count} free ports from ${asked} on. Choose another --port, or leave it away for the next free range.`,
+      `Port ${range} is taken: the nodes' ssh needs ${count} free ports from ${asked} on. Choose another --port, or leave it away for the next free range.`,
     );
   }
   for (let first = FIRST_PORT; first + count - 1 <= LAST_PORT; ) {
-    const taken = await firstTaken(first, count);
-    if (taken === undefined) return first;
-    first = taken + 1;
+    const range = await lockRange(first, count);
+    if (typeof range === "object") return range;
+    first = range + 1;
   }
   throw new ConfigError(`No ${count} free ports in a row from ${FIRST_PORT} on: use fewer nodes.`);
 }
 
-async function firstTaken(first: number, count: number): Promise<number | undefined> {
-  for (let port = first; port < first + count; port++) if (!(await isFree(port))) return port;
-  return undefined;
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once("error", () => resolve(false));
-    server.listen({ port, host: "127.0.0.1", exclusive: true }, () => server.close(() => resolve(true)));
-  });
+/** @returns the first port of it that is taken, if one is */
+async function lockRange(first: number, count: number): Promise<PortRange | number> {
+  const locks = new AsyncDisposableStack();
+  for (let port = first; port < first + count; port++) {
+    const lock = await lockPort(port);
+    if (lock === undefined) {
+      await locks.disposeAsync();
+      return port;
+    }
+    locks.use(lock);
+  }
+  return { first, [Symbol.asyncDispose]: () => locks.disposeAsync() };
 }

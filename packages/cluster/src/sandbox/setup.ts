@@ -1,9 +1,9 @@
 // Makes a sandbox: the image, one private network, a container for each node, keys by which they reach each other. If
 // anything goes wrong on the way, everything that was made is taken away again.
 
-import { readdir, stat } from "node:fs/promises";
-import { join } from "node:path";
 import { bytes, ConfigError, formatBytes, InterruptedError } from "@atoll/core";
+import { codeMounts, type Mount } from "./codeMounts.ts";
+import { credentialMounts } from "./credentials.ts";
 import type { Engine, RunOptions } from "./engine.ts";
 import { type EngineFacts, engineFacts } from "./engineFacts.ts";
 import { waitUntilHealthy } from "./health.ts";
@@ -27,7 +27,7 @@ export interface SetupOptions extends ImageOptions {
   readonly name: string;
   /** Of any number from 1 on; rank 0 is the master. */
   readonly nodes: number;
-  /** "mount": the directories of the clone, read-only, so that a change needs no new image. "bake": as they were copied. */
+  /** "mount": the clone's sources, read-only, so that a change needs no new image. "bake": as they were copied. */
   readonly code: "mount" | "bake";
   /** The engine's notation: "2g". */
   readonly shmSize: string;
@@ -43,10 +43,9 @@ export interface SetupOptions extends ImageOptions {
   readonly stateDirectory: string;
   /** Told what is being done, in a line each. */
   readonly progress: (text: string) => void;
+  /** Told what the nodes will lack, in a sentence each. */
+  readonly warn: (sentence: string) => void;
 }
-
-/** Those that exist in the home directory are mounted read-only. */
-export const CREDENTIALS: readonly string[] = [".netrc", ".config", ".ssh", ".aws", ".metta"];
 
 /** What a node needs at least: a rank of the smallest model took 288 MB. */
 const NODE_MEMORY = 300_000_000;
@@ -62,11 +61,11 @@ export async function setUpSandbox(
   const facts = await engineFacts(engine, { signal });
   checkMemory(nodes, facts);
   await refuseTaken(engine, name, { signal });
-  if (options.port !== undefined) await choosePorts(nodes, options.port);
+  if (options.port !== undefined) await (await choosePorts(nodes, options.port))[Symbol.asyncDispose]();
   const mounts = await mountsOf(options);
 
   progress(`Building the image ${IMAGE}; the first time takes a minute or so`);
-  await buildImage(engine, options, { signal });
+  const image = await buildImage(engine, options, { signal });
   // Results of an earlier sandbox of this name stay, whatever happens.
   const except = await volumesOf(engine, name, { signal });
   // Nobody else has a network of that name after this, so what is labelled with it is this sandbox's.
@@ -76,7 +75,8 @@ export async function setUpSandbox(
   try {
     progress(`Starting ${nodes === 1 ? "one node" : `${nodes} nodes`}`);
     // As late as can be: others may take ports while an image is built.
-    await startNodes(engine, options, facts, mounts, await choosePorts(nodes, options.port));
+    await using ports = await choosePorts(nodes, options.port);
+    await startNodes(engine, options, { facts, image, mounts, firstPort: ports.first });
     if (signal?.aborted) throw new InterruptedError("Interrupted: start the nodes.");
     progress("Waiting until all of them are healthy");
     return await waitUntilHealthy(engine, name, { signal });
@@ -86,21 +86,31 @@ export async function setUpSandbox(
   }
 }
 
+interface NodeParts {
+  readonly facts: EngineFacts;
+  readonly image: string;
+  /** Flags of the engine. */
+  readonly mounts: readonly string[];
+  readonly firstPort: number;
+}
+
 /** Not interrupted in the middle: what an engine has been asked for comes even if the client has gone. */
 async function startNodes(
   engine: Engine,
   options: SetupOptions,
-  facts: EngineFacts,
-  mounts: readonly string[],
-  firstPort: number,
+  { facts, image, mounts, firstPort }: NodeParts,
 ): Promise<void> {
-  const { name, nodes, stateDirectory } = options;
+  const { name, nodes, stateDirectory, credentialsFrom: from } = options;
+  const { runFlags } = facts;
   for (const volume of Object.keys(VOLUMES) as Volume[]) await createVolume(engine, name, volume);
   const directory = keysDirectory(stateDirectory, name);
-  await makeKeys(engine, { ...options, directory, sandbox: name, firstPort, runFlags: facts.runFlags });
-  const flags = [...facts.runFlags, ...mounts, ...commonFlags(options, facts)];
+  await makeKeys(engine, { ...options, directory, sandbox: name, image, firstPort, runFlags });
+  const credentials = from === undefined ? [] : await credentialMounts({ ...options, from, sandbox: name });
+  const flags = [...runFlags, ...mounts, ...credentials.flatMap(mountFlag), ...commonFlags(options, facts)];
   await Promise.all(
-    Array.from({ length: nodes }, (_, rank) => startNode(engine, name, rank, firstPort + rank, flags)),
+    Array.from({ length: nodes }, (_, rank) =>
+      startNode(engine, { name, rank, port: firstPort + rank, flags, image }),
+    ),
   );
 }
 
@@ -129,13 +139,17 @@ async function createVolume(engine: Engine, name: string, volume: Volume): Promi
   await engine.run(`make the volume ${volumeOf}`, argv, { tolerate: /already exists/i });
 }
 
-async function startNode(
-  engine: Engine,
-  name: string,
-  rank: number,
-  port: number,
-  flags: readonly string[],
-): Promise<void> {
+interface NodeOptions {
+  /** The sandbox's. */
+  readonly name: string;
+  readonly rank: number;
+  /** For ssh. */
+  readonly port: number;
+  readonly flags: readonly string[];
+  readonly image: string;
+}
+
+async function startNode(engine: Engine, { name, rank, port, flags, image }: NodeOptions): Promise<void> {
   const container = containerName(name, rank);
   const labels = { [LABELS.sandbox]: name, [LABELS.rank]: rank, [LABELS.port]: port };
   const argv = [
@@ -145,7 +159,7 @@ async function startNode(
     ...["--publish", `127.0.0.1:${port}:22`],
     ...Object.entries(labels).flatMap(([key, value]) => ["--label", `${key}=${value}`]),
     ...flags,
-    IMAGE,
+    image,
   ];
   await engine.run(`start ${container}`, argv);
 }
@@ -170,29 +184,24 @@ function commonFlags(
   ];
 }
 
-/** Everything of this machine that the nodes see; all of it read-only. */
-async function mountsOf({ clone, code, credentialsFrom, data }: SetupOptions): Promise<readonly string[]> {
-  const mounts: [source: string, target: string][] = [];
-  // Directories, not files: editors replace files by new ones, which a mounted file would not follow. The image has the
-  // dependencies for its own system.
-  if (code === "mount")
-    for (const entry of await readdir(clone, { withFileTypes: true }))
-      if (
-        entry.isDirectory() &&
-        !entry.name.startsWith(".") &&
-        !["node_modules", "runs"].includes(entry.name)
-      )
-        mounts.push([join(clone, entry.name), `/atoll/${entry.name}`]);
-  if (credentialsFrom !== undefined)
-    for (const credential of CREDENTIALS)
-      if (await exists(join(credentialsFrom, credential)))
-        mounts.push([join(credentialsFrom, credential), `/home/atoll/${credential}`]);
-  if (data !== undefined) mounts.push([data, DATA_MOUNT]);
-  return [
-    ...mounts.flatMap(([source, target]) => ["--volume", `${checkMountable(source)}:${target}:ro`]),
-    ...(data === undefined ? [] : ["--env", `ATOLL_DATA=${DATA_MOUNT}`]),
-  ];
+/** What the nodes see of this machine beside keys and credentials; all of it read-only. */
+async function mountsOf({ clone, code, data, warn }: SetupOptions): Promise<readonly string[]> {
+  const flags: string[] = [];
+  if (code === "mount") {
+    const { mounts, hiddenFiles, hiddenDirectories } = await codeMounts(clone);
+    flags.push(...mounts.flatMap(mountFlag));
+    flags.push(...hiddenFiles.flatMap((path) => mountFlag(["/dev/null", `/atoll/${path}`])));
+    for (const path of hiddenDirectories)
+      flags.push("--mount", `type=tmpfs,destination=/atoll/${path},tmpfs-size=1`);
+    const hidden = [...hiddenFiles, ...hiddenDirectories];
+    if (hidden.length > 0)
+      warn(`The nodes see the clone's sources alone, and not ${hidden.sort().join(", ")}.`);
+  }
+  if (data !== undefined) flags.push(...mountFlag([data, DATA_MOUNT]), "--env", `ATOLL_DATA=${DATA_MOUNT}`);
+  return flags;
 }
 
-const exists = async (path: string): Promise<boolean> =>
-  (await stat(path).catch(() => undefined)) !== undefined;
+const mountFlag = ([source, target]: Mount): readonly string[] => [
+  "--volume",
+  `${checkMountable(source)}:${target}:ro`,
+];

@@ -64,6 +64,7 @@ export async function testSandboxes(engine: Engine): Promise<TestSandboxes> {
       gpus: "auto",
       stateDirectory,
       progress: () => {},
+      warn: () => {},
       ...changes,
     }),
     leftovers,

@@ -107,7 +107,7 @@ function listenFault(error: NodeJS.ErrnoException, { host, port }: ListenerOptio
   const at = `${host}:${port}`;
   if (error.code === "EADDRINUSE")
     return new ConfigError(
-      `Cannot listen on ${at}: the port is in use, perhaps by another run. Choose another port for this one.`,
+      `Cannot listen on ${at}: the port is in use, perhaps by another run. Choose another port for this one, such as --master_port P, or --port P of npx atoll launch.`,
       error,
     );
   if (error.code === "EADDRNOTAVAIL")

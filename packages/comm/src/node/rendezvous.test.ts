@@ -72,7 +72,7 @@ test("a rank that is there already, and a second rank 0, are refused", async () 
     const other = joinTcpWorld(worldOptions(0, 3, port));
     await expect(other).rejects.toThrow(ConfigError);
     await expect(other).rejects.toThrow(
-      `Cannot listen on 127.0.0.1:${port}: the port is in use, perhaps by another run. Choose another port for this one.`,
+      `Cannot listen on 127.0.0.1:${port}: the port is in use, perhaps by another run. Choose another port for this one, such as --master_port P, or --port P of npx atoll launch.`,
     );
   });
 });

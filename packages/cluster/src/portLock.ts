@@ -1,0 +1,48 @@
+// A port of this machine that is kept for somebody who will listen there a while later: free, and locked against others who
+// look for one in the same way. The lock is a Unix socket with a name of Linux's abstract kind, which is in no file system
+// and goes with this process, however it ends. Other systems have none: there the port is merely free.
+
+import { createServer, type ListenOptions, type Server } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+
+/** @returns undefined if the port is not free, or kept for somebody else */
+export async function lockPort(port: number): Promise<AsyncDisposable | undefined> {
+  const lock = await lockName(`port-${port}`);
+  if (lock === undefined) return undefined;
+  const probe = await listen({ port, host: "127.0.0.1", exclusive: true });
+  if (probe === undefined) {
+    await lock[Symbol.asyncDispose]();
+    return undefined;
+  }
+  await close(probe);
+  return lock;
+}
+
+const POLL_MS = 20;
+
+/** Kept when nobody else is looking for several ports in a row: two who do would be in each other's way. */
+export async function lockSearch(): Promise<AsyncDisposable> {
+  for (;;) {
+    const lock = await lockName("port-search");
+    if (lock !== undefined) return lock;
+    await sleep(POLL_MS);
+  }
+}
+
+/** @returns undefined if somebody else has it */
+async function lockName(name: string): Promise<AsyncDisposable | undefined> {
+  if (process.platform !== "linux") return { [Symbol.asyncDispose]: async () => {} };
+  const server = await listen({ path: `\0atoll-${name}` });
+  return server && { [Symbol.asyncDispose]: () => close(server) };
+}
+
+/** @returns undefined if somebody else does */
+function listen(options: ListenOptions): Promise<Server | undefined> {
+  return new Promise((done) => {
+    const server = createServer((connection) => connection.destroy());
+    server.on("error", () => done(undefined));
+    server.listen(options, () => done(server.unref()));
+  });
+}
+
+const close = (server: Server): Promise<void> => new Promise((done) => server.close(() => done()));
