@@ -50,8 +50,8 @@ ${table([...statusVerb.flagRows, ...logsVerb.flagRows, ...stopVerb.flagRows])}
 A node is called by its rank (0), its number (node1), master or worker1, or its container's name.
 Works with docker or podman, whichever answers. See docs/sandbox.md.
 
-Exit codes: 0 done, 1 the engine failed, or status has found a node that is not healthy, 2 the command line is
-wrong or no engine answers, 130 interrupted; that of the shell for shell.
+Exit codes: 0 done, 1 the engine failed, or status has found a node that is not healthy, 2 the
+command line is wrong or no engine answers, 130 interrupted; that of the shell for shell.
 
 Examples:
   npx atoll sandbox setup --nodes 3

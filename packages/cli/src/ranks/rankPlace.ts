@@ -81,7 +81,7 @@ function refuseStrangers({ worldSize, master, listenHost, token }: RankPlace): v
   const beyond = [master.host, listenHost].find((host) => !isLoopback(host));
   if (token !== "" || worldSize === 1 || beyond === undefined) return;
   throw new ConfigError(
-    `ATOLL_TOKEN: expected a secret that is the same on all ranks, since they listen beyond this machine (${beyond}), where anyone could join, got nothing. Make one, export ATOLL_TOKEN=$(openssl rand -hex 32), and start every rank with it: srun passes it on, torchrun needs it on each node, Kubernetes a Secret in env, SkyPilot --secret ATOLL_TOKEN; npx atoll launch makes its own.`,
+    `ATOLL_TOKEN: expected a secret that is the same on all ranks, since they listen beyond this machine (${beyond}), where anyone could join, got nothing. Make one by export ATOLL_TOKEN=$(openssl rand -hex 32) and start every rank with it (srun passes it on; torchrun: on each node; Kubernetes: env, from a Secret; SkyPilot: --secret ATOLL_TOKEN), or use npx atoll launch, which makes its own.`,
   );
 }
 

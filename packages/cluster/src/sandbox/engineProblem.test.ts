@@ -45,6 +45,10 @@ test.each([
     "pull access denied for nothing, repository does not exist or may require 'docker login': denied",
     /^the base image is not on this machine and cannot be pulled: /,
   ],
+  [
+    "Error: runc: runc create failed: unable to start container process: error during container init: error setting rlimits for ready process: error setting rlimit type 7: operation not permitted: OCI permission denied",
+    /^the engine may not raise limits on this machine, .* into \/etc\/containers\/containers\.conf\.$/,
+  ],
   ["write /var/lib/docker/tmp/x: no space left on device", /^the engine's disk is full: /],
   [
     "Error response from daemon: could not find an available, non-overlapping IPv4 address pool among the defaults to assign to the network",

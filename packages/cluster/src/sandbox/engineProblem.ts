@@ -48,6 +48,11 @@ const KNOWN: readonly KnownProblem[] = [
       `the engine has no subnet left: remove unused networks with ${engine} network prune.`,
   },
   {
+    seen: /error setting rlimits?\b.*operation not permitted/i,
+    meaning: () =>
+      'the engine may not raise limits on this machine, which lacks CAP_SYS_RESOURCE: put default_ulimits = ["nofile=1024:4096", "nproc=4096:4096"] under [containers] into /etc/containers/containers.conf.',
+  },
+  {
     seen: /no space left on device/i,
     meaning: (_, engine) => `the engine's disk is full: ${engine} system prune frees what nothing uses.`,
   },

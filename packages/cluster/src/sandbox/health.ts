@@ -13,21 +13,22 @@ const POLL_MS = 200;
 export async function waitUntilHealthy(
   engine: Engine,
   name: string,
-  options: RunOptions = {},
+  { signal }: RunOptions = {},
 ): Promise<Sandbox> {
   const limit = AbortSignal.timeout(TIMEOUT_MS);
+  // What the engine is asked takes a moment, and is not interrupted: the pause is.
   for (;;) {
-    await checkByHand(engine, [await getSandbox(engine, name, options)], options);
-    const sandbox = await getSandbox(engine, name, options);
+    await checkByHand(engine, [await getSandbox(engine, name)]);
+    const sandbox = await getSandbox(engine, name);
     if (sandbox.nodes.every((node) => conditionOf(node) === "healthy")) return sandbox;
     const bad = sandbox.nodes.find(({ state, health }) => state !== "running" || health === "unhealthy");
-    if (bad) throw new RunError(await troubleOf(engine, bad, options));
+    if (bad) throw new RunError(await troubleOf(engine, bad));
     const late = sandbox.nodes.find((node) => conditionOf(node) !== "healthy")!;
     if (limit.aborted)
       throw new RunError(
         `${late.container} is not healthy after ${TIMEOUT_MS / 1000} s: see ${engine.name} logs ${late.container}.`,
       );
-    await sleep(POLL_MS, undefined, { signal: options.signal }).catch((cause: unknown) => {
+    await sleep(POLL_MS, undefined, { signal }).catch((cause: unknown) => {
       throw new InterruptedError("Interrupted: wait until the nodes are healthy.", cause);
     });
   }
@@ -37,7 +38,7 @@ export async function waitUntilHealthy(
 async function checkByHand(
   engine: Engine,
   sandboxes: readonly Sandbox[],
-  options: RunOptions,
+  options: RunOptions = {},
 ): Promise<void> {
   if (engine.name !== "podman") return;
   const running = sandboxes.flatMap(({ nodes }) => nodes.filter(({ state }) => state === "running"));
@@ -56,12 +57,8 @@ export async function checkSandboxes(
   return listSandboxes(engine, name, options);
 }
 
-async function troubleOf(
-  engine: Engine,
-  { container, state, health }: SandboxNode,
-  options: RunOptions,
-): Promise<string> {
-  const { stdout, stderr } = await engine.try(["logs", "--tail", "5", container], options);
+async function troubleOf(engine: Engine, { container, state, health }: SandboxNode): Promise<string> {
+  const { stdout, stderr } = await engine.try(["logs", "--tail", "5", container]);
   const log = `${stdout}\n${stderr}`.trim();
   const trouble = state === "running" ? health : state;
   return `${container} is ${trouble}, expected healthy. ${log === "" ? "Its log is empty." : `The end of its log:\n${log}`}`;

@@ -205,7 +205,7 @@ describe.skipIf(!found)("sandboxes", { timeout: LONG }, () => {
     const mounted = await onNode(
       engine,
       container(3, five),
-      "touch /atoll/packages/x; cat /atoll/packages/cli/package.json",
+      "touch /atoll/packages/cli/src/x; cat /atoll/packages/cli/package.json",
     );
     expect(mounted.output).toMatch(/Read-only file system/);
     expect(mounted.output).toContain('"name": "@atoll/cli"');

@@ -79,7 +79,10 @@ export async function setUpSandbox(
     await startNodes(engine, options, { facts, image, mounts, firstPort: ports.first });
     if (signal?.aborted) throw new InterruptedError("Interrupted: start the nodes.");
     progress("Waiting until all of them are healthy");
-    return await waitUntilHealthy(engine, name, { signal });
+    const sandbox = await waitUntilHealthy(engine, name, { signal });
+    // Whoever has interrupted it in the last moment has been told that it is taken away.
+    if (signal?.aborted) throw new InterruptedError("Interrupted: wait until the nodes are healthy.");
+    return sandbox;
   } catch (error) {
     await removeSandbox(engine, name, { stateDirectory: options.stateDirectory, volumes: true, except });
     throw error;
