@@ -12,6 +12,25 @@ test("a run that was killed is judged by what it had done", () => {
   expect(finalEvaluation(run)).toBeNull();
 });
 
+test("a run whose last losses are no numbers has diverged, from where they began to be none", () => {
+  const diverged = (from: number, until = Number.POSITIVE_INFINITY) =>
+    interpretRun(
+      sampleRun({ steps: 60, bend: (loss, step) => (step >= from && step < until ? Number.NaN : loss) }),
+    ).outcome;
+  expect(diverged(41)).toEqual({ kind: "diverged", since: 41 });
+  expect(diverged(1)).toEqual({ kind: "diverged", since: 1 });
+  expect(diverged(41, 50)).toEqual({ kind: "completed" });
+  expect(diverged(61)).toEqual({ kind: "completed" });
+  const record = sampleRun({ steps: 60 });
+  const events = record.events.map((event) =>
+    event.type === "evaluation" && event.step === 60
+      ? { ...event, loss: { local: 1, global: Number.POSITIVE_INFINITY } }
+      : event,
+  );
+  expect(interpretRun({ ...record, events }).outcome).toEqual({ kind: "diverged", since: 60 });
+  expect(interpretRun(sampleRun({ bend: () => Number.NaN, outcome: "failed" })).outcome.kind).toBe("failed");
+});
+
 test("the test set decides; without one, the last validation", () => {
   const record = sampleRun();
   const withoutTest = record.events.filter((event) => event.type !== "evaluation" || event.split !== "test");

@@ -25,6 +25,8 @@ export type { StepColumns } from "./history.ts";
 
 export type Outcome =
   | { readonly kind: "completed" }
+  /** All its steps were done, and nothing was learned: the loss is no finite number, from the step `since` on. */
+  | { readonly kind: "diverged"; readonly since: number }
   | { readonly kind: "interrupted" | "failed"; readonly message: string | null }
   /** The events stop without an end: the run goes on, or was killed. */
   | { readonly kind: "unfinished" };
@@ -70,7 +72,7 @@ export function interpretRun({ config, events, summary, truncated }: RunRecord):
   return {
     name: started?.name ?? describeChoice(settings.name) ?? "Unnamed run",
     started,
-    outcome: outcomeOf(finished),
+    outcome: outcomeOf(finished, history),
     stepsDone: reached(finished, finished?.steps, steps.step.at(-1)) ?? started?.resumedFrom ?? 0,
     steps,
     evaluations,
@@ -106,11 +108,27 @@ function last<T extends RunEvent["type"]>(
   return (found as Extract<RunEvent, { type: T }> | undefined) ?? null;
 }
 
-function outcomeOf(finished: RunFinished | null): Outcome {
+function outcomeOf(finished: RunFinished | null, history: History): Outcome {
   if (finished === null) return { kind: "unfinished" };
-  if (finished.outcome === "completed") return { kind: "completed" };
-  return { kind: finished.outcome, message: finished.message };
+  if (finished.outcome !== "completed") return { kind: finished.outcome, message: finished.message };
+  const since = divergedSince(history);
+  return since === undefined ? { kind: "completed" } : { kind: "diverged", since };
 }
+
+/** The step from which on a run's losses, of training or of evaluations, are no finite numbers; undefined if the last are. */
+function divergedSince({ steps, evaluations }: History): number | undefined {
+  const evaluated = evaluations.map(({ step, loss }) => ({ step, loss: loss.global + loss.local }));
+  const trained = steps.step.map((step, i) => ({ step, loss: steps.loss[i]! }));
+  const starts = [trained, evaluated].flatMap((losses) => {
+    const first = losses[losses.findLastIndex(({ loss }) => Number.isFinite(loss)) + 1];
+    return first === undefined ? [] : [first.step];
+  });
+  return starts.length === 0 ? undefined : Math.min(...starts);
+}
+
+/** What a diverged run's reader is told. */
+export const divergence = (since: number): string =>
+  `From step ${since} on the loss is no finite number: the run has diverged. A smaller learning rate may help.`;
 
 /** A choice of the config in one line: "digits", or "fedavg (H=20)" for `{ kind: "fedavg", H: 20 }`. */
 export function describeChoice(value: ConfigValue | undefined): string | null {

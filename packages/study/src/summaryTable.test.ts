@@ -40,6 +40,13 @@ test("a run that failed before its first evaluation", () => {
   `);
 });
 
+test("a run that has diverged is not called completed", () => {
+  const table = summaryTable(sampleRun({ steps: 50, bend: (loss, step) => (step > 7 ? Number.NaN : loss) }));
+  expect(table).toMatch(
+    /50 of 50 steps, diverged\nFrom step 8 on the loss is no finite number: the run has diverged\./,
+  );
+});
+
 test("a run that met faults: how many, and who is left", () => {
   const table = summaryTable(faultyRun({ nodes: 5, steps: 100, rollBacks: 0.2 }));
   expect(table).toMatch(/\nfaults {12}\d+ crash(es)?, \S+ recover(y|ies), \S+ roll-backs?\n/);

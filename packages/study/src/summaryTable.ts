@@ -6,6 +6,7 @@ import { describeHappened, describeLeft } from "./faults.ts";
 import { formatCount, formatLoss, formatPercent } from "./format.ts";
 import type { RunRecord } from "./record.ts";
 import {
+  divergence,
   faultCounts,
   finalEvaluation,
   interpretRun,
@@ -13,6 +14,7 @@ import {
   meanBytesSent,
   meanNodeTime,
   mostBytesSent,
+  type Outcome,
   type Run,
   simulatedSeconds,
   timeName,
@@ -41,9 +43,15 @@ function heading({ name, started, stepsDone, outcome }: Run): string {
   return `${cut(singleLine(name), Math.max(16, WIDTH - facts.length - 2))}  ${facts}`;
 }
 
+function messageOf(outcome: Outcome): string | null {
+  if (outcome.kind === "diverged") return divergence(outcome.since);
+  return "message" in outcome ? outcome.message : null;
+}
+
 function messageLines({ outcome }: Run): readonly string[] {
-  if (!("message" in outcome) || outcome.message === null) return [];
-  const words = singleLine(outcome.message).split(" ");
+  const message = messageOf(outcome);
+  if (message === null) return [];
+  const words = singleLine(message).split(" ");
   const lines = [""];
   for (const word of words) {
     const line = lines.at(-1)!;

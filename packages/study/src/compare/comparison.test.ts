@@ -158,7 +158,7 @@ test("contenders are compared seed by seed: what a seed does to all of them is n
       ),
     )[0]!.text;
   expect(text([2, 2, 2])).toContain(
-    "2.00 times as fast as strategy=b (4 min 56 s); seed by seed between 2.00 and 2.00 times (95 %).",
+    "2.00 times as fast as strategy=b (80.0 s); seed by seed between 2.00 and 2.00 times (95 %).",
   );
   expect(text([2, 2.2, 2.1])).not.toContain("chance");
   expect(text([0.5, 4, 2])).toContain("may be chance");

@@ -2,7 +2,7 @@
 // bounds it, and which contender wins where. It starts no run and draws nothing.
 
 import { dollarsOf, type Prices } from "../prices.ts";
-import { type Interval, intervalOf } from "./interval.ts";
+import { amountOf, type Interval, intervalOf } from "./interval.ts";
 import { bestLoss, type RunFacts, reaching } from "./runFacts.ts";
 
 /** What is compared: runs that differ in nothing but their seeds. */
@@ -83,11 +83,11 @@ function resultOf(cell: Cell, target: Target | null, prices: Prices): CellResult
   const computeShare = computeShareOf(runs);
   return {
     ...cell,
-    loss: intervalOf(runs.map(({ loss }) => loss)),
-    accuracy: intervalOf(accuracies),
-    seconds: intervalOf(runs.map(({ costs }) => costs.simulatedSeconds)),
-    bytes: intervalOf(runs.map(({ costs }) => costs.totalBytes)),
-    dollars: intervalOf(
+    loss: lossOf(runs.map(({ loss }) => loss)),
+    accuracy: intervalOf(accuracies, { least: 0, most: 1 }),
+    seconds: amountOf(runs.map(({ costs }) => costs.simulatedSeconds)),
+    bytes: amountOf(runs.map(({ costs }) => costs.totalBytes)),
+    dollars: amountOf(
       runs.map(({ costs: { nodes, simulatedSeconds, totalBytes } }) =>
         dollarsOf({ nodes, seconds: simulatedSeconds, bytes: totalBytes }, prices),
       ),
@@ -97,6 +97,10 @@ function resultOf(cell: Cell, target: Target | null, prices: Prices): CellResult
     toTarget: target && toTarget(runs, target.loss, prices),
   };
 }
+
+/** A cross-entropy is never below zero; a loss that is so once has no bound that is known. */
+const lossOf = (losses: readonly number[]): Interval | null =>
+  intervalOf(losses, losses.some((loss) => loss < 0) ? {} : { least: 0 });
 
 function computeShareOf(runs: readonly RunFacts[]): number | null {
   const compute = runs.reduce((sum, { costs }) => sum + costs.computeSeconds, 0);
@@ -122,10 +126,10 @@ function toTarget(runs: readonly RunFacts[], loss: number, prices: Prices): ToTa
   return {
     reached: reached.length,
     bySeed: reached.map(({ seed, time }) => ({ seed, seconds: time })),
-    steps: intervalOf(reached.map(({ step }) => step)),
-    seconds: intervalOf(reached.map(({ time }) => time)),
-    bytes: intervalOf(reached.map(({ bytes }) => bytes)),
-    dollars: intervalOf(
+    steps: amountOf(reached.map(({ step }) => step)),
+    seconds: amountOf(reached.map(({ time }) => time)),
+    bytes: amountOf(reached.map(({ bytes }) => bytes)),
+    dollars: amountOf(
       reached.map(({ nodes, time, bytes }) => dollarsOf({ nodes, seconds: time, bytes }, prices)),
     ),
   };

@@ -138,7 +138,7 @@ function cellSection({ cells }: Comparison): Markup {
   return html`<section id="cells"><h2>All cells</h2>${table({
     name: "cells",
     caption:
-      "Means over the runs of each cell. Time is simulated, bytes are those of all nodes together; ± is half the 95 % interval.",
+      "Means over the runs of each cell. Time is simulated, bytes are those of all nodes together; in brackets: the 95 % interval.",
     columns,
     rows: cells.map(tableRow),
   })}</section>`;

@@ -8,11 +8,13 @@ import type { CellResult, Comparison } from "./comparison.ts";
 import type { Interval } from "./interval.ts";
 import { verdictsOf } from "./verdicts.ts";
 
-/** "12.1 s", and with repeats the half width of the 95 % interval: "12.1 s ± 1.3 s". */
+/** "12.1 s", and with repeats the ends of the 95 % interval: "12.1 s [9.80 s, 15.2 s]". */
 export function formatInterval(interval: Interval | null, format: (value: number) => string): string {
   if (interval === null) return "–";
-  const { mean, high } = interval;
-  return high === null || high === mean ? format(mean) : `${format(mean)} ± ${format(high - mean)}`;
+  const { mean, low, high } = interval;
+  return low === null || high === null || low === high
+    ? format(mean)
+    : `${format(mean)} [${format(low)}, ${format(high)}]`;
 }
 
 export const tableHead: readonly string[] = [
@@ -67,7 +69,11 @@ export function comparisonNotes({ target, prices, cells }: Comparison): readonly
         ]
       : []),
     `Cost: $${prices.nodeHour} a node-hour, $${prices.gigabyte} a GB sent.`,
-    ...(repeats > 1 ? [`± is half the 95 % interval over the repeats (Student's t).`] : []),
+    ...(repeats > 1
+      ? [
+          "In brackets: the 95 % interval over the repeats (Student's t). Times, bytes and costs are geometric means, with intervals on their logarithms.",
+        ]
+      : []),
   ];
 }
 

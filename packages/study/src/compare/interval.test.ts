@@ -3,7 +3,7 @@
 import { createRandom } from "@atoll/core";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { intervalOf, ratioOf, studentQuantile } from "./interval.ts";
+import { amountOf, intervalOf, ratioOf, studentQuantile } from "./interval.ts";
 
 /** ∫ from −t to t of the density of Student's t, by Simpson's rule on x = √ν tan θ, where it is cos(θ)^(ν − 1). */
 function central(t: number, freedom: number): number {
@@ -48,6 +48,47 @@ test("moves and stretches with its values; one value has none, equal ones an emp
   expect(intervalOf([])).toBeNull();
   expect(intervalOf([5])).toEqual({ mean: 5, low: null, high: null, count: 1 });
   expect(intervalOf([5, 5, 5])).toEqual({ mean: 5, low: 5, high: 5, count: 3 });
+});
+
+test("an interval of amounts is never below zero, and of many over few log-normal values 95 % hold the geometric mean", () => {
+  const amount = fc.double({ min: 1e-9, max: 1e9, noNaN: true });
+  fc.assert(
+    fc.property(fc.array(amount, { minLength: 2, maxLength: 20 }), (list) => {
+      const { mean, low, high } = amountOf(list)!;
+      expect(low!).toBeGreaterThanOrEqual(0);
+      expect(mean).toBeGreaterThanOrEqual(Math.min(...list) * (1 - 1e-9));
+      expect(mean).toBeLessThanOrEqual(Math.max(...list) * (1 + 1e-9));
+      expect(low! <= mean && mean <= high!).toBe(true);
+    }),
+  );
+  const random = createRandom(4);
+  const held = Array.from({ length: 4000 }, () => {
+    const { low, high } = amountOf([0, 1, 2].map(() => Math.exp(2 + random.normal())))!;
+    return low! <= Math.exp(2) && Math.exp(2) <= high!;
+  });
+  expect(held.filter(Boolean).length / held.length).toBeCloseTo(0.95, 1.5);
+});
+
+test("a quotient of two means of amounts is the mean of the quotients that a verdict gives", () => {
+  const [slow, fast] = [
+    [6, 30, 11],
+    [1, 2, 4],
+  ];
+  const ratio = ratioOf(slow.map((of, i) => ({ of, to: fast[i]! })))!;
+  expect(amountOf(slow)!.mean / amountOf(fast)!.mean).toBeCloseTo(ratio.mean, 12);
+});
+
+test("amounts without a logarithm, and the same amount always", () => {
+  expect(amountOf([])).toBeNull();
+  expect(amountOf([0, 0])).toEqual({ mean: 0, low: 0, high: 0, count: 2 });
+  expect(amountOf([0.3, 0.3, 0.3])).toMatchObject({ mean: expect.closeTo(0.3, 15), count: 3 });
+  expect(amountOf([0, 2])).toMatchObject({ mean: 1, low: 0 });
+  expect(amountOf([7])).toEqual({ mean: 7, low: null, high: null, count: 1 });
+});
+
+test("of an interval only what lies within the bounds is left", () => {
+  expect(intervalOf([0.98, 1], { least: 0, most: 1 })).toMatchObject({ mean: 0.99, high: 1 });
+  expect(intervalOf([0.1, 0.2], { least: 0 })!.low).toBe(0);
 });
 
 test("a ratio is that of the pairs: turned round it is its inverse, and what a pair has in common does not count", () => {

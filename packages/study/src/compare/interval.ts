@@ -1,7 +1,11 @@
 // The mean of a few repeats with its 95 % confidence interval by Student's t. Source: "Student", "The probable error of a
 // mean" (Biometrika 6, 1908); the expansion for many repeats is Abramowitz and Stegun, 26.7.5.
+// What is an amount (seconds, bytes, dollars) varies by factors and is never below zero, so its mean and interval are those of
+// its logarithms: the geometric mean, as for log-normal values (Limpert et al., "Log-normal distributions across the sciences",
+// BioScience 51, 2001). The quotient of two such means is the mean of the quotients.
 
 export interface Interval {
+  /** Of amounts the geometric one. */
   readonly mean: number;
   /** Ends of the 95 % confidence interval; null for a single value, which says nothing of its spread. */
   readonly low: number | null;
@@ -29,15 +33,46 @@ export function studentQuantile(freedom: number): number {
   return z + first / freedom + second / freedom ** 2 + third / freedom ** 3;
 }
 
-/** The mean of some values and its interval; null where there is no value. */
-export function intervalOf(values: readonly number[]): Interval | null {
+/** What a mean can be. */
+export interface Bounds {
+  readonly least?: number;
+  readonly most?: number;
+}
+
+/**
+ * The mean of some values and its interval; null where there is no value. Of the interval only what lies within the bounds
+ * is left: the mean is nowhere else, so it holds the mean as often.
+ */
+export function intervalOf(values: readonly number[], bounds: Bounds = {}): Interval | null {
   const count = values.length;
   if (count === 0) return null;
   const mean = values.reduce((sum, value) => sum + value, 0) / count;
   if (count === 1) return { mean, low: null, high: null, count };
   const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (count - 1);
   const half = studentQuantile(count - 1) * Math.sqrt(variance / count);
-  return { mean, low: mean - half, high: mean + half, count };
+  const { least = Number.NEGATIVE_INFINITY, most = Number.POSITIVE_INFINITY } = bounds;
+  return { mean, low: Math.max(least, mean - half), high: Math.min(most, mean + half), count };
+}
+
+/** The geometric mean of some amounts and its interval, by Student's t on their logarithms; null where there is no value. */
+export function amountOf(values: readonly number[]): Interval | null {
+  const [first] = values;
+  // Nothing sent, on one node, has no logarithm; and what is always the same shall not be rounded by one.
+  if (values.every((value) => value === first)) return intervalOf(values);
+  return values.every((value) => value > 0)
+    ? exponential(intervalOf(values.map(Math.log)))
+    : intervalOf(values, { least: 0 });
+}
+
+function exponential(interval: Interval | null): Interval | null {
+  if (interval === null) return null;
+  const { mean, low, high, count } = interval;
+  return {
+    mean: Math.exp(mean),
+    low: low === null ? null : Math.exp(low),
+    high: high === null ? null : Math.exp(high),
+    count,
+  };
 }
 
 /**
@@ -47,13 +82,5 @@ export function intervalOf(values: readonly number[]): Interval | null {
  */
 export function ratioOf(pairs: readonly { readonly of: number; readonly to: number }[]): Interval | null {
   const logarithms = pairs.map(({ of, to }) => Math.log(of / to)).filter(Number.isFinite);
-  const interval = intervalOf(logarithms);
-  if (interval === null) return null;
-  const { mean, low, high, count } = interval;
-  return {
-    mean: Math.exp(mean),
-    low: low === null ? null : Math.exp(low),
-    high: high === null ? null : Math.exp(high),
-    count,
-  };
+  return exponential(intervalOf(logarithms));
 }

@@ -159,6 +159,9 @@ describe("what is not there is said", () => {
     expect(page).toContain("not finite (NaN or infinite) at 10 of 50 steps, first at step 41");
     expect(page).toContain('class="gap"');
     expect(page).toContain("training loss not finite");
+    expect(page).toMatch(
+      /class="outcome diverged"><span class="badge">diverged<\/span> 50 of 50 steps\. From step 41 on/,
+    );
   });
 
   test("a failure shows its message", () => {

@@ -136,3 +136,10 @@ function parseCsv(text: string): readonly (readonly string[])[] {
   }
   return rows.slice(0, -1);
 }
+
+test("among several runs one that has diverged is counted, named and marked apart", () => {
+  const bend = (loss: number, step: number): number => (step > 7 ? Number.NaN : loss);
+  const page = renderReport(sampleRun({ name: "calm" }), sampleRun({ name: "wild", bend }));
+  expect(page).toContain("1 completed, 1 diverged");
+  expect(page).toContain("wild diverged: from step 8 on its loss is no finite number.");
+});

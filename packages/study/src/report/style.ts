@@ -24,7 +24,7 @@ code, pre, .options { font-family: ui-monospace, "SF Mono", Menlo, "DejaVu Sans 
 .outcome { overflow-wrap: anywhere; }
 .badge { display: inline-block; margin-right: 4px; padding: 0 9px; border: 1px solid currentColor; border-radius: 10px; font-size: 13px; line-height: 20px; }
 .completed .badge { color: var(--good); }
-.failed .badge, .interrupted .badge { color: var(--bad); }
+.failed .badge, .interrupted .badge, .diverged .badge { color: var(--bad); }
 .unfinished .badge { color: var(--quiet); }
 .note { color: var(--bad); }
 .empty { color: var(--quiet); font-style: italic; }

@@ -50,6 +50,13 @@ function notesOf(runs: readonly ReportedRun[], experiments: number): Content {
       ? ["The runs are of different experiments: their losses do not measure the same."]
       : []),
     ...runs.flatMap(({ label, outcome }) =>
+      outcome.kind === "diverged"
+        ? [
+            `${shortLabel(label)} diverged: from step ${formatCount(outcome.since)} on its loss is no finite number.`,
+          ]
+        : [],
+    ),
+    ...runs.flatMap(({ label, outcome }) =>
       "message" in outcome && outcome.message !== null
         ? [
             `${shortLabel(label)} ${outcome.kind === "failed" ? "failed" : "was interrupted"}: ${outcome.message}`,

@@ -6,6 +6,7 @@ import { describeCounts } from "../faults.ts";
 import { formatCount, formatLoss, formatPercent } from "../format.ts";
 import {
   describeChoice,
+  divergence,
   faultCounts,
   finalEvaluation,
   meanBytesSent,
@@ -83,6 +84,8 @@ function sentence(outcome: Outcome, steps: string): Content {
   switch (outcome.kind) {
     case "completed":
       return `${steps}.`;
+    case "diverged":
+      return `${steps}. ${divergence(outcome.since)}`;
     case "interrupted":
     case "failed":
       return [`After ${steps}`, outcome.message === null ? "." : [": ", outcome.message]];

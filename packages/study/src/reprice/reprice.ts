@@ -97,7 +97,7 @@ export function checkRepriceable(run: Run, { strategy, faults }: FitOptions): vo
     throw new ConfigError(
       `Run "${name}" cannot be repriced: its faults strike at moments of the simulated time, so on another network they strike other steps. Train it there: npx atoll train … network.profile=…`,
     );
-  if (outcome.kind !== "completed")
+  if (outcome.kind !== "completed" && outcome.kind !== "diverged")
     throw new ConfigError(
       `Run "${name}" cannot be repriced: expected a run that was completed, got one that is ${outcome.kind}. Go on with it first: npx atoll train … --name ${name} --resume.`,
     );
