@@ -30,12 +30,15 @@ export function choice(entries: readonly ChoiceEntry[], usual: string): z.ZodTyp
  * Looks for an option of a choice's other branch, which the schema could only call unknown: `strategy.H=5` under DDP.
  * @throws ConfigError that says which choice has the option.
  */
-export function refuseForeign(schema: z.ZodObject, given: ConfigTree): void {
-  for (const [path, option] of Object.entries(schema.shape)) {
+export function refuseForeign(schema: z.ZodObject, given: ConfigTree, where = ""): void {
+  for (const [key, option] of Object.entries(schema.shape)) {
     const { inner, fallback } = peel(option as z.ZodType);
     const branches = branchesOf(inner);
-    const value = given[path];
-    if (branches === undefined || typeof value !== "object" || value === null) continue;
+    const value = given[key];
+    const path = where + key;
+    if (typeof value !== "object" || value === null) continue;
+    if (inner instanceof z.ZodObject) refuseForeign(inner, value as ConfigTree, `${path}.`);
+    if (branches === undefined) continue;
     const { kind = fallback, ...options } = value as ConfigTree;
     const chosen = branches.find(({ name }) => name === kind);
     if (chosen === undefined) continue;

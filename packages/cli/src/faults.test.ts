@@ -73,3 +73,22 @@ test("faults of all parts of a resumed run count", async () => {
   expect(expected!.faults).toMatchObject({ crashes: 2, nodesLeft: 4 });
   expect(await readRun("broken", "train.csv")).toBe(await readRun("whole", "train.csv"));
 });
+
+test.each([
+  [
+    "faults.whenMissing.seconds=3",
+    'Option "faults.whenMissing.seconds": expected only with faults.whenMissing=timeout or quorum, got faults.whenMissing=strategy. Add faults.whenMissing=timeout',
+  ],
+  [
+    'faults.schedule=[{"kind":"crash","nod":1,"at":2}]',
+    'Unknown option "faults.schedule.0.nod". Did you mean "faults.schedule.0.node"?',
+  ],
+  [
+    'strategy=sgp strategy.overlap=1 faults.schedule=[{"kind":"partition","groups":[[1]],"from":0.2}]',
+    "leaves 2 of 3 nodes connected for good, but nodes cannot go on without each other",
+  ],
+])("refused: %s", async (line, message) => {
+  const { exitCode, error } = await runCommand(["train", "digits", "nodes=3", ...line.split(" ")], directory);
+  expect(exitCode).toBe(2);
+  expect(error).toContain(message);
+});

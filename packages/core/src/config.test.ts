@@ -18,6 +18,7 @@ const schema = z.strictObject({
       }),
     ]),
   ).optional(),
+  links: z.array(z.strictObject({ from: z.int(), bandwidth: z.number().optional() })).optional(),
   network: z.strictObject({ profile: z.enum(["wan", "mobile"]), latency: z.number().optional() }).optional(),
 });
 
@@ -26,7 +27,7 @@ const read = (line: string): unknown => parseConfig(schema, parseAssignments(lin
 test.each([
   [
     "stratgy=fedavg",
-    'Unknown option "stratgy". Did you mean "strategy"? Known here: nodes, strategy, network.',
+    'Unknown option "stratgy". Did you mean "strategy"? Known here: nodes, strategy, links, network.',
   ],
   [
     "strategy=dilocco",
@@ -48,6 +49,10 @@ test.each([
   [
     "strategy=diloco strategy.H=3 strategy.outer.momentm=1",
     'Unknown option "strategy.outer.momentm". Did you mean "strategy.outer.momentum"? Known here: momentum.',
+  ],
+  [
+    'links=[{"from":0},{"from":1,"bandwith":2}]',
+    'Unknown option "links.1.bandwith". Did you mean "links.1.bandwidth"? Known here: from, bandwidth.',
   ],
   ["nodes", 'Expected key=value, got "nodes". Example: strategy.H=50.'],
 ])("%s is refused with the option, what was expected, what came and the nearest name", (line, message) => {

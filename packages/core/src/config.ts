@@ -138,7 +138,11 @@ function knownKeys(schema: z.ZodType, value: unknown, path: readonly PropertyKey
   for (const key of path) {
     inner = (inner as Record<PropertyKey, unknown> | undefined)?.[key];
     const next: z.ZodType | undefined =
-      current instanceof z.ZodObject ? (current.shape[key as string] as z.ZodType | undefined) : undefined;
+      current instanceof z.ZodObject
+        ? (current.shape[key as string] as z.ZodType | undefined)
+        : current instanceof z.ZodArray
+          ? (current.element as z.ZodType)
+          : undefined;
     current = next && unwrap(next, inner);
   }
   return current instanceof z.ZodObject ? Object.keys(current.shape).filter((name) => name !== "kind") : [];

@@ -57,7 +57,10 @@ export function chooseTopology(
     case "torus":
       return { name, dimensions: checkedDimensions(options.dimensions ?? squarest(worldSize), worldSize) };
     case "islands":
-      return { name, islandSize: checkedIslandSize(options.islandSize ?? Math.ceil(worldSize / 2)) };
+      return {
+        name,
+        islandSize: checkedIslandSize(options.islandSize ?? Math.ceil(worldSize / 2), worldSize),
+      };
     case "custom":
       if (options.edges === undefined)
         throw new ConfigError(
@@ -78,10 +81,10 @@ function checkedDimensions(dimensions: readonly number[], worldSize: number): re
   );
 }
 
-function checkedIslandSize(islandSize: number): number {
-  if (Number.isInteger(islandSize) && islandSize > 0) return islandSize;
+function checkedIslandSize(islandSize: number, worldSize: number): number {
+  if (Number.isInteger(islandSize) && islandSize > 0 && islandSize <= worldSize) return islandSize;
   throw new ConfigError(
-    `Option "network.islandSize": expected a whole number above 0, got ${JSON.stringify(islandSize)}.`,
+    `Option "network.islandSize": expected a whole number from 1 to the number of nodes, ${worldSize}, got ${JSON.stringify(islandSize)}.`,
   );
 }
 

@@ -115,7 +115,8 @@ test("islands are runs of ranks; without a size two halves", () => {
 test.each([
   ["ring", { edges: [] }, 'Option "network.edges" does not go with the topology ring.'],
   ["torus", { dimensions: [2, 2] }, "whole numbers whose product is the number of nodes, 5, got [2,2]"],
-  ["islands", { islandSize: 0 }, 'Option "network.islandSize": expected a whole number above 0, got 0.'],
+  ["islands", { islandSize: 0 }, "expected a whole number from 1 to the number of nodes, 5, got 0."],
+  ["islands", { islandSize: 6 }, "expected a whole number from 1 to the number of nodes, 5, got 6."],
   ["custom", {}, 'The topology custom needs the option "network.edges"'],
   ["custom", { edges: [[0, 5]] }, "expected pairs of two different nodes from 0 to 4, got [0,5]"],
   [

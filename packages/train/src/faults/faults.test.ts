@@ -249,6 +249,11 @@ test.each<readonly [Strategy, NonNullable<RehearsalOptions["faults"]>, string]>(
     'Option "faults.recovery": "checkpoint" makes all nodes go back, which goes with faults.whenMissing=wait only, got quorum',
   ],
   [sgp({ overlap: 1 }), { whenMissing: { kind: "wait" } }, "a crash ends the run"],
+  [
+    sgp({ overlap: 1 }),
+    { schedule: [{ kind: "linkDown", nodes: [0, 1], from: 3 }] },
+    "leaves 3 of 4 nodes connected for good, but nodes cannot go on without each other: with overlap above 0",
+  ],
 ])("refuses what cannot be: %#", async (strategy, faults, message) => {
   const network = { topology: "star" } as const;
   await expect(rehearse({ ...steady, strategy, faults, network })).rejects.toThrow(message);

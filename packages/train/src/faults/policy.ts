@@ -103,16 +103,25 @@ interface Circumstances {
 function checkPermanent(fault: Fault, from: number, circumstances: Circumstances): void {
   const { schedule, policy, topology } = circumstances;
   const { worldSize } = topology;
-  if (policy.kind !== "wait" && policy.kind !== "quorum") return;
+  // Where a crash ends the run it does so when it comes; what is cut off is waited for without a word.
+  const isWaitedFor = policy.kind === "stop" && fault.kind !== "crash";
+  if (policy.kind !== "wait" && policy.kind !== "quorum" && !isWaitedFor) return;
   const left = primaryComponent(topology, schedule.lasting, from).size;
-  const needed = policy.kind === "wait" ? worldSize : quorumOf(policy.fraction, worldSize);
+  const needed = policy.kind === "quorum" ? quorumOf(policy.fraction, worldSize) : worldSize;
   if (left >= needed) return;
-  const waits =
-    policy.kind === "wait" ? "wait, all nodes" : `a quorum of ${policy.fraction}, ${needed} nodes`;
+  const end = `Give the fault an end (${fault.kind === "crash" ? "rejoin" : "until"})`;
   throw new ConfigError(
-    `Option "faults.schedule": ${describeFault(fault, topology)} from ${from} s on leaves ${left} of ${worldSize} nodes connected for good, but under ${waits} have to come to each exchange. ` +
-      `Give the fault an end (${fault.kind === "crash" ? "rejoin" : "until"}), or use faults.whenMissing=timeout.`,
+    `Option "faults.schedule": ${describeFault(fault, topology)} from ${from} s on leaves ${left} of ${worldSize} nodes connected for good, but ${needs(policy, needed)}. ` +
+      (policy.kind === "stop" ? `${end}.` : `${end}, or use faults.whenMissing=timeout.`),
   );
+}
+
+/** Who has to come, in words. */
+function needs(policy: MissingPolicy, needed: number): string {
+  if (policy.kind === "stop") return `nodes cannot go on without each other: ${policy.reason}`;
+  const who =
+    policy.kind === "quorum" ? `a quorum of ${policy.fraction}, ${needed} nodes` : "wait, all nodes";
+  return `under ${who} have to come to each exchange`;
 }
 
 function describeFault(fault: Fault, topology: Topology): string {

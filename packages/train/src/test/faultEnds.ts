@@ -53,7 +53,7 @@ function connectedUnder(lasting: readonly Fault[], topology: string, nodes: numb
 
 /** Nodes that have to come to every exchange. */
 function neededBy(policy: MissingPolicy, nodes: number): number {
-  if (policy.kind === "wait") return nodes;
+  if (policy.kind === "wait" || policy.kind === "stop") return nodes;
   return policy.kind === "quorum" ? Math.ceil(policy.fraction * nodes - 1e-9) : 0;
 }
 
@@ -66,6 +66,8 @@ export function refusalOf(
   const needed = neededBy(policyOf(run), nodes);
   for (const fault of lasting) {
     const begun = lasting.filter((other) => beginOf(other) <= beginOf(fault));
+    // That ends the run when it comes.
+    if (policyOf(run).kind === "stop" && fault.kind === "crash") continue;
     const left = connectedUnder(begun, network?.topology ?? "fully_connected", nodes);
     if (left < needed) return { from: beginOf(fault), left };
   }
@@ -98,10 +100,6 @@ export async function objectionTo(error: Error, run: RehearsalOptions): Promise<
     );
     if (policy !== "stop") return `under ${policy} the others can go on`;
     return downtime?.from === at ? undefined : `node ${node} runs then`;
-  }
-  if (/^A message .* can never arrive/.test(error.message)) {
-    const cuts = lasting.some(({ kind }) => kind === "linkDown" || kind === "partition");
-    return policy === "stop" && cuts ? undefined : "every way comes back, or is not waited for";
   }
   if (error.message.includes(`all ${nodes} nodes have crashed, and none rejoins`)) {
     const gone = new Set(lasting.flatMap((fault) => (fault.kind === "crash" ? [fault.node] : [])));
