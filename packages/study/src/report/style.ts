@@ -43,7 +43,7 @@ footer p { border-top: 1px solid var(--rule); padding-top: 12px; max-width: none
 const tables = `
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; margin: 6px 0 12px; font-size: 13.5px; }
-caption { counter-increment: table; caption-side: top; max-width: 78ch; padding: 0 0 8px; color: var(--quiet); font-size: 13px; text-align: left; }
+caption { counter-increment: table; caption-side: top; max-width: min(78ch, 100vw - 56px); padding: 0 0 8px; color: var(--quiet); font-size: 13px; text-align: left; }
 caption::before { content: "Table " counter(table) ". "; color: var(--ink); font-weight: 600; }
 thead th { border-top: 1.5px solid var(--ink); border-bottom: 1px solid var(--ink); font-weight: 600; }
 tbody tr:last-child > * { border-bottom: 1.5px solid var(--ink); }

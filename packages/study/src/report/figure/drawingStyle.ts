@@ -16,6 +16,7 @@ svg .axis text.label { fill: var(--ink); font-size: 12px; }
 .line.training, .line.undone { stroke-linecap: round; }
 .line.undone { stroke: var(--quiet); stroke-width: 1.7; stroke-dasharray: .1 3; }
 .line.pale { stroke-width: 1; opacity: .45; }
+.line.lone { stroke-width: 7; stroke-linecap: round; stroke-dasharray: none; }
 .line.other { stroke: var(--quiet); stroke-width: 1; opacity: .6; } .point.other { stroke: var(--quiet); fill: var(--quiet); }
 path.target { fill: none; stroke: transparent; stroke-width: 12; pointer-events: stroke; }
 .curves .panel:has(.run:hover) .run:not(:hover) { opacity: .22; }

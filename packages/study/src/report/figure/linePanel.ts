@@ -79,11 +79,23 @@ function lineOf(panel: LinePanel, { kind, pale, title, x, y }: LineSeries): Cont
     .digits(1);
   const d = path([...y.keys()]);
   if (d === null) return null;
-  const drawn = html`<path class="line ${kind}${pale ? " pale" : ""}" d="${d}"/>`;
+  const drawn = html`<path class="line ${kind}${pale ? " pale" : ""}" d="${d}"/>${lonePoints(panel, { kind, x, y })}`;
   // A thin line is hard to point at, so an invisible wide one lies over it.
   return title === undefined
     ? drawn
     : html`<g class="run" data-look="${kind}">${drawn}<path class="target" d="${d}"/><title>${title}</title></g>\n`;
+}
+
+/** Points of a line that no other is next to, where a line shows nothing: dots in its colour. */
+function lonePoints(panel: LinePanel, { kind, x, y }: Pick<LineSeries, "kind" | "x" | "y">): Content {
+  const isDrawn = (i: number): boolean => i in y && drawable(panel, y[i]!);
+  const alone = [...y.keys()].filter((i) => isDrawn(i) && !isDrawn(i - 1) && !isDrawn(i + 1));
+  if (alone.length === 0) return null;
+  const dots = alone.map((i) => {
+    const place = `${pixel(panel.xAxis.position(x[i]!))},${pixel(panel.yAxis.position(y[i]!))}`;
+    return `M${place}L${place}`;
+  });
+  return html`<path class="line lone ${kind}" d="${dots.join("")}"/>`;
 }
 
 const shapes: Readonly<Record<PointSeries["shape"], { readonly type: SymbolType; readonly area: number }>> = {
