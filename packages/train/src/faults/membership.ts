@@ -7,6 +7,7 @@
 import type { SimulatedWorld } from "@atoll/comm";
 import { bytes, type EventSink, type Rank, RunError, type Seconds, seconds } from "@atoll/core";
 import { type Downtime, listed, type Network, type VirtualClock, type Wait } from "@atoll/network";
+import { Futility } from "./futility.ts";
 import { Meeting } from "./meeting.ts";
 import type { Outlook } from "./outlook.ts";
 import { type FaultPlan, quorumOf } from "./policy.ts";
@@ -43,9 +44,6 @@ export interface MembershipSnapshot {
   readonly missing: readonly Rank[];
 }
 
-/** Faults without any progress, by node, after which a run is given up. */
-const FUTILE_FAULTS = 40;
-
 export class Membership {
   readonly #options: MembershipOptions;
   readonly #outlook: Outlook;
@@ -60,9 +58,7 @@ export class Membership {
   /** Nodes that have come to the end of the segment, or for good to theirs. */
   readonly #ended = new Set<Rank>();
   #latestReturn = 0;
-  /** Since a step was last done: nodes lost, each one's part of an exchange that broke off, and changes of links waited through. */
-  #inVain = { losses: 0, changes: 0 };
-  #progress = -1;
+  readonly #futility: Futility;
   /** How many nodes the last exchange began with. */
   #participants = 0;
   readonly #report: FaultReport;
@@ -70,6 +66,7 @@ export class Membership {
   constructor(options: MembershipOptions) {
     this.#options = options;
     this.#outlook = options.outlook;
+    this.#futility = new Futility(options.worldSize);
     this.#report = new FaultReport(options.emit, options.worldSize);
     const ranks = Array.from({ length: options.worldSize }, (_, rank) => rank);
     this.#statuses = ranks.map(() => "current");
@@ -117,7 +114,7 @@ export class Membership {
 
   #meet(step: number, among: readonly Rank[] | undefined, at: number): Meeting {
     // An exchange that broke off has been in vain for all of its members.
-    if (among !== undefined) this.#countFaults({ losses: among.length }, at);
+    if (among !== undefined) this.#futility.brokeOff(among.length, at);
     return new Meeting(step, among, among !== undefined && among.length < this.#participants);
   }
 
@@ -128,10 +125,7 @@ export class Membership {
 
   /** A node is between two steps, which is when it can give its state to others. */
   boundary(rank: Rank, step: number): void {
-    if (step > this.#progress) {
-      this.#progress = step;
-      this.#inVain = { losses: 0, changes: 0 };
-    }
+    this.#futility.progress(step);
     const { clock } = this.#options;
     for (const to of [...this.#returned.keys()].sort((a, b) => a - b))
       this.#give(rank, to, step, clock.forRank(rank).now());
@@ -212,7 +206,7 @@ export class Membership {
     this.#decided = decided;
     this.#latestReturn = latestReturn;
     this.#report.restore(missing);
-    this.#progress = -1;
+    this.#futility.restart();
   }
 
   /** All nodes begin anew at a moment: those that run then are together. Counts what went wrong since the last step. */
@@ -285,7 +279,7 @@ export class Membership {
     const next = plan.schedule.nextChange(at);
     if (next === Number.POSITIVE_INFINITY) return;
     this.#alarm(meeting, next, () => {
-      this.#countFaults({ changes: 1 }, next);
+      this.#futility.linksChanged(next);
       this.#consider(meeting, next);
       this.#watchLinks(meeting, next);
     });
@@ -348,7 +342,7 @@ export class Membership {
 
   /** If no node is left that remembers the run, those that are back begin again at the last checkpoint. */
   #checkSurvivors(at: Seconds): void {
-    this.#countFaults({ losses: 1 }, at);
+    this.#futility.lost(at);
     if (this.#statuses.includes("current")) return;
     const [first] = this.#returned.values();
     first?.rejectAt(
@@ -361,20 +355,6 @@ export class Membership {
   #isOver(): boolean {
     const current = this.#statuses.flatMap((status, rank) => (status === "current" ? [rank] : []));
     return current.length > 0 && current.every((rank) => this.#ended.has(rank));
-  }
-
-  /** Faults that come faster than the run goes on would keep it going for ever. */
-  #countFaults({ losses = 0, changes = 0 }: { losses?: number; changes?: number }, at: number): void {
-    const { worldSize } = this.#options;
-    const inVain = this.#inVain;
-    inVain.losses += losses;
-    inVain.changes += changes;
-    if (inVain.losses + inVain.changes <= FUTILE_FAULTS * (worldSize + 5)) return;
-    const links = inVain.changes > 0 ? ` and links came or went ${inVain.changes} times` : "";
-    throw new RunError(
-      `The run cannot go on: nodes were lost ${inVain.losses} times${links} since step ${Math.max(0, this.#progress)} was done, by ${short(at)} s. ` +
-        "Let faults be rarer, save more often (checkpointInterval), or choose another faults.whenMissing.",
-    );
   }
 
   #describe({ step, arrivals }: Meeting): string {
