@@ -1,6 +1,7 @@
 // Scales with their ticks and a label with the unit. Linear and logarithmic; a domain of one value is widened.
 
 import { scaleLinear, scaleLog } from "d3-scale";
+import { formatCount } from "../../format.ts";
 
 export interface Tick {
   readonly value: number;
@@ -92,7 +93,7 @@ export function linearAxis(options: AxisOptions): Axis {
     label: withUnit(label, unit),
     ticks: values.map((value) => ({
       value: value * unit.factor,
-      label: whole ? grouped(value) : words(value),
+      label: whole ? formatCount(value) : words(value),
     })),
     position: (value) => scale(value / unit.factor),
   };
@@ -132,8 +133,6 @@ function widen([low, high]: readonly [number, number]): readonly [number, number
   if (high - low > 1e-9 * Math.max(Math.abs(low), Math.abs(high))) return [low, high];
   return low === 0 ? [0, 1] : [low - Math.abs(low) / 2, high + Math.abs(high) / 2];
 }
-
-const grouped = (value: number): string => value.toLocaleString("en-US");
 
 const exponential = (value: number): string =>
   value === 0 ? "0" : Number(value.toPrecision(6)).toExponential().replace("e+", "e");
