@@ -2,19 +2,18 @@
 // Rank 0 leaves the run's record; any other rank of a run serves it (ranks/serveRank.ts).
 
 import { resolve } from "node:path";
-import { ConfigError, type ConfigTree, InterruptedError } from "@atoll/core";
+import { ConfigError, type ConfigTree } from "@atoll/core";
 import { mergeConfig, parseAssignments } from "@atoll/core/config";
-import { summaryTable } from "@atoll/study";
-import { readRun, writeReport } from "@atoll/study/node";
-import type { Experiment, FitResult } from "@atoll/train";
-import { RanksLostError, RunDirectory, startWorkers, type Tracking } from "@atoll/train/node";
+import type { Experiment } from "@atoll/train";
+import { RunDirectory, startWorkers } from "@atoll/train/node";
 import { parseArguments } from "./arguments.ts";
+import type { EarlyWorkers } from "./earlyWorkers.ts";
 import { createParts, keepVocabulary } from "./experimentParts.ts";
 import { loadExperiment } from "./loadExperiment.ts";
 import { Progress } from "./progress.ts";
 import { createTrainer, workersOf } from "./ranks/createTrainer.ts";
 import { type RankFlags, type RankPlace, rankFlags } from "./ranks/rankPlace.ts";
-import { runServingRank } from "./ranks/servingRank.ts";
+import type { runServingRank } from "./ranks/servingRank.ts";
 import {
   fitOptionsOf,
   type ResolvedConfig,
@@ -23,7 +22,6 @@ import {
   withDefaults,
 } from "./runConfig.ts";
 import { readersOf } from "./runReaders.ts";
-import { runSummary } from "./runSummary.ts";
 import type { Terminal } from "./terminal.ts";
 import { withTraces } from "./traceFiles.ts";
 import { VERSION } from "./version.ts";
@@ -79,19 +77,21 @@ export function readTraining(
 /**
  * Trains, and leaves a run directory; as any rank but 0 of a run on several processes, serves rank 0.
  * @param place of a rank that was started by a launcher, which has started the others, too
+ * @param early threads that the run may have
  */
 export async function train(
   parsed: TrainArguments,
   place: RankPlace | undefined,
   terminal: Terminal,
+  early?: EarlyWorkers,
 ): Promise<number> {
   const experiment = await loadExperiment(parsed.experiment, terminal.workingDirectory);
   const given = placed(await withTraces(parsed.given, terminal.workingDirectory), place);
   if (place !== undefined && place.rank > 0)
-    return await runServingRank(experiment, configOf(experiment, given), place, terminal);
+    return await serve(experiment, configOf(experiment, given), place, terminal);
   await using run = parsed.resume ? openRun(parsed, terminal.workingDirectory) : undefined;
   const config = configOf(experiment, given, run?.config.options as ConfigTree | undefined);
-  if (run) return await trainIn(run, { experiment, config, parsed, place }, terminal);
+  if (run) return await trainIn(run, { experiment, config, parsed, place, early }, terminal);
   const options = fitOptionsOf(config.run); // refuses bad combinations before a directory is made
   await using created = RunDirectory.create(
     parsed.runsDirectory,
@@ -107,7 +107,12 @@ export async function train(
       },
     },
   );
-  return await trainIn(created, { experiment, config, parsed, place }, terminal);
+  return await trainIn(created, { experiment, config, parsed, place, early }, terminal);
+}
+
+async function serve(...rank: Parameters<typeof runServingRank>): ReturnType<typeof runServingRank> {
+  const serving = await import("./ranks/servingRank.ts");
+  return serving.runServingRank(...rank);
 }
 
 /** A launcher's ranks are processes, and as many as it has started. @throws ConfigError if the options say otherwise */
@@ -170,21 +175,27 @@ interface Training {
   readonly config: ResolvedConfig;
   readonly parsed: TrainArguments;
   readonly place: RankPlace | undefined;
+  readonly early: EarlyWorkers | undefined;
 }
+
+/** What only the end of a run needs does not hold up its beginning. */
+const loadEnding = (): Promise<typeof import("./ending.ts")> => import("./ending.ts");
 
 async function trainIn(
   run: RunDirectory,
-  { experiment, config, parsed, place }: Training,
+  { experiment, config, parsed, place, early }: Training,
   terminal: Terminal,
 ): Promise<number> {
   const progress = new Progress(terminal);
-  await using workers = startWorkers(workersOf(config.run, place));
+  const threads = workersOf(config.run, place);
+  await using workers = (await early?.take(threads)) ?? startWorkers(threads);
   const resume = run.resumeSnapshot();
   const parts = await createParts(experiment, config, terminal, progress);
   keepVocabulary(run, parts);
   const { emit, tracking } = readersOf(run, config, terminal, (event) => progress.show(event));
   try {
-    const trainer = createTrainer({ experiment: parsed.experiment, config, parts, workers, place }, terminal);
+    const context = { experiment: parsed.experiment, config, parts, workers, place };
+    const trainer = await createTrainer(context, terminal);
     const result = await trainer.fit({
       ...fitOptionsOf(config.run),
       name: run.name,
@@ -194,47 +205,15 @@ async function trainIn(
       emit,
     });
     await tracking.close();
-    await finish(run, result, tracking, parsed.json, terminal);
+    await (await loadEnding()).finish(run, result, tracking, parsed.json, terminal);
     return 0;
   } catch (error) {
     // The run's own failure is what to tell of: a report that cannot be written either is no news after it.
     await tracking.close().catch(() => {});
-    if (run.started) await closeFailed(run, error, parsed, terminal).catch(() => {});
+    if (run.started)
+      await loadEnding()
+        .then(({ closeFailed }) => closeFailed(run, error, parsed, terminal))
+        .catch(() => {});
     throw error;
   }
-}
-
-async function finish(
-  run: RunDirectory,
-  result: FitResult,
-  { hints }: Tracking,
-  json: boolean,
-  terminal: Terminal,
-): Promise<void> {
-  const model = await run.writeModel(result);
-  const record = await readRun(run.path);
-  const summary = runSummary(run, result, record, terminal);
-  run.writeSummary(summary);
-  const report = await writeReport(run.path);
-  const table = summaryTable({ ...record, summary });
-  terminal.error(`\n${table}\nRun     ${run.path}\nModel   ${model}\nReport  ${report}\n`);
-  for (const hint of hints) terminal.error(`Track   ${hint}\n`);
-  if (json) terminal.output(`${JSON.stringify(summary)}\n`);
-}
-
-/** A run that was interrupted or failed still gets its report: what was done until then is not lost. */
-async function closeFailed(
-  run: RunDirectory,
-  error: unknown,
-  { experiment, runsDirectory }: TrainArguments,
-  terminal: Terminal,
-): Promise<void> {
-  terminal.error(`Run     ${run.path}\n`);
-  run.flush();
-  terminal.error(`Report  ${await writeReport(run.path)}\n`);
-  // What failed may fail again, unless it was a node that was lost.
-  if (!(error instanceof InterruptedError || error instanceof RanksLostError) || !run.hasCheckpoint) return;
-  const place =
-    runsDirectory === resolve(terminal.workingDirectory, "runs") ? "" : ` --runs-dir ${runsDirectory}`;
-  terminal.error(`Go on   npx atoll train ${experiment} --name ${run.name}${place} --resume\n`);
 }

@@ -1,18 +1,26 @@
 // atoll train: one run of an experiment, from its options to its report.
 
-import { builtIns } from "../experiments/index.ts";
-import { loadExperiment } from "../loadExperiment.ts";
-import { placeOfLauncher } from "../ranks/rankPlace.ts";
+import { EarlyWorkers } from "../earlyWorkers.ts";
 import { type Command, STOPPING_NODES } from "../terminal.ts";
-import { trainHelp } from "../trainHelp.ts";
-import { namedExperiment, readTraining, train } from "../training.ts";
 
 export const trainCommand: Command = {
   whenInterrupted: STOPPING_NODES,
   async help(argv, { workingDirectory }) {
+    const [{ builtIns }, { loadExperiment }, { trainHelp }, { namedExperiment }] = await Promise.all([
+      import("../experiments/index.ts"),
+      import("../loadExperiment.ts"),
+      import("../trainHelp.ts"),
+      import("../training.ts"),
+    ]);
     const named = namedExperiment(argv);
     return trainHelp(named === undefined ? builtIns : [await loadExperiment(named, workingDirectory)]);
   },
-  run: (argv, terminal) =>
-    train(readTraining("train", argv, terminal), placeOfLauncher(terminal.environment), terminal),
+  async run(argv, terminal) {
+    const { placeOfLauncher } = await import("../ranks/rankPlace.ts");
+    const place = placeOfLauncher(terminal.environment);
+    const saysNothing = place === undefined && !argv.some((argument) => /^(mode|workers)=/.test(argument));
+    await using early = saysNothing ? new EarlyWorkers() : undefined;
+    const { readTraining, train } = await import("../training.ts");
+    return await train(readTraining("train", argv, terminal), place, terminal, early);
+  },
 };

@@ -1,16 +1,11 @@
-// What trains a run: simulated machines in this process, processes of this machine that it starts, or the ranks that a
-// launcher has started, of which this one is 0.
+// What trains a run: simulated machines in this process, or the processes of processTrainers.ts.
 
-import { randomBytes, randomUUID } from "node:crypto";
-import { ConfigError, formatBytes } from "@atoll/core";
 import type { ExperimentParts, FitOptions, FitResult } from "@atoll/train";
-import { LocalTrainer, ProcessTrainer, type Rendezvous, type Workers } from "@atoll/train/node";
+import { LocalTrainer, type Workers } from "@atoll/train/node";
 import type { ResolvedConfig } from "../runConfig.ts";
 import type { RunConfig } from "../runOptions.ts";
 import type { Terminal } from "../terminal.ts";
-import { ChildRanks } from "./childRanks.ts";
 import type { RankPlace } from "./rankPlace.ts";
-import { conditionsOf, rendezvousOf } from "./rendezvous.ts";
 
 export interface TrainerContext {
   /** As the command line has it. */
@@ -31,66 +26,11 @@ export function workersOf({ workers, mode }: RunConfig, place: RankPlace | undef
   return place === undefined || place.sharesMachine ? 1 : undefined;
 }
 
-export function createTrainer(context: TrainerContext, terminal: Terminal): Trainer {
-  const { config, parts, workers, place } = context;
-  const wallClock = terminal.now;
-  if (config.run.mode === "simulated") return new LocalTrainer({ ...parts, workers, wallClock });
-  if (place === undefined) return { fit: (options) => fitOnChildren(context, terminal, options) };
-  const rendezvous = rendezvousOf(place, config.run, terminal);
-  return new ProcessTrainer({ ...parts, workers, wallClock, rendezvous });
-}
-
-/** A rank that is started again loads its data and its model first. */
-const RESTART_MS = 120_000;
-
-/** What a process takes at least: Node, ONNX Runtime and a small model. */
-const LEAST_PROCESS_BYTES = 120e6;
-
-/** @throws ConfigError if this machine has no memory for so many processes */
-export function refuseTooMany(nodes: number, processBytes: number, availableBytes: number): void {
-  const needed = (nodes - 1) * processBytes;
-  if (needed <= availableBytes) return;
-  const possible = 1 + Math.floor(availableBytes / processBytes);
-  throw new ConfigError(
-    `Option "nodes": ${nodes} processes of about ${formatBytes(processBytes)} each need ${formatBytes(needed)} more, and this machine has ${formatBytes(availableBytes)}. Use nodes=${possible} or fewer, or mode=simulated, where nodes share one process.`,
-  );
-}
-
-async function fitOnChildren(
-  { experiment, config, parts, workers }: TrainerContext,
-  terminal: Terminal,
-  options: FitOptions,
-): Promise<FitResult> {
-  const { nodes } = config.run;
-  refuseTooMany(nodes, LEAST_PROCESS_BYTES, terminal.availableMemoryBytes());
-  const order = {
-    options: config.options,
-    runId: randomUUID(),
-    token: randomBytes(32).toString("hex"),
-  };
-  await using children = new ChildRanks({
-    experiment,
-    nodes,
-    restarts: config.run.restarts,
-    order,
-    environment: terminal.environment,
-    workingDirectory: terminal.workingDirectory,
-    onLine: (rank, line) => terminal.error(`[${rank}] ${line}\n`),
-  });
-  const rendezvous: Rendezvous = {
-    ...conditionsOf(config.run, true),
-    rank: 0,
-    master: { host: "127.0.0.1", port: 0 },
-    runId: order.runId,
-    token: order.token,
-    abandoned: children.abandoned,
-    returnMs: config.run.restarts > 0 ? RESTART_MS : 0,
-    fate: (rank) => children.fate(rank),
-    // This rank has its data and its model by now: the others will be about as large.
-    onListening: (port) => {
-      refuseTooMany(nodes, terminal.peakRssBytes(), terminal.availableMemoryBytes());
-      children.start(port);
-    },
-  };
-  return await new ProcessTrainer({ ...parts, workers, wallClock: terminal.now, rendezvous }).fit(options);
+/** What runs on processes need is loaded for them alone. */
+export async function createTrainer(context: TrainerContext, terminal: Terminal): Promise<Trainer> {
+  const { config, parts, workers } = context;
+  if (config.run.mode === "simulated")
+    return new LocalTrainer({ ...parts, workers, wallClock: terminal.now });
+  const { createProcessTrainer } = await import("./processTrainers.ts");
+  return createProcessTrainer(context, terminal);
 }

@@ -1,7 +1,7 @@
 // How the ranks of a run meet, from where each is and from the run's options.
 
 import { ConfigError } from "@atoll/core";
-import type { Rendezvous } from "@atoll/train/node";
+import type { Rendezvous } from "@atoll/train/node/processes";
 import type { RunConfig } from "../runOptions.ts";
 import type { Terminal } from "../terminal.ts";
 import { commandRunner } from "./commandRunner.ts";

@@ -2,7 +2,8 @@
 
 import type { ExitCode } from "@atoll/core";
 import type { Experiment } from "@atoll/train";
-import { ProcessTrainer, startWorkers } from "@atoll/train/node";
+import { ProcessTrainer } from "@atoll/train/node/processes";
+import { startWorkers } from "@atoll/train/node/workers";
 import { createParts } from "../experimentParts.ts";
 import { Progress } from "../progress.ts";
 import { fitOptionsOf, type ResolvedConfig } from "../runConfig.ts";

@@ -75,7 +75,10 @@ async function run(
 ): Promise<RunOfCase> {
   await using workers = startWorkers(config.run.workers ?? 1);
   const parts = await createParts(experiment, config, terminal, new Progress(terminal));
-  const trainer = createTrainer({ experiment: named, config, parts, workers, place: undefined }, terminal);
+  const trainer = await createTrainer(
+    { experiment: named, config, parts, workers, place: undefined },
+    terminal,
+  );
   const ends: number[] = [];
   const emit = (event: RunEvent): void => {
     if (event.type === "step") ends.push(event.time);

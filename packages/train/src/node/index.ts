@@ -3,12 +3,6 @@
 export type { DataOptions, DownloadProgress, TextDatasets, TokenOptions } from "./data/index.ts";
 export { loadMnist, loadText, loadTinyShakespeare } from "./data/index.ts";
 export { LocalTrainer, type LocalTrainerOptions } from "./localTrainer.ts";
-export {
-  ProcessTrainer,
-  type ProcessTrainerOptions,
-  type Rendezvous,
-} from "./processes/processTrainer.ts";
-export { RanksLostError } from "./processes/remoteRank.ts";
 export { RunDirectory } from "./runDirectory.ts";
 export { type ModelWeights, readCheckpointModel, readFittedModel } from "./savedModel.ts";
 export {

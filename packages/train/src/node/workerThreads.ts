@@ -34,22 +34,10 @@ import {
   updateFunction,
 } from "../programs.ts";
 import { type Replica, type ReplicaLayout, replicaLayout, replicaOver } from "../replica.ts";
-import type {
-  Memories,
-  RemoteTask,
-  Setup,
-  Task,
-  TaskResult,
-  UpdateMode,
-  UpdateSteps,
-} from "./trainingTasks.ts";
-import { WorkerPool } from "./workerPool.ts";
+import type { Workers } from "./startWorkers.ts";
+import type { RemoteTask, Setup, Task, TaskResult, UpdateMode, UpdateSteps } from "./trainingTasks.ts";
 
-export type Workers = WorkerPool<Task, TaskResult, Setup | Memories>;
-
-/** Starts worker threads: early, since they load native code while the rest of a run is prepared. */
-export const startWorkers = (count?: number): Workers =>
-  new WorkerPool(new URL("./trainingWorker.ts", import.meta.url), count);
+export { startWorkers, type Workers } from "./startWorkers.ts";
 
 export interface WorkerThreadsOptions {
   /** How optimizers are applied, where that is possible; by default whichever was measured to be fastest. */
