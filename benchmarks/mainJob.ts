@@ -10,6 +10,7 @@ import { median, printTable, type Row } from "./table.ts";
 
 interface Job {
   readonly name: string;
+  readonly nodes: number;
   readonly options: readonly string[];
   /** EXO Gym's seconds and megabytes for the same job. */
   readonly exoGym?: { readonly seconds: number; readonly megabytes?: number };
@@ -17,30 +18,40 @@ interface Job {
 }
 
 const fedAvg = ["strategy=fedavg", "strategy.H=20"];
+
+/** Few steps among many nodes: how the cost grows with their number. */
+const large = (nodes: number, goal = ""): Job => ({
+  name: `mlp DDP ${nodes} × 5, batch 16`,
+  nodes,
+  options: ["strategy=ddp", "maxSteps=5", "batchSize=16"],
+  goal,
+});
+
 const jobs: readonly Job[] = [
   {
     name: "mlp FedAvg 4 × 200",
-    options: [...fedAvg, "nodes=4", "maxSteps=200"],
+    nodes: 4,
+    options: [...fedAvg, "maxSteps=200"],
     exoGym: { seconds: 13.2, megabytes: 900 },
     goal: "2 s, 400 MB",
   },
   {
     name: "mlp DDP 4 × 200",
-    options: ["strategy=ddp", "nodes=4", "maxSteps=200"],
+    nodes: 4,
+    options: ["strategy=ddp", "maxSteps=200"],
     exoGym: { seconds: 21.6 },
     goal: "3 s",
   },
   {
     name: "mlp FedAvg 16 × 100",
-    options: [...fedAvg, "nodes=16", "maxSteps=100"],
+    nodes: 16,
+    options: [...fedAvg, "maxSteps=100"],
     exoGym: { seconds: 29.6, megabytes: 2400 },
     goal: "4 s",
   },
-  {
-    name: "mlp DDP 1000 × 5, batch 16",
-    options: ["strategy=ddp", "nodes=1000", "maxSteps=5", "batchSize=16"],
-    goal: "works",
-  },
+  large(10),
+  large(100),
+  large(1000, "15 s: 3 s a step"),
 ];
 
 interface Measured {
@@ -53,7 +64,7 @@ interface Measured {
 const atoll = resolve(import.meta.dirname, "../packages/cli/bin/atoll.mjs");
 
 /** Runs a job once. The shell's `times` tells the CPU seconds of the process it waited for. */
-function run({ options }: Job, experiment: readonly string[], runs: string): Measured {
+function run({ nodes, options }: Job, experiment: readonly string[], runs: string): Measured {
   const start = performance.now();
   const { stdout, status, stderr } = spawnSync(
     "sh",
@@ -66,6 +77,7 @@ function run({ options }: Job, experiment: readonly string[], runs: string): Mea
       "train",
       ...experiment,
       ...options,
+      `nodes=${nodes}`,
       "seed=1",
       "valSize=0",
       "--json",
@@ -110,6 +122,7 @@ const rows = jobs.map((job): Row => {
     "fit s": of("fit").toFixed(2),
     "CPU / wall": (of("cpu") / of("wall")).toFixed(2),
     "peak MB": of("megabytes").toFixed(0),
+    "MB a node": (of("megabytes") / job.nodes).toFixed(1),
     goal: job.goal,
     "EXO Gym": job.exoGym
       ? `${job.exoGym.seconds} s${job.exoGym.megabytes ? `, ${job.exoGym.megabytes} MB` : ""}`
