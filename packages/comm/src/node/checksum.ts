@@ -48,18 +48,20 @@ export function hashBlocksPlainly(
   key: Uint32Array,
   take: (hashes: Uint8Array) => void,
 ): void {
-  const words = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const { buffer, byteOffset, length } = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
+  const words = new Uint32Array(buffer, byteOffset, Math.floor(length / 4));
   const hash = new BigUint64Array(1);
-  for (let from = 0; from + key.byteLength <= bytes.length; from += key.byteLength) {
+  for (let from = 0; from + key.length <= words.length; from += key.length) {
     let [low, middle, high] = [0, 0, 0];
-    for (let i = 0; i < key.length; i += i % 8 === 3 ? 5 : 1) {
-      const a = words.getUint32(from + 4 * i, true) + key[i]!;
-      const b = words.getUint32(from + 4 * i + 16, true) + key[i + 4]!;
-      const [aLow, aHigh, bLow, bHigh] = [a & 0xffff, (a >>> 16) & 0xffff, b & 0xffff, (b >>> 16) & 0xffff];
-      low += aLow * bLow;
-      middle += aLow * bHigh + aHigh * bLow;
-      high += aHigh * bHigh;
-    }
+    for (let eight = 0; eight < key.length; eight += 8)
+      for (let i = eight; i < eight + 4; i++) {
+        const a = (words[from + i]! + key[i]!) | 0;
+        const b = (words[from + i + 4]! + key[i + 4]!) | 0;
+        const [aLow, aHigh, bLow, bHigh] = [a & 0xffff, a >>> 16, b & 0xffff, b >>> 16];
+        low += aLow * bLow;
+        middle += aLow * bHigh + aHigh * bLow;
+        high += aHigh * bHigh;
+      }
     hash[0] = BigInt(low) + (BigInt(middle) << 16n) + (BigInt(high) << 32n);
     take(new Uint8Array(hash.buffer));
   }
