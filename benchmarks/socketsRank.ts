@@ -5,6 +5,7 @@ import { joinTcpWorld, type TcpWorld } from "@atoll/comm/node";
 import { createRandom, seconds } from "@atoll/core";
 import { resolveNetwork } from "@atoll/network";
 import {
+  addAndHashBlocks,
   addVectors,
   allocateBeside,
   copyVector,
@@ -116,6 +117,7 @@ async function join(port: number): Promise<void> {
       divide: divideVector,
       copy: copyVector,
       hashBlocks,
+      addAndHashBlocks,
       scratch: (_, length, x) => allocateBeside(x, length),
     },
     clock: { now: () => seconds((performance.timeOrigin + performance.now()) / 1000) },

@@ -33,6 +33,17 @@ export interface VectorArithmetic {
    * @param take gets the hashes in order, eight bytes each, little-endian, and has them for the time of the call
    */
   hashBlocks?(bytes: Uint8Array, key: Uint32Array, take: (hashes: Uint8Array) => void): void;
+  /**
+   * a ← a + b, both [n], in one pass with what `hashBlocks` does to b as it is and to a as it becomes. Left out where there is no such pass.
+   * @param take gets for each block the hash of b's and then of a's
+   * @returns false, and has done nothing, where it cannot be done on these vectors
+   */
+  addAndHashBlocks?(
+    a: Float32Array,
+    b: Float32Array,
+    key: Uint32Array,
+    take: (hashes: Uint8Array) => void,
+  ): boolean;
   /** [length] where `vector` lies, for the time of one collective; its contents are whatever they were. @param number tells those of one collective apart */
   scratch(number: number, length: number, vector: Float32Array): Float32Array;
 }

@@ -11,7 +11,7 @@ export {
   roundToIntegers,
   roundToSigns,
 } from "./kernels/blocks.ts";
-export { hashBlocks } from "./kernels/hash.ts";
+export { addAndHashBlocks, hashBlocks } from "./kernels/hash.ts";
 export { expand, type MatrixShape, project, projectBack, subtractProduct } from "./kernels/matrices.ts";
 export { decayingOf, momentumAndCollect, momentumAndSigns } from "./kernels/momentum.ts";
 export { type OrderedMeans, writeOrderedMeans } from "./kernels/orderedMeans.ts";

@@ -3,6 +3,7 @@
 
 import type { OrderedSum, VectorArithmetic } from "@atoll/comm";
 import {
+  addAndHashBlocks,
   addVectors,
   allocateBeside,
   copyVector,
@@ -63,6 +64,7 @@ export function createArithmetic(executor: Pick<Executor, "run">): VectorArithme
     },
     scratch,
     hashBlocks,
+    addAndHashBlocks,
     replaceByMeans: (sum, by) => (isShared(...sum.vectors) ? replaceByMeans(sum, by) : undefined),
   };
 }

@@ -42,6 +42,40 @@ export function digestOf(payload: Uint8Array, hash: HashBlocks = hashBlocksPlain
   return digest;
 }
 
+/** Digests of a vector that was added to another, and of their sum. */
+export interface SumDigests {
+  readonly added: Uint8Array;
+  readonly sum: Uint8Array;
+}
+
+type AddAndHashBlocks = NonNullable<VectorArithmetic["addAndHashBlocks"]>;
+
+/** a ← a + b, with both's digests; undefined, and nothing is done, where they are not to be had in one pass. */
+export function addWithDigests(
+  a: Float32Array,
+  b: Float32Array,
+  addAndHash: AddAndHashBlocks | undefined,
+): SumDigests | undefined {
+  if (addAndHash === undefined || !isLong(a.byteLength)) return undefined;
+  const rest = a.byteLength % BLOCK_BYTES;
+  const hashBytes = ((a.byteLength - rest) / BLOCK_BYTES) * HASH_BYTES;
+  const both = new BigUint64Array((2 * hashBytes) / HASH_BYTES);
+  let at = 0;
+  const isDone = addAndHash(a, b, KEY, (hashes) => {
+    new Uint8Array(both.buffer).set(hashes, at);
+    at += hashes.length;
+  });
+  if (!isDone) return undefined;
+  const digestOfEvery = (first: 0 | 1, x: Float32Array): Uint8Array => {
+    const digest = new Uint8Array(hashBytes + rest);
+    const hashes = new BigUint64Array(digest.buffer, 0, hashBytes / HASH_BYTES);
+    for (let i = 0; i < hashes.length; i++) hashes[i] = both[2 * i + first]!;
+    digest.set(new Uint8Array(x.buffer, x.byteOffset + x.byteLength - rest, rest), hashBytes);
+    return digest;
+  };
+  return { added: digestOfEvery(0, b), sum: digestOfEvery(1, a) };
+}
+
 /** Products of halves of words, whose sums over a block are integers that a number holds. */
 export function hashBlocksPlainly(
   bytes: Uint8Array,

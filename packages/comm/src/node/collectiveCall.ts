@@ -7,6 +7,7 @@ import { type Call, describeCall, mismatch } from "../collective.ts";
 import type { Membership } from "../member.ts";
 import type { Schedule } from "../schedule.ts";
 import type { RealClock, StartedCall } from "./calls.ts";
+import { addWithDigests } from "./checksum.ts";
 import { Execution } from "./execution.ts";
 import { Dtype, type Frame, Kind } from "./frame.ts";
 import type { MemberPlan } from "./memberPlan.ts";
@@ -183,6 +184,8 @@ export class Collective {
           staging,
           inRounds,
           add: (a, b) => arithmetic.add(a as Float32Array, a as Float32Array, b as Float32Array),
+          addWithDigests: (a, b) =>
+            addWithDigests(a as Float32Array, b as Float32Array, arithmetic.addAndHashBlocks),
           onProgress: () => this.#pump(),
           onDone: () => this.#phaseDone(number),
         }),
@@ -232,8 +235,8 @@ export class Collective {
     if (this.#isOver) return undefined;
     const execution = this.#executions[phase];
     if (execution === undefined) return this.#receiveEarly(rank, phase, frame);
-    const { elements, complete } = execution.receive(this.ranks.indexOf(rank), frame, frame.length);
-    return { elements: bytesOf(elements), complete };
+    const { elements, ...rest } = execution.receive(this.ranks.indexOf(rank), frame, frame.length);
+    return { elements: bytesOf(elements), ...rest };
   }
 
   /** That rank knows all members' lengths already, and this one does not: what it sends is kept until then. */

@@ -34,6 +34,12 @@ function run(schedule: Schedule, vectors: readonly Float32Array[], random: Rando
         staging: new Staging(),
         inRounds: false,
         add: (a, b) => plainArithmetic.add(a as Float32Array, a as Float32Array, b as Float32Array),
+        addWithDigests(a, b) {
+          if (random.integer(2) === 0) return undefined;
+          const added = bytesOf(b).slice();
+          plainArithmetic.add(a as Float32Array, a as Float32Array, b as Float32Array);
+          return { added, sum: bytesOf(a).slice() };
+        },
         onProgress: () => undefined,
         onDone: () => void done.add(member),
       }),
@@ -59,9 +65,11 @@ function run(schedule: Schedule, vectors: readonly Float32Array[], random: Rando
       idle = 0;
     } else if (sent.length > 0) {
       const next = sent.shift()!;
-      const { elements, complete } = receiver.receive(source, next.part, next.bytes.length);
-      bytesOf(elements).set(next.bytes);
-      complete(0, next.bytes);
+      const place = receiver.receive(source, next.part, next.bytes.length);
+      bytesOf(place.elements).set(next.bytes);
+      const digest = random.integer(2) === 0 ? undefined : place.digest?.();
+      if (digest !== undefined) expect(digest).toEqual(next.bytes);
+      place.complete(0, next.bytes);
       idle = 0;
     }
   }

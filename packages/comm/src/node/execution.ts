@@ -3,6 +3,7 @@
 // may be applied is staged: at most what the schedule sends here, and in practice what its senders differ by.
 
 import { invariant, RunError } from "@atoll/core";
+import type { SumDigests } from "./checksum.ts";
 import { CELL_LENGTH, type MemberPlan, type Operation, type Receipt } from "./memberPlan.ts";
 import type { Transfer } from "./shaper.ts";
 import type { Elements, Staging } from "./staging.ts";
@@ -14,7 +15,7 @@ export interface Outgoing {
   readonly first: number;
   readonly count: number;
   readonly payload: Elements;
-  /** The payload's, where it is sent on as it came (checksum.ts). */
+  /** The payload's, where it is known: it is sent on as it came, or was taken with the last addition (checksum.ts). */
   readonly digest: Uint8Array | undefined;
   readonly transfer: Transfer;
   /**
@@ -38,12 +39,23 @@ export interface ExecutionOptions {
   readonly staging: Staging;
   /** a ← a + b */
   readonly add: (a: Elements, b: Elements) => void;
+  /** The same in one pass with the digests; undefined, and nothing is done, where there is no such pass. */
+  readonly addWithDigests?: (a: Elements, b: Elements) => SumDigests | undefined;
   /** Whether a round begins only when the member's own transfers of the rounds before have ended. */
   readonly inRounds: boolean;
   /** Something has been applied or has left: there may be more to send. */
   readonly onProgress: () => void;
   /** All of the member's part is done. */
   readonly onDone: () => void;
+}
+
+/** Where a part is to lie. */
+export interface Place {
+  readonly elements: Elements;
+  /** The part is there: applies it, if that is its turn, in one pass with taking its digest (checksum.ts). */
+  digest?(): Uint8Array | undefined;
+  /** @param digest of a long part, as it came */
+  complete(at: number, digest?: Uint8Array): void;
 }
 
 /** A transfer under way: how far its cells have come. */
@@ -70,7 +82,7 @@ interface Staged extends Arrived {
   readonly release: () => void;
 }
 
-/** A part that has come and lies there as it came. */
+/** A part that lies there since it came, or since it was added to. */
 interface Unchanged {
   readonly firstCell: number;
   readonly endCell: number;
@@ -271,11 +283,7 @@ export class Execution {
    * Where what comes from a peer is to lie, and what to call once it is there.
    * @throws RunError if it is not what the schedule lets that peer send next
    */
-  receive(
-    peer: number,
-    { operation: number, first, count }: Incoming,
-    byteLength: number,
-  ): { readonly elements: Elements; complete(at: number, digest?: Uint8Array): void } {
+  receive(peer: number, { operation: number, first, count }: Incoming, byteLength: number): Place {
     const receipts = this.#receipts.get(peer);
     const receiving = receipts?.list[receipts.next];
     if (
@@ -307,16 +315,28 @@ export class Execution {
       };
     }
     const { elements, release } = this.#options.staging.take(view);
+    let digests: SumDigests | undefined;
+    const digest = (): Uint8Array | undefined => {
+      if (operation.action === "copy" || this.#cancelled !== undefined) return undefined;
+      if (this.#mayApply(receiving, firstCell, endCell))
+        digests = this.#options.addWithDigests?.(view, elements);
+      return digests?.added;
+    };
     const complete = (at: number, digest?: Uint8Array): void => {
-      if (this.#cancelled !== undefined) release();
-      else {
+      if (this.#cancelled !== undefined || digests !== undefined) release();
+      if (this.#cancelled !== undefined) return;
+      if (digests !== undefined) {
+        this.#markApplied(receiving, { firstCell, endCell, at, digest: digests.sum });
+        this.#applyStaged();
+        this.#settle();
+      } else {
         receiving.staged.push({ firstCell, endCell, elements, release, at, digest });
         this.#waiting++;
         this.#applyStaged();
         this.#settle();
       }
     };
-    return { elements, complete };
+    return { elements, digest, complete };
   }
 
   #landed(receiving: Receiving, part: Arrived): void {
@@ -341,9 +361,9 @@ export class Execution {
     return true;
   }
 
+  /** @param part with the digest of what lies there now, if that is known */
   #markApplied(receiving: Receiving, { firstCell, endCell, at, digest }: Arrived): void {
-    const isCopy = receiving.operation.action === "copy";
-    const unchanged = isCopy && digest !== undefined ? { firstCell, endCell, digest } : undefined;
+    const unchanged = digest && { firstCell, endCell, digest };
     for (let cell = firstCell; cell < endCell; cell++) {
       this.#applied[cell]!++;
       this.#unchanged[cell] = unchanged;
@@ -365,7 +385,8 @@ export class Execution {
         if (receiving.operation.action === "copy") target.set(next.elements as Float32Array);
         else this.#options.add(target, next.elements);
         next.release();
-        this.#markApplied(receiving, next);
+        const isCopy = receiving.operation.action === "copy";
+        this.#markApplied(receiving, isCopy ? next : { ...next, digest: undefined });
       }
     }
   }

@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { digestOf } from "./checksum.ts";
 import { encodeHeader, type Frame, HEADER_BYTES, hashOfRun, Kind } from "./frame.ts";
-import { FrameReader } from "./frameReader.ts";
+import { type FrameHandler, FrameReader } from "./frameReader.ts";
 
 const run = hashOfRun("test");
 
@@ -153,6 +153,30 @@ describe("in a long payload, of whose blocks hashes are taken", () => {
     }
     expect(missed).toBe(0);
   });
+});
+
+test("a digest that the handler takes itself is compared with the checksum", () => {
+  const bytes = new Uint8Array(20_000).fill(3);
+  for (const [digest, message] of [
+    [digestOf(bytes), undefined],
+    [digestOf(bytes.with(5, 4)), "damaged on the way (wrong checksum)"],
+  ] as const) {
+    const completed: unknown[] = [];
+    const handler: FrameHandler = {
+      place: ({ length }) => new Uint8Array(length),
+      digest: () => digest,
+      complete: (_, payload, taken) => void completed.push([payload, taken]),
+    };
+    const reader = new FrameReader(run, handler);
+    reader.admit(handler);
+    if (message === undefined) {
+      reader.push(stream([bytes]));
+      expect(completed).toEqual([[bytes, digest]]);
+    } else {
+      expect(() => reader.push(stream([bytes]))).toThrow(message);
+      expect(completed).toEqual([]);
+    }
+  }
 });
 
 test("frames that change places are noticed", () => {

@@ -9,6 +9,11 @@ import { type DecodedHeader, decodeHeader, type Frame, HEADER_BYTES } from "./fr
 export interface FrameHandler {
   /** Where a frame's payload is to lie, [frame.length]. @throws RunError if there is no place for such a frame */
   place(frame: Frame): Uint8Array;
+  /**
+   * Takes the digest of a long payload that is there, where that goes together with what is to be done with it (checksum.ts):
+   * what comes of that counts when the frame is complete.
+   */
+  digest?(frame: Frame): Uint8Array | undefined;
   /** A whole frame has come, and its checksum is right. @param digest of a long payload (checksum.ts) */
   complete(frame: Frame, payload: Uint8Array, digest?: Uint8Array): void;
 }
@@ -84,7 +89,9 @@ export class FrameReader {
   }
 
   #end({ frame, checksum }: DecodedHeader): void {
-    const digest = isLong(frame.length) ? digestOf(this.#payload, this.#hashBlocks) : undefined;
+    const digest = isLong(frame.length)
+      ? (this.#handler.digest?.(frame) ?? digestOf(this.#payload, this.#hashBlocks))
+      : undefined;
     if (digest !== undefined) this.#sum = crc32(digest, this.#sum);
     if (this.#sum !== checksum)
       throw new RunError("it sent a frame that was damaged on the way (wrong checksum)");

@@ -195,6 +195,8 @@ export class Mesh implements AsyncDisposable {
         landing = this.#user.bulk(rank, frame);
         return landing?.elements ?? new Uint8Array(frame.length);
       },
+      // What is to count later is not touched now.
+      digest: (frame) => (shaper === undefined || frame.due === 0 ? landing?.digest?.() : undefined),
       complete: (frame, _, digest) => {
         if (frame.kind === Kind.leave) {
           this.#said(rank, { isBulkOver: true });

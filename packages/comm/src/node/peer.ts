@@ -27,6 +27,8 @@ export interface BulkSource {
 /** Where the payload of a frame of bulk is to lie, and what to call when it is there. */
 export interface Landing {
   readonly elements: Uint8Array;
+  /** Takes the digest in one pass with what is to be done; undefined where there is no such pass. */
+  digest?(): Uint8Array | undefined;
   /**
    * @param at moment at which it counts as arrived; 0 where nothing is shaped
    * @param digest of a long payload (checksum.ts)

@@ -2,7 +2,7 @@ import { createRandom } from "@atoll/core";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { createHeap } from "../memory.ts";
-import { hashBlocks } from "./hash.ts";
+import { addAndHashBlocks, hashBlocks } from "./hash.ts";
 
 const WORDS = 16;
 const BLOCK_BYTES = 4 * WORDS;
@@ -22,11 +22,13 @@ function hashesByDefinition(bytes: Uint8Array): readonly bigint[] {
 
 function hashes(bytes: Uint8Array): readonly bigint[] {
   const all: bigint[] = [];
-  hashBlocks(bytes, key, (some) => {
-    const view = new DataView(some.buffer, some.byteOffset, some.length);
-    for (let at = 0; at < some.length; at += 8) all.push(view.getBigUint64(at, true));
-  });
+  hashBlocks(bytes, key, (some) => void all.push(...numbersOf(some)));
   return all;
+}
+
+function numbersOf(hashes: Uint8Array): readonly bigint[] {
+  const view = new DataView(hashes.buffer, hashes.byteOffset, hashes.length);
+  return Array.from({ length: hashes.length / 8 }, (_, i) => view.getBigUint64(8 * i, true));
 }
 
 const heap = createHeap();
@@ -55,4 +57,39 @@ test.each(Object.keys(places))("hashes are those of the definition for bytes in 
 test("words of ones, whose products are the largest, are added up without loss", () => {
   const bytes = new Uint8Array(BLOCK_BYTES).fill(0xff);
   expect(hashes(bytes)).toEqual(hashesByDefinition(bytes));
+});
+
+test("in one pass with adding, hashes are those of what is added and of the sum, and sums the same bits", () => {
+  fc.assert(
+    fc.property(fc.nat(50_000), fc.nat(40), fc.nat(), fc.boolean(), (length, start, seed, isSmall) => {
+      const random = createRandom(seed);
+      const vector = (): Float32Array => {
+        const x = heap.alloc(start + (isSmall ? length % 100 : length)).subarray(start);
+        for (let i = 0; i < x.length; i++) x[i] = random.normal();
+        return x;
+      };
+      const [sum, added] = [vector(), vector()];
+      const expected = sum.map((x, i) => x + added[i]!);
+      const got: bigint[] = [];
+      const isDone = addAndHashBlocks(sum, added, key, (some) => void got.push(...numbersOf(some)));
+      expect(isDone).toBe(true);
+      expect(Buffer.compare(Buffer.from(expected.buffer), Buffer.from(sum.slice().buffer))).toBe(0);
+      const [ofAdded, ofSum] = [added, sum].map((x) =>
+        hashesByDefinition(new Uint8Array(x.buffer, x.byteOffset, x.byteLength)),
+      );
+      expect(got).toEqual(ofAdded!.flatMap((hash, block) => [hash, ofSum![block]!]));
+    }),
+    { numRuns: 40 },
+  );
+});
+
+test("vectors that do not share a memory are not added in one pass", () => {
+  const [shared, plain] = [heap.alloc(100), new Float32Array(100).fill(1)];
+  for (const [a, b] of [
+    [plain, shared],
+    [shared, plain],
+    [plain, plain],
+  ] as const)
+    expect(addAndHashBlocks(a, b, key, () => expect.unreachable())).toBe(false);
+  expect([...plain]).toEqual(new Array(100).fill(1));
 });

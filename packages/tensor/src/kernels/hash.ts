@@ -5,7 +5,7 @@
 // Where bytes lie in a shared memory they are hashed there, others piece by piece in a memory of this thread's own.
 
 import { allocateBeside, memoryOf } from "../memory.ts";
-import { assemble, i32, i32x4, i64x2, upper, v128 } from "./assembler.ts";
+import { assemble, f32x4, i32, i32x4, i64x2, upper, v128 } from "./assembler.ts";
 import { encodeModule, type WasmFunction } from "./encode.ts";
 
 const REGISTER_BYTES = 16;
@@ -40,12 +40,63 @@ const hashFunction: WasmFunction = assemble(
   },
 );
 
+/** `(sum, added, blocks, size, key, out)`: float32 sum ← sum + added; of each block the hash of what was added, and of the sum. */
+const addAndHashFunction: WasmFunction = assemble(
+  "addAndHash",
+  { sum: "i32", added: "i32", blocks: "i32", size: "i32", key: "i32", out: "i32" },
+  undefined,
+  ({ arguments: { sum, added, blocks, size, key, out }, local, count }) => {
+    const [to, from, keys] = [local("i32"), local("i32"), local("i32")];
+    const [a, b, keyA, keyB] = [local("v128"), local("v128"), local("v128"), local("v128")];
+    const [hashOfAdded, hashOfSum] = [local("v128"), local("v128")];
+    const second = i32.add(to.get, i32.constant(REGISTER_BYTES));
+    const include = (hash: typeof a) => [
+      ...a.set(i32x4.add(a.get, keyA.get)),
+      ...b.set(i32x4.add(b.get, keyB.get)),
+      ...hash.set(i64x2.add(hash.get, i64x2.multiplyLowUnsigned(a.get, b.get))),
+      ...hash.set(i64x2.add(hash.get, i64x2.multiplyHighUnsigned(a.get, b.get))),
+    ];
+    const storeNext = (hash: typeof a) => [
+      ...i64x2.storeLane(out.get, i64x2.add(hash.get, upper(hash.get, hash.get)), 0),
+      ...out.set(i32.add(out.get, i32.constant(HASH_BYTES))),
+    ];
+    return [
+      count(blocks.get, 1, () => [
+        ...hashOfAdded.set(v128.zero()),
+        ...hashOfSum.set(v128.zero()),
+        ...count(size.get, AT_ONCE_BYTES, (index) => [
+          ...to.set(i32.add(sum.get, index)),
+          ...from.set(i32.add(added.get, index)),
+          ...keys.set(i32.add(key.get, index)),
+          ...keyA.set(v128.load(keys.get)),
+          ...keyB.set(v128.load(keys.get, REGISTER_BYTES)),
+          ...a.set(v128.load(from.get)),
+          ...b.set(v128.load(from.get, REGISTER_BYTES)),
+          ...include(hashOfAdded),
+          ...a.set(f32x4.add(v128.load(to.get), v128.load(from.get))),
+          ...b.set(f32x4.add(v128.load(to.get, REGISTER_BYTES), v128.load(from.get, REGISTER_BYTES))),
+          ...v128.store(to.get, a.get),
+          ...v128.store(second, b.get),
+          ...include(hashOfSum),
+        ]),
+        ...storeNext(hashOfAdded),
+        ...storeNext(hashOfSum),
+        ...sum.set(i32.add(sum.get, size.get)),
+        ...added.set(i32.add(added.get, size.get)),
+      ]),
+    ];
+  },
+);
+
 /** Arguments are byte offsets, but for the number of blocks. */
-type HashFunction = (bytes: number, blocks: number, size: number, key: number, out: number) => void;
+interface HashFunctions {
+  hash(bytes: number, blocks: number, size: number, key: number, out: number): void;
+  addAndHash(sum: number, added: number, blocks: number, size: number, key: number, out: number): void;
+}
 
 /** What hashes in one memory, under one key. */
 interface Hasher {
-  readonly hash: HashFunction;
+  readonly functions: HashFunctions;
   /** Byte offset of the key. */
   readonly key: number;
   /** For hashes. */
@@ -63,11 +114,12 @@ const PAGE_BYTES = 65_536;
 
 const modules = new Map<"shared" | "own", WebAssembly.Module>();
 
-function instantiate(memory: WebAssembly.Memory, kind: "shared" | "own"): HashFunction {
-  const module = modules.get(kind) ?? new WebAssembly.Module(encodeModule([hashFunction], kind === "shared"));
+function instantiate(memory: WebAssembly.Memory, kind: "shared" | "own"): HashFunctions {
+  const made = [hashFunction, addAndHashFunction];
+  const module = modules.get(kind) ?? new WebAssembly.Module(encodeModule(made, kind === "shared"));
   modules.set(kind, module);
   const { exports } = new WebAssembly.Instance(module, { env: { memory } });
-  return (exports as unknown as { readonly hash: HashFunction }).hash;
+  return exports as unknown as HashFunctions;
 }
 
 function makeShared(memory: WebAssembly.Memory, vector: Float32Array, key: Uint32Array): Hasher | undefined {
@@ -76,7 +128,7 @@ function makeShared(memory: WebAssembly.Memory, vector: Float32Array, key: Uint3
   new Uint32Array(copy.buffer, copy.byteOffset, key.length).set(key);
   const { buffer, byteOffset } = allocateBeside(vector, ROOM_BYTES / Float32Array.BYTES_PER_ELEMENT);
   const room = new Uint8Array(buffer, byteOffset, ROOM_BYTES);
-  return { hash: instantiate(memory, "shared"), key: copy.byteOffset, room };
+  return { functions: instantiate(memory, "shared"), key: copy.byteOffset, room };
 }
 
 function makeOwn(key: Uint32Array): Hasher {
@@ -84,7 +136,7 @@ function makeOwn(key: Uint32Array): Hasher {
   const memory = new WebAssembly.Memory({ initial: Math.ceil((keyEnd + ROOM_BYTES) / PAGE_BYTES) });
   new Uint32Array(memory.buffer, PIECE_BYTES, key.length).set(key);
   return {
-    hash: instantiate(memory, "own"),
+    functions: instantiate(memory, "own"),
     key: PIECE_BYTES,
     room: new Uint8Array(memory.buffer, keyEnd, ROOM_BYTES),
     piece: new Uint8Array(memory.buffer, 0, PIECE_BYTES),
@@ -94,7 +146,7 @@ function makeOwn(key: Uint32Array): Hasher {
 /** By key and memory; without one for the memory of this thread's own. */
 const hashers = new WeakMap<Uint32Array, Map<WebAssembly.Memory | undefined, Hasher>>();
 
-function hasherFor({ buffer }: Uint8Array, key: Uint32Array): Hasher {
+function hasherFor({ buffer }: ArrayBufferView, key: Uint32Array): Hasher {
   const ofKey = hashers.get(key) ?? new Map<WebAssembly.Memory | undefined, Hasher>();
   hashers.set(key, ofKey);
   const vector = new Float32Array(buffer, 0, 0);
@@ -115,13 +167,41 @@ export function hashBlocks(bytes: Uint8Array, key: Uint32Array, take: (hashes: U
   const size = key.byteLength;
   const whole = Math.floor(bytes.length / size);
   if (whole === 0) return;
-  const { hash, key: keyAt, room, piece } = hasherFor(bytes, key);
+  const { functions, key: keyAt, room, piece } = hasherFor(bytes, key);
   const most = piece === undefined ? MOST_HASHES : PIECE_BYTES / size;
   for (let block = 0; block < whole; block += most) {
     const count = Math.min(most, whole - block);
     const from = block * size;
     piece?.set(bytes.subarray(from, from + count * size));
-    hash(piece === undefined ? bytes.byteOffset + from : 0, count, size, keyAt, room.byteOffset);
+    functions.hash(piece === undefined ? bytes.byteOffset + from : 0, count, size, keyAt, room.byteOffset);
     take(room.subarray(0, count * HASH_BYTES));
   }
+}
+
+/**
+ * a ← a + b, and hashes of both: of b as it is, of a as it becomes. What is left over of whole blocks is added, too. Both [n]
+ * @param take gets for each block the hash of b's and then of a's, otherwise as above
+ * @returns false, and has done nothing, where they do not lie in one shared memory
+ */
+export function addAndHashBlocks(
+  a: Float32Array,
+  b: Float32Array,
+  key: Uint32Array,
+  take: (hashes: Uint8Array) => void,
+): boolean {
+  const size = key.byteLength;
+  const memory = memoryOf(a);
+  if (memory === undefined || memoryOf(b) !== memory) return false;
+  const { functions, key: keyAt, room, piece } = hasherFor(a, key);
+  if (piece !== undefined) return false;
+  const whole = Math.floor(a.byteLength / size);
+  const most = MOST_HASHES / 2;
+  for (let block = 0; block < whole; block += most) {
+    const count = Math.min(most, whole - block);
+    const from = block * size;
+    functions.addAndHash(a.byteOffset + from, b.byteOffset + from, count, size, keyAt, room.byteOffset);
+    take(room.subarray(0, 2 * count * HASH_BYTES));
+  }
+  for (let i = (whole * size) / Float32Array.BYTES_PER_ELEMENT; i < a.length; i++) a[i] = a[i]! + b[i]!;
+  return true;
 }
