@@ -164,6 +164,20 @@ describe("what is not there is said", () => {
     );
   });
 
+  test("a point that no other is next to is a dot, on a line it is none", () => {
+    const dotsOf = (page: string): readonly string[] =>
+      [...page.matchAll(/<path class="line lone training" d="([^"]+)"/g)].map(([, d]) => d!);
+    const single = dotsOf(renderReport(sampleRun({ steps: 1, valInterval: 0 })));
+    expect(single.length).toBeGreaterThan(0);
+    for (const d of single) expect(d).toMatch(/^M(\S+)L\1$/);
+    const between = sampleRun({
+      steps: 9,
+      bend: (loss, step) => (step === 5 || step < 3 ? loss : Number.NaN),
+    });
+    expect(dotsOf(renderReport(between)).length).toBeGreaterThan(0);
+    expect(dotsOf(renderReport(sampleRun({ steps: 9 })))).toEqual([]);
+  });
+
   test("a failure shows its message", () => {
     const message = "Step 87: the loss is <NaN> & more.";
     expect(renderReport(sampleRun({ outcome: "failed", message }))).toContain(
