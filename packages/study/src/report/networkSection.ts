@@ -13,6 +13,7 @@ import { type Content, html, type Markup } from "./html.ts";
 import { keyed, type ReportedRun, shortLabel } from "./reportedRun.ts";
 import { section } from "./section.ts";
 import { type Cell, emptyState, quantity, table } from "./table.ts";
+import { tcpNote } from "./tcpNote.ts";
 
 /** Above this, the lines of a drawing cannot be told apart. */
 const MOST_DRAWN = 24;
@@ -56,10 +57,13 @@ function networkOf(run: ReportedRun): Content {
   if (topology === null) return emptyState("The run recorded no network.");
   if (hasRealNetwork(run))
     return html`<p>Real: ${formatCount(topology.nodes)} ${topology.nodes === 1 ? "process" : "processes"} and their own sockets, with nothing held back. The topology, ${topology.topology.replaceAll("_", " ")}, said who sends to whom; how fast the network was shows in what the run took.</p>`;
-  return bodyOf(run, topology, capacityNotes(treeOf(settings.network)));
+  const network = treeOf(settings.network);
+  // Processes have the TCP of their machines.
+  const tcp = run.started?.config.mode === "processes" ? null : tcpNote(network);
+  return bodyOf(run, topology, [tcp, capacityNotes(network)]);
 }
 
-/** @param notes on what changes over time */
+/** @param notes on what limits transfers, and what changes over time */
 function bodyOf(run: ReportedRun, topology: TopologyDrawn, notes: Content): Content {
   const { nodes, links, topology: shape, profile } = topology;
   const title = html`<p>${capitalised(shape.replaceAll("_", " "))}, ${formatCount(nodes)} ${nodes === 1 ? "node" : "nodes"}, profile ${profile}.</p>`;

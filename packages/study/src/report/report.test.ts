@@ -241,6 +241,43 @@ test("a network that changes says how: traces, background traffic; one that does
   expect(changing({})).not.toMatch(/bandwidth trace|Background traffic/);
 });
 
+test.each<[ConfigTree, string | null]>([
+  [
+    {
+      tcp: "cm02",
+      window: 4_194_304,
+      congestion: "none",
+      flows: 1,
+      slowStart: false,
+      rttWeights: false,
+      nic: 1e8,
+    },
+    "TCP: one connection between two nodes with a window of 4.19 MB, no congestion control, no slow start (network.tcp=cm02). A node sends, and receives, at most 100 MB/s over all its links.",
+  ],
+  [
+    {
+      tcp: "rounds",
+      window: 1e6,
+      congestion: "cubic",
+      flows: 4,
+      slowStart: true,
+      rttWeights: true,
+      nic: { up: 5e6, down: 2e7 },
+    },
+    "TCP: 4 connections between two nodes with a window of 1 MB, CUBIC’s congestion control, slow start, capacities shared in proportion to 1 / round-trip time (network.tcp=rounds). A node sends at most 5 MB/s and receives at most 20 MB/s over all its links.",
+  ],
+  [{ tcp: "none", window: null }, "No TCP model: a transfer has the bandwidth of its path."],
+  [{}, null],
+])("what limits a transfer is said: %#", (network, expected) => {
+  const { events, ...record } = sampleRun();
+  const own = events.map((event) =>
+    event.type === "runStarted" ? { ...event, config: { ...event.config, network } } : event,
+  );
+  const page = renderReport({ ...record, events: own });
+  if (expected === null) expect(page).not.toMatch(/TCP|A node sends/);
+  else expect(page).toContain(expected);
+});
+
 test("points and edges are one row of the configuration, as on the command line", () => {
   const config = {
     options: {
