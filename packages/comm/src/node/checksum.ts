@@ -1,7 +1,7 @@
 // The checksum of a frame's payload. CRC-32 is what it comes to; of a long payload it is taken of the hashes of its blocks, which
 // processors compute six times as fast, and of what is left over. The hash is NH (Black, Halevi, Krawczyk, Krovetz, Rogaway:
-// UMAC, CRYPTO 1999, section 4.2): two different blocks have the same hash under at most one of 2³² keys, and different
-// hashes the same CRC as rarely. The key is no secret: this finds what was damaged on the way, not what was forged.
+// UMAC, CRYPTO 1999, section 4.2): two blocks that differ have the same hash for at most one key in 2³², and hashes that
+// differ the same CRC as rarely. The key is no secret: this finds what was damaged on the way, not what was forged.
 
 import { createHash } from "node:crypto";
 import type { VectorArithmetic } from "../arithmetic.ts";

@@ -1,6 +1,6 @@
 // NH, a hash of blocks of bytes by which it is seen whether they came unchanged (Black, Halevi, Krawczyk, Krovetz, Rogaway:
 // UMAC, CRYPTO 1999, section 4.2, with words of 32 bits): words are paired, the key's words added to them modulo 2³², and the
-// products of pairs added up modulo 2⁶⁴. Two blocks that differ have the same hash under at most one of 2³² keys. A word's
+// products of pairs added up modulo 2⁶⁴. Two blocks that differ have the same hash for at most one key in 2³². A word's
 // partner lies four words on, so that SIMD takes a register of each: of eight words, number i goes with number i + 4.
 // Where bytes lie in a shared memory they are hashed there, others piece by piece in a memory of this thread's own.
 
@@ -143,19 +143,26 @@ function makeOwn(key: Uint32Array): Hasher {
   };
 }
 
-/** By key and memory; without one for the memory of this thread's own. */
-const hashers = new WeakMap<Uint32Array, Map<WebAssembly.Memory | undefined, Hasher>>();
+/** By key; and by memory, or for what lies in none that kernels see. */
+interface Hashers {
+  readonly inMemory: WeakMap<WebAssembly.Memory, Hasher>;
+  own?: Hasher;
+}
+
+const hashers = new WeakMap<Uint32Array, Hashers>();
 
 function hasherFor({ buffer }: ArrayBufferView, key: Uint32Array): Hasher {
-  const ofKey = hashers.get(key) ?? new Map<WebAssembly.Memory | undefined, Hasher>();
+  const ofKey: Hashers = hashers.get(key) ?? { inMemory: new WeakMap() };
   hashers.set(key, ofKey);
   const vector = new Float32Array(buffer, 0, 0);
   const memory = memoryOf(vector);
-  const present = ofKey.get(memory);
-  if (present !== undefined) return present;
-  const made = (memory && makeShared(memory, vector, key)) ?? makeOwn(key);
-  ofKey.set(memory, made);
-  return made;
+  const made = memory && (ofKey.inMemory.get(memory) ?? makeShared(memory, vector, key));
+  if (made !== undefined) {
+    ofKey.inMemory.set(memory!, made);
+    return made;
+  }
+  ofKey.own ??= makeOwn(key);
+  return ofKey.own;
 }
 
 /**
