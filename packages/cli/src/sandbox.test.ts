@@ -4,8 +4,8 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Engine, exec, findEngine } from "@atoll/cluster";
@@ -199,26 +199,35 @@ describe.skipIf(!found)("on a real engine", { timeout: LONG }, () => {
     expect((await launch(["--", "sh", "-c", "[ $RANK != 2 ] || ssh node1 ssh node3 true"])).exitCode).toBe(0);
   });
 
-  test("each command says what it does when it is interrupted, or nothing", async () => {
+  /** The real command, as a process that gets a signal when it has printed something that matches. */
+  const interrupted = async (argv: readonly string[], when: RegExp, signal: NodeJS.Signals = "SIGINT") => {
     const bin = fileURLToPath(new URL("../bin/atoll.mjs", import.meta.url));
-    /** Interrupted when it has printed something that matches. */
-    const interrupted = async (argv: readonly string[], when: RegExp) => {
-      let printed = "";
-      const child = spawn(process.execPath, [bin, ...argv], {
-        env: { ...process.env, ATOLL_STATE: directory },
-        stdio: ["ignore", "pipe", "pipe"],
-      });
-      const ended = once(child, "close");
-      const take = (chunk: Buffer): void => {
-        const before = when.test(printed);
-        printed += chunk;
-        if (!before && when.test(printed)) child.kill("SIGINT");
-      };
-      child.stdout.on("data", take);
-      child.stderr.on("data", take);
-      const [code] = await ended;
-      return { code, printed };
+    let printed = "";
+    const child = spawn(process.execPath, [bin, ...argv], {
+      // The client's own settings are in the real home directory.
+      env: {
+        DOCKER_CONFIG: join(homedir(), ".docker"),
+        ...process.env,
+        ATOLL_STATE: directory,
+        HOME: join(directory, "home"),
+      },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    const ended = once(child, "close");
+    const take = (chunk: Buffer): void => {
+      const before = when.test(printed);
+      printed += chunk;
+      if (!before && when.test(printed)) child.kill(signal);
     };
+    child.stdout.on("data", take);
+    child.stderr.on("data", take);
+    const [code] = await ended;
+    return { code, printed };
+  };
+  const listed = async (what: string): Promise<string> =>
+    (await engine.run("list", [...what.split(" "), "--format", "{{.Name}}"])).trim();
+
+  test("each command says what it does when it is interrupted, or nothing", async () => {
     await launch(["--nodes", "1", "--", "echo", "to be read"]);
     const logs = await interrupted(
       ["sandbox", "logs", "master", "-f", "--tail", "1", "--name", name],
@@ -231,7 +240,22 @@ describe.skipIf(!found)("on a real engine", { timeout: LONG }, () => {
     expect(setup.printed).toMatch(
       /\nTaking away what has been made; once more to quit at once\.\natoll: Interrupted: wait until the nodes are healthy\.\n$/,
     );
-    expect((await engine.run("list", ["ps", "--all", "--format", "{{.Names}}"])).includes(other)).toBe(false);
+    for (const what of ["network ls", "volume ls"]) expect(await listed(what)).not.toContain(other);
+    expect(await readdir(join(directory, "sandboxes"))).toEqual([name]);
+  });
+
+  test("what a killed setup leaves, stop takes away", async () => {
+    const other = `${name}k`;
+    const home = join(directory, "home");
+    await mkdir(home);
+    await writeFile(join(home, ".netrc"), "machine\n", { mode: 0o600 });
+    const setup = ["sandbox", "setup", "--nodes", "1", "--name", other, "--credentials"];
+    expect((await interrupted(setup, /Waiting until/, "SIGKILL")).code).toBe(null);
+    expect(await listed("network ls")).toContain(other);
+    expect((await atoll(["sandbox", "stop", "--name", other, "--volumes"])).exitCode).toBe(0);
+    for (const what of ["network ls", "volume ls"]) expect(await listed(what)).not.toContain(other);
+    expect(await readdir(join(directory, "sandboxes"))).toEqual([name]);
+    expect(await readdir(join(directory, "credentials")).catch(() => [])).toEqual([]);
   });
 
   test("a shell takes commands from standard input; logs show what was launched, with ranks", async () => {

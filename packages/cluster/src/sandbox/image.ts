@@ -1,14 +1,14 @@
 // The image that nodes run: docker/Dockerfile of the clone, built each time, since that costs a second when nothing has
 // changed. Images that newer ones have taken the place of are removed: Atoll's own, by their label, and no others.
 
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { InterruptedError, RunError } from "@atoll/core";
 import type { Captured } from "../exec/capture.ts";
 import { describeExit } from "../exitReason.ts";
 import type { Engine, RunOptions } from "./engine.ts";
 import { engineProblem } from "./engineProblem.ts";
+import { makePrivateDirectory } from "./keys.ts";
 import { LABELS } from "./names.ts";
 
 export const IMAGE = "atoll/train:latest";
@@ -26,14 +26,18 @@ export interface ImageOptions {
 /** How much of a build's output helps to see why it failed. */
 const LINES_SHOWN = 15;
 
-/** @returns the image's id: its name may be another image's a moment later, such as another clone's */
+/**
+ * @param directory made for the id's file, and removed: of the sandbox, so that nothing is left if this process is killed
+ * @returns the image's id: its name may be another image's a moment later, such as another clone's
+ */
 export async function buildImage(
   engine: Engine,
+  directory: string,
   options: ImageOptions,
   { signal }: RunOptions = {},
 ): Promise<string> {
   const before = new Set([...(await danglingImages(engine)), ...(await imageIds(engine, [IMAGE]))]);
-  const directory = await mkdtemp(join(tmpdir(), "atoll-image-"));
+  await makePrivateDirectory(directory);
   try {
     const idFile = join(directory, "id");
     const built = await engine.try(buildArgv(engine, options, idFile), { signal });

@@ -29,17 +29,7 @@ export interface KeysOptions {
 
 export async function makeKeys(engine: Engine, options: KeysOptions): Promise<void> {
   const { directory, sandbox, nodes, userId, groupId, image } = options;
-  try {
-    // What is left of a sandbox that ended badly is of no use: its nodes have gone.
-    await rm(directory, { recursive: true, force: true });
-    await mkdir(directory, { recursive: true, mode: 0o700 });
-    await chown(directory, userId, groupId);
-  } catch (cause) {
-    throw new RunError(
-      `Cannot make ${directory} for the sandbox's keys: ${messageOf(cause)}. Set ATOLL_STATE to a directory that you may write to.`,
-      cause,
-    );
-  }
+  await makePrivateDirectory(directory, (made) => chown(made, userId, groupId));
   const hosts = Array.from({ length: nodes }, (_, rank) =>
     [containerName(sandbox, rank), ...aliasesOf(rank)].join(","),
   );
@@ -48,6 +38,27 @@ export async function makeKeys(engine: Engine, options: KeysOptions): Promise<vo
     ...["--volume", `${directory}:${KEYS_MOUNT}`, image, "atoll-keys", KEYS_MOUNT, ...hosts],
   ]);
   await writeSshConfig(options);
+}
+
+/**
+ * Empty, and its owner's alone. What is left of a sandbox that ended badly is of no use: its nodes have gone.
+ *
+ * @throws RunError with what to do if it cannot be made
+ */
+export async function makePrivateDirectory(
+  directory: string,
+  prepare: (directory: string) => Promise<void> = async () => {},
+): Promise<void> {
+  try {
+    await rm(directory, { recursive: true, force: true });
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await prepare(directory);
+  } catch (cause) {
+    throw new RunError(
+      `Cannot make ${directory} for the sandbox's keys: ${messageOf(cause)}. Set ATOLL_STATE to a directory that you may write to.`,
+      cause,
+    );
+  }
 }
 
 /** ssh's configuration by which this machine reaches the nodes under their names. */

@@ -65,7 +65,7 @@ export async function setUpSandbox(
   const mounts = await mountsOf(options);
 
   progress(`Building the image ${IMAGE}; the first time takes a minute or so`);
-  const image = await buildImage(engine, options, { signal });
+  const image = await buildImage(engine, keysDirectory(options.stateDirectory, name), options, { signal });
   // Results of an earlier sandbox of this name stay, whatever happens.
   const except = await volumesOf(engine, name, { signal });
   // Nobody else has a network of that name after this, so what is labelled with it is this sandbox's.
