@@ -173,6 +173,11 @@ describe.skipIf(!found)("on a real engine", { timeout: LONG }, () => {
     const status = await atoll(["sandbox", "status", "--name", name]);
     expect(status.exitCode).toBe(1);
     expect(status.output).toMatch(new RegExp(`2 +node3 +${node(2)} +none +127\\.0\\.0\\.1:\\d+ +exited`));
+    expect((await launch(["--nodes", "2", "--", "true"])).exitCode).toBe(0);
+    expect(await launch(["--", "true"])).toMatchObject({
+      exitCode: 2,
+      error: `atoll: ${node(2)} is exited, expected running: npx atoll sandbox restart --name ${name} starts all nodes anew.\n`,
+    });
     const restarted = await atoll(["sandbox", "restart", "--name", name, "--json"]);
     expect(JSON.parse(restarted.output)).toMatchObject({ nodes: Array(4).fill({ health: "healthy" }) });
     expect((await atoll(["sandbox", "status", "--name", name])).exitCode).toBe(0);

@@ -3,8 +3,12 @@
 export interface ContainerHost {
   /** For people: `sandbox "atoll"`. */
   readonly description: string;
-  /** The running nodes in the order of ranks: the master first. */
-  containers(): Promise<readonly Container[]>;
+  /**
+   * The nodes in the order of ranks, the master first: all, or the first so many. What the others are like does not matter.
+   *
+   * @throws ConfigError if one of them does not run
+   */
+  containers(first?: number): Promise<readonly Container[]>;
   /**
    * Program and arguments after which `/bin/sh -c …` runs in the container with standard input attached, such as
    * `docker exec -i <id>`. The environment is the engine client's own.

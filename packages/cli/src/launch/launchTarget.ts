@@ -133,7 +133,7 @@ async function sandboxTarget(given: LaunchArguments, { environment }: Terminal):
   const engine = await findEngine({ exec, environment }, engineOf(given.engine));
   const name = given.name ?? DEFAULT_NAME;
   const host = sandboxHost(engine, name);
-  const [master, ...others] = await host.containers();
+  const [master, ...others] = await host.containers(given.nodes);
   return {
     launcher: dockerLauncher({
       exec,

@@ -31,7 +31,7 @@ export function dockerLauncher({
   return {
     name: "docker",
     async launch(job, { signal } = {}) {
-      const containers = await host.containers();
+      const containers = await host.containers(nodes);
       if (nodes !== undefined && nodes > containers.length)
         throw new ConfigError(
           `Expected at most ${containers.length} nodes, which ${host.description} has, got ${nodes}. Set it up again with --nodes ${nodes}.`,

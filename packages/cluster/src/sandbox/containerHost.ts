@@ -8,8 +8,8 @@ import { conditionOf, getSandbox } from "./inspect.ts";
 export function sandboxHost(engine: Engine, name: string): ContainerHost {
   return {
     description: `sandbox "${name}"`,
-    async containers() {
-      const { nodes } = await getSandbox(engine, name);
+    async containers(first) {
+      const nodes = (await getSandbox(engine, name)).nodes.slice(0, first);
       const bad = nodes.find(({ state, address }) => state !== "running" || address === "");
       if (bad)
         throw new ConfigError(
