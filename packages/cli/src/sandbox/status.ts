@@ -59,13 +59,7 @@ const isUsable = (node: SandboxNode): boolean => conditionOf(node) === "healthy"
 const NONE = "There is no sandbox. Make one: npx atoll sandbox setup --nodes 3\n";
 
 const sandboxText = ({ name, image, nodes }: Sandbox): string =>
-  `Sandbox "${name}", ${nodes.length === 1 ? "one node" : `${nodes.length} nodes`} of ${imageText(image)}\n\n${nodesTable(nodes)}\n`;
-
-/** Its name may be another image's by now. */
-const imageText = (image: string): string => {
-  const [, start] = /^(?:sha256:)?([0-9a-f]{12})[0-9a-f]{52}$/.exec(image) ?? [];
-  return start === undefined ? image : `image ${start}`;
-};
+  `Sandbox "${name}", ${nodes.length === 1 ? "one node" : `${nodes.length} nodes`} of ${image}\n\n${nodesTable(nodes)}\n`;
 
 /** One line a node, indented by two. */
 export function nodesTable(nodes: readonly SandboxNode[]): string {

@@ -110,26 +110,30 @@ describe.skipIf(!found)("of a clone and a home directory", { timeout: LONG }, ()
 
   test("when the code changes, the images before are removed, as soon as no sandbox needs them", async () => {
     const source = join(clone, "packages", "cli", "src", "main.ts");
-    const isThere = async (image: string): Promise<boolean> =>
-      (await here(engine.name, ["image", "inspect", image])).code === 0;
+    const idOf = async ({ image }: Sandbox): Promise<string> =>
+      (await engine.run("ask", ["image", "inspect", "--format", "{{.Id}}", image])).trim();
+    const isThere = async (id: string): Promise<boolean> =>
+      (await here(engine.name, ["image", "inspect", id])).code === 0;
     const nameless = async (): Promise<readonly string[]> => {
       const filters = ["--filter", "dangling=true", "--filter", "label=atoll.image=sources"];
       return (await engine.run("list images", ["images", "--quiet", "--no-trunc", ...filters])).split("\n");
     };
     const first = await setUp("first", { code: "bake" });
+    const firstId = await idOf(first);
     await remove(first);
     await appendFile(source, "// changed\n");
     const before = await nameless();
     const second = await setUp("second", { code: "bake" });
-    expect(second.image).not.toBe(first.image);
-    expect(await isThere(first.image)).toBe(false);
+    const secondId = await idOf(second);
+    expect(secondId).not.toBe(firstId);
+    expect(await isThere(firstId)).toBe(false);
     const made = (await nameless()).filter((id) => !before.includes(id));
     await appendFile(source, "// changed again\n");
     const third = await setUp("third", { code: "bake" });
-    expect(await isThere(second.image)).toBe(true);
+    expect(await isThere(secondId)).toBe(true);
     expect((await nameless()).filter((id) => made.includes(id))).toEqual([]);
     await remove(second);
-    expect(await isThere(second.image)).toBe(false);
+    expect(await isThere(secondId)).toBe(false);
     expect((await on(third, "tail -n 1 packages/cli/src/main.ts")).output).toBe("// changed again");
     await remove(third);
   });

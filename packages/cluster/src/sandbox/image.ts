@@ -1,14 +1,12 @@
 // The image that nodes run: docker/Dockerfile of the clone, built each time, since that costs a second when nothing has
 // changed. Images that newer ones have taken the place of are removed: Atoll's own, by their label, and no others.
 
-import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { InterruptedError, RunError } from "@atoll/core";
 import type { Captured } from "../exec/capture.ts";
 import { describeExit } from "../exitReason.ts";
 import type { Engine, RunOptions } from "./engine.ts";
 import { engineProblem } from "./engineProblem.ts";
-import { makePrivateDirectory } from "./keys.ts";
 import { LABELS } from "./names.ts";
 
 export const IMAGE = "atoll/train:latest";
@@ -26,37 +24,39 @@ export interface ImageOptions {
 /** How much of a build's output helps to see why it failed. */
 const LINES_SHOWN = 15;
 
-/**
- * @param directory made for the id's file, and removed: of the sandbox, so that nothing is left if this process is killed
- * @returns the image's id: its name may be another image's a moment later, such as another clone's
- */
+/** Of one sandbox alone: another clone's, or one of other code, is not in its way, and it is not old as long as that is there. */
+export const imageOf = (sandbox: string): string => `atoll/sandbox:${sandbox}`;
+
+/** Makes the image under both names. */
 export async function buildImage(
   engine: Engine,
-  directory: string,
+  sandbox: string,
   options: ImageOptions,
   { signal }: RunOptions = {},
-): Promise<string> {
+): Promise<void> {
   const before = new Set([...(await danglingImages(engine)), ...(await imageIds(engine, [IMAGE]))]);
-  await makePrivateDirectory(directory);
-  try {
-    const idFile = join(directory, "id");
-    const built = await engine.try(buildArgv(engine, options, idFile), { signal });
-    refuseFailure(engine, built);
-    const used = usedBy(built);
-    const old = (await danglingImages(engine)).filter(
-      (id) => before.has(id) && !used.some((start) => bare(id).startsWith(start)),
-    );
-    await removeImages(engine, old);
-    return (await readFile(idFile, "utf8")).trim();
-  } finally {
-    await rm(directory, { recursive: true, force: true });
-  }
+  const built = await engine.try(buildArgv(engine, sandbox, options), { signal });
+  refuseFailure(engine, built);
+  const used = usedBy(built);
+  const old = (await danglingImages(engine)).filter(
+    (id) => before.has(id) && !used.some((start) => bare(id).startsWith(start)),
+  );
+  // One at a time, since one that a container needs does not keep the others.
+  for (const id of old) await engine.run("remove an old image", ["image", "rm", id], { tolerate: NEEDED });
 }
+
+/** Takes its name away, and the image if that was its last one. Kept if there is none. */
+export async function removeImage(engine: Engine, sandbox: string): Promise<void> {
+  await engine.run("remove the image", ["image", "rm", imageOf(sandbox)], { tolerate: NEEDED });
+}
+
+/** Or gone already. */
+const NEEDED = /in use|being used|used by|conflict|no such image|image not known/i;
 
 function buildArgv(
   engine: Engine,
+  sandbox: string,
   { clone, baseImage, userId, groupId }: ImageOptions,
-  idFile: string,
 ): readonly string[] {
   const values = {
     USER_ID: userId,
@@ -74,8 +74,8 @@ function buildArgv(
       "train",
       "--tag",
       IMAGE,
-      "--iidfile",
-      idFile,
+      "--tag",
+      imageOf(sandbox),
     ],
     ...Object.entries(values).flatMap(([name, value]) => ["--build-arg", `${name}=${value}`]),
     clone,
@@ -115,22 +115,6 @@ async function danglingImages(engine: Engine): Promise<readonly string[]> {
 async function imageIds(engine: Engine, names: readonly string[]): Promise<readonly string[]> {
   const { stdout } = await engine.try(["image", "inspect", "--format", "{{.Id}}", ...names]);
   return lines(stdout).map((id) => `sha256:${bare(id)}`);
-}
-
-/** Those of them that only their containers have kept: a sandbox that runs when its code changes keeps the old image. */
-export async function removeOldImages(engine: Engine, ids: readonly string[]): Promise<void> {
-  if (ids.length === 0) return;
-  const ours = new Set(ids.map(bare));
-  await removeImages(
-    engine,
-    (await danglingImages(engine)).filter((id) => ours.has(bare(id))),
-  );
-}
-
-/** One at a time, since one that a container needs does not keep the others. */
-async function removeImages(engine: Engine, ids: readonly string[]): Promise<void> {
-  const tolerate = /in use|being used|used by|conflict|no such image|image not known/i;
-  for (const id of ids) await engine.run("remove an old image", ["image", "rm", id], { tolerate });
 }
 
 const lines = (text: string): readonly string[] => text.split("\n").filter((line) => line !== "");

@@ -5,6 +5,7 @@ import { chown, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ConfigError, messageOf, RunError } from "@atoll/core";
 import type { Engine } from "./engine.ts";
+import { imageOf } from "./image.ts";
 import { aliasesOf, containerName } from "./names.ts";
 
 /** Where the nodes have them. */
@@ -16,7 +17,6 @@ export const keysDirectory = (stateDirectory: string, sandbox: string): string =
 export interface KeysOptions {
   readonly directory: string;
   readonly sandbox: string;
-  readonly image: string;
   readonly nodes: number;
   /** The image's user, who has to be able to read them. */
   readonly userId: number;
@@ -28,37 +28,26 @@ export interface KeysOptions {
 }
 
 export async function makeKeys(engine: Engine, options: KeysOptions): Promise<void> {
-  const { directory, sandbox, nodes, userId, groupId, image } = options;
-  await makePrivateDirectory(directory, (made) => chown(made, userId, groupId));
-  const hosts = Array.from({ length: nodes }, (_, rank) =>
-    [containerName(sandbox, rank), ...aliasesOf(rank)].join(","),
-  );
-  await engine.run("make the sandbox's keys", [
-    ...["run", "--rm", "--network", "none", ...options.runFlags],
-    ...["--volume", `${directory}:${KEYS_MOUNT}`, image, "atoll-keys", KEYS_MOUNT, ...hosts],
-  ]);
-  await writeSshConfig(options);
-}
-
-/**
- * Empty, and its owner's alone. What is left of a sandbox that ended badly is of no use: its nodes have gone.
- *
- * @throws RunError with what to do if it cannot be made
- */
-export async function makePrivateDirectory(
-  directory: string,
-  prepare: (directory: string) => Promise<void> = async () => {},
-): Promise<void> {
+  const { directory, sandbox, nodes, userId, groupId } = options;
   try {
+    // What is left of a sandbox that ended badly is of no use: its nodes have gone.
     await rm(directory, { recursive: true, force: true });
     await mkdir(directory, { recursive: true, mode: 0o700 });
-    await prepare(directory);
+    await chown(directory, userId, groupId);
   } catch (cause) {
     throw new RunError(
       `Cannot make ${directory} for the sandbox's keys: ${messageOf(cause)}. Set ATOLL_STATE to a directory that you may write to.`,
       cause,
     );
   }
+  const hosts = Array.from({ length: nodes }, (_, rank) =>
+    [containerName(sandbox, rank), ...aliasesOf(rank)].join(","),
+  );
+  await engine.run("make the sandbox's keys", [
+    ...["run", "--rm", "--network", "none", ...options.runFlags],
+    ...["--volume", `${directory}:${KEYS_MOUNT}`, imageOf(sandbox), "atoll-keys", KEYS_MOUNT, ...hosts],
+  ]);
+  await writeSshConfig(options);
 }
 
 /** ssh's configuration by which this machine reaches the nodes under their names. */

@@ -7,7 +7,7 @@ import { credentialMounts } from "./credentials.ts";
 import type { Engine, RunOptions } from "./engine.ts";
 import { type EngineFacts, engineFacts } from "./engineFacts.ts";
 import { waitUntilHealthy } from "./health.ts";
-import { buildImage, IMAGE, type ImageOptions } from "./image.ts";
+import { buildImage, IMAGE, type ImageOptions, imageOf, removeImage } from "./image.ts";
 import { listSandboxes, type Sandbox } from "./inspect.ts";
 import { checkMountable, KEYS_MOUNT, keysDirectory, makeKeys } from "./keys.ts";
 import {
@@ -65,18 +65,17 @@ export async function setUpSandbox(
   const mounts = await mountsOf(options);
 
   progress(`Building the image ${IMAGE}; the first time takes a minute or so`);
-  const image = await buildImage(engine, keysDirectory(options.stateDirectory, name), options, { signal });
+  await buildImage(engine, name, options, { signal });
   // Results of an earlier sandbox of this name stay, whatever happens.
-  const except = await volumesOf(engine, name, { signal });
-  // Nobody else has a network of that name after this, so what is labelled with it is this sandbox's.
-  await engine.run(`make the network ${networkName(name)}`, [
-    ...["network", "create", "--label", `${LABELS.sandbox}=${name}`, networkName(name)],
-  ]);
+  const except = await claimName(engine, name).catch(async (error: unknown) => {
+    await removeImage(engine, name);
+    throw error;
+  });
   try {
     progress(`Starting ${nodes === 1 ? "one node" : `${nodes} nodes`}`);
     // As late as can be: others may take ports while an image is built.
     await using ports = await choosePorts(nodes, options.port);
-    await startNodes(engine, options, { facts, image, mounts, firstPort: ports.first });
+    await startNodes(engine, options, { facts, mounts, firstPort: ports.first });
     if (signal?.aborted) throw new InterruptedError("Interrupted: start the nodes.");
     progress("Waiting until all of them are healthy");
     const sandbox = await waitUntilHealthy(engine, name, { signal });
@@ -89,9 +88,21 @@ export async function setUpSandbox(
   }
 }
 
+/**
+ * Nobody else has a network of that name after this, so what is labelled with it is this sandbox's.
+ *
+ * @returns the volumes that an earlier one has left
+ */
+async function claimName(engine: Engine, name: string): Promise<readonly string[]> {
+  const left = await volumesOf(engine, name);
+  await engine.run(`make the network ${networkName(name)}`, [
+    ...["network", "create", "--label", `${LABELS.sandbox}=${name}`, networkName(name)],
+  ]);
+  return left;
+}
+
 interface NodeParts {
   readonly facts: EngineFacts;
-  readonly image: string;
   /** Flags of the engine. */
   readonly mounts: readonly string[];
   readonly firstPort: number;
@@ -101,18 +112,18 @@ interface NodeParts {
 async function startNodes(
   engine: Engine,
   options: SetupOptions,
-  { facts, image, mounts, firstPort }: NodeParts,
+  { facts, mounts, firstPort }: NodeParts,
 ): Promise<void> {
   const { name, nodes, stateDirectory, credentialsFrom: from } = options;
   const { runFlags } = facts;
   for (const volume of Object.keys(VOLUMES) as Volume[]) await createVolume(engine, name, volume);
   const directory = keysDirectory(stateDirectory, name);
-  await makeKeys(engine, { ...options, directory, sandbox: name, image, firstPort, runFlags });
+  await makeKeys(engine, { ...options, directory, sandbox: name, firstPort, runFlags });
   const credentials = from === undefined ? [] : await credentialMounts({ ...options, from, sandbox: name });
   const flags = [...runFlags, ...mounts, ...credentials.flatMap(mountFlag), ...commonFlags(options, facts)];
   await Promise.all(
     Array.from({ length: nodes }, (_, rank) =>
-      startNode(engine, { name, rank, port: firstPort + rank, flags, image }),
+      startNode(engine, { name, rank, port: firstPort + rank, flags }),
     ),
   );
 }
@@ -149,10 +160,9 @@ interface NodeOptions {
   /** For ssh. */
   readonly port: number;
   readonly flags: readonly string[];
-  readonly image: string;
 }
 
-async function startNode(engine: Engine, { name, rank, port, flags, image }: NodeOptions): Promise<void> {
+async function startNode(engine: Engine, { name, rank, port, flags }: NodeOptions): Promise<void> {
   const container = containerName(name, rank);
   const labels = { [LABELS.sandbox]: name, [LABELS.rank]: rank, [LABELS.port]: port };
   const argv = [
@@ -162,7 +172,7 @@ async function startNode(engine: Engine, { name, rank, port, flags, image }: Nod
     ...["--publish", `127.0.0.1:${port}:22`],
     ...Object.entries(labels).flatMap(([key, value]) => ["--label", `${key}=${value}`]),
     ...flags,
-    image,
+    imageOf(name),
   ];
   await engine.run(`start ${container}`, argv);
 }

@@ -3,7 +3,7 @@
 
 import { removeCredentials } from "./credentials.ts";
 import type { Engine, RunOptions } from "./engine.ts";
-import { removeOldImages } from "./image.ts";
+import { removeImage } from "./image.ts";
 import { removeKeys } from "./keys.ts";
 import { LABELS } from "./names.ts";
 
@@ -43,16 +43,6 @@ async function listLabelled(
   return lines.filter((line) => line !== "");
 }
 
-async function imagesOf(
-  engine: Engine,
-  containers: readonly string[],
-  options?: RunOptions,
-): Promise<readonly string[]> {
-  if (containers.length === 0) return [];
-  const { stdout } = await engine.try(["inspect", "--format", "{{.Image}}", ...containers], options);
-  return [...new Set(stdout.split("\n").filter((id) => id !== ""))];
-}
-
 /** Kept even if nothing is there. It is not interrupted in the middle. */
 export async function removeSandbox(
   engine: Engine,
@@ -62,7 +52,6 @@ export async function removeSandbox(
 ): Promise<Removed> {
   const tolerate = /no such|not found|already in progress|no network with name|no container with/i;
   const containers = await listLabelled(engine, name, ["ps", "--all"], options);
-  const images = await imagesOf(engine, containers, options);
   if (containers.length > 0)
     await engine.run("remove the containers", ["rm", "--force", "--volumes", ...containers], { tolerate });
   const networks = await listLabelled(engine, name, ["network", "ls"], options);
@@ -74,7 +63,7 @@ export async function removeSandbox(
     await engine.run("remove the volumes", ["volume", "rm", ...unwanted], { tolerate });
   await removeKeys(stateDirectory, name);
   await removeCredentials(stateDirectory, name);
-  await removeOldImages(engine, images);
+  await removeImage(engine, name);
   return {
     containers: containers.length,
     networks: networks.length,
