@@ -137,6 +137,17 @@ test("repeats decide whether a difference may be chance", () => {
   expect(textFor(20)).toContain("one run of each says nothing of chance");
 });
 
+test("on the page an interval is below its mean, and saved beside it", () => {
+  const seeds = cell(
+    { strategy: "a" },
+    [1, 1.2].map((pace) => run({ pace, losses: falling })),
+  );
+  const comparison = compareCells([seeds], { prices });
+  const { page, files } = renderComparison(comparison, { name: "c", experiment: "digits", command: null });
+  const [, mean, interval] = /<td[^>]*>([^<]+)<br\/><span class="interval">(\[[^<]+\])<\/span>/.exec(page)!;
+  expect(files().find(({ name }) => name === "cells.csv")!.content).toContain(`${mean} ${interval}`);
+});
+
 test("contenders are compared seed by seed: what a seed does to all of them is no doubt of the winner", () => {
   const repeats = (strategy: string, paces: readonly number[]): Cell =>
     cell(

@@ -8,7 +8,7 @@ import { contenderKind, DISTINCT_CONTENDERS } from "../report/figure/contenders.
 import { figure } from "../report/figure/figure.ts";
 import { attachmentsOf, type Content, html, type Markup } from "../report/html.ts";
 import { page } from "../report/page.ts";
-import { emptyState, facts, table } from "../report/table.ts";
+import { type Cell, emptyState, facts, table } from "../report/table.ts";
 import type { CellResult, Comparison } from "./comparison.ts";
 import { comparisonNotes, tableHead, tableRow } from "./comparisonTable.ts";
 import { curvePanels, lossAxis } from "./curvePanels.ts";
@@ -140,8 +140,15 @@ function cellSection({ cells }: Comparison): Markup {
     caption:
       "Means over the runs of each cell. Time is simulated, bytes are those of all nodes together; in brackets: the 95 % interval.",
     columns,
-    rows: cells.map(tableRow),
+    rows: cells.map((cell) => tableRow(cell).map((text, i) => (columns[i]!.numeric ? twoLines(text) : text))),
   })}</section>`;
+}
+
+/** An interval goes below its mean, which it would make too wide. */
+function twoLines(text: string): Cell {
+  const [, mean, interval] = /^(.+?) (\[.+)$/.exec(text) ?? [];
+  if (interval === undefined) return text;
+  return { shown: html`${mean!}<br/><span class="interval">${interval}</span>`, value: text };
 }
 
 function commandSection({ command }: ComparisonTitle): Content {
