@@ -14,10 +14,10 @@ invariant(port, "trainingWorker.ts runs as a worker thread");
 const memories: WebAssembly.Memory[] = [];
 let session: TrainingSession | undefined;
 
-port.on("message", async (message: PoolMessage<Task, Setup | Memories>) => {
-  if (message.kind === "tasks") port.postMessage(await answerAll(message.tasks));
-  else if (message.content.kind === "setup") session = new TrainingSession(message.content, memories);
-  else memories.splice(0, memories.length, ...message.content.memories);
+/** Ends when all messages so far have been dealt with: the next one may come before that. */
+let dealtWith = Promise.resolve();
+port.on("message", (message: PoolMessage<Task, Setup | Memories>) => {
+  dealtWith = dealtWith.then(() => dealWith(message));
 });
 
 // A message that cannot be read gets no answer: better to fail than to let the run wait for one.
@@ -26,6 +26,12 @@ port.on("messageerror", (error) => {
 });
 
 port.postMessage(READY);
+
+async function dealWith(message: PoolMessage<Task, Setup | Memories>): Promise<void> {
+  if (message.kind === "tasks") port!.postMessage(await answerAll(message.tasks));
+  else if (message.content.kind === "setup") session = new TrainingSession(message.content, memories);
+  else memories.splice(0, memories.length, ...message.content.memories);
+}
 
 async function answerAll(tasks: readonly Task[]): Promise<readonly Reply<TaskResult>[]> {
   const replies: Reply<TaskResult>[] = [];

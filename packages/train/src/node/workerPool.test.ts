@@ -41,12 +41,10 @@ test("a task that fails fails alone", async () => {
 
 test("a thread that ends takes the pool with it: all tasks are rejected, none hangs", async () => {
   await using pool = startPool(2);
-  const tasks: readonly PoolTask[] = [
-    { kind: "hang" },
-    { kind: "exit" },
-    ...Array.from({ length: 9 }, (_, i) => report(i)),
-  ];
-  const outcomes = await Promise.allSettled(tasks.map((task) => pool.run(task)));
+  const hanging = pool.run({ kind: "hang" });
+  await new Promise(setImmediate); // So that it has a thread before the other is asked for.
+  const tasks: readonly PoolTask[] = [{ kind: "exit" }, ...Array.from({ length: 9 }, (_, i) => report(i))];
+  const outcomes = await Promise.allSettled([hanging, ...tasks.map((task) => pool.run(task))]);
   expect(outcomes.slice(0, 2).map(({ status }) => status)).toEqual(["rejected", "rejected"]);
   for (const outcome of outcomes)
     if (outcome.status === "rejected") expect(outcome.reason).toBeInstanceOf(RunError);

@@ -1,6 +1,8 @@
 // A fixed pool of worker threads for the nodes' arithmetic: one a core, since ONNX Runtime runs a step on the thread
-// that asks for it. Tasks wait in one queue and go to whichever worker is free; each worker does one at a time. When the
-// queue is long, a worker gets several at once, since a message between threads costs as much as a small task.
+// that asks for it. Tasks wait in one queue and go to whichever worker is free; each worker does one at a time. A message
+// that wakes a thread costs as much as a small task, so tasks that are given together are sent several in a message
+// (factoring: Hummel, Schonberg and Flynn, CACM 35(8), 1992), and a worker that is busy gets its next message beforehand
+// while there are enough tasks for all.
 // Ready-made pools do not fit: workers keep sessions and shared memories, and every one of them has to be told of
 // new ones (`broadcast`), which a pool of interchangeable workers has no way to say.
 
@@ -9,7 +11,10 @@ import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { invariant, RunError } from "@atoll/core";
 
-/** What the pool sends a worker; it answers tasks with a reply for each, in their order, and a broadcast with nothing. */
+/**
+ * What the pool sends a worker, which deals with messages one after the other: it answers tasks with a reply for each, in their
+ * order, and a broadcast with nothing.
+ */
 export type PoolMessage<T, B> =
   | { readonly kind: "tasks"; readonly tasks: readonly T[] }
   | { readonly kind: "broadcast"; readonly content: B };
@@ -28,73 +33,91 @@ const YOUNG_GENERATION_MB = 3;
 /** Most tasks in one message. */
 const LONGEST_BATCH = 16;
 
+/** Most messages that a worker has at once: one that it works on, and the next. */
+const MOST_MESSAGES = 2;
+
 interface Job<T, R> {
   readonly task: T;
   readonly resolve: (result: R) => void;
   readonly reject: (error: unknown) => void;
 }
 
+/** A thread and the messages that it has not answered yet, in their order. */
+interface Member<T, R> {
+  readonly thread: Worker;
+  readonly unanswered: (readonly Job<T, R>[])[];
+}
+
 export class WorkerPool<T, R, B> implements AsyncDisposable {
   /** Settle once each worker has been loaded, or has ended. */
   readonly #loaded: Promise<void>[] = [];
-  readonly #workers: readonly Worker[];
-  readonly #idle: Worker[];
+  readonly #members: readonly Member<T, R>[];
   readonly #queue: Job<T, R>[] = [];
-  readonly #running: Map<Worker, readonly Job<T, R>[]> = new Map();
+  #dispatching = false;
   #failure: Error | undefined;
   #closed = false;
 
   /** @param module the worker's entry file */
   constructor(module: URL, size: number = availableParallelism()) {
     invariant(size >= 1, "a pool has at least one worker");
-    this.#workers = Array.from({ length: size }, () => this.#start(module));
-    this.#idle = [...this.#workers];
+    this.#members = Array.from({ length: size }, () => this.#start(module));
   }
 
   get size(): number {
-    return this.#workers.length;
+    return this.#members.length;
   }
 
   /** Runs a task on the next free worker; rejects with the worker's error. */
   run(task: T): Promise<R> {
     const { promise, resolve, reject } = Promise.withResolvers<R>();
     this.#queue.push({ task, resolve, reject });
-    this.#dispatch();
+    this.#dispatchSoon();
     return promise;
   }
 
   /** Tells every worker something, before any task that is given to the pool later. */
   broadcast(content: B): void {
     const message: PoolMessage<T, B> = { kind: "broadcast", content };
-    for (const worker of this.#workers) worker.postMessage(message);
+    for (const { thread } of this.#members) thread.postMessage(message);
   }
 
   /** A thread that is ended while it loads ONNX Runtime takes the whole process with it (Napi::Error), so it may load first. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
-    for (const worker of this.#workers) worker.ref();
+    for (const { thread } of this.#members) thread.ref();
     await Promise.all(this.#loaded);
-    await Promise.all(this.#workers.map((worker) => worker.terminate()));
+    await Promise.all(this.#members.map(({ thread }) => thread.terminate()));
     this.#fail(new RunError("The worker threads were disposed of before their work was done."));
   }
 
-  #start(module: URL): Worker {
-    const worker = new Worker(module, { resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB } });
-    worker.unref();
+  #start(module: URL): Member<T, R> {
+    const thread = new Worker(module, { resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB } });
+    const member: Member<T, R> = { thread, unanswered: [] };
+    thread.unref();
     const { promise, resolve: loaded } = Promise.withResolvers<void>();
     this.#loaded.push(promise);
-    worker.on("message", (message: typeof READY | readonly Reply<R>[]) => {
+    thread.on("message", (message: typeof READY | readonly Reply<R>[]) => {
       if (message === READY) loaded();
-      else this.#finish(worker, message);
+      else this.#finish(member, message);
     });
-    worker.on("error", (cause) =>
+    thread.on("error", (cause) =>
       this.#fail(new RunError(`A worker thread failed: ${cause.message}`, cause)),
     );
-    worker.on("exit", (code) => {
+    thread.on("exit", (code) => {
       loaded();
       if (!this.#closed) this.#fail(new RunError(`A worker thread ended unexpectedly (exit code ${code}).`));
     });
-    return worker;
+    return member;
+  }
+
+  /** Once all that is asked for now has been asked for, so that it can be shared out. */
+  #dispatchSoon(): void {
+    if (this.#dispatching) return;
+    this.#dispatching = true;
+    process.nextTick(() => {
+      this.#dispatching = false;
+      this.#dispatch();
+    });
   }
 
   #dispatch(): void {
@@ -102,36 +125,40 @@ export class WorkerPool<T, R, B> implements AsyncDisposable {
       this.#fail(this.#failure);
       return;
     }
-    while (this.#idle.length > 0 && this.#queue.length > 0) {
-      const worker = this.#idle.shift()!;
+    for (let round = 0; round < MOST_MESSAGES; round++) {
       // Half of an even share, so that workers that finish early find something left.
-      const share = Math.floor(this.#queue.length / (2 * this.size));
-      const jobs = this.#queue.splice(0, Math.min(LONGEST_BATCH, Math.max(1, share)));
-      this.#running.set(worker, jobs);
-      // A pool with nothing to do does not keep the process alive; one with a task does.
-      worker.ref();
-      const message: PoolMessage<T, B> = { kind: "tasks", tasks: jobs.map(({ task }) => task) };
-      worker.postMessage(message);
+      const share = Math.max(1, Math.min(LONGEST_BATCH, Math.ceil(this.#queue.length / (2 * this.size))));
+      for (const member of this.#members) {
+        if (this.#queue.length === 0) return;
+        // The last tasks wait for whoever is free first.
+        if (round > 0 && this.#queue.length < this.size) return;
+        if (member.unanswered.length === round) this.#send(member, this.#queue.splice(0, share));
+      }
     }
   }
 
-  #finish(worker: Worker, replies: readonly Reply<R>[]): void {
-    const jobs = this.#running.get(worker) ?? [];
-    this.#running.delete(worker);
-    this.#idle.push(worker);
-    worker.unref();
+  #send({ thread, unanswered }: Member<T, R>, jobs: readonly Job<T, R>[]): void {
+    unanswered.push(jobs);
+    // A pool with nothing to do does not keep the process alive; one with a task does.
+    thread.ref();
+    const message: PoolMessage<T, B> = { kind: "tasks", tasks: jobs.map(({ task }) => task) };
+    thread.postMessage(message);
+  }
+
+  #finish({ thread, unanswered }: Member<T, R>, replies: readonly Reply<R>[]): void {
+    const jobs = unanswered.shift() ?? [];
+    if (unanswered.length === 0) thread.unref();
     jobs.forEach((job, index) => {
       const reply = replies[index]!;
       if ("error" in reply) job.reject(reply.error);
       else job.resolve(reply.result);
     });
-    this.#dispatch();
+    this.#dispatchSoon();
   }
 
   #fail(error: Error): void {
     this.#failure ??= error;
-    for (const job of [...[...this.#running.values()].flat(), ...this.#queue.splice(0)])
-      job.reject(this.#failure);
-    this.#running.clear();
+    const sent = this.#members.flatMap(({ unanswered }) => unanswered.splice(0).flat());
+    for (const job of [...sent, ...this.#queue.splice(0)]) job.reject(this.#failure);
   }
 }

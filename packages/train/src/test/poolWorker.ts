@@ -18,7 +18,12 @@ export interface PoolReport {
 
 let told: string | undefined;
 
-parentPort!.on("message", async (message: PoolMessage<PoolTask, string>) => {
+let dealtWith = Promise.resolve();
+parentPort!.on("message", (message: PoolMessage<PoolTask, string>) => {
+  dealtWith = dealtWith.then(() => dealWith(message));
+});
+
+async function dealWith(message: PoolMessage<PoolTask, string>): Promise<void> {
   if (message.kind === "broadcast") {
     told = message.content;
     return;
@@ -26,7 +31,7 @@ parentPort!.on("message", async (message: PoolMessage<PoolTask, string>) => {
   const replies: Reply<PoolReport>[] = [];
   for (const task of message.tasks) replies.push(await answer(task));
   parentPort!.postMessage(replies);
-});
+}
 
 parentPort!.postMessage(READY);
 
