@@ -3,14 +3,16 @@
 // b that of the same run whose nodes exchange nothing: the same optimizer, the same runs of local steps. So a strategy's own
 // work is all that its exchange adds: compressing, the arithmetic of collectives, simulating the network, and workers that
 // stand idle meanwhile; the optimizer that a strategy needs (Muon) is training. 1-bit Adam and DGC are optimizers themselves,
-// over plain SGD: they are held against the optimizer that they stand for. Both are medians over repeats that
-// alternate, over whole rounds and after a first one. On a machine that does other things meanwhile, wall-clock time says
-// little; so the same is printed of processor time, of all threads and of the main one, which holds the workers up where
-// it is busy alone. 1-bit Adam's warm-up is cut to 5 steps: what is measured is the rest.
+// over plain SGD: they are held against the optimizer that they stand for. Both are medians over all rounds (of as many
+// steps as lie between two exchanges) of repeats that alternate, after a warm-up, so that a disturbance counts for no more
+// than the rounds that it hits. On a machine that does other things all the time, wall-clock time says little; so the same
+// is printed of processor time, of all threads and of the main one, which holds the workers up where it is busy alone.
+// 1-bit Adam's warm-up is cut to 5 steps: what is measured is the rest.
 // On real MNIST where ATOLL_DATA has it, on generated digits elsewhere.
 //
 //   npx node benchmarks/strategies.ts [repeats] [names …]
 
+import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { createRandom } from "@atoll/core";
@@ -20,8 +22,11 @@ import { LocalTrainer, loadMnist, startWorkers } from "@atoll/train/node";
 import { median, printTable, type Row } from "./table.ts";
 
 const NODES = 8;
-const LEAST_STEPS = 40;
+const WARM_UP_STEPS = 20;
+const LEAST_STEPS = 100;
 const GOAL_PERCENT = 30;
+/** Set where a process measures one strategy for another that prints the table. */
+const ALONE = "ATOLL_BENCHMARK_ALONE";
 
 /** Optimizers of the strategies whose own default is not AdamW. */
 const optimizers: Readonly<Record<string, () => Optimizer>> = {
@@ -50,9 +55,6 @@ const loadTrain = async (): Promise<Dataset> =>
     ? (await loadMnist({ directory, fetch })).train
     : digits({ trainSize: 20_000, testSize: 10, random: createRandom(1) }).train;
 
-await using workers = startWorkers();
-const trainer = new LocalTrainer({ model: mlp(), train: await loadTrain(), workers });
-
 /** The same run of steps, in which nothing is exchanged. */
 function silent(strategy: Strategy, optimizer: Optimizer): Strategy {
   if (strategy.kind === "gradient") {
@@ -77,12 +79,15 @@ const now = (): Cost => ({
   main: processorMs(process.threadCpuUsage()),
 });
 
-/** What a step costs, over whole rounds. */
-async function costOfStep(strategy: Strategy, round: number): Promise<Cost> {
-  const warmUp = Math.ceil(20 / round) * round;
+/** What a step costs, by round. */
+async function costsOfStep(
+  trainer: LocalTrainer,
+  strategy: Strategy,
+  round: number,
+): Promise<readonly Cost[]> {
+  const warmUp = Math.ceil(WARM_UP_STEPS / round) * round;
   const steps = Math.ceil(LEAST_STEPS / round) * round;
-  let from = now();
-  let to = from;
+  const moments: Cost[] = [];
   await trainer.fit({
     strategy,
     nodes: NODES,
@@ -91,33 +96,33 @@ async function costOfStep(strategy: Strategy, round: number): Promise<Cost> {
     seed: 1,
     valSize: 0,
     emit(event) {
-      if (event.type !== "step") return;
-      if (event.step === warmUp) from = now();
-      if (event.step === warmUp + steps) to = now();
+      if (event.type === "step" && event.step >= warmUp && event.step % round === 0) moments.push(now());
     },
   });
-  const each = (kind: keyof Cost): number => (to[kind] - from[kind]) / steps;
-  return { wall: each("wall"), cpu: each("cpu"), main: each("main") };
+  const each = (kind: keyof Cost, i: number): number => (moments[i + 1]![kind] - moments[i]![kind]) / round;
+  return moments
+    .slice(1)
+    .map((_, i) => ({ wall: each("wall", i), cpu: each("cpu", i), main: each("main", i) }));
 }
 
-const rows: Row[] = [];
-for (const { name, options, create } of strategyEntries) {
-  if (wanted.length > 0 && !wanted.includes(name)) continue;
+async function rowOf({ name, options, create }: (typeof strategyEntries)[number]): Promise<Row> {
   const values = options.parse(overrides[name] ?? {});
   const strategy = create(values, (optimizers[name] ?? adamW)());
   const unexchanged = silent(strategy, standsFor[name]?.() ?? strategy.optimizer);
   const round = typeof values.H === "number" ? values.H : 1;
+  await using workers = startWorkers();
+  const trainer = new LocalTrainer({ model: mlp(), train: await loadTrain(), workers });
   const plain: Cost[] = [];
   const whole: Cost[] = [];
   for (let i = 0; i < repeats; i++) {
-    plain.push(await costOfStep(unexchanged, round));
-    whole.push(await costOfStep(strategy, round));
+    plain.push(...(await costsOfStep(trainer, unexchanged, round)));
+    whole.push(...(await costsOfStep(trainer, strategy, round)));
   }
   const middle = (costs: readonly Cost[], kind: keyof Cost): number =>
     median(costs.map((cost) => cost[kind]));
   const own = (kind: keyof Cost): number => middle(whole, kind) - middle(plain, kind);
   const percent = (kind: "wall" | "cpu"): number => (100 * own(kind)) / middle(plain, kind);
-  rows.push({
+  return {
     strategy: name,
     H: round,
     "training ms": middle(plain, "wall").toFixed(2),
@@ -129,9 +134,24 @@ for (const { name, options, create } of strategyEntries) {
     "own cpu ms": own("cpu").toFixed(2),
     "own cpu %": percent("cpu").toFixed(0),
     "of it main ms": own("main").toFixed(2),
-  });
+  };
 }
-printTable(
-  `Strategies' own work, mlp on ${NODES} nodes, ${hasMnist ? "MNIST" : "digits"}, ms per step of all nodes, median of ${repeats}`,
-  rows,
-);
+
+/** The row of one strategy, measured in a process of its own: what runs before leave behind costs others time. */
+function measuredAlone(name: string): Row {
+  const { status, stdout } = spawnSync(process.execPath, [import.meta.filename, String(repeats), name], {
+    env: { ...process.env, [ALONE]: "1" },
+    stdio: ["ignore", "pipe", "inherit"],
+    encoding: "utf8",
+  });
+  if (status !== 0) throw new Error(`The measurement of ${name} ended with exit code ${status}.`);
+  return JSON.parse(stdout) as Row;
+}
+
+const entries = strategyEntries.filter(({ name }) => wanted.length === 0 || wanted.includes(name));
+if (process.env[ALONE] === "1") console.log(JSON.stringify(await rowOf(entries[0]!)));
+else
+  printTable(
+    `Strategies' own work, mlp on ${NODES} nodes, ${hasMnist ? "MNIST" : "digits"}, ms per step of all nodes, median of ${repeats} runs' rounds`,
+    entries.map(({ name }) => measuredAlone(name)),
+  );
