@@ -1,7 +1,7 @@
 // Momentum with what compressors do next. Where all vectors lie in one shared memory, WebAssembly functions do it in one pass
 // (momentumFunctions.ts), and else loops, with the same bits: float32, rounded after each operation.
 
-import { at, type Block, collectAtLeast, forBlocks, sumOfMagnitudes, wholeFours } from "./blocks.ts";
+import { at, collectAtLeast, forBlocks, sumOfMagnitudes, wholeFours } from "./blocks.ts";
 import { kernelsFor } from "./vectors.ts";
 
 const { fround } = Math;
@@ -32,26 +32,22 @@ export function momentumAndCollect(
 }
 
 /**
- * a ← decay · a + factor · b for a block of both, in float32; then what `collectAtLeast` does with that block.
- * a, b [n]; out [n] or longer
- * @returns for a block and a threshold: how many elements reach it; places are counted from the block's first element
+ * a ← decay · a + factor · b, in float32; then what `collectAtLeast` does with a. a, b [n]; out [n] or longer
+ * @returns how many elements reach the threshold
  */
-export function decayingOf(
+export function decayAndCollect(
   a: Float32Array,
   b: Float32Array,
-  { decay, factor, out }: { readonly decay: number; readonly factor: number; readonly out: Float32Array },
-): (block: Block, threshold: number) => number {
+  { decay, factor }: { readonly decay: number; readonly factor: number },
+  { threshold, out }: { readonly threshold: number; readonly out: Float32Array },
+): number {
   const blocks = kernelsFor(a, b, out)?.blocks;
+  const whole = blocks === undefined ? 0 : wholeFours(a.length);
+  const [x, y] = [a.byteOffset, b.byteOffset];
   const [kept, added] = [fround(decay), fround(factor)];
-  return (block, threshold) => {
-    const { start, end } = block;
-    const whole = blocks === undefined ? 0 : wholeFours(end - start);
-    const { byteOffset, length } = out;
-    const [x, y] = [at(a, start), at(b, start)];
-    const count = blocks?.decayAndCollect(x, y, whole, kept, added, threshold, byteOffset, length) ?? 0;
-    for (let i = start + whole; i < end; i++) a[i] = fround(kept * a[i]!) + fround(added * b[i]!);
-    return collectAtLeast(a.subarray(start, end), threshold, out, { from: whole, count });
-  };
+  const count = blocks?.decayAndCollect(x, y, whole, kept, added, threshold, out.byteOffset, out.length);
+  for (let i = whole; i < a.length; i++) a[i] = fround(kept * a[i]!) + fround(added * b[i]!);
+  return collectAtLeast(a, threshold, out, { from: whole, count: count ?? 0 });
 }
 
 /**

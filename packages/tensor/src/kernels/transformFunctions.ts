@@ -126,21 +126,72 @@ function multipliedBack(script: Script, xs: readonly Local[], at: number): reado
   return [...near, even[half]!, ...far.toReversed()];
 }
 
-/** X[k] = Σ x[n] cos(π(2n + 1)k / 2N) */
-function forward(script: Script, xs: readonly Local[], whole: number): readonly Local[] {
-  const N = xs.length;
-  const at = factorsAt(whole, N);
-  if (N % 2 === 1) return multipliedOut(script, xs, at);
-  const half = range(N / 2);
-  const sums = half.map((n) => script.keep(f32x4.add(xs[n]!.get, xs[N - 1 - n]!.get)));
-  const differences = half.map((n) =>
-    script.keep(script.scaled(f32x4.subtract(xs[n]!.get, xs[N - 1 - n]!.get), at + n)),
+/** How often a length is halved in one go: eight elements and what becomes of them fit into the sixteen registers. */
+const HALVINGS = 3;
+
+/** How often a length can be halved in one go. */
+function halvingsOf(length: number): number {
+  let halvings = 0;
+  for (let half = length; half % 2 === 0 && halvings < HALVINGS; half /= 2) halvings++;
+  return halvings;
+}
+
+/**
+ * The first so many halvings: the blocks whose transforms are those of the sums, and of the differences, of the two ends.
+ * Positions that meet each other in them are dealt with together, so that nothing has to leave the registers on the way.
+ */
+function halved(script: Script, xs: readonly Local[], halvings: number, whole: number): readonly Local[][] {
+  const length = xs.length / 2 ** halvings;
+  const groups = range(length).map((n) =>
+    groupOf(script, (i) => xs[i]!, { n, length: xs.length, halvings, whole }),
   );
-  const even = forward(script, sums, whole);
-  const odd = forward(script, differences, whole);
-  return half.flatMap((k) => {
+  return range(2 ** halvings).map((block) => groups.map((group) => group[block]!));
+}
+
+/** Element n of each block. */
+function groupOf(
+  script: Script,
+  x: (index: number) => Local,
+  {
+    n,
+    length,
+    halvings,
+    whole,
+  }: { readonly n: number; readonly length: number; readonly halvings: number; readonly whole: number },
+): readonly Local[] {
+  if (halvings === 0) return [x(n)];
+  const pairs = new Map<number, { readonly sum: Local; readonly difference: Local }>();
+  const pair = (i: number): { readonly sum: Local; readonly difference: Local } => {
+    const present = pairs.get(i);
+    if (present !== undefined) return present;
+    const [near, far] = [x(i), x(length - 1 - i)];
+    const made = {
+      sum: script.keep(f32x4.add(near.get, far.get)),
+      difference: script.keep(script.scaled(f32x4.subtract(near.get, far.get), factorsAt(whole, length) + i)),
+    };
+    pairs.set(i, made);
+    return made;
+  };
+  const next = { n, length: length / 2, halvings: halvings - 1, whole };
+  return [...groupOf(script, (i) => pair(i).sum, next), ...groupOf(script, (i) => pair(i).difference, next)];
+}
+
+/** X[k] = Σ x[n] cos(π(2n + 1)k / 2N), as values that are used once. */
+function forward(script: Script, xs: readonly Local[], whole: number): readonly Value[] {
+  const N = xs.length;
+  if (N % 2 === 1) return multipliedOut(script, xs, factorsAt(whole, N)).map(({ get }) => get);
+  const halvings = halvingsOf(N);
+  return joined(script, halved(script, xs, halvings, whole), whole);
+}
+
+/** The coefficients of all blocks, by those of the blocks of sums and of differences. */
+function joined(script: Script, blocks: readonly (readonly Local[])[], whole: number): readonly Value[] {
+  if (blocks.length === 1) return forward(script, blocks[0]!, whole);
+  const even = joined(script, blocks.slice(0, blocks.length / 2), whole);
+  const odd = joined(script, blocks.slice(blocks.length / 2), whole).map((value) => script.keep(value));
+  return even.flatMap((value, k) => {
     const next = odd[k + 1];
-    return [even[k]!, next === undefined ? odd[k]! : script.keep(f32x4.add(odd[k]!.get, next.get))];
+    return [value, next === undefined ? odd[k]!.get : f32x4.add(odd[k]!.get, next.get)];
   });
 }
 
@@ -231,7 +282,7 @@ const scaleOf = (k: number): number => (k === 0 ? 0 : 1);
 export const forwardColumns = (length: number): WasmFunction =>
   ofColumns("forwardColumns", length, (script, xs) => {
     const coefficients = forward(script, xs, length);
-    return (k) => script.scaled(coefficients[k]!.get, scaleOf(k));
+    return (k) => script.scaled(coefficients[k]!, scaleOf(k));
   });
 
 /** The inverse of `forwardColumns`, of the same form. */

@@ -27,10 +27,11 @@ export const isSimdTile = ({ rows, columns }: TileShape): boolean => isSimdSide(
 export const tileScratch = (shape: TileShape): number =>
   isSimdTile(shape) ? 2 * shape.rows * shape.columns + 2 * (shape.rows + shape.columns) : 0;
 
+/** The coefficients of a tile [rows · columns] are where the scratch begins, which is overwritten by the next transform. */
 export interface TileTransform {
-  /** x [rows, columns] at `start`, rows `stride` apart -> coefficients [rows · columns] at `at` */
-  forward(x: Float32Array, start: number, stride: number, coefficients: Float32Array, at: number): void;
-  inverse(coefficients: Float32Array, at: number, x: Float32Array, start: number, stride: number): void;
+  /** x [rows, columns] at `start`, rows `stride` apart -> coefficients */
+  forward(x: Float32Array, start: number, stride: number): void;
+  inverse(x: Float32Array, start: number, stride: number): void;
 }
 
 /** What transforms the columns of a matrix with so many rows; all arguments are byte offsets and elements. */
@@ -93,14 +94,14 @@ export function createTileTransform(
   const [one, other] = [pointer(scratch, 0), pointer(scratch, area)];
   const [downTable, acrossTable] = [pointer(scratch, 2 * area), pointer(scratch, 2 * area + 2 * rows)];
   return {
-    forward(from, start, stride, coefficients, at) {
+    forward(from, start, stride) {
       // Rows that lie a power of two apart would drive each other out of the cache.
       down.copyRows(pointer(from, start), stride, rows, columns, one);
       down.forwardColumns(one, columns, columns, other, rows, downTable);
-      across.forwardColumns(other, rows, rows, pointer(coefficients, at), columns, acrossTable);
+      across.forwardColumns(other, rows, rows, one, columns, acrossTable);
     },
-    inverse(coefficients, at, to, start, stride) {
-      down.inverseColumns(pointer(coefficients, at), columns, columns, other, rows, downTable);
+    inverse(to, start, stride) {
+      down.inverseColumns(one, columns, columns, other, rows, downTable);
       across.inverseColumns(other, rows, rows, pointer(to, start), stride, acrossTable);
     },
   };

@@ -32,14 +32,18 @@ export interface ChunkedDct {
   /** Elements of scratch that a transform needs. */
   readonly scratch: number;
   /**
-   * [P] in the layout's order -> [P] coefficients, chunk after chunk. Chunks whose sides are multiples of eight up to 256 are
-   * transformed in float32, and all others in float64. Vectors that do not all lie in one shared memory are copied to one,
-   * with the same result; only where there are no shared memories all is in float64.
+   * Transforms x [P], in the layout's order, chunk after chunk, and hands each one's coefficients on while they are in the
+   * cache. Chunks whose sides are multiples of eight up to 256 are transformed in float32, and all others in float64. Vectors
+   * that do not all lie in one shared memory are copied to one, with the same result; only where there are no shared memories
+   * all is in float64.
    */
-  forward(x: Float32Array, coefficients: Float32Array, scratch: Float32Array): void;
-  /** The inverse, of some bands. */
-  inverse(coefficients: Float32Array, x: Float32Array, scratch: Float32Array, bands?: readonly Band[]): void;
+  forward(x: Float32Array, scratch: Float32Array, use: OfChunk): void;
+  /** The inverse, of some bands: `fill` is handed zeros, to make them a chunk's coefficients. */
+  inverse(x: Float32Array, scratch: Float32Array, fill: OfChunk, bands?: readonly Band[]): void;
 }
+
+/** @param coefficients [the chunk's], a part of the scratch: good until this returns */
+export type OfChunk = (chunk: number, coefficients: Float32Array) => void;
 
 /** A chunk and where its elements lie in the vector: `rows` runs of `columns` elements, `stride` apart. */
 interface Tile extends Chunk {
@@ -60,58 +64,63 @@ export function chunkedDct(layout: VectorLayout, chunkSize: number): ChunkedDct 
   const tiles = tilesOf(layout, chunkSize, transform);
   const longest = tiles.reduce((most, { start, end }) => Math.max(most, end - start), 0);
   const exact = exactTransform(longest);
-  const scratchLength = tiles.reduce((most, tile) => Math.max(most, tileScratch(shapeOf(tile))), 0);
+  const scratchLength = tiles.reduce((most, tile) => Math.max(most, tileScratch(shapeOf(tile))), longest);
   const inShared = sharedPlaces(layout.size, scratchLength);
   const bands = bandsOf(tiles);
   return {
     chunks: tiles,
     bands,
     scratch: scratchLength,
-    forward(from, to, own) {
-      inShared(from, to, own, (x, coefficients, scratch) => {
+    forward(from, own, use) {
+      inShared(from, own, (x, scratch) => {
         const fast = fastTransforms(x, scratch);
-        for (const tile of tiles) {
-          const { source, stride, start } = tile;
+        for (const [chunk, tile] of tiles.entries()) {
+          const { source, stride, start, end } = tile;
+          const coefficients = scratch.subarray(0, end - start);
           const quick = fast(tile);
           if (quick === undefined) exact.forward(tile, x, coefficients);
-          else quick.forward(x, source, stride, coefficients, start);
+          else quick.forward(x, source, stride);
+          use(chunk, coefficients);
         }
       });
     },
-    inverse(from, to, own, chosen = bands) {
-      inShared(from, to, own, (coefficients, x, scratch) => {
+    inverse(to, own, fill, chosen = bands) {
+      inShared(to, own, (x, scratch) => {
         const fast = fastTransforms(x, scratch);
         for (const { first, last } of chosen)
-          for (const tile of tiles.slice(first, last + 1)) {
-            const { source, stride, start } = tile;
+          for (let chunk = first; chunk <= last; chunk++) {
+            const tile = tiles[chunk]!;
+            const { source, stride, start, end } = tile;
+            const coefficients = scratch.subarray(0, end - start).fill(0);
+            fill(chunk, coefficients);
             const quick = fast(tile);
             if (quick === undefined) exact.inverse(tile, coefficients, x);
-            else quick.inverse(coefficients, start, x, source, stride);
+            else quick.inverse(x, source, stride);
           }
+        return true;
       });
     },
   };
 }
 
-type Run = (from: Float32Array, to: Float32Array, scratch: Float32Array) => void;
+/** Says whether it has changed x. */
+type Run = (x: Float32Array, scratch: Float32Array) => boolean | undefined;
 
 /** Runs something on vectors that lie in shared memory: on copies, where they do not. */
 function sharedPlaces(
   size: number,
   scratch: number,
-): (from: Float32Array, to: Float32Array, scratch: Float32Array, run: Run) => void {
+): (x: Float32Array, scratch: Float32Array, run: Run) => void {
   let own: readonly Float32Array[] | undefined;
-  return (from, to, given, run) => {
-    if (isShared(from, to, given)) {
-      run(from, to, given);
+  return (x, given, run) => {
+    if (isShared(x, given)) {
+      run(x, given);
       return;
     }
-    own ??= sharedVectors(size, size, scratch);
-    const [source, target, work] = own;
-    source!.set(from);
-    target!.set(to);
-    run(source!, target!, work!);
-    to.set(target!);
+    own ??= sharedVectors(size, scratch);
+    const [copy, work] = own;
+    copy!.set(x);
+    if (run(copy!, work!)) x.set(copy!);
   };
 }
 
@@ -125,7 +134,7 @@ function exactTransform(longest: number): ExactTransform {
   const block = new Float64Array(longest);
   const turned = new Float64Array(longest);
   return {
-    forward({ source, stride, along, across, start }, x, coefficients) {
+    forward({ source, stride, along, across }, x, coefficients) {
       const [rows, columns] = [across.length, along.length];
       for (let r = 0; r < rows; r++) {
         for (let c = 0; c < columns; c++) block[r * columns + c] = x[source + r * stride + c]!;
@@ -136,11 +145,11 @@ function exactTransform(longest: number): ExactTransform {
         for (let c = 0; c < columns; c++) across.forward(turned, c * rows);
         turn(turned, block, columns, rows);
       }
-      for (let i = 0; i < rows * columns; i++) coefficients[start + i] = block[i]!;
+      for (let i = 0; i < rows * columns; i++) coefficients[i] = block[i]!;
     },
-    inverse({ source, stride, along, across, start }, coefficients, x) {
+    inverse({ source, stride, along, across }, coefficients, x) {
       const [rows, columns] = [across.length, along.length];
-      for (let i = 0; i < rows * columns; i++) block[i] = coefficients[start + i]!;
+      for (let i = 0; i < rows * columns; i++) block[i] = coefficients[i]!;
       if (rows > 1) {
         turn(block, turned, rows, columns);
         for (let c = 0; c < columns; c++) across.inverse(turned, c * rows);
@@ -166,7 +175,10 @@ function fastTransforms(x: Float32Array, scratch: Float32Array): (tile: Tile) =>
     | undefined;
   return (tile) => {
     const shape = shapeOf(tile);
-    if (!isSimdTile(shape)) return undefined;
+    if (!isSimdTile(shape)) {
+      last = undefined; // Its tables have been overwritten.
+      return undefined;
+    }
     if (last?.rows !== shape.rows || last.columns !== shape.columns)
       last = { ...shape, made: createTileTransform(shape, scratch, x) };
     return last.made;

@@ -7,7 +7,7 @@ import { expand, project, projectBack } from "@atoll/tensor/vectors";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { packBits, packedBytes, unpackBits } from "./bits.ts";
-import { chunkedDct, largestDivisor } from "./chunkedDct.ts";
+import { type ChunkedDct, chunkedDct, largestDivisor, type OfChunk } from "./chunkedDct.ts";
 import { cosineTransform } from "./dct.ts";
 import { e3m0 } from "./e3m0.ts";
 import { float32 } from "./float32.ts";
@@ -219,17 +219,16 @@ describe("cosine transform", () => {
     for (const [i, { start }] of dct.chunks.entries()) expect(start).toBe(dct.chunks[i - 1]?.end ?? 0);
     const x = normals(layout.size, 1);
     const scratch = new Float32Array(dct.scratch);
-    const coefficients = new Float32Array(layout.size);
-    dct.forward(x, coefficients, scratch);
+    const coefficients = transformed(dct, x, scratch);
     expect(dot(coefficients, coefficients)).toBeCloseTo(dot(x, x), 3);
     const back = new Float32Array(layout.size);
-    dct.inverse(coefficients, back, scratch);
+    dct.inverse(back, scratch, chunksOf(dct, coefficients));
     for (const [i, value] of x.entries()) expect(back[i]).toBeCloseTo(value, 5);
     // A constant tensor has one coefficient in each of its chunks.
-    dct.forward(new Float32Array(layout.size).fill(1), coefficients, scratch);
+    const constant = transformed(dct, new Float32Array(layout.size).fill(1), scratch);
     for (const { start, end } of dct.chunks) {
-      expect(coefficients[start]).toBeCloseTo(Math.sqrt(end - start), 4);
-      for (let i = start + 1; i < end; i++) expect(coefficients[i]).toBeCloseTo(0, 5);
+      expect(constant[start]).toBeCloseTo(Math.sqrt(end - start), 4);
+      for (let i = start + 1; i < end; i++) expect(constant[i]).toBeCloseTo(0, 5);
     }
   });
 
@@ -248,12 +247,11 @@ describe("cosine transform", () => {
           across.forward(column, 0);
           for (let r = 0; r < rows; r++) block[r * columns + c] = column[r]!;
         }
-        const coefficients = new Float32Array(layout.size);
-        dct.forward(x, coefficients, new Float32Array(dct.scratch));
+        const coefficients = transformed(dct, x);
         for (const [i, value] of block.entries())
           expect(Math.abs(coefficients[i]! - value)).toBeLessThan(1e-4);
         const back = new Float32Array(layout.size);
-        dct.inverse(coefficients, back, new Float32Array(dct.scratch));
+        dct.inverse(back, new Float32Array(dct.scratch), chunksOf(dct, coefficients));
         for (const [i, value] of x.entries()) expect(Math.abs(back[i]! - value)).toBeLessThan(1e-4);
       }),
       { numRuns: 20 },
@@ -261,19 +259,22 @@ describe("cosine transform", () => {
   });
 
   test("has the same bits in shared memory as in plain arrays, and band by band, off a vector's beginning", () => {
-    const layout = layoutOf({ a: { shape: [112, 24] }, b: { shape: [16, 7] }, c: { shape: [40] } });
+    const shapes = { a: [112, 24], b: [16, 7], c: [40], d: [8, 8], e: [60, 61], f: [8, 8] };
+    const layout = layoutOf(
+      Object.fromEntries(Object.entries(shapes).map(([name, shape]) => [name, { shape }])),
+    );
     const dct = chunkedDct(layout, 64);
     const heap = createHeap();
-    const [x, coefficients, back] = [0, 1, 2].map(() => heap.alloc(layout.size + 3).subarray(3));
+    const [x, back] = [0, 1].map(() => heap.alloc(layout.size + 3).subarray(3));
     const scratch = heap.alloc(dct.scratch);
     x!.set(normals(layout.size, 2));
-    const [expected, undone] = [new Float32Array(layout.size), new Float32Array(layout.size)];
-    dct.forward(x!, expected, new Float32Array(dct.scratch));
-    dct.forward(x!, coefficients!, scratch);
-    expect(coefficients).toEqual(expected);
-    dct.inverse(expected, undone, new Float32Array(dct.scratch));
+    const coefficients = transformed(dct, x!);
+    expect(transformed(dct, x!, scratch)).toEqual(coefficients);
+    const undone = new Float32Array(layout.size);
+    dct.inverse(undone, new Float32Array(dct.scratch), chunksOf(dct, coefficients));
+    for (const [i, value] of x!.entries()) expect(undone[i]).toBeCloseTo(value, 4);
     for (const band of dct.bands) {
-      dct.inverse(coefficients!, back!, scratch, [band]);
+      dct.inverse(back!, scratch, chunksOf(dct, coefficients), [band]);
       expect(back!.subarray(0, band.end)).toEqual(undone.subarray(0, band.end));
       expect(back!.subarray(band.end).every((value) => value === 0)).toBe(true);
     }
@@ -284,6 +285,25 @@ describe("cosine transform", () => {
     expect([784, 10, 67, 128, 1].map((length) => largestDivisor(length, 64))).toEqual([56, 10, 1, 64, 1]);
   });
 });
+
+/** All coefficients of a vector, chunk after chunk. */
+function transformed(
+  dct: ChunkedDct,
+  x: Float32Array,
+  scratch: Float32Array = new Float32Array(dct.scratch),
+): Float32Array {
+  const coefficients = new Float32Array(x.length);
+  dct.forward(x, scratch, (chunk, of) => coefficients.set(of, dct.chunks[chunk]!.start));
+  return coefficients;
+}
+
+/** Hands out the coefficients of each chunk. */
+const chunksOf =
+  ({ chunks }: ChunkedDct, coefficients: Float32Array): OfChunk =>
+  (chunk, of) => {
+    const { start, end } = chunks[chunk]!;
+    of.set(coefficients.subarray(start, end));
+  };
 
 describe("low rank", () => {
   test("at full rank the product of the factors is the matrix", () => {

@@ -39,7 +39,6 @@ test("messages, what is left, and signs have the same bits in shared memory as i
         const vectors = {
           spectrum: place(layout.size),
           gradients: place(layout.size),
-          coefficients: place(layout.size),
           message: place(words),
           work: place(scratch),
           thresholds: place(dct.chunks.length),

@@ -2,7 +2,7 @@
 // their chunks. Source: Peng, Quesnelle and Kingma, "DeMo: decoupled momentum optimization" (arXiv 2411.19870), algorithm 1.
 
 import type { VectorLayout } from "@atoll/tensor";
-import { collectAtLeast, decayingOf, magnitudeReachedBy, replaceBySigns } from "@atoll/tensor/vectors";
+import { collectAtLeast, decayAndCollect, magnitudeReachedBy, replaceBySigns } from "@atoll/tensor/vectors";
 import { type Band, type ChunkedDct, chunkedDct } from "./chunkedDct.ts";
 import { bitsOf, createTopK } from "./topK.ts";
 
@@ -12,10 +12,10 @@ const VALUE_BYTES = 4;
 type Vectors = Readonly<Record<string, Float32Array>>;
 type Numbers = Readonly<Record<string, number>>;
 
-/** δ, x [P]; message [words]; scratch [the plan's]; thresholds [chunks], see `coefficientsEncode`. */
+/** δ, g [P]; message [words]; scratch [the plan's]; thresholds [chunks], see `coefficientsEncode`. */
 export interface TakenVectors {
   readonly spectrum: Float32Array;
-  readonly coefficients: Float32Array;
+  readonly gradients: Float32Array;
   readonly message: Float32Array;
   readonly scratch: Float32Array;
   readonly thresholds: Float32Array;
@@ -29,10 +29,10 @@ export interface CoefficientPlan {
   readonly count: number;
   /** Elements of scratch that an operation needs. */
   readonly scratch: number;
-  /** δ ← decay · δ + factor · x; then the largest coefficients δ of each chunk are moved to a message: they become zero. */
+  /** δ ← decay · δ + factor · DCT(g); then the largest coefficients δ of each chunk are moved to a message: they become zero. */
   take(vectors: TakenVectors, scalars: { readonly decay: number; readonly factor: number }): void;
-  /** Adds those of a band's chunks to a vector of coefficients. */
-  addDecoded(message: Float32Array, coefficients: Float32Array, band: Band): void;
+  /** Adds those of a chunk to its coefficients. */
+  addDecoded(message: Float32Array, chunk: number, coefficients: Float32Array): void;
 }
 
 /** A layout and the options as an operation's numbers. */
@@ -106,16 +106,18 @@ function planOf(numbers: Numbers): CoefficientPlan {
     dct,
     words: Math.ceil((count * (VALUE_BYTES + INDEX_BYTES)) / VALUE_BYTES),
     count,
-    scratch: Math.max(dct.scratch, 2 * longest),
-    take({ spectrum, coefficients, message, scratch, thresholds }, scalars) {
+    scratch: dct.scratch + 2 * longest,
+    take({ spectrum, gradients, message, scratch, thresholds }, scalars) {
       const places = placesOf(message);
-      const out = scratch.subarray(0, longest);
-      const decayed = decayingOf(spectrum, coefficients, { ...scalars, out });
+      const forSelection = scratch.subarray(dct.scratch);
+      const out = forSelection.subarray(0, longest);
       const guesses = bitsOf(thresholds);
-      for (const [c, { start, end, k, at }] of ranges.entries()) {
-        const count = decayed({ start, end }, thresholds[c]! > 0 ? guesses[c]! : NONE);
+      dct.forward(gradients, scratch.subarray(0, dct.scratch), (c, coefficients) => {
+        const { start, end, k, at } = ranges[c]!;
         const chunk = spectrum.subarray(start, end);
-        if (count < k || !among(chunk, k, indices, { out, count })) select(chunk, k, indices, scratch);
+        const threshold = thresholds[c]! > 0 ? guesses[c]! : NONE;
+        const count = decayAndCollect(chunk, coefficients, scalars, { threshold, out });
+        if (count < k || !among(chunk, k, indices, { out, count })) select(chunk, k, indices, forSelection);
         let least = Number.POSITIVE_INFINITY;
         for (let j = 0; j < k; j++) {
           const place = indices[j]!;
@@ -126,12 +128,12 @@ function planOf(numbers: Numbers): CoefficientPlan {
           chunk[place] = 0;
         }
         thresholds[c] = NEXT_THRESHOLD * least;
-      }
+      });
     },
-    addDecoded(message, coefficients, { first, last }) {
+    addDecoded(message, chunk, coefficients) {
       const places = placesOf(message);
-      for (const { start, k, at } of ranges.slice(first, last + 1))
-        for (let j = at; j < at + k; j++) coefficients[start + places[j]!]! += message[j]!;
+      const { k, at } = ranges[chunk]!;
+      for (let j = at; j < at + k; j++) coefficients[places[j]!]! += message[j]!;
     },
   };
 }
@@ -180,25 +182,17 @@ function selection(longest: number, among: Among): Select {
 }
 
 /**
- * δ ← βδ + η DCT(g); the largest elements of δ go into the message, and become zero. spectrum (δ), gradients (g),
- * coefficients (scratch) [P]; message [words]; work [the plan's scratch]; thresholds [chunks]: where the last call left off, 0
- * at first, which decide how long this takes, and nothing else. Numbers: beta (β), rate (η), and those of the plan
+ * δ ← βδ + η DCT(g); the largest elements of δ go into the message, and become zero. spectrum (δ), gradients (g) [P]; message
+ * [words]; work [the plan's scratch]; thresholds [chunks]: where the last call left off, 0 at first, which decide how long this
+ * takes, and nothing else. Numbers: beta (β), rate (η), and those of the plan
  */
 export function coefficientsEncode(vectors: Vectors, numbers: Numbers): void {
-  const { dct, take } = coefficientPlan(numbers);
-  const {
-    spectrum,
-    gradients,
-    coefficients,
-    message,
-    work: scratch,
-    thresholds,
-  } = vectors as Readonly<
-    Record<"spectrum" | "gradients" | "coefficients" | "message" | "work" | "thresholds", Float32Array>
+  const { take } = coefficientPlan(numbers);
+  const { spectrum, gradients, message, work, thresholds } = vectors as Readonly<
+    Record<"spectrum" | "gradients" | "message" | "work" | "thresholds", Float32Array>
   >;
-  dct.forward(gradients, coefficients, scratch);
   const scalars = { decay: numbers.beta!, factor: numbers.rate! };
-  take({ spectrum, coefficients, message, scratch, thresholds }, scalars);
+  take({ spectrum, gradients, message, scratch: work, thresholds }, scalars);
 }
 
 /** The bands that part number `part` of `parts` does: the same number of elements each, as nearly as bands allow. */
@@ -207,18 +201,16 @@ const bandsOf = ({ bands }: ChunkedDct, { part, parts, size }: Numbers): readonl
 
 /**
  * The sign of what the sum of all messages stands for, which is that of their mean, for one part of all chunks. "0", "1" …: the
- * members' messages; signs, coefficients (scratch) [P]; work [the plan's scratch]. Numbers: members, part, parts, and those of
- * the plan
+ * members' messages; signs [P]; work [the plan's scratch]. Numbers: members, part, parts, and those of the plan
  */
 export function coefficientSigns(vectors: Vectors, numbers: Numbers): void {
   const { dct, addDecoded } = coefficientPlan(numbers);
-  const { signs, coefficients, work } = vectors;
+  const { signs, work } = vectors as Readonly<Record<"signs" | "work", Float32Array>>;
   const bands = bandsOf(dct, numbers);
-  for (const band of bands) {
-    coefficients!.fill(0, band.start, band.end);
+  const addAll = (chunk: number, coefficients: Float32Array): void => {
     for (let member = 0; member < numbers.members!; member++)
-      addDecoded(vectors[member]!, coefficients!, band);
-  }
-  dct.inverse(coefficients!, signs!, work!, bands);
-  for (const band of bands) replaceBySigns(signs!, band);
+      addDecoded(vectors[member]!, chunk, coefficients);
+  };
+  dct.inverse(signs, work.subarray(0, dct.scratch), addAll, bands);
+  for (const band of bands) replaceBySigns(signs, band);
 }

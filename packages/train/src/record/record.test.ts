@@ -232,9 +232,9 @@ const ENCODED: Readonly<Record<string, (exchange: Exchange) => readonly [error: 
     return [norm(minus(gradients, transcode(codec, gradients))), norm(gradients)];
   },
   deMo: ({ gradients, layout, before, after }) => {
-    const { forward, scratch } = chunkedDct(layout, 4);
+    const { forward, scratch, chunks } = chunkedDct(layout, 4);
     const coefficients = new Float32Array(gradients.length);
-    forward(gradients, coefficients, new Float32Array(scratch));
+    forward(gradients, new Float32Array(scratch), (chunk, of) => coefficients.set(of, chunks[chunk]!.start));
     return [norm(after.spectrum!), norm(coefficients.map((c, i) => 0.999 * before.spectrum![i]! + 0.01 * c))];
   },
   powerSgd: ({ gradients, before, after }) => [

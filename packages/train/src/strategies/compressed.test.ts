@@ -161,7 +161,9 @@ describe("deMo", () => {
       const left = states[0]!.tensors.spectrum!;
       const whole = new Float32Array(40);
       const dct = chunkedDct(layoutOf({ x: { shape: [40] } }), 8);
-      dct.forward(given[0]![0]!, whole, new Float32Array(dct.scratch));
+      dct.forward(given[0]![0]!, new Float32Array(dct.scratch), (chunk, coefficients) =>
+        whole.set(coefficients, dct.chunks[chunk]!.start),
+      );
       for (const { start, end } of dct.chunks) {
         const places = Array.from({ length: end - start }, (_, i) => start + i);
         const kept = places.filter((i) => left[i] !== 0);

@@ -69,7 +69,6 @@ export function deMo({
     return {
       numbers,
       vectors: {
-        coefficients: vector(layout.size),
         message: vector(words),
         work: vector(workLength),
         thresholds: vector(dct.chunks.length),
@@ -92,18 +91,13 @@ export function deMo({
   });
   const shared = sharedResult<Promise<Float32Array>>();
   async function signsOf(parts: readonly Float32Array[], node: StrategyNode): Promise<Float32Array> {
-    const {
-      numbers,
-      vectors: { coefficients },
-      signs,
-      works,
-    } = scratch(node);
+    const { numbers, signs, works } = scratch(node);
     const messages = Object.fromEntries(parts.map((message, m) => [`${m}`, message]));
     await Promise.all(
       works.map((work, part) =>
         node.local.run({
           operation: "coefficientSigns",
-          vectors: { ...messages, signs, coefficients, work },
+          vectors: { ...messages, signs, work },
           numbers: { ...numbers, members: parts.length, part, parts: PARTS },
         }),
       ),
