@@ -12,7 +12,7 @@ import {
   writeOrderedMeans,
 } from "@atoll/tensor/vectors";
 import { coefficientSigns, coefficientsEncode } from "./compressors/largestCoefficients.ts";
-import { lowRankProject, lowRankProjectBack } from "./compressors/lowRank.ts";
+import { lowRankExpand, lowRankProject, lowRankProjectBack } from "./compressors/lowRank.ts";
 import { qsgdEncode, qsgdMean } from "./compressors/qsgd.ts";
 import { integersOperation, signsOperation } from "./compressors/shardedSums.ts";
 import { dgcEncode } from "./compressors/sparse.ts";
@@ -48,6 +48,7 @@ export type OperationName =
   | "adamDirection"
   | "lowRankProject"
   | "lowRankProjectBack"
+  | "lowRankExpand"
   | "qsgdEncode"
   | "qsgdMean"
   | "coefficientsEncode"
@@ -60,6 +61,7 @@ export const localOperations: Readonly<Record<OperationName, LocalOperation>> = 
   oneBitEncode,
   lowRankProject,
   lowRankProjectBack,
+  lowRankExpand,
   qsgdEncode,
   qsgdMean,
   coefficientsEncode,

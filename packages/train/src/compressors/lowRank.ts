@@ -51,6 +51,18 @@ export interface LowRankMatrix {
   readonly q: Float32Array;
 }
 
+/** Section number `section` of the rows, which are cut into `sections` of them. */
+export function rowsOf(matrix: LowRankMatrix, section: number, sections: number): LowRankMatrix {
+  const { shape, g, e, p, q } = matrix;
+  const top = Math.floor((section * shape.rows) / sections);
+  const bottom = Math.floor(((section + 1) * shape.rows) / sections);
+  const part = (m: Float32Array): Float32Array => {
+    const width = m.length / shape.rows;
+    return m.subarray(top * width, bottom * width);
+  };
+  return { shape: { rows: bottom - top, columns: shape.columns }, g: part(g), e: part(e), p: part(p), q };
+}
+
 /** Matrices as an operation's vectors and numbers. @param turned scratch as long as the longest q */
 export function packMatrices(
   matrices: readonly LowRankMatrix[],
@@ -83,11 +95,11 @@ export function lowRankProject(vectors: Vectors, numbers: Numbers): void {
     const atOnce = Math.max(1, Math.floor(CACHED / columns));
     for (let top = 0; top < rows; top += atOnce) {
       const height = Math.min(atOnce, rows - top);
-      const rowsOf = (m: Float32Array, width: number): Float32Array =>
+      const part = (m: Float32Array, width: number): Float32Array =>
         m.subarray(top * width, (top + height) * width);
-      const own = rowsOf(e, columns);
-      addVectors(own, own, rowsOf(g, columns));
-      project(own, { rows: height, columns }, { q, p: rowsOf(p, p.length / rows), turned });
+      const own = part(e, columns);
+      addVectors(own, own, part(g, columns));
+      project(own, { rows: height, columns }, { q, p: part(p, p.length / rows), turned });
     }
   }
 }

@@ -7,7 +7,13 @@ import { type Optimizer, sgd, type VectorLayout } from "@atoll/tensor";
 import { allocateBeside, type MatrixShape } from "@atoll/tensor/vectors";
 import { z } from "zod";
 import { addEncodings, encodingOfError, exactEncoding } from "../compressors/encoding.ts";
-import { lowRankExpand, orthogonalise, packMatrices } from "../compressors/lowRank.ts";
+import {
+  type LowRankMatrix,
+  lowRankExpand,
+  orthogonalise,
+  packMatrices,
+  rowsOf,
+} from "../compressors/lowRank.ts";
 import { sharedResult } from "../compressors/wire.ts";
 import type { LocalTask } from "../localOperations.ts";
 import { steps } from "./optionSchemas.ts";
@@ -15,6 +21,9 @@ import { preparation, scratchPerNode } from "./preparation.ts";
 import type { GradientStrategy, StrategyEntry, StrategyNode } from "./strategy.ts";
 import { reduced, type TrafficModel } from "./traffic.ts";
 import { WAIT } from "./whenMissing.ts";
+
+/** Parts in which worker threads multiply out what all nodes share. */
+const PARTS = 4;
 
 const options = z.strictObject({ rank: steps(4, "columns of the thin matrices") });
 
@@ -44,7 +53,7 @@ export function powerSgd({
     const vector = (length: number): Float32Array => allocateBeside(parameters, length);
     return {
       first: vector(pSize + layout.size - layout.matrixSize), // all P, then the vectors
-      turned: vector(qSize),
+      turned: Array.from({ length: PARTS }, () => vector(qSize)),
       // What all nodes compute alike, of one of them for all that share what they have reduced:
       orthogonal: vector(pSize),
       update: vector(layout.size),
@@ -52,28 +61,30 @@ export function powerSgd({
   });
   /** The matrices of the layout, with their gradients or updates in `g` and their factors in `p` and `q`. */
   const matricesOf = (
-    node: StrategyNode,
+    { layout }: StrategyNode,
     { error, q }: Readonly<Record<string, Float32Array>>,
     { g, p }: Readonly<Record<"g" | "p", Float32Array>>,
-  ): Pick<LocalTask, "vectors" | "numbers"> => {
-    const { matrices } = factors(node.layout);
-    const factored = matrices.map((matrix) => ({
+  ): readonly LowRankMatrix[] =>
+    factors(layout).matrices.map((matrix) => ({
       shape: matrix.shape,
       g: part(g, matrix.at),
       e: part(error!, matrix.at),
       p: part(p, matrix.p),
       q: part(q!, matrix.q),
     }));
-    return packMatrices(factored, scratch(node).turned);
-  };
+  const packed = (
+    node: StrategyNode,
+    matrices: readonly LowRankMatrix[],
+    section = 0,
+  ): Pick<LocalTask, "vectors" | "numbers"> => packMatrices(matrices, scratch(node).turned[section]!);
   const { prepare, take } = preparation(async (node, { tensors }) => {
     const { first } = scratch(node);
     const matrices = matricesOf(node, tensors, { g: node.gradients, p: first });
-    await node.local.until(node.local.run({ operation: "lowRankProject", ...matrices }));
+    await node.local.until(node.local.run({ operation: "lowRankProject", ...packed(node, matrices) }));
     return first;
   });
   const sharedFactors = sharedResult();
-  const sharedUpdate = sharedResult();
+  const sharedUpdate = sharedResult<Promise<Float32Array>>();
   /** The columns of each P made orthonormal. */
   function orthogonalOf(node: StrategyNode, reduced: Float32Array): Float32Array {
     const { orthogonal } = scratch(node);
@@ -81,6 +92,22 @@ export function powerSgd({
     orthogonal.set(reduced.subarray(0, pSize));
     for (const { shape, p } of matrices) orthogonalise(part(orthogonal, p), (p.end - p.start) / shape.rows);
     return orthogonal;
+  }
+  /** p qᵀ of each matrix, and the mean of the vectors behind them. */
+  async function updateOf(
+    node: StrategyNode,
+    matrices: readonly LowRankMatrix[],
+    vectors: Float32Array,
+  ): Promise<Float32Array> {
+    const { update } = scratch(node);
+    update.set(vectors, node.layout.matrixSize);
+    await Promise.all(
+      Array.from({ length: PARTS }, (_, section) => {
+        const rows = matrices.map((matrix) => rowsOf(matrix, section, PARTS));
+        return node.local.run({ operation: "lowRankExpand", ...packed(node, rows, section) });
+      }),
+    );
+    return update;
   }
   return {
     kind: "gradient",
@@ -106,11 +133,11 @@ export function powerSgd({
       const reduced = await communicator.allReduced(first, { op: "mean" });
       const p = sharedFactors(reduced, () => orthogonalOf(node, reduced));
       const matrices = matricesOf(node, tensors, { g: gradients, p });
-      await local.until(local.run({ operation: "lowRankProjectBack", ...matrices }));
+      await local.until(local.run({ operation: "lowRankProjectBack", ...packed(node, matrices) }));
       record?.encoded?.(() => {
         // Of matrices this node's own product of thin ones is sent; vectors are sent as they are.
         const decoded = new Float32Array(layout.matrixSize);
-        const { vectors, numbers } = matricesOf(node, tensors, { g: decoded, p });
+        const { vectors, numbers } = packed(node, matricesOf(node, tensors, { g: decoded, p }));
         lowRankExpand(vectors, numbers);
         return addEncodings(
           encodingOfError(tensors.error!, decoded),
@@ -119,13 +146,10 @@ export function powerSgd({
       });
       const q = await communicator.allReduced(tensors.q!, { op: "mean" });
       tensors.q!.set(q);
-      return sharedUpdate(q, () => {
-        const { update } = scratch(node);
-        const { vectors, numbers } = matricesOf(node, tensors, { g: update, p });
-        lowRankExpand(vectors, numbers);
-        update.set(reduced.subarray(pSize), layout.matrixSize);
-        return update;
-      });
+      const { update } = scratch(node);
+      const made = (): Promise<Float32Array> =>
+        updateOf(node, matricesOf(node, tensors, { g: update, p }), reduced.subarray(pSize));
+      return local.until(sharedUpdate(q, made));
     },
   };
 }
