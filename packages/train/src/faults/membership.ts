@@ -5,13 +5,13 @@
 // It is not in the way of runs without faults: those have none.
 
 import type { SimulatedWorld } from "@atoll/comm";
-import { bytes, type EventSink, type Rank, RunError, type Seconds, seconds } from "@atoll/core";
+import { bytes, type EventSink, type Rank, type Seconds, seconds } from "@atoll/core";
 import { type Downtime, listed, type Network, type VirtualClock, type Wait } from "@atoll/network";
 import { Futility } from "./futility.ts";
 import { Meeting } from "./meeting.ts";
 import type { Outlook } from "./outlook.ts";
-import { type FaultPlan, quorumOf } from "./policy.ts";
-import { FaultReport, short } from "./report.ts";
+import type { FaultPlan } from "./policy.ts";
+import { FaultReport } from "./report.ts";
 import { LeftBehind, NodeCrashed, RollBack } from "./signals.ts";
 
 /**
@@ -231,8 +231,8 @@ export class Membership {
       isRunning: (rank) => plan.schedule.isRunning(rank, now),
       latestReturn: this.#latestReturn,
     });
-    if (decision === undefined) this.#checkPossible(meeting, now);
-    else if (decision.kind === "begin") this.#hold(meeting, decision.participants, decision.at);
+    if (decision === undefined) return;
+    if (decision.kind === "begin") this.#hold(meeting, decision.participants, decision.at);
     else this.#alarm(meeting, decision.at, () => this.#consider(meeting, decision.at));
   }
 
@@ -253,22 +253,6 @@ export class Membership {
       if (participants.includes(rank)) wait.resolveAt(time, participants);
       else wait.rejectAt(time, new LeftBehind(rank));
     }
-  }
-
-  /** Ends the run if too few nodes are left for the exchange ever to begin. */
-  #checkPossible({ step, arrivals }: Meeting, now: number): void {
-    const { plan, worldSize } = this.#options;
-    if (plan.policy.kind !== "quorum") return;
-    const needed = quorumOf(plan.policy.fraction, worldSize);
-    const left = this.#statuses.filter(
-      (_, rank) => this.#outlook.crashBefore(rank, now, now)?.until !== Number.POSITIVE_INFINITY,
-    );
-    if (left.length >= needed) return;
-    const error = new RunError(
-      `The run cannot go on after step ${step}, at ${short(now)} s: ${left.length} of ${worldSize} nodes are left, and a quorum needs ${needed}. ` +
-        "Lower faults.whenMissing.fraction, or let crashed nodes rejoin.",
-    );
-    for (const { wait } of arrivals.values()) wait.reject(error);
   }
 
   /** Looks at a meeting again whenever links change, as long as it is not decided. */
