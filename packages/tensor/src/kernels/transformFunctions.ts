@@ -1,6 +1,6 @@
 // Cosine transforms of the columns of a matrix, as WebAssembly functions on byte offsets (see transforms.ts), written out for
 // one length: Lee's algorithm (IEEE Trans. ASSP 32, 1984) without loops, four columns at once. Strides are in elements, widths
-// multiples of four. Results are turned: a column becomes a row.
+// multiples of four. Results are turned: a column becomes a row, which is filled up with zeros to a multiple of four.
 
 import { assemble, type Frame, f32x4, i32, type Local, type Value, v128 } from "./assembler.ts";
 import type { Code, WasmFunction } from "./encode.ts";
@@ -266,7 +266,7 @@ const ofColumns = (
         for (let k = 0; k < length; k += FOUR.length) {
           const rows = turned(
             script,
-            FOUR.map((j) => made(k + j)),
+            FOUR.map((j) => (k + j < length ? made(k + j) : v128.zero())),
           );
           for (const j of FOUR)
             script.code.push(v128.store(i32.add(targets[j]!.get, i32.constant(FLOAT_BYTES * k)), rows[j]!));

@@ -1,16 +1,17 @@
-// The cosine transform (DCT-II, scaled so that it keeps lengths) of tiles of a matrix along both axes, in float32 and in SIMD,
-// for sides that are multiples of eight. Each side is transformed by a function that is written for its length (see
-// transformFunctions.ts), and leaves its result turned: so that twice that is the tile as it was.
+// The cosine transform (DCT-II, scaled so that it keeps lengths) of tiles of a matrix along both axes, in float32 and in SIMD.
+// Each side is transformed by a function that is written for its length (see transformFunctions.ts), and leaves its result
+// turned: so that twice that is the tile as it was. Sides are filled up to multiples of four.
 
 import { memoryOf } from "../memory.ts";
 import { encodeModule } from "./encode.ts";
 import { copyRows, forwardColumns, inverseColumns, tableOf } from "./transformFunctions.ts";
 
 /** Columns are transformed four at a time, and a result is turned in squares of four. */
-const MULTIPLE = 8;
+const MULTIPLE = 4;
 const FLOAT_BYTES = 4;
-/** The longest side of which no loop is made. */
+/** The longest side of which no loop is made, and the longest odd factor of one, since its square is written out. */
 const LONGEST = 256;
+const LONGEST_ODD = 15;
 
 /** A tile of `x`: `rows` runs of `columns` elements, `stride` apart. */
 export interface TileShape {
@@ -18,14 +19,22 @@ export interface TileShape {
   readonly columns: number;
 }
 
-const isSimdSide = (length: number): boolean => length % MULTIPLE === 0 && length <= LONGEST;
+function isSimdSide(length: number): boolean {
+  let odd = length;
+  while (odd % 2 === 0) odd /= 2;
+  return length <= LONGEST && odd <= LONGEST_ODD;
+}
+
+const filledUp = (length: number): number => MULTIPLE * Math.ceil(length / MULTIPLE);
 
 /** Whether `createTileTransform` serves such tiles. */
 export const isSimdTile = ({ rows, columns }: TileShape): boolean => isSimdSide(rows) && isSimdSide(columns);
 
 /** Elements of scratch that a transform of such tiles needs. */
 export const tileScratch = (shape: TileShape): number =>
-  isSimdTile(shape) ? 2 * shape.rows * shape.columns + 2 * (shape.rows + shape.columns) : 0;
+  isSimdTile(shape)
+    ? 2 * filledUp(shape.rows) * filledUp(shape.columns) + 2 * (shape.rows + shape.columns)
+    : 0;
 
 /** The coefficients of a tile [rows · columns] are where the scratch begins, which is overwritten by the next transform. */
 export interface TileTransform {
@@ -87,22 +96,39 @@ export function createTileTransform(
   if (memory === undefined || memoryOf(x) !== memory) return undefined;
   const down = axisFunctions(memory, rows);
   const across = axisFunctions(memory, columns);
-  const area = rows * columns;
+  const [height, width] = [filledUp(rows), filledUp(columns)];
+  const area = height * width;
   scratch.set(tableOf(rows), 2 * area);
   scratch.set(tableOf(columns), 2 * area + 2 * rows);
   const pointer = (vector: Float32Array, index: number): number => vector.byteOffset + FLOAT_BYTES * index;
   const [one, other] = [pointer(scratch, 0), pointer(scratch, area)];
   const [downTable, acrossTable] = [pointer(scratch, 2 * area), pointer(scratch, 2 * area + 2 * rows)];
+  const isWhole = rows === height && columns === width;
   return {
     forward(from, start, stride) {
       // Rows that lie a power of two apart would drive each other out of the cache.
-      down.copyRows(pointer(from, start), stride, rows, columns, one);
-      down.forwardColumns(one, columns, columns, other, rows, downTable);
-      across.forwardColumns(other, rows, rows, one, columns, acrossTable);
+      if (isWhole) down.copyRows(pointer(from, start), stride, rows, columns, one);
+      else
+        for (let r = 0; r < rows; r++) {
+          const row = start + r * stride;
+          scratch.set(from.subarray(row, row + columns), r * width);
+        }
+      down.forwardColumns(one, width, width, other, height, downTable);
+      across.forwardColumns(other, height, height, one, width, acrossTable);
+      if (width > columns)
+        for (let r = 1; r < rows; r++) scratch.copyWithin(r * columns, r * width, r * width + columns);
     },
     inverse(to, start, stride) {
-      down.inverseColumns(one, columns, columns, other, rows, downTable);
-      across.inverseColumns(other, rows, rows, pointer(to, start), stride, acrossTable);
+      if (width > columns)
+        for (let r = rows - 1; r > 0; r--) scratch.copyWithin(r * width, r * columns, (r + 1) * columns);
+      down.inverseColumns(one, width, width, other, height, downTable);
+      if (isWhole) {
+        across.inverseColumns(other, height, height, pointer(to, start), stride, acrossTable);
+        return;
+      }
+      across.inverseColumns(other, height, height, one, width, acrossTable);
+      for (let r = 0; r < rows; r++)
+        to.set(scratch.subarray(r * width, r * width + columns), start + r * stride);
     },
   };
 }

@@ -33,7 +33,7 @@ export interface ChunkedDct {
   readonly scratch: number;
   /**
    * Transforms x [P], in the layout's order, chunk after chunk, and hands each one's coefficients on while they are in the
-   * cache. Chunks whose sides are multiples of eight up to 256 are transformed in float32, and all others in float64. Vectors
+   * cache. Chunks whose sides are at most 256, with odd factors up to 15, are transformed in float32, and all others in float64. Vectors
    * that do not all lie in one shared memory are copied to one, with the same result; only where there are no shared memories
    * all is in float64.
    */

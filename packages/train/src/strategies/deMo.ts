@@ -46,7 +46,7 @@ export interface DeMoOptions {
  * the optimizer gets sign(DCT⁻¹(mean over the nodes of q)). A tensor is cut along its first axis and along all others
  * together, each by its largest divisor up to the chunk size. State: `spectrum`, the DCT-II of δ, each node's own: the
  * transform is linear, so δ is decayed, added to and taken from there, and never transformed back. Chunks whose sides are
- * multiples of eight up to 256 are transformed in float32.
+ * at most 256, with odd factors up to 15, are transformed in float32.
  *
  * Bytes a node sends each step: 6(N−1) for each coefficient (4 the value, 2 its index in the chunk), in whole words: with
  * chunks of c elements 6k/c · P(N−1).
