@@ -79,7 +79,14 @@ export const v128 = {
     2,
     ...unsigned(offset),
   ],
-  store: (address: Value, value: Value): Code => [...address, ...value, ...simd(0x0b), 0, OFFSET],
+  /** So many bytes behind the address. */
+  store: (address: Value, value: Value, offset: number = OFFSET): Code => [
+    ...address,
+    ...value,
+    ...simd(0x0b),
+    0,
+    ...unsigned(offset),
+  ],
   zero: (): Value => [...simd(0x0c), ...new Array<number>(16).fill(0)],
   /** Bytes of the first operand are 0 to 15, those of the second 16 to 31. */
   shuffle: (a: Value, b: Value, bytes: readonly number[]): Value => [...a, ...b, ...simd(0x0d), ...bytes],

@@ -147,37 +147,82 @@ export function collecting(
   { threshold, out, capacity }: Readonly<Record<"threshold" | "out" | "capacity", Local>>,
 ): {
   readonly begin: Code;
-  /** @param index of the first of the four, in bytes */
-  take(four: Value, index: Value): Code;
+  /** @param index of the first of all these fours, in bytes */
+  take(fours: readonly Local[], index: Value): Code;
   readonly count: Value;
 } {
   const thresholds = frame.local("v128");
   const found = frame.local("v128");
   const total = frame.local("i32");
   const magnitude = i32x4.splat(i32.constant(0x7fffffff));
-  const takeLane = (index: Value, lane: number): Code =>
-    when(i32x4.lane(found.get, lane), [
+  const takeLane = (index: Value, element: number): Code =>
+    when(i32x4.lane(found.get, element % LANES), [
       ...when(
         i32.lessUnsigned(total.get, capacity.get),
         i32.store(
           i32.add(out.get, bytesOf(total.get)),
           // A quarter of the byte offset, which is the element's number.
-          i32.add([...index, ...i32.constant(2), 0x76], i32.constant(lane)),
+          i32.add([...index, ...i32.constant(2), 0x76], i32.constant(element)),
         ),
       ),
       ...total.set(i32.add(total.get, i32.constant(1))),
     ]);
+  const reaches = (four: Value): Value => i32x4.greaterOrEqual(v128.and(four, magnitude), thresholds.get);
+  const takeFour = (four: Local, number: number, index: Value): Code => [
+    ...found.set(reaches(four.get)),
+    ...when(
+      v128.anyTrue(found.get),
+      range(LANES).flatMap((lane) => takeLane(index, LANES * number + lane)),
+    ),
+  ];
   return {
     begin: thresholds.set(i32x4.splat(threshold.get)),
-    take: (four, index) => [
-      ...found.set(i32x4.greaterOrEqual(v128.and(four, magnitude), thresholds.get)),
+    take: (fours, index) => [
+      // Few elements reach the threshold: one question for all fours.
+      ...found.set(fours.map(({ get }) => reaches(get)).reduce((any, next) => v128.or(any, next))),
       ...when(
         v128.anyTrue(found.get),
-        [0, 1, 2, 3].flatMap((lane) => takeLane(index, lane)),
+        fours.flatMap((four, number) => takeFour(four, number, index)),
       ),
     ],
     count: total.get,
   };
+}
+
+const LANES = 4;
+const range = (length: number): readonly number[] => Array.from({ length }, (_, i) => i);
+
+/** Fours that are looked at together where elements are collected. */
+const FOURS = 4;
+
+/**
+ * Goes through so many elements by sixteen, and through what is left over by four: `each` computes the fours in these locals,
+ * which are then looked at.
+ */
+export function collectInFours(
+  frame: Frame<string>,
+  {
+    length,
+    take,
+  }: { readonly length: Local; readonly take: (fours: readonly Local[], index: Value) => Code },
+  each: (four: Local, index: Value) => Code,
+): Code {
+  const fours = range(FOURS).map(() => frame.local("v128"));
+  const whole = frame.local("i32");
+  const rest = frame.local("i32");
+  const at = (index: Value, number: number): Value => i32.add(index, i32.constant(16 * number));
+  return [
+    ...whole.set(i32.and(bytesOf(length.get), i32.constant(-16 * FOURS))),
+    ...frame.count(whole.get, 16 * FOURS, (index) => [
+      ...fours.flatMap((four, number) => each(four, at(index, number))),
+      ...take(fours, index),
+    ]),
+    ...frame.count(i32.subtract(bytesOf(length.get), whole.get), 16, (index) => [
+      ...rest.set(i32.add(whole.get, index)),
+      ...each(fours[0]!, rest.get),
+      ...take([fours[0]!], rest.get),
+    ]),
+  ];
 }
 
 /**
@@ -193,7 +238,9 @@ export const collectAtLeast: WasmFunction = assemble(
     const found = collecting(frame, { threshold, out, capacity });
     return [
       found.begin,
-      frame.count(bytesOf(length.get), 16, (index) => found.take(v128.load(i32.add(x.get, index)), index)),
+      collectInFours(frame, { length, take: found.take }, (four, index) =>
+        four.set(v128.load(i32.add(x.get, index))),
+      ),
       found.count,
     ];
   },

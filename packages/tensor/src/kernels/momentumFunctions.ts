@@ -2,7 +2,7 @@
 // multiple of four elements, in float32. The loops for what is left over are in momentum.ts.
 
 import { assemble, f32x4, i32, i32x4, v128 } from "./assembler.ts";
-import { collecting } from "./codecFunctions.ts";
+import { collectInFours, collecting } from "./codecFunctions.ts";
 import type { WasmFunction } from "./encode.ts";
 
 const REGISTER_BYTES = 16;
@@ -27,12 +27,12 @@ export const momentumAndCollect: WasmFunction = assemble(
   "i32",
   (frame) => {
     const { velocity, total, gradients, length, momentum, threshold, out, capacity } = frame.arguments;
-    const [factor, u, v] = [frame.local("v128"), frame.local("v128"), frame.local("v128")];
+    const [factor, u] = [frame.local("v128"), frame.local("v128")];
     const found = collecting(frame, { threshold, out, capacity });
     return [
       factor.set(f32x4.splat(momentum.get)),
       found.begin,
-      frame.count(bytesOf(length.get), REGISTER_BYTES, (index) => {
+      collectInFours(frame, { length, take: found.take }, (v, index) => {
         const [atU, atV] = [i32.add(velocity.get, index), i32.add(total.get, index)];
         const g = v128.load(i32.add(gradients.get, index));
         return [
@@ -40,7 +40,6 @@ export const momentumAndCollect: WasmFunction = assemble(
           ...v128.store(atU, u.get),
           ...v.set(f32x4.add(v128.load(atV), u.get)),
           ...v128.store(atV, v.get),
-          ...found.take(v.get, index),
         ];
       }),
       found.count,
@@ -64,19 +63,18 @@ export const decayAndCollect: WasmFunction = assemble(
   "i32",
   (frame) => {
     const { a, b, length, decay, factor, threshold, out, capacity } = frame.arguments;
-    const [kept, added, four] = [frame.local("v128"), frame.local("v128"), frame.local("v128")];
+    const [kept, added] = [frame.local("v128"), frame.local("v128")];
     const found = collecting(frame, { threshold, out, capacity });
     return [
       kept.set(f32x4.splat(decay.get)),
       added.set(f32x4.splat(factor.get)),
       found.begin,
-      frame.count(bytesOf(length.get), REGISTER_BYTES, (index) => {
+      collectInFours(frame, { length, take: found.take }, (four, index) => {
         const at = i32.add(a.get, index);
         const more = f32x4.multiply(v128.load(i32.add(b.get, index)), added.get);
         return [
           ...four.set(f32x4.add(f32x4.multiply(v128.load(at), kept.get), more)),
           ...v128.store(at, four.get),
-          ...found.take(four.get, index),
         ];
       }),
       found.count,

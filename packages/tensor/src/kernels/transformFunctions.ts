@@ -268,8 +268,7 @@ const ofColumns = (
             script,
             FOUR.map((j) => (k + j < length ? made(k + j) : v128.zero())),
           );
-          for (const j of FOUR)
-            script.code.push(v128.store(i32.add(targets[j]!.get, i32.constant(FLOAT_BYTES * k)), rows[j]!));
+          for (const j of FOUR) script.code.push(v128.store(targets[j]!.get, rows[j]!, FLOAT_BYTES * k));
         }
         return script.code.flat();
       }),
