@@ -29,6 +29,17 @@ test("a broadcast reaches every worker before the tasks that follow it", async (
   }
 });
 
+test("a broadcast reaches no worker before the tasks that it follows", async () => {
+  await using pool = startPool(2);
+  pool.broadcast("first");
+  const before = Promise.all(Array.from({ length: 200 }, (_, i) => pool.run(report(i))));
+  await new Promise(setImmediate); // Some of them have been sent, and others wait.
+  pool.broadcast("second");
+  const after = await pool.run(report(0));
+  expect(new Set((await before).map(({ told }) => told))).toEqual(new Set(["first"]));
+  expect(after.told).toBe("second");
+});
+
 test("a task that fails fails alone", async () => {
   await using pool = startPool(1);
   const tasks = Array.from({ length: 40 }, (_, i) =>

@@ -75,8 +75,9 @@ export class WorkerPool<T, R, B> implements AsyncDisposable {
     return promise;
   }
 
-  /** Tells every worker something, before any task that is given to the pool later. */
+  /** Tells every worker something: after all tasks that have been given to the pool, and before any that is given later. */
   broadcast(content: B): void {
+    this.#sendQueued();
     const message: PoolMessage<T, B> = { kind: "broadcast", content };
     for (const { thread } of this.#members) thread.postMessage(message);
   }
@@ -135,6 +136,14 @@ export class WorkerPool<T, R, B> implements AsyncDisposable {
         if (member.unanswered.length === round) this.#send(member, this.#queue.splice(0, share));
       }
     }
+  }
+
+  /** What waits in the queue belongs to what the workers have been told so far. */
+  #sendQueued(): void {
+    if (this.#failure) return;
+    const share = Math.ceil(this.#queue.length / this.size);
+    for (const member of this.#members)
+      if (this.#queue.length > 0) this.#send(member, this.#queue.splice(0, share));
   }
 
   #send({ thread, unanswered }: Member<T, R>, jobs: readonly Job<T, R>[]): void {
