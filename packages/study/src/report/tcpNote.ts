@@ -28,7 +28,9 @@ function modelOf({ tcp, window, congestion, flows, slowStart, rttWeights }: Conf
   const start =
     tcp === "lv08"
       ? "slow start by a factor of the latency"
-      : `${slowStart === true ? "slow start" : "no slow start"}`;
+      : slowStart === true
+        ? "slow start"
+        : "no slow start";
   const shares = rttWeights === true ? ", capacities shared in proportion to 1 / round-trip time" : "";
   return `TCP: ${connections} between two nodes with a window of ${formatBytes(window)}, ${CONTROLS[String(congestion)] ?? String(congestion)}, ${start}${shares}`;
 }

@@ -93,3 +93,24 @@ test("vectors that do not share a memory are not added in one pass", () => {
     expect(addAndHashBlocks(a, b, key, () => expect.unreachable())).toBe(false);
   expect([...plain]).toEqual(new Array(100).fill(1));
 });
+
+test("in a memory that has no room left, bytes have the same hashes, nothing is written over, and room is taken once", () => {
+  // So much room that the key would still fit, and the hashes would not.
+  for (const left of [0, 2048, 65_536]) {
+    const full = createHeap({ bytesPerMemory: 4 * 65_536 });
+    const x = full.alloc((4 * 65_536 - left) / 4);
+    const random = createRandom(left);
+    for (let i = 0; i < x.length; i++) x[i] = random.normal();
+    const [before, bytes] = [x.slice(), new Uint8Array(x.buffer, 0, x.byteLength)];
+    const expected = hashesByDefinition(bytes);
+    const places = Array.from({ length: 3 }, () => {
+      expect(hashes(bytes), `${left} bytes left`).toEqual(expected);
+      return full.addressOf(full.alloc(1));
+    });
+    expect(x, `${left} bytes left`).toEqual(before);
+    // A vector after each takes the next place: nothing else was allocated since the first.
+    const [first, second, third] = places.map(({ byteOffset }) => byteOffset);
+    expect(places.every(({ memory }) => memory === places[0]!.memory)).toBe(true);
+    expect([second! - first!, third! - second!], `${left} bytes left`).toEqual([64, 64]);
+  }
+});

@@ -123,12 +123,12 @@ function instantiate(memory: WebAssembly.Memory, kind: "shared" | "own"): HashFu
 }
 
 function makeShared(memory: WebAssembly.Memory, vector: Float32Array, key: Uint32Array): Hasher | undefined {
-  const copy = allocateBeside(vector, key.length);
-  if (memoryOf(copy) !== memory) return undefined; // A memory of another thread's heap.
-  new Uint32Array(copy.buffer, copy.byteOffset, key.length).set(key);
-  const { buffer, byteOffset } = allocateBeside(vector, ROOM_BYTES / Float32Array.BYTES_PER_ELEMENT);
-  const room = new Uint8Array(buffer, byteOffset, ROOM_BYTES);
-  return { functions: instantiate(memory, "shared"), key: copy.byteOffset, room };
+  const beside = allocateBeside(vector, key.length + ROOM_BYTES / Float32Array.BYTES_PER_ELEMENT);
+  if (memoryOf(beside) !== memory) return undefined; // It is full, or of another thread's heap.
+  const { buffer, byteOffset } = beside;
+  new Uint32Array(buffer, byteOffset, key.length).set(key);
+  const room = new Uint8Array(buffer, byteOffset + key.byteLength, ROOM_BYTES);
+  return { functions: instantiate(memory, "shared"), key: byteOffset, room };
 }
 
 function makeOwn(key: Uint32Array): Hasher {
@@ -156,13 +156,13 @@ function hasherFor({ buffer }: ArrayBufferView, key: Uint32Array): Hasher {
   hashers.set(key, ofKey);
   const vector = new Float32Array(buffer, 0, 0);
   const memory = memoryOf(vector);
-  const made = memory && (ofKey.inMemory.get(memory) ?? makeShared(memory, vector, key));
-  if (made !== undefined) {
-    ofKey.inMemory.set(memory!, made);
-    return made;
-  }
-  ofKey.own ??= makeOwn(key);
-  return ofKey.own;
+  const present = memory === undefined ? ofKey.own : ofKey.inMemory.get(memory);
+  if (present !== undefined) return present;
+  const shared = memory && makeShared(memory, vector, key);
+  if (shared === undefined) ofKey.own ??= makeOwn(key);
+  const made = shared ?? ofKey.own!;
+  if (memory !== undefined) ofKey.inMemory.set(memory, made);
+  return made;
 }
 
 /**
