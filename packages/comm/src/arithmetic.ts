@@ -27,6 +27,12 @@ export interface VectorArithmetic {
    */
   replaceByMeans?(sum: OrderedSum, by: number): Promise<void> | undefined;
   /**
+   * As `replaceByMeans`, but the vectors stay as they are.
+   * @returns a view that is not used for another result, of what is only overwritten when vectors that begin with the same one
+   *   are added up again; undefined where there is nothing faster
+   */
+  meanApart?(sum: OrderedSum, by: number): Promise<Float32Array> | undefined;
+  /**
    * NH of each whole block of as many bytes as the key has (Black et al.: UMAC, CRYPTO 1999, with words of 32 bits): of eight
    * words, number i goes with number i + 4. Left out where loops are as fast.
    * @param key a multiple of eight words

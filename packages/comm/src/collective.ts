@@ -28,6 +28,8 @@ export type Call =
       readonly codec?: Codec | undefined;
       /** Whether the result is handed out, instead of replacing what the member brings. */
       readonly apart?: boolean | undefined;
+      /** Whether what the member brings may be changed all the same. */
+      readonly lent?: boolean | undefined;
     }
   | { readonly operation: "reduceScatter"; readonly length: number; readonly op: ReduceOp }
   | { readonly operation: "broadcast"; readonly length: number; readonly root: number }

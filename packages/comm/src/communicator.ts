@@ -25,6 +25,11 @@ export interface AllReduceOptions extends ReduceOptions {
   readonly codec?: Codec;
 }
 
+export interface ReducedOptions extends AllReduceOptions {
+  /** `x` may be changed: its elements are not needed afterwards. Saves a transport a copy. Default false. */
+  readonly lent?: boolean;
+}
+
 export interface GatherOptions {
   /**
    * All members leave their vectors as they are until each has done with the parts what it wants to, so that these may be the
@@ -63,7 +68,7 @@ export interface Handle<T> {
  */
 export interface StartedCalls {
   allReduce(x: Float32Array, options?: AllReduceOptions): Handle<void>;
-  allReduced(x: Float32Array, options?: AllReduceOptions): Handle<Float32Array>;
+  allReduced(x: Float32Array, options?: ReducedOptions): Handle<Float32Array>;
   reduceScatter(x: Float32Array, options?: ReduceOptions): Handle<Float32Array>;
   broadcast(x: Float32Array, root?: number): Handle<void>;
   allGather(x: Float32Array, options?: GatherOptions): Handle<readonly Float32Array[]>;
@@ -90,10 +95,10 @@ export interface Communicator {
   /** Replaces `x` by the sum or mean over all members, [length] the same on each; all end with the same bits. */
   allReduce(x: Float32Array, options?: AllReduceOptions): Promise<void>;
   /**
-   * The same, but `x` is not changed. Members share the result: only read it, and only until this member's next call.
-   * [length]
+   * The same, but `x` is not changed unless it is lent. Members share the result: only read it, and only until this member's
+   * next call. [length]
    */
-  allReduced(x: Float32Array, options?: AllReduceOptions): Promise<Float32Array>;
+  allReduced(x: Float32Array, options?: ReducedOptions): Promise<Float32Array>;
   /**
    * This member's shard of the sum or mean over all members of `x`, [length] the same on each; `x` is not changed.
    * Shard m is the elements from ⌊m · length / N⌋ up to ⌊(m + 1) · length / N⌋.

@@ -68,6 +68,11 @@ const slow = (calls: number[]): VectorArithmetic => ({
     const mean = meanOf(sum, by);
     for (const vector of sum.vectors) vector.set(mean);
   },
+  async meanApart(sum, by) {
+    calls.push(sum.vectors.length);
+    await later();
+    return meanOf(sum, by);
+  },
 });
 
 test.each(["ring", "star", "fully_connected"] as const)(
@@ -120,14 +125,17 @@ test("a codec that reduces by itself gives every member its result, in place or 
 });
 
 test("what is reduced apart is what would be in place, and leaves the vectors as they are", async () => {
-  for (const codec of [undefined, int8()]) {
-    const inPlace = await rehearse({}, plainArithmetic, (communicator, x) =>
-      communicator.allReduce(x, { op: "mean", ...(codec && { codec }) }),
-    );
-    await rehearse({}, plainArithmetic, async (communicator, x) => {
-      const apart = await communicator.allReduced(x, { op: "mean", ...(codec && { codec }) });
-      expect(apart).toEqual(inPlace.vectors[communicator.rank]);
-      expect(x).toEqual(vectorOf(communicator.rank));
-    });
-  }
+  const calls: number[] = [];
+  for (const arithmetic of [plainArithmetic, slow(calls)])
+    for (const codec of [undefined, int8()]) {
+      const inPlace = await rehearse({}, plainArithmetic, (communicator, x) =>
+        communicator.allReduce(x, { op: "mean", ...(codec && { codec }) }),
+      );
+      await rehearse({}, arithmetic, async (communicator, x) => {
+        const apart = await communicator.allReduced(x, { op: "mean", ...(codec && { codec }) });
+        expect(apart).toEqual(inPlace.vectors[communicator.rank]);
+        expect(x).toEqual(vectorOf(communicator.rank));
+      });
+    }
+  expect(calls, "a sum without a codec is made elsewhere").toEqual([NODES]);
 });

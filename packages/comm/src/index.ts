@@ -11,6 +11,7 @@ export type {
   GatherOptions,
   Handle,
   Message,
+  ReducedOptions,
   ReduceOptions,
   SendOptions,
   StartedCalls,

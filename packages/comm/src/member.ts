@@ -9,6 +9,7 @@ import type {
   GatherOptions,
   Handle,
   Message,
+  ReducedOptions,
   ReduceOptions,
   SendOptions,
   StartedCalls,
@@ -67,16 +68,16 @@ class Calls implements StartedCalls {
     return mapped(this.#allReduce(x, false, options), nothing);
   }
 
-  allReduced(x: Float32Array, options?: AllReduceOptions): Handle<Float32Array> {
+  allReduced(x: Float32Array, options?: ReducedOptions): Handle<Float32Array> {
     return mapped(this.#allReduce(x, true, options), ([result]) => result!);
   }
 
   #allReduce(
     x: Float32Array,
     apart: boolean,
-    { op = "sum", algorithm, codec, signal }: AllReduceOptions = {},
+    { op = "sum", algorithm, codec, signal, lent = false }: ReducedOptions = {},
   ): Handle<Parts> {
-    const call: Call = { operation: "allReduce", length: x.length, op, algorithm, codec, apart };
+    const call: Call = { operation: "allReduce", length: x.length, op, algorithm, codec, apart, lent };
     if (algorithm !== undefined && codec !== undefined)
       throw new RunError(`${describeCall(call)}: expected an algorithm or a codec, got both. Leave one out.`);
     return this.#start(call, [x], signal);
@@ -184,7 +185,7 @@ export class Member implements Communicator {
     return this.#calls.allReduce(x, options).wait();
   }
 
-  async allReduced(x: Float32Array, options?: AllReduceOptions): Promise<Float32Array> {
+  async allReduced(x: Float32Array, options?: ReducedOptions): Promise<Float32Array> {
     return this.#calls.allReduced(x, options).wait();
   }
 

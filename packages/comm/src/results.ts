@@ -126,10 +126,14 @@ function reducedElsewhere(
       return vectors.map(() => (apart ? [made] : []));
     });
   }
-  if (apart || length < WORTH_IT || arithmetic.replaceByMeans === undefined) return undefined;
+  if (length < WORTH_IT || (apart ? arithmetic.meanApart : arithmetic.replaceByMeans) === undefined)
+    return undefined;
   const sum = sumInOrder(traceOf(plan), vectors);
+  if (sum === undefined) return undefined;
   const by = op === "mean" ? vectors.length : 1;
-  return sum && arithmetic.replaceByMeans(sum, by)?.then(() => vectors.map(() => []));
+  return apart
+    ? arithmetic.meanApart!(sum, by)?.then((mean) => vectors.map(() => [mean]))
+    : arithmetic.replaceByMeans!(sum, by)?.then(() => vectors.map(() => []));
 }
 
 /** Undefined for schedules that add in other ways. */

@@ -29,7 +29,14 @@ export function createArithmetic(executor: Pick<Executor, "run">): VectorArithme
     kept[number] = made;
     return made;
   };
-  const replaceByMeans = async ({ vectors, starts, orders }: OrderedSum, by: number): Promise<void> => {
+  /** By where the first of the vectors lies that they are of: those of other groups may still be read. */
+  const results = new Map<number, Float32Array>();
+  /** @param target where the mean goes; the vectors themselves if there is none */
+  const writeMeans = async (
+    { vectors, starts, orders }: OrderedSum,
+    by: number,
+    target?: Float32Array,
+  ): Promise<void> => {
     const plan = plans.take(starts.length + orders.length, vectors[0]!);
     const integers = new Int32Array(plan.buffer, plan.byteOffset, plan.length);
     integers.set(starts);
@@ -37,20 +44,21 @@ export function createArithmetic(executor: Pick<Executor, "run">): VectorArithme
     const length = starts.at(-1)!;
     const shared = {
       ...Object.fromEntries(vectors.map((vector, i) => [`${i}`, vector])),
+      ...(target && { target }),
       starts: plan.subarray(0, starts.length),
       orders: plan.subarray(starts.length, starts.length + orders.length),
     };
-    const replacePart = async (part: number): Promise<void> => {
-      const table = tables.take(2 * vectors.length, vectors[0]!);
+    const writePart = async (part: number): Promise<void> => {
+      const table = tables.take(vectors.length + (target === undefined ? vectors.length : 1), vectors[0]!);
       const bound = (number: number): number => Math.floor((number * length) / PARTS);
       await executor.run({
-        operation: "replaceByMeans",
+        operation: "orderedMeans",
         vectors: { ...shared, table },
         numbers: { count: vectors.length, by, from: bound(part), to: bound(part + 1) },
       });
       tables.give(table);
     };
-    await Promise.all(Array.from({ length: PARTS }, (_, part) => replacePart(part)));
+    await Promise.all(Array.from({ length: PARTS }, (_, part) => writePart(part)));
     plans.give(plan);
   };
   return {
@@ -65,7 +73,16 @@ export function createArithmetic(executor: Pick<Executor, "run">): VectorArithme
     scratch,
     hashBlocks,
     addAndHashBlocks,
-    replaceByMeans: (sum, by) => (isShared(...sum.vectors) ? replaceByMeans(sum, by) : undefined),
+    replaceByMeans: (sum, by) => (isShared(...sum.vectors) ? writeMeans(sum, by) : undefined),
+    meanApart(sum, by) {
+      if (!isShared(...sum.vectors)) return undefined;
+      const [first] = sum.vectors as [Float32Array];
+      const present = results.get(first.byteOffset);
+      const fits = present?.length === first.length && isShared(present, first);
+      const result = fits ? present : allocateBeside(first, first.length);
+      results.set(first.byteOffset, result);
+      return writeMeans(sum, by, result).then(() => result.subarray(0));
+    },
   };
 }
 

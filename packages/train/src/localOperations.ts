@@ -38,7 +38,7 @@ export type OperationName =
   | "subtract"
   | "divide"
   | "decayAndAdd"
-  | "replaceByMeans"
+  | "orderedMeans"
   | OuterUpdateName
   | "dgcEncode"
   | "meanOfIntegers"
@@ -75,12 +75,14 @@ export const localOperations: Readonly<Record<OperationName, LocalOperation>> = 
   /** a ← decay · a + factor · b, both [n] */
   decayAndAdd: ({ a, b }, { decay, factor }) => decayAndAdd(a!, b!, { decay: decay!, factor: factor! }),
   /**
-   * The vectors "0", "1" … become their sum / by, each chunk added up in its own order: elements [from, to) of them.
-   * starts, [chunks + 1], and orders, [chunks, count]: integers. table: scratch, [2 · count]. Numbers: count, by, from, to
+   * The target, or without one each of the vectors "0", "1" …, becomes their sum / by, each chunk added up in its own order:
+   * elements [from, to). starts, [chunks + 1], and orders, [chunks, count]: integers. table: scratch, [count + targets].
+   * Numbers: count, by, from, to
    */
-  replaceByMeans({ table, starts, orders, ...vectors }, { count, by, from, to }) {
+  orderedMeans({ table, starts, orders, target, ...vectors }, { count, by, from, to }) {
     const members = Array.from({ length: count! }, (_, i) => vectors[i]!);
-    const means = { vectors: members, targets: members, by: by!, table: table! };
+    const targets = target === undefined ? members : [target];
+    const means = { vectors: members, targets, by: by!, table: table! };
     const range = { from: from!, to: to! };
     writeOrderedMeans({ ...means, starts: integersOf(starts!), orders: integersOf(orders!) }, range);
   },

@@ -41,7 +41,7 @@ export function partsOf(options: PartsOptions): Parts {
   const size = schedule.ranks.length;
   const [given] = vectors as [Float32Array];
   const isApart = call.operation === "allReduce" && call.apart === true;
-  const x = isApart ? options.apart(given) : given;
+  const x = isApart && !call.lent ? options.apart(given) : given;
   const result = isApart ? [x] : [];
   switch (call.operation) {
     case "allReduce":

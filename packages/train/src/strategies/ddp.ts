@@ -57,7 +57,7 @@ export function ddp({ optimizer = adamW(), ...given }: DdpOptions = {}): Gradien
     exchangesFrom: buckets === 0 ? 1 : partComputed(0, buckets),
     exchange: (node) =>
       buckets === 0
-        ? node.communicator.allReduce(node.gradients, { op: "mean" })
+        ? node.communicator.allReduced(node.gradients, { op: "mean", lent: true })
         : allReduceBuckets(node, buckets),
   };
 }

@@ -44,7 +44,8 @@ export function int8AllReduce({
     records: ["compressionError"],
     validate() {},
     init: () => NO_STATE,
-    exchange: (node) => node.communicator.allReduced(node.gradients, { op: "mean", codec: reducing(node) }),
+    exchange: (node) =>
+      node.communicator.allReduced(node.gradients, { op: "mean", codec: reducing(node), lent: true }),
   };
 }
 

@@ -14,6 +14,7 @@ type Step =
       readonly blockSize?: number;
       readonly op: "sum" | "mean";
       readonly apart: boolean;
+      readonly lent: boolean;
     }
   | { readonly kind: "reduceScatter"; readonly op: "sum" | "mean" }
   | { readonly kind: "broadcast" | "gather"; readonly root: number }
@@ -36,6 +37,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       algorithm: fc.constantFrom(...ALL_REDUCE_CHOICES),
       op,
       apart: fc.boolean(),
+      lent: fc.boolean(),
     }),
     weight: 4,
   },
@@ -44,6 +46,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     blockSize: fc.constantFrom(3, 64),
     op,
     apart: fc.boolean(),
+    lent: fc.boolean(),
   }),
   fc.record({ kind: fc.constant("reduceScatter" as const), op }),
   fc.record({ kind: fc.constantFrom("broadcast" as const, "gather" as const), root: fc.nat(20) }),
@@ -90,8 +93,9 @@ function begin(communicator: Communicator, { step, length }: Turn, key: readonly
       const codec = blockSize === undefined ? {} : { codec: int8({ blockSize }) };
       const options = { op, ...codec, ...(algorithm === undefined ? {} : { algorithm }) };
       if (!step.apart) return inPlace(start.allReduce(x, options));
-      const handle = start.allReduced(x, options);
-      return async () => [await handle.wait(), x];
+      const { lent } = step;
+      const handle = start.allReduced(x, { ...options, lent });
+      return async () => [await handle.wait(), ...(lent ? [] : [x])];
     }
     case "reduceScatter": {
       const handle = start.reduceScatter(x, { op: step.op });
