@@ -1,6 +1,7 @@
 import { createSimulatedWorld, type VectorArithmetic } from "@atoll/comm";
 import { createRandom } from "@atoll/core";
 import { createVirtualClock, resolveNetwork } from "@atoll/network";
+import { createHeap } from "@atoll/tensor";
 import { sharedVectors } from "@atoll/tensor/vectors";
 import { expect, test } from "vitest";
 import { createArithmetic } from "./arithmetic.ts";
@@ -47,4 +48,27 @@ test.each([
   const [expected] = await allReduced(op, how);
   for (const result of results) expect(result).toEqual(expected);
   expect(tasks.map(({ operation }) => operation)).toEqual(new Array(4).fill("orderedMeans"));
+});
+
+test("where a memory is full, scratch is taken from another one, once", async () => {
+  const length = 16_384;
+  const heap = createHeap({ bytesPerMemory: 3 * 4 * length });
+  const vectors = [1, 2, 3].map((value) => heap.alloc(length).fill(value));
+  const arithmetic = createArithmetic({ run: async (task) => runLocally(task) });
+  const sum = {
+    vectors,
+    starts: Int32Array.of(0, 5000, length),
+    orders: Int32Array.of(0, 1, 2, 2, 1, 0),
+  };
+  const places: number[] = [];
+  for (let i = 0; i < 3; i++) {
+    expect(new Set(await arithmetic.meanApart!(sum, 3))).toEqual(new Set([2]));
+    await arithmetic.replaceByMeans!(sum, 3);
+    for (const [member, vector] of vectors.entries()) {
+      expect(new Set(vector)).toEqual(new Set([2]));
+      vector.fill(member + 1);
+    }
+    places.push(heap.addressOf(heap.alloc(1)).byteOffset);
+  }
+  expect([places[1]! - places[0]!, places[2]! - places[1]!]).toEqual([64, 64]);
 });

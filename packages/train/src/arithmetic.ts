@@ -10,6 +10,7 @@ import {
   divideVector,
   hashBlocks,
   isShared,
+  memoryOf,
   writeOrderedMeans,
 } from "@atoll/tensor/vectors";
 import type { Executor } from "./executor.ts";
@@ -29,8 +30,8 @@ export function createArithmetic(executor: Pick<Executor, "run">): VectorArithme
     kept[number] = made;
     return made;
   };
-  /** By where the first of the vectors lies that they are of: those of other groups may still be read. */
-  const results = new Map<number, Float32Array>();
+  /** By memory, and where the first of the vectors lies there that they are of: those of other groups may still be read. */
+  const results = new Map<WebAssembly.Memory | undefined, Map<number, Float32Array>>();
   /** @param target where the mean goes; the vectors themselves if there is none */
   const writeMeans = async (
     { vectors, starts, orders }: OrderedSum,
@@ -56,10 +57,10 @@ export function createArithmetic(executor: Pick<Executor, "run">): VectorArithme
         vectors: { ...shared, table },
         numbers: { count: vectors.length, by, from: bound(part), to: bound(part + 1) },
       });
-      tables.give(table);
+      tables.give(table, vectors[0]!);
     };
     await Promise.all(Array.from({ length: PARTS }, (_, part) => writePart(part)));
-    plans.give(plan);
+    plans.give(plan, vectors[0]!);
   };
   return {
     add: addVectors,
@@ -68,7 +69,7 @@ export function createArithmetic(executor: Pick<Executor, "run">): VectorArithme
     mean(out, sum, by) {
       const table = tables.take(sum.vectors.length + 1, sum.vectors[0]!);
       writeOrderedMeans({ ...sum, targets: [out], by, table });
-      tables.give(table);
+      tables.give(table, sum.vectors[0]!);
     },
     scratch,
     hashBlocks,
@@ -77,28 +78,30 @@ export function createArithmetic(executor: Pick<Executor, "run">): VectorArithme
     meanApart(sum, by) {
       if (!isShared(...sum.vectors)) return undefined;
       const [first] = sum.vectors as [Float32Array];
-      const present = results.get(first.byteOffset);
-      const fits = present?.length === first.length && isShared(present, first);
-      const result = fits ? present : allocateBeside(first, first.length);
-      results.set(first.byteOffset, result);
+      const inMemory = results.get(memoryOf(first)) ?? new Map<number, Float32Array>();
+      results.set(memoryOf(first), inMemory);
+      const present = inMemory.get(first.byteOffset);
+      const result = present?.length === first.length ? present : allocateBeside(first, first.length);
+      inMemory.set(first.byteOffset, result);
       return writeMeans(sum, by, result).then(() => result.subarray(0));
     },
   };
 }
 
-/** Scratch that is used for as long as something goes on, and then by others. */
+/** Scratch that is used for as long as something goes on, and then by others: by the memory of the vectors that it is for. */
 class Pool {
-  readonly #free: Float32Array[] = [];
+  readonly #free = new Map<WebAssembly.Memory | undefined, Float32Array[]>();
 
-  /** [length] or more, where `vector` lies. */
+  /** [length] or more, where `vector` lies, or in another memory if that one is full. */
   take(length: number, vector: Float32Array): Float32Array {
-    const present = this.#free.pop();
-    return present !== undefined && present.length >= length && isShared(present, vector)
-      ? present
-      : allocateBeside(vector, length);
+    const present = this.#free.get(memoryOf(vector))?.pop();
+    return present !== undefined && present.length >= length ? present : allocateBeside(vector, length);
   }
 
-  give(scratch: Float32Array): void {
-    this.#free.push(scratch);
+  /** @param vector that it was taken for */
+  give(scratch: Float32Array, vector: Float32Array): void {
+    const free = this.#free.get(memoryOf(vector)) ?? [];
+    this.#free.set(memoryOf(vector), free);
+    free.push(scratch);
   }
 }
