@@ -9,7 +9,6 @@ import type { RunDirectory, Tracking } from "@atoll/train/node";
 import { RanksLostError } from "@atoll/train/node/processes";
 import { runSummary } from "./runSummary.ts";
 import type { Terminal } from "./terminal.ts";
-import type { TrainArguments } from "./training.ts";
 
 export async function finish(
   run: RunDirectory,
@@ -29,11 +28,17 @@ export async function finish(
   if (json) terminal.output(`${JSON.stringify(summary)}\n`);
 }
 
+/** What a run was asked for, as far as going on with it needs that. */
+interface Asked {
+  readonly experiment: string;
+  readonly runsDirectory: string;
+}
+
 /** A run that was interrupted or failed still gets its report: what was done until then is not lost. */
 export async function closeFailed(
   run: RunDirectory,
   error: unknown,
-  { experiment, runsDirectory }: TrainArguments,
+  { experiment, runsDirectory }: Asked,
   terminal: Terminal,
 ): Promise<void> {
   terminal.error(`Run     ${run.path}\n`);

@@ -7,8 +7,8 @@ import type { FitOptions, FitResult } from "@atoll/train";
 import { ProcessTrainer, type Rendezvous } from "@atoll/train/node/processes";
 import type { Terminal } from "../terminal.ts";
 import { ChildRanks } from "./childRanks.ts";
-import type { Trainer, TrainerContext } from "./createTrainer.ts";
 import { conditionsOf, rendezvousOf } from "./rendezvous.ts";
+import type { Trainer, TrainerContext } from "./trainer.ts";
 
 export function createProcessTrainer(context: TrainerContext, terminal: Terminal): Trainer {
   const { config, parts, workers, place } = context;

@@ -26,11 +26,6 @@ export class Futility {
     this.#losses = this.#brokenOff = this.#parts = this.#changes = 0;
   }
 
-  /** The run goes on from a checkpoint. */
-  restart(): void {
-    this.#step = -1;
-  }
-
   /** A node crashed or was left behind. @throws RunError if that has been too often */
   lost(at: number): void {
     this.#losses++;

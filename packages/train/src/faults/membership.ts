@@ -206,10 +206,9 @@ export class Membership {
     this.#decided = decided;
     this.#latestReturn = latestReturn;
     this.#report.restore(missing);
-    this.#futility.restart();
   }
 
-  /** All nodes begin anew at a moment: those that run then are together. Counts what went wrong since the last step. */
+  /** All nodes begin anew at a moment: those that run then are together. What went wrong since the last step still counts. */
   rolledBack(at: number): void {
     const { worldSize, plan } = this.#options;
     this.#statuses = this.#statuses.map((_, rank) =>
