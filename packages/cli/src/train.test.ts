@@ -53,6 +53,7 @@ test("--json: standard output is one JSON object with the run's results, all els
     strategy: "fedavg",
     nodes: 3,
     steps: 6,
+    outcome: "completed",
     seed: 7,
     loss: pair,
     accuracy: pair,
@@ -69,6 +70,17 @@ test("--json: standard output is one JSON object with the run's results, all els
   expect(JSON.parse(await readRun("digits-fedavg-001", "summary.json"))).toEqual(summary);
   expect(error).toMatch(/step 6\/6 {2}loss \d/);
   expect(error).toMatch(/\nReport {2}.*report\.html\n$/);
+});
+
+test("--json tells a run that diverged from one without a loss", async () => {
+  const line =
+    "train digits trainSize=256 testSize=64 maxSteps=8 optimizer=sgd optimizer.learningRate=1e6 --json";
+  const { exitCode, output } = await runCommand(line.split(" "), directory);
+  expect({ exitCode, ...JSON.parse(output) }).toMatchObject({
+    exitCode: 0,
+    outcome: "diverged",
+    loss: { local: null, global: null },
+  });
 });
 
 test("a run without --json prints nothing on standard output, and numbers its directory", async () => {

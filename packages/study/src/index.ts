@@ -23,6 +23,6 @@ export type { ReportOptions } from "./report/section.ts";
 export { latencyShare } from "./reprice/latencyShare.ts";
 export { checkRepriceable, type RepriceOptions, reprice } from "./reprice/reprice.ts";
 export { type RunCosts, runCosts } from "./runCosts.ts";
-export { type FaultSummary, runFaults } from "./runFaults.ts";
+export { type FaultSummary, runEnd } from "./runEnd.ts";
 export { summaryTable } from "./summaryTable.ts";
 export { textTable } from "./textTable.ts";
