@@ -3,7 +3,15 @@
 
 import { availableParallelism } from "node:os";
 import { ConfigError, type ConfigTree, formatSeconds, InterruptedError, messageOf } from "@atoll/core";
-import { latencyShare, type RunFacts, type RunRecord, reprice, runCosts, runFacts } from "@atoll/study";
+import {
+  formatLoss,
+  latencyShare,
+  type RunFacts,
+  type RunRecord,
+  reprice,
+  runCosts,
+  runFacts,
+} from "@atoll/study";
 import { readRun, writeReport } from "@atoll/study/node";
 import type { Experiment, ExperimentParts } from "@atoll/train";
 import { LocalTrainer, type RunDirectory, startWorkers, type Workers } from "@atoll/train/node";
@@ -65,7 +73,7 @@ export async function runMatrix(
 }
 
 const describe = ({ loss, costs }: RunFacts): string =>
-  `loss ${loss.toPrecision(4)}, simulated ${formatSeconds(costs.simulatedSeconds)}`;
+  `${Number.isFinite(loss) ? `loss ${formatLoss(loss)}` : "diverged"}, simulated ${formatSeconds(costs.simulatedSeconds)}`;
 
 /** A training keeps as many threads busy as it has nodes: small ones run beside each other. */
 export function shareCores(

@@ -180,6 +180,10 @@ test("cells that failed, diverged or computed only are told of, and break nothin
   const diverged = cell({ strategy: "y" }, [run({ pace: 1, losses: [Number.NaN, Number.NaN] })]);
   const alone = cell({ strategy: "z" }, [run({ pace: 1, losses: falling, computeShare: 1 })]);
   const comparison = compareCells([failed, diverged, alone], { prices });
+  const again = run({ seed: 1, pace: 1, losses: [Number.NaN, Number.NaN] });
+  const twice = compareCells([{ ...diverged, runs: [...diverged.runs, again] }], { prices });
+  expect(comparisonText(twice)).toContain("not finite");
+  expect(comparisonText(twice)).not.toContain("[not finite");
   expect(comparison.target).toEqual({ loss: 1, given: false });
   const text = comparisonText(comparison);
   expect(text).toContain("FAILED  strategy=x: It broke.");
@@ -187,6 +191,21 @@ test("cells that failed, diverged or computed only are told of, and break nothin
   expect(comparison.cells[2]!.bound).toBe("compute");
   expect(JSON.parse(JSON.stringify(comparisonJson(comparison))).cells).toHaveLength(3);
   expect(verdictsOf(compareCells([failed], { prices }))[0]!.winner).toBeNull();
+});
+
+test("nodes that send nothing are drawn at no bytes, and each option of a cell has a line", () => {
+  const { costs, curve, ...rest } = run({ pace: 1, losses: falling });
+  const silent: RunFacts = {
+    ...rest,
+    costs: { ...costs, totalBytes: 0 },
+    curve: curve.map((point) => ({ ...point, bytes: 0 })),
+  };
+  const cells = [fast, cell({ strategy: "alone", nodes: "2" }, [silent])];
+  const title = { name: "a", experiment: "digits", command: null };
+  const { page } = renderComparison(compareCells(cells, { prices }), title);
+  const panel = page.slice(page.indexOf("Loss against bytes sent by all"));
+  expect(panel.slice(0, panel.indexOf("</svg>")).match(/strategy=alone nodes=2, seed 0/g)).toHaveLength(4);
+  expect(page).toContain("strategy=alone<br/>nodes=2");
 });
 
 test("the page is well-formed, its curves lie inside their plots; empty and crowded ones too", () => {

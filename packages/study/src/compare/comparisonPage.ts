@@ -140,7 +140,12 @@ function cellSection({ cells }: Comparison): Markup {
     caption:
       "Means over the runs of each cell. Time is simulated, bytes are those of all nodes together; in brackets: the 95 % interval.",
     columns,
-    rows: cells.map((cell) => tableRow(cell).map((text, i) => (columns[i]!.numeric ? twoLines(text) : text))),
+    rows: cells.map((cell) =>
+      tableRow(cell).map((text, i) => {
+        if (i === 0) return linePerOption(text);
+        return columns[i]!.numeric ? twoLines(text) : text;
+      }),
+    ),
   })}</section>`;
 }
 
@@ -149,6 +154,13 @@ function twoLines(text: string): Cell {
   const [, mean, interval] = /^(.+?) (\[.+)$/.exec(text) ?? [];
   if (interval === undefined) return text;
   return { shown: html`${mean!}<br/><span class="interval">${interval}</span>`, value: text };
+}
+
+/** Options of a cell go below each other, so that its numbers are seen on a narrow screen, too. */
+function linePerOption(label: string): Cell {
+  const [first = "", ...others] = label.split(/ (?=[\w.]+=)/);
+  if (others.length === 0) return label;
+  return { shown: html`${first}${others.map((option) => html`<br/>${option}`)}`, value: label };
 }
 
 function commandSection({ command }: ComparisonTitle): Content {

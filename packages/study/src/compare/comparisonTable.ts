@@ -12,9 +12,8 @@ import { verdictsOf } from "./verdicts.ts";
 export function formatInterval(interval: Interval | null, format: (value: number) => string): string {
   if (interval === null) return "–";
   const { mean, low, high } = interval;
-  return low === null || high === null || low === high
-    ? format(mean)
-    : `${format(mean)} [${format(low)}, ${format(high)}]`;
+  const isPoint = low === null || high === null || low === high || !Number.isFinite(mean);
+  return isPoint ? format(mean) : `${format(mean)} [${format(low)}, ${format(high)}]`;
 }
 
 export const tableHead: readonly string[] = [

@@ -78,17 +78,17 @@ export function curvePanels(cells: readonly CellResult[], yAxis: Axis, prices: P
 }
 
 function panelOf(cells: readonly CellResult[], yAxis: Axis, abscissa: Abscissa): Markup {
-  const curves = cells.flatMap(({ runs }, contender) =>
+  const drawn = cells.flatMap(({ runs }, contender) =>
     runs.map((run) => {
       const shown = extremes(
         run.curve.map(({ loss }) => loss),
         BINS,
       ).map((i) => run.curve[i]!);
-      const points = shown.map((point) => ({ point, x: abscissa.of(point, run) })).filter(({ x }) => x > 0);
+      const points = shown.map((point) => ({ point, x: abscissa.of(point, run) })).filter(({ x }) => x >= 0);
       return { contender, run, points };
     }),
   );
-  const [low, high] = extent(curves.flatMap(({ points }) => points.map(({ x }) => x)));
+  const [low, high] = extent(drawn.flatMap(({ points }) => points.map(({ x }) => x).filter((x) => x > 0)));
   if (low === undefined || high === undefined)
     return html`<div class="panel nothing">${emptyState(`Nothing to draw against ${abscissa.name}.`)}</div>`;
   const options = {
@@ -97,6 +97,10 @@ function panelOf(cells: readonly CellResult[], yAxis: Axis, abscissa: Abscissa):
     unit: abscissa.unit(high),
   };
   const isWide = high / low > WIDE;
+  // What costs nothing, as nodes do that send nothing, has a place on a linear axis alone.
+  const curves = isWide
+    ? drawn.map((curve) => ({ ...curve, points: curve.points.filter(({ x }) => x > 0) }))
+    : drawn;
   const panel: LinePanel = {
     title: `Loss against ${abscissa.name}`,
     className: isWide ? "log" : "linear",

@@ -45,7 +45,7 @@ const tables = `
 table { border-collapse: collapse; margin: 6px 0 12px; font-size: 13.5px; }
 caption { counter-increment: table; caption-side: top; max-width: min(78ch, 100vw - 56px); padding: 0 0 8px; color: var(--quiet); font-size: 13px; text-align: left; }
 caption::before { content: "Table " counter(table) ". "; color: var(--ink); font-weight: 600; }
-thead th { border-top: 1.5px solid var(--ink); border-bottom: 1px solid var(--ink); font-weight: 600; }
+thead th { border-top: 1.5px solid var(--ink); border-bottom: 1px solid var(--ink); font-weight: 600; vertical-align: bottom; }
 tbody tr:last-child > * { border-bottom: 1.5px solid var(--ink); }
 th, td { padding: 3px 22px 3px 0; text-align: left; vertical-align: top; }
 th.number, td.number { text-align: right; white-space: nowrap; }
@@ -100,7 +100,7 @@ figure + .switch, figure + figure, .scroll + figure { margin-top: 20px; }
   main, footer { padding: 0 18px; }
   table { font-size: 12.5px; }
   th, td { padding-right: 11px; }
-  th.number { white-space: normal; vertical-align: bottom; }
+  th.number { white-space: normal; }
   .panels, .beside { grid-template-columns: minmax(0, 1fr); }
   .drawings.wide { overflow-x: auto; }
   .drawings.wide svg { max-width: none; }
@@ -118,7 +118,7 @@ figure + .switch, figure + figure, .scroll + figure { margin-top: 20px; }
   table.dense { font-size: 7pt; }
   th, td { padding-right: 11px; }
   table.dense th, table.dense td { padding-right: 6px; }
-  th.number { white-space: normal; vertical-align: bottom; }
+  th.number { white-space: normal; }
   td.number, td.text { white-space: normal; }
   .panels { grid-template-columns: 1fr 1fr; }
   .beside { grid-template-columns: 1fr 1fr; }
