@@ -55,7 +55,7 @@ export function powerSgd({
       first: vector(pSize + layout.size - layout.matrixSize), // all P, then the vectors
       turned: Array.from({ length: PARTS }, () => vector(qSize)),
       // What all nodes compute alike, of one of them for all that share what they have reduced:
-      orthogonal: vector(pSize),
+      means: vector(pSize + layout.size - layout.matrixSize), // as in `first`
       update: vector(layout.size),
     };
   });
@@ -83,15 +83,15 @@ export function powerSgd({
     await node.local.until(node.local.run({ operation: "lowRankProject", ...packed(node, matrices) }));
     return first;
   });
-  const sharedFactors = sharedResult();
+  const sharedMeans = sharedResult();
   const sharedUpdate = sharedResult<Promise<Float32Array>>();
-  /** The columns of each P made orthonormal. */
-  function orthogonalOf(node: StrategyNode, reduced: Float32Array): Float32Array {
-    const { orthogonal } = scratch(node);
-    const { matrices, pSize } = factors(node.layout);
-    orthogonal.set(reduced.subarray(0, pSize));
-    for (const { shape, p } of matrices) orthogonalise(part(orthogonal, p), (p.end - p.start) / shape.rows);
-    return orthogonal;
+  /** The nodes' means as they are needed after further calls: the columns of each P made orthonormal, then the vectors. */
+  function meansOf(node: StrategyNode, reduced: Float32Array): Float32Array {
+    const { means } = scratch(node);
+    means.set(reduced);
+    for (const { shape, p } of factors(node.layout).matrices)
+      orthogonalise(part(means, p), (p.end - p.start) / shape.rows);
+    return means;
   }
   /** p qᵀ of each matrix, and the mean of the vectors behind them. */
   async function updateOf(
@@ -131,7 +131,7 @@ export function powerSgd({
       const first = await take(node, state);
       first.set(gradients.subarray(layout.matrixSize), pSize);
       const reduced = await communicator.allReduced(first, { op: "mean" });
-      const p = sharedFactors(reduced, () => orthogonalOf(node, reduced));
+      const p = sharedMeans(reduced, () => meansOf(node, reduced));
       const matrices = matricesOf(node, tensors, { g: gradients, p });
       await local.until(local.run({ operation: "lowRankProjectBack", ...packed(node, matrices) }));
       record?.encoded?.(() => {
@@ -148,7 +148,7 @@ export function powerSgd({
       tensors.q!.set(q);
       const { update } = scratch(node);
       const made = (): Promise<Float32Array> =>
-        updateOf(node, matricesOf(node, tensors, { g: update, p }), reduced.subarray(pSize));
+        updateOf(node, matricesOf(node, tensors, { g: update, p }), p.subarray(pSize));
       return local.until(sharedUpdate(q, made));
     },
   };

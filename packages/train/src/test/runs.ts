@@ -53,31 +53,37 @@ export interface PerceptronOptions {
   readonly rate?: number;
   /** Whether the hidden layer has batch normalisation. Default false. */
   readonly normed?: boolean;
+  /** Hidden units. Default 8. */
+  readonly hidden?: number;
 }
 
-/** 6 features, 8 hidden units, 4 classes. */
-export function perceptron({ rate = 0, normed = false }: PerceptronOptions = {}): Model {
+/** 6 features, 8 hidden units or as many as are asked for, 4 classes. */
+export function perceptron({
+  rate = 0,
+  normed = false,
+  hidden: width = HIDDEN,
+}: PerceptronOptions = {}): Model {
   return {
     name: "perceptron",
-    config: { kind: "perceptron", rate, normed },
+    config: { kind: "perceptron", rate, normed, ...(width === HIDDEN ? {} : { hidden: width }) },
     example: { x: { shape: [FEATURES], dtype: "float32" }, y: { shape: [], dtype: "int32" } },
     init(random) {
-      const norm = initBatchNorm(HIDDEN);
+      const norm = initBatchNorm(width);
       const parameters: Parameters<HostTensor> = {
-        hidden: initLinear(random.derive("hidden"), FEATURES, HIDDEN),
+        hidden: initLinear(random.derive("hidden"), FEATURES, width),
         ...(normed ? { norm: norm.parameters } : {}),
-        output: initLinear(random.derive("output"), HIDDEN, CLASSES),
+        output: initLinear(random.derive("output"), width, CLASSES),
       };
       return { parameters, buffers: normed ? { norm: norm.buffers } : {} };
     },
     apply(parameters, x, { training, buffers, key }) {
       const { hidden, norm, output } = parameters as Parameters<Tensor>;
-      let features = linear(hidden, x); // [batch, 6] -> [batch, 8]
+      let features = linear(hidden, x); // [batch, 6] -> [batch, width]
       let after = buffers as Buffers<Tensor>;
       if (norm !== undefined) {
-        const image = reshape(features, [-1, HIDDEN, 1, 1]);
+        const image = reshape(features, [-1, width, 1, 1]);
         const result = batchNorm(norm, image, { training, buffers: after.norm! });
-        features = reshape(result.output, [-1, HIDDEN]);
+        features = reshape(result.output, [-1, width]);
         after = { norm: result.buffers };
       }
       const kept = dropout(relu(features), { rate, training, key });

@@ -2,7 +2,7 @@
 
 import type { RunEvent } from "@atoll/core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ddp, fedAvg } from "../../strategies/index.ts";
+import { ddp, fedAvg, powerSgd } from "../../strategies/index.ts";
 import { runProcesses } from "../../test/processRun.ts";
 import {
   clouds,
@@ -56,6 +56,11 @@ describe.each(strategyRows.filter(({ asynchronous }) => !asynchronous))("$name",
     const options = { ...busy, strategy: row.create() };
     expect(learned(await runProcesses({ ...options, pools }))).toEqual(learned(await simulate(options)));
   });
+});
+
+test("what was reduced first is still there when something larger has been: powerSgd on a matrix wider than high", async () => {
+  const options = { ...busy, model: perceptron({ hidden: 40 }), strategy: powerSgd({ rank: 8 }) };
+  expect(learned(await runProcesses({ ...options, pools }))).toEqual(learned(await simulate(options)));
 });
 
 describe("goes on from a checkpoint", () => {
