@@ -1,6 +1,7 @@
 // What each strategy costs in wall-clock time beside the training itself: mlp on 8 nodes, batch 64, every strategy that a
-// config can name, with its default options. The share is (a − b) / b, where a is the time per step with the strategy and
-// b that of the same run whose nodes exchange nothing: the same optimizer, the same runs of local steps. So a strategy's own
+// config can name, with its default options. Its own work is a − b, where a is the time per step with the strategy and b that
+// of the same run whose nodes exchange nothing: the same optimizer, the same runs of local steps. It is given as a part of
+// training alone (b) and of the step (a), for which there is a goal. So a strategy's own
 // work is all that its exchange adds: compressing, the arithmetic of collectives, simulating the network, and workers that
 // stand idle meanwhile; the optimizer that a strategy needs (Muon) is training. 1-bit Adam and DGC are optimizers themselves,
 // over plain SGD: they are held against the optimizer that they stand for. Both are medians over all rounds (of as many
@@ -121,18 +122,20 @@ async function rowOf({ name, options, create }: (typeof strategyEntries)[number]
   const middle = (costs: readonly Cost[], kind: keyof Cost): number =>
     median(costs.map((cost) => cost[kind]));
   const own = (kind: keyof Cost): number => middle(whole, kind) - middle(plain, kind);
-  const percent = (kind: "wall" | "cpu"): number => (100 * own(kind)) / middle(plain, kind);
+  const ofTraining = (kind: "wall" | "cpu"): number => (100 * own(kind)) / middle(plain, kind);
+  const ofStep = (100 * own("wall")) / middle(whole, "wall");
   return {
     strategy: name,
     H: round,
     "training ms": middle(plain, "wall").toFixed(2),
     "own ms": own("wall").toFixed(2),
-    "own %": percent("wall").toFixed(0),
-    goal: `< ${GOAL_PERCENT} %`,
-    met: percent("wall") < GOAL_PERCENT ? "yes" : "no",
+    "own, % of training": ofTraining("wall").toFixed(0),
+    "own, % of the step": ofStep.toFixed(0),
+    goal: `< ${GOAL_PERCENT} % of the step`,
+    met: ofStep < GOAL_PERCENT ? "yes" : "no",
     "training cpu ms": middle(plain, "cpu").toFixed(2),
     "own cpu ms": own("cpu").toFixed(2),
-    "own cpu %": percent("cpu").toFixed(0),
+    "own cpu, % of training": ofTraining("cpu").toFixed(0),
     "of it main ms": own("main").toFixed(2),
   };
 }
