@@ -193,7 +193,7 @@ test("cells that failed, diverged or computed only are told of, and break nothin
   expect(verdictsOf(compareCells([failed], { prices }))[0]!.winner).toBeNull();
 });
 
-test("nodes that send nothing are drawn at no bytes, and each option of a cell has a line", () => {
+test("nodes that send nothing are told of and drawn at no bytes; each option of a cell has a line", () => {
   const { costs, curve, ...rest } = run({ pace: 1, losses: falling });
   const silent: RunFacts = {
     ...rest,
@@ -202,7 +202,12 @@ test("nodes that send nothing are drawn at no bytes, and each option of a cell h
   };
   const cells = [fast, cell({ strategy: "alone", nodes: "2" }, [silent])];
   const title = { name: "a", experiment: "digits", command: null };
-  const { page } = renderComparison(compareCells(cells, { prices }), title);
+  const comparison = compareCells(cells, { prices });
+  const { page } = renderComparison(comparison, title);
+  expect(comparisonText(comparison)).toMatch(
+    /\nNo node sent anything in strategy=alone nodes=2: each trained by itself/,
+  );
+  expect(comparisonText(compareCells([slow, fast], { prices }))).not.toContain("No node sent");
   const panel = page.slice(page.indexOf("Loss against bytes sent by all"));
   expect(panel.slice(0, panel.indexOf("</svg>")).match(/strategy=alone nodes=2, seed 0/g)).toHaveLength(4);
   expect(page).toContain("strategy=alone<br/>nodes=2");

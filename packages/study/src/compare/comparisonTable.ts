@@ -67,12 +67,28 @@ export function comparisonNotes({ target, prices, cells }: Comparison): readonly
           "Each run was evaluated at its end alone, so its time to the target is that of the whole run. Evaluate on the way with a lower valInterval.",
         ]
       : []),
+    ...silenceNotes(cells),
     `Cost: $${prices.nodeHour} a node-hour, $${prices.gigabyte} a GB sent.`,
     ...(repeats > 1
       ? [
           "In brackets: the 95 % interval over the repeats (Student's t). Times, bytes and costs are geometric means, with intervals on their logarithms.",
         ]
       : []),
+  ];
+}
+
+const NAMED_CELLS = 3;
+
+/** A strategy whose rounds are longer than the run is quick and cheap, and none: its nodes train by themselves. */
+function silenceNotes(cells: readonly CellResult[]): readonly string[] {
+  const silent = cells.filter(
+    ({ runs }) => runs.length > 0 && runs.every(({ costs }) => costs.nodes > 1 && costs.totalBytes === 0),
+  );
+  if (silent.length === 0) return [];
+  const named = silent.slice(0, NAMED_CELLS).map(({ label }) => label || "the run");
+  const more = silent.length > NAMED_CELLS ? `; and ${silent.length - NAMED_CELLS} more` : "";
+  return [
+    `No node sent anything in ${named.join("; ")}${more}: each trained by itself, as when strategy.H is above maxSteps.`,
   ];
 }
 

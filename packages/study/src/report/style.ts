@@ -50,9 +50,9 @@ tbody tr:last-child > * { border-bottom: 1.5px solid var(--ink); }
 th, td { padding: 3px 22px 3px 0; text-align: left; vertical-align: top; }
 th.number, td.number { text-align: right; white-space: nowrap; }
 th:last-child, td:last-child { padding-right: 4px; }
-table.dense { font-size: 13px; } table.dense th, table.dense td { padding-right: 13px; }
+table.dense { font-size: 13px; } table.dense th, table.dense td { padding-right: 10px; }
 td.text { white-space: nowrap; }
-.interval { color: var(--quiet); font-size: 12px; }
+.interval { color: var(--quiet); font-size: 11px; }
 td.wrapped { min-width: 26ch; overflow-wrap: anywhere; }
 summary { margin-bottom: 6px; color: var(--quiet); cursor: pointer; font-size: 13.5px; }
 .options { width: 100%; table-layout: fixed; }
