@@ -5,7 +5,8 @@ import { createHeap } from "@atoll/tensor";
 import { sharedVectors } from "@atoll/tensor/vectors";
 import { expect, test } from "vitest";
 import { createArithmetic } from "./arithmetic.ts";
-import { type LocalTask, runLocally } from "./localOperations.ts";
+import { runLocally } from "./localOperations.ts";
+import type { LocalTask } from "./localTask.ts";
 
 const NODES = 100;
 const LENGTH = 20_011;

@@ -4,7 +4,7 @@
 
 import type { Optimizer, VectorLayout } from "@atoll/tensor";
 import type { DataSource } from "./data/index.ts";
-import type { LocalTask } from "./localOperations.ts";
+import type { LocalTask } from "./localTask.ts";
 import type { Model } from "./models/index.ts";
 import type { Replica } from "./replica.ts";
 

@@ -15,7 +15,8 @@ import type {
   ExecutorOptions,
   StepBatch,
 } from "./executor.ts";
-import { type LocalTask, runLocally } from "./localOperations.ts";
+import { runLocally } from "./localOperations.ts";
+import type { LocalTask } from "./localTask.ts";
 import { evaluationFunction, gradientFunction, updateFunction } from "./programs.ts";
 import { type Replica, type ReplicaLayout, replicaLayout, replicaOver } from "./replica.ts";
 

@@ -17,6 +17,7 @@ import { qsgdEncode, qsgdMean } from "./compressors/qsgd.ts";
 import { integersOperation, signsOperation } from "./compressors/shardedSums.ts";
 import { dgcEncode } from "./compressors/sparse.ts";
 import { oneBitEncode } from "./compressors/transcoded.ts";
+import type { LocalOperation, LocalTask, OperationName } from "./localTask.ts";
 import {
   adagradUpdate,
   adamUpdate,
@@ -24,35 +25,6 @@ import {
   takingOver,
   yogiUpdate,
 } from "./strategies/outerUpdates.ts";
-
-/** Float32 vectors by name; integers lie in them bit by bit. */
-export type OperationVectors = Readonly<Record<string, Float32Array>>;
-export type OperationNumbers = Readonly<Record<string, number>>;
-export type LocalOperation = (vectors: OperationVectors, numbers: OperationNumbers) => void;
-
-/** Outer steps whose change lies in the parameters, which then take over what they have made of the anchor. */
-export type OuterUpdateName = "nesterovOuter" | "adamOuter" | "yogiOuter" | "adagradOuter";
-
-export type OperationName =
-  | "copy"
-  | "subtract"
-  | "divide"
-  | "decayAndAdd"
-  | "orderedMeans"
-  | OuterUpdateName
-  | "dgcEncode"
-  | "meanOfIntegers"
-  | "meanOfSigns"
-  | "oneBitEncode"
-  | "adamMoments"
-  | "adamDirection"
-  | "lowRankProject"
-  | "lowRankProjectBack"
-  | "lowRankExpand"
-  | "qsgdEncode"
-  | "qsgdMean"
-  | "coefficientsEncode"
-  | "coefficientSigns";
 
 export const localOperations: Readonly<Record<OperationName, LocalOperation>> = {
   dgcEncode,
@@ -105,13 +77,6 @@ export const localOperations: Readonly<Record<OperationName, LocalOperation>> = 
 /** The integers that lie in a vector bit by bit. */
 const integersOf = ({ buffer, byteOffset, length }: Float32Array): Int32Array =>
   new Int32Array(buffer, byteOffset, length);
-
-/** One operation to be done. */
-export interface LocalTask {
-  readonly operation: OperationName;
-  readonly vectors: OperationVectors;
-  readonly numbers: OperationNumbers;
-}
 
 /** Does it here and now. */
 export const runLocally = ({ operation, vectors, numbers }: LocalTask): void =>

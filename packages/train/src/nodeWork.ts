@@ -3,7 +3,7 @@
 
 import { seconds } from "@atoll/core";
 import type { Executor } from "./executor.ts";
-import type { LocalTask } from "./localOperations.ts";
+import type { LocalTask } from "./localTask.ts";
 import type { StepClock } from "./stepClock.ts";
 import type { LocalWork } from "./strategies/strategy.ts";
 

@@ -9,7 +9,7 @@ import {
   meanOfIntegers,
   meanOfSigns,
 } from "@atoll/tensor/vectors";
-import type { LocalTask, OperationNumbers, OperationVectors } from "../localOperations.ts";
+import type { LocalTask, OperationNumbers, OperationVectors } from "../localTask.ts";
 import { scalesOfShard, shardStart } from "./transcoded.ts";
 
 /** Does operations on worker threads. */

@@ -17,7 +17,8 @@ import {
 } from "@atoll/tensor/node/runtime";
 import { squaredNorm } from "../compressors/encoding.ts";
 import { gather } from "../data/dataset.ts";
-import { localOperations, type OperationVectors } from "../localOperations.ts";
+import { localOperations } from "../localOperations.ts";
+import type { OperationVectors } from "../localTask.ts";
 import { type Replica, replicaOver } from "../replica.ts";
 import {
   type LocalSteps,

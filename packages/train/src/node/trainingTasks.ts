@@ -3,7 +3,7 @@
 import type { FusedUpdate, LoweredProgram, VectorAddress } from "@atoll/tensor/node/runtime";
 import type { DataSource } from "../data/index.ts";
 import type { StepBatch } from "../executor.ts";
-import type { OperationName, OperationNumbers } from "../localOperations.ts";
+import type { OperationName, OperationNumbers } from "../localTask.ts";
 import type { ReplicaLayout } from "../replica.ts";
 
 /** Evaluation is traced for a full batch, and for what is left over. */

@@ -25,7 +25,8 @@ import type {
   ExecutorOptions,
   StepBatch,
 } from "../executor.ts";
-import { type LocalTask, runLocally } from "../localOperations.ts";
+import { runLocally } from "../localOperations.ts";
+import type { LocalTask } from "../localTask.ts";
 import {
   evaluationFunction,
   gradientFunction,

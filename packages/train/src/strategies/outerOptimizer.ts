@@ -4,7 +4,7 @@
 import type { ConfigTree } from "@atoll/core";
 import { parseConfig } from "@atoll/core/config";
 import { z } from "zod";
-import type { LocalTask, OuterUpdateName } from "../localOperations.ts";
+import type { LocalTask, OuterUpdateName } from "../localTask.ts";
 import { nesterovUpdate } from "./outerUpdates.ts";
 
 export interface OuterOptimizer {

@@ -15,7 +15,7 @@ import {
   rowsOf,
 } from "../compressors/lowRank.ts";
 import { sharedResult } from "../compressors/wire.ts";
-import type { LocalTask } from "../localOperations.ts";
+import type { LocalTask } from "../localTask.ts";
 import { steps } from "./optionSchemas.ts";
 import { preparation, scratchPerNode } from "./preparation.ts";
 import type { GradientStrategy, StrategyEntry, StrategyNode } from "./strategy.ts";

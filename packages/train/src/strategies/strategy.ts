@@ -6,7 +6,7 @@ import type { Communicator } from "@atoll/comm";
 import type { ConfigTree, Random } from "@atoll/core";
 import type { Optimizer, VectorLayout } from "@atoll/tensor";
 import type { z } from "zod";
-import type { LocalTask } from "../localOperations.ts";
+import type { LocalTask } from "../localTask.ts";
 import type { StrategyQuantity, StrategyRecord } from "../record/strategyRecord.ts";
 import type { Traffic } from "./traffic.ts";
 import type { MissingPolicy } from "./whenMissing.ts";

@@ -4,7 +4,8 @@ import { createSimulatedWorld } from "@atoll/comm";
 import { type CollectiveDone, createRandom } from "@atoll/core";
 import { type Clock, createVirtualClock, resolveNetwork } from "@atoll/network";
 import type { VectorLayout } from "@atoll/tensor";
-import { type LocalTask, runLocally } from "../localOperations.ts";
+import { runLocally } from "../localOperations.ts";
+import type { LocalTask } from "../localTask.ts";
 import type { StrategyNode } from "../strategies/index.ts";
 
 export interface WorldOptions {
