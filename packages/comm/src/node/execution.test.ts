@@ -98,3 +98,46 @@ test.each(ALL_REDUCE_ALGORITHMS)("%s: a digest is that of the bytes it goes with
     { numRuns: 30 },
   );
 });
+
+test("what was staged when a collective is given up is free for the next one", () => {
+  const size = 8;
+  const { topology, estimate } = resolveNetwork({}, { worldSize: size, random: createRandom(1) });
+  const ranks = Array.from({ length: size }, (_, rank) => rank);
+  const call = { operation: "allReduce", length: 40, op: "sum", algorithm: "recursive-doubling" } as const;
+  const schedule = scheduleOf(call, [], { ranks, topology, estimate });
+  let taken = 0;
+  class Counted extends Staging {
+    override take(like: Elements) {
+      const cell = super.take(like);
+      taken++;
+      const release = (): void => {
+        taken--;
+        cell.release();
+      };
+      return { ...cell, release };
+    }
+  }
+  const executions = ranks.map(
+    (member) =>
+      new Execution({
+        plan: planMember(schedule, member),
+        vectors: new Float32Array(40),
+        staging: new Counted(),
+        inRounds: false,
+        add: (a, b) => plainArithmetic.add(a as Float32Array, a as Float32Array, b as Float32Array),
+        onProgress: () => undefined,
+        onDone: () => undefined,
+      }),
+  );
+  // The last member has not sent anything, so what comes to it waits.
+  for (const execution of executions) execution.open(0);
+  for (const [source, sender] of executions.slice(0, -1).entries())
+    for (const [target, receiver] of executions.entries()) {
+      const part = source === target ? undefined : sender.next(target);
+      part?.left(false, 0);
+      if (part !== undefined) receiver.receive(source, part, part.payload.byteLength).complete(0);
+    }
+  expect(taken).toBeGreaterThan(0);
+  for (const execution of executions) void execution.cancel();
+  expect(taken).toBe(0);
+});

@@ -192,6 +192,8 @@ export class Execution {
    */
   cancel(): Promise<void> {
     this.#cancelled ??= Promise.withResolvers<void>();
+    for (const { staged } of this.#inOrder) for (const { release } of staged.splice(0)) release();
+    this.#waiting = 0;
     this.#checkIdle();
     return this.#cancelled.promise;
   }
