@@ -21,7 +21,7 @@ import {
   volumeName,
 } from "./names.ts";
 import { choosePorts } from "./ports.ts";
-import { removeSandbox, volumesOf } from "./stop.ts";
+import { networksOf, removeSandbox, volumesOf } from "./stop.ts";
 
 export interface SetupOptions extends ImageOptions {
   readonly name: string;
@@ -68,7 +68,8 @@ export async function setUpSandbox(
   await buildImage(engine, name, options, { signal });
   // Results of an earlier sandbox of this name stay, whatever happens.
   const except = await claimName(engine, name).catch(async (error: unknown) => {
-    await removeImage(engine, name);
+    // Another setup of this name may have been faster: then the image is what its nodes are made from.
+    if ((await networksOf(engine, name)).length === 0) await removeImage(engine, name);
     throw error;
   });
   try {
