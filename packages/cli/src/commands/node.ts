@@ -33,8 +33,10 @@ ${table([
 
 Environment:
 ${table([
-  ["RANK, WORLD_SIZE", "instead of flags, as well as the names that torchrun, SkyPilot, Slurm (srun) and"],
-  ["MASTER_ADDR, MASTER_PORT", "Kubernetes' indexed jobs (with WORLD_SIZE and MASTER_ADDR) set"],
+  [
+    "RANK, WORLD_SIZE, MASTER_ADDR, MASTER_PORT",
+    "instead of flags, as well as the names that torchrun, SkyPilot, Slurm (srun) and Kubernetes' indexed jobs (with WORLD_SIZE and MASTER_ADDR) set",
+  ],
   ["ATOLL_TOKEN", "a secret that is the same on all ranks and keeps others out; needed beyond this machine"],
 ])}
 
