@@ -12,7 +12,7 @@ export { type HostLine, parseHosts } from "./launchers/hostsFile.ts";
 export { type LocalOptions, localLauncher } from "./launchers/local.ts";
 export { type SshOptions, sshLauncher } from "./launchers/ssh.ts";
 export { SSH } from "./launchers/sshProblem.ts";
-export { lockPort } from "./portLock.ts";
+export { lockPort } from "./locks.ts";
 export type { RankEnvironment } from "./rank/index.ts";
 export { MASTER_PORT, readRankEnvironment, writeRankEnvironment } from "./rank/index.ts";
 export { sandboxHost } from "./sandbox/containerHost.ts";

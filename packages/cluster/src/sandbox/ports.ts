@@ -2,7 +2,7 @@
 // are made at the same time get ranges of their own.
 
 import { ConfigError } from "@atoll/core";
-import { lockPort, lockSearch } from "../portLock.ts";
+import { lockPort, lockSearch } from "../locks.ts";
 
 /** As in the guides: 22001, 22002, … */
 export const FIRST_PORT = 22_001;

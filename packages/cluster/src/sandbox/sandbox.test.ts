@@ -155,6 +155,19 @@ describe.skipIf(!found)("sandboxes", { timeout: LONG }, () => {
     expect((await tests.leftovers()).filter((name) => name.includes("-port"))).toEqual([]);
   });
 
+  test("of two setups of one name at once one is refused, and the other has its nodes", async () => {
+    const twin = tests.options("twin", { nodes: 1, code: "bake" });
+    const outcomes = await Promise.allSettled([setUpSandbox(engine, twin), setUpSandbox(engine, twin)]);
+    const refused = outcomes.filter(({ status }) => status === "rejected") as PromiseRejectedResult[];
+    expect(refused.map(({ reason }) => reason.message)).toEqual([
+      `A sandbox "${twin.name}" is being set up at this moment. Wait until it is there, or choose another --name.`,
+    ]);
+    const { nodes } = await getSandbox(engine, twin.name);
+    expect(nodes.map(({ health }) => health)).toEqual(["healthy"]);
+    const place = { stateDirectory: tests.stateDirectory, volumes: true };
+    expect(await removeSandbox(engine, twin.name, place)).toMatchObject({ containers: 1, networks: 1 });
+  });
+
   test("a killed worker and a cut network are seen; restart and reconnect mend them", async () => {
     await engine.run("kill", ["kill", container(2)]);
     expect((await getSandbox(engine, three.name)).nodes.map(({ state }) => state)).toEqual([

@@ -2,6 +2,7 @@
 // anything goes wrong on the way, everything that was made is taken away again.
 
 import { bytes, ConfigError, formatBytes, InterruptedError } from "@atoll/core";
+import { lockSetup } from "../locks.ts";
 import { codeMounts, type Mount } from "./codeMounts.ts";
 import { credentialMounts } from "./credentials.ts";
 import type { Engine, RunOptions } from "./engine.ts";
@@ -21,7 +22,7 @@ import {
   volumeName,
 } from "./names.ts";
 import { choosePorts } from "./ports.ts";
-import { networksOf, removeSandbox, volumesOf } from "./stop.ts";
+import { removeSandbox, volumesOf } from "./stop.ts";
 
 export interface SetupOptions extends ImageOptions {
   readonly name: string;
@@ -60,6 +61,11 @@ export async function setUpSandbox(
   checkName(name);
   const facts = await engineFacts(engine, { signal });
   checkMemory(nodes, facts);
+  await using lock = await lockSetup(engine.name, name);
+  if (lock === undefined)
+    throw new ConfigError(
+      `A sandbox "${name}" is being set up at this moment. Wait until it is there, or choose another --name.`,
+    );
   await refuseTaken(engine, name, { signal });
   if (options.port !== undefined) await (await choosePorts(nodes, options.port))[Symbol.asyncDispose]();
   const mounts = await mountsOf(options);
@@ -68,8 +74,7 @@ export async function setUpSandbox(
   await buildImage(engine, name, options, { signal });
   // Results of an earlier sandbox of this name stay, whatever happens.
   const except = await claimName(engine, name).catch(async (error: unknown) => {
-    // Another setup of this name may have been faster: then the image is what its nodes are made from.
-    if ((await networksOf(engine, name)).length === 0) await removeImage(engine, name);
+    await removeImage(engine, name);
     throw error;
   });
   try {
@@ -90,7 +95,7 @@ export async function setUpSandbox(
 }
 
 /**
- * Nobody else has a network of that name after this, so what is labelled with it is this sandbox's.
+ * What is labelled with the name is this sandbox's from now on.
  *
  * @returns the volumes that an earlier one has left
  */

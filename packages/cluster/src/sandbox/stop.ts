@@ -32,9 +32,6 @@ export async function volumesOf(
   return listLabelled(engine, name, ["volume", "ls"], options);
 }
 
-export const networksOf = (engine: Engine, name: string, options?: RunOptions): Promise<readonly string[]> =>
-  listLabelled(engine, name, ["network", "ls"], options);
-
 async function listLabelled(
   engine: Engine,
   name: string,
@@ -57,7 +54,7 @@ export async function removeSandbox(
   const containers = await listLabelled(engine, name, ["ps", "--all"], options);
   if (containers.length > 0)
     await engine.run("remove the containers", ["rm", "--force", "--volumes", ...containers], { tolerate });
-  const networks = await networksOf(engine, name, options);
+  const networks = await listLabelled(engine, name, ["network", "ls"], options);
   if (networks.length > 0)
     await engine.run("remove the network", ["network", "rm", ...networks], { tolerate });
   const there = await volumesOf(engine, name, options);

@@ -1,11 +1,11 @@
-// A port of this machine that is kept for somebody who will listen there a while later: free, and locked against others who
-// look for one in the same way. The lock is a Unix socket with a name of Linux's abstract kind, which is in no file system
-// and goes with this process, however it ends. Other systems have none: there the port is merely free.
+// What one process of this machine has for a while, and no other: a port for somebody who will listen there later, the search
+// for ports, the name of a sandbox while it is set up. A lock is a Unix socket with a name of Linux's abstract kind, which is in
+// no file system and goes with this process, however it ends. Other systems have none: there nothing is locked.
 
 import { createServer, type ListenOptions, type Server } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** @returns undefined if the port is not free, or kept for somebody else */
+/** @returns undefined if the port is not free (which is seen on all systems), or kept for somebody else */
 export async function lockPort(port: number): Promise<AsyncDisposable | undefined> {
   const lock = await lockName(`port-${port}`);
   if (lock === undefined) return undefined;
@@ -17,6 +17,10 @@ export async function lockPort(port: number): Promise<AsyncDisposable | undefine
   await close(probe);
   return lock;
 }
+
+/** Kept while a sandbox is set up: an engine makes two networks of one name. @returns undefined if somebody else does */
+export const lockSetup = (engine: string, sandbox: string): Promise<AsyncDisposable | undefined> =>
+  lockName(`${engine}-sandbox-${sandbox}`);
 
 const POLL_MS = 20;
 
