@@ -1,7 +1,7 @@
 // The losses of several runs on the same axes, against the things that they cost: steps, time, bytes and, where they
 // are priced, dollars; and the accuracy against steps.
 
-import { extent } from "d3-array";
+import { extent, max } from "d3-array";
 import { formatCount, formatLoss, formatPercent } from "../format.ts";
 import { dollarsOf, formatDollars, type Prices } from "../prices.ts";
 import { timeNameOfRuns } from "../run.ts";
@@ -70,13 +70,15 @@ interface Curve {
 
 export function lossOfRuns(runs: readonly ReportedRun[], { prices }: ReportOptions): Content {
   const count = Math.round(Math.max(LEAST_POINTS, Math.min(MOST_POINTS, POINTS_OF_ALL / runs.length)));
-  const evaluated = runs.flatMap((run, index) => curveOf(run, index, evaluationsOf(run, "loss"), count));
+  const allEvaluated = runs.flatMap((run, index) => curveOf(run, index, evaluationsOf(run, "loss"), count));
   const bare = runs.length > UNCROWDED;
-  const trained = runs.flatMap((run, index) =>
-    bare && evaluated.some((curve) => curve.run === run) ? [] : trainingOf(run, index, count),
+  const allTrained = runs.flatMap((run, index) =>
+    bare && allEvaluated.some((curve) => curve.run === run) ? [] : trainingOf(run, index, count),
   );
-  if (evaluated.length + trained.length === 0)
+  if (allEvaluated.length + allTrained.length === 0)
     return emptyState("No run finished a step, so there is no loss to show.");
+  const most = mostOfOthers([...allEvaluated, ...allTrained]);
+  const [evaluated, trained] = [upTo(most, allEvaluated), upTo(most, allTrained)];
   const looks = looksOf(runs);
   const yAxis = lossAxis([...evaluated, ...trained]);
   const isPale = ({ of, run }: Curve): boolean =>
@@ -97,7 +99,7 @@ export function lossOfRuns(runs: readonly ReportedRun[], { prices }: ReportOptio
     ],
     layout: "grid",
     className: "curves",
-    caption: caption(runs, { looks, evaluated, trained, bare, shown: shown.size }),
+    caption: caption(runs, { looks, evaluated, trained, bare, shown: shown.size, isCut: most !== undefined }),
   });
 }
 
@@ -133,6 +135,26 @@ function trainingOf(run: ReportedRun, index: number, count: number): readonly Cu
     return { step: number, time: time[i]!, bytesSent: bytesSent[i]!, y: mean.y[k]! };
   });
   return [{ run, index, of: "training", points }];
+}
+
+const hasDiverged = ({ run }: Curve): boolean => run.outcome.kind === "diverged";
+
+/** The largest loss of the runs that did not diverge; undefined if all did, or none. */
+function mostOfOthers(curves: readonly Curve[]): number | undefined {
+  if (!curves.some(hasDiverged)) return undefined;
+  const others = curves.filter((curve) => !hasDiverged(curve));
+  return max(others.flatMap(({ points }) => points.map(({ y }) => y)).filter(Number.isFinite));
+}
+
+/** Runs that diverged are shown for as long as they are not beyond the others, which would be a flat line beside them. */
+function upTo(most: number | undefined, curves: readonly Curve[]): readonly Curve[] {
+  if (most === undefined) return curves;
+  return curves.flatMap((curve) => {
+    if (!hasDiverged(curve)) return [curve];
+    const end = curve.points.findIndex(({ y }) => !(y <= most));
+    const points = end === -1 ? curve.points : curve.points.slice(0, end);
+    return points.length === 0 ? [] : [{ ...curve, points }];
+  });
 }
 
 function lossAxis(curves: readonly Curve[]): Axis {
@@ -246,10 +268,12 @@ interface CaptionFacts {
   readonly trained: readonly Curve[];
   readonly bare: boolean;
   readonly shown: number;
+  /** Whether runs that diverged are only shown in part. */
+  readonly isCut: boolean;
 }
 
 function caption(runs: readonly ReportedRun[], facts: CaptionFacts): Content {
-  const { looks, evaluated, trained, bare, shown } = facts;
+  const { looks, evaluated, trained, bare, shown, isCut } = facts;
   const alone = trained.filter(({ run }) => !evaluated.some((curve) => curve.run === run)).length;
   const left = runs.length - shown;
   return [
@@ -263,7 +287,8 @@ function caption(runs: readonly ReportedRun[], facts: CaptionFacts): Content {
       ? `${countRuns(alone)} without evaluations: training loss, running mean. `
       : null,
     looks.note,
-    left > 0 ? `${countRuns(left)} without a finished step not drawn. ` : null,
+    isCut ? "Runs that diverged are drawn up to where their loss exceeds that of all others. " : null,
+    left > 0 ? `${countRuns(left)} not drawn. ` : null,
     "Axes whose values differ by more than a factor of 30 are logarithmic. ",
   ];
 }

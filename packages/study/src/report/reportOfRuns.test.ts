@@ -143,3 +143,18 @@ test("among several runs one that has diverged is counted, named and marked apar
   expect(page).toContain("1 completed, 1 diverged");
   expect(page).toContain("wild diverged: from step 8 on its loss is no finite number.");
 });
+
+test("a run that has diverged does not flatten the curves of the others", () => {
+  const wildly = (loss: number, step: number): number => (step > 7 ? Number.NaN : loss * 10 ** (4 * step));
+  const runs = [sampleRun({ name: "calm" }), sampleRun({ name: "wild", bend: wildly })];
+  const { page, files } = createReport(runs);
+  const alone = createReport([sampleRun({ name: "calm" }), sampleRun({ name: "calm too" })]).page;
+  const labels = (of: string): readonly string[] => {
+    const [figure = ""] = of.match(/<svg[^>]*data-box[\s\S]*?<\/svg>/) ?? [];
+    return [...figure.matchAll(/<text[^>]*>([\d.,e+−-]+)<\/text>/g)].map(([, text]) => text!);
+  };
+  expect(labels(page).length).toBeGreaterThan(3);
+  expect(labels(page)).toEqual(labels(alone));
+  expect(page).toContain("Runs that diverged are drawn up to where their loss exceeds that of all others.");
+  expect(files().some(({ name }) => name.startsWith("loss-of-runs"))).toBe(true);
+});
