@@ -52,9 +52,7 @@ start_engine() {
     --host "unix://$directory/docker.sock" --bridge "$bridge" >"$directory/log" 2>&1 </dev/null &
   local engine=$! deadline=$((SECONDS + 120))
   export DOCKER_HOST="unix://$directory/docker.sock"
-  # A client that came by other ways than the engine may be too new for it, or none at all: then Debian's goes first.
-  mkdir -p "$directory/bin"
-  until docker version >/dev/null 2>&1 || use_debians_client "$directory/bin"; do
+  until answers docker || answers /usr/bin/docker; do
     if ! kill -0 "$engine" 2>/dev/null || [ "$SECONDS" -gt "$deadline" ]; then
       log "dockerd does not start:"
       tail -20 "$directory/log" >&2
@@ -62,10 +60,14 @@ start_engine() {
     fi
     sleep 0.1
   done
+  # A client that came by other ways than the engine may be too new for it, or none at all: then Debian's goes first.
+  mkdir -p "$directory/bin"
+  answers docker || use_debians_client "$directory/bin"
 }
 
+answers() { "$1" version >/dev/null 2>&1; }
+
 use_debians_client() {
-  /usr/bin/docker version >/dev/null 2>&1 || return 1
   ln -sf /usr/bin/docker "$1/docker"
   export PATH="$1:$PATH"
   echo "export PATH=$1:\$PATH"

@@ -300,7 +300,8 @@ test("an engine that someone may not use is told apart from one that does not ru
     context.skip("needs docker, and root to be someone else");
   const bin = await mkdtemp(join(tmpdir(), "atoll-bin-"));
   try {
-    const { output: docker } = await here("sh", ["-c", "command -v docker"]);
+    // Itself, since a link to it may lie where only root comes.
+    const { output: docker } = await here("sh", ["-c", 'readlink -f "$(command -v docker)"']);
     const script = `#!/bin/sh\nexec setpriv --reuid=65534 --regid=65534 --clear-groups env HOME=/ ${docker} "$@"\n`;
     await writeFile(join(bin, "docker"), script, { mode: 0o755 });
     const environment = { ...process.env, PATH: `${bin}:${process.env.PATH}` };
