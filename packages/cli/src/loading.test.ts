@@ -1,20 +1,6 @@
-import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { loadedBy } from "@atoll/train/test/loadedBy";
 import { expect, test } from "vitest";
-
-/** The files that a module loads, itself included, as a process of its own finds them. */
-function loadedBy(module: string): readonly string[] {
-  const script = `
-    const { registerHooks } = await import("node:module");
-    const loaded = [];
-    registerHooks({ load: (url, context, next) => (loaded.push(url), next(url, context)) });
-    await import(${JSON.stringify(module)});
-    console.log(JSON.stringify(loaded));`;
-  const output = execFileSync(process.execPath, ["--input-type=module", "--eval", script], {
-    encoding: "utf8",
-  });
-  return JSON.parse(output) as readonly string[];
-}
 
 const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 

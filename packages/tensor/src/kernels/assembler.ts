@@ -191,9 +191,23 @@ export const i16x8 = {
 export const upper = (value: Value, again: Value): Value =>
   v128.shuffle(value, again, [8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15]);
 
+/** Orders of bytes for `v128.shuffle`, of lanes of two vectors a and b. */
+export const LANES = {
+  /** a0 b0 a1 b1 */
+  low: [0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23],
+  /** a2 b2 a3 b3 */
+  high: [8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31],
+  /** a0 a1 b0 b1 */
+  first: [0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23],
+  /** a2 a3 b2 b3 */
+  last: [8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31],
+} as const;
+
 /** Lanes 0 and 1 of two vectors. */
-export const joinLower = (a: Value, b: Value): Value =>
-  v128.shuffle(a, b, [0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23]);
+export const joinLower = (a: Value, b: Value): Value => v128.shuffle(a, b, LANES.first);
+
+/** 0 … length − 1, for code that is written out. */
+export const range = (length: number): readonly number[] => Array.from({ length }, (_, i) => i);
 
 /** A local variable of a function under construction. */
 export interface Local {

@@ -12,6 +12,7 @@ import {
   i32,
   i32x4,
   type Local,
+  range,
   upper,
   type Value,
   v128,
@@ -156,7 +157,7 @@ export function collecting(
   const total = frame.local("i32");
   const magnitude = i32x4.splat(i32.constant(0x7fffffff));
   const takeLane = (index: Value, element: number): Code =>
-    when(i32x4.lane(found.get, element % LANES), [
+    when(i32x4.lane(found.get, element % PER_REGISTER), [
       ...when(
         i32.lessUnsigned(total.get, capacity.get),
         i32.store(
@@ -172,7 +173,7 @@ export function collecting(
     ...found.set(reaches(four.get)),
     ...when(
       v128.anyTrue(found.get),
-      range(LANES).flatMap((lane) => takeLane(index, LANES * number + lane)),
+      range(PER_REGISTER).flatMap((lane) => takeLane(index, PER_REGISTER * number + lane)),
     ),
   ];
   return {
@@ -189,8 +190,7 @@ export function collecting(
   };
 }
 
-const LANES = 4;
-const range = (length: number): readonly number[] => Array.from({ length }, (_, i) => i);
+const PER_REGISTER = 4;
 
 /** Fours that are looked at together where elements are collected. */
 const FOURS = 4;

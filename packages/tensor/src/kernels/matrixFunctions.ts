@@ -1,7 +1,7 @@
 // Products of a matrix with thin ones of four columns, as WebAssembly functions on byte offsets. Sums go in the order of the
 // loops in matrices.ts, in float32.
 
-import { assemble, type Frame, f32x4, i32, type Local, type Value, v128 } from "./assembler.ts";
+import { assemble, type Frame, f32x4, i32, LANES, type Local, type Value, v128 } from "./assembler.ts";
 import type { Code, WasmFunction } from "./encode.ts";
 
 const ROW_BYTES = 16;
@@ -28,13 +28,6 @@ function columnsOf(frame: Frame<keyof typeof turnedMatrix>): {
   );
   return { begin, starts };
 }
-
-const LANES = {
-  low: [0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23],
-  high: [8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31],
-  first: [0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23],
-  last: [8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31],
-} as const;
 
 /** Of four vectors, the sum of the lanes of each: (0 + 2) + (1 + 3). The vectors are used up. */
 function sumsOfLanes(

@@ -1,7 +1,19 @@
 // Rounding at random to levels of eight bits, and back, as WebAssembly functions on byte offsets. The random bits are those of
 // `roundingBits` in stochastic.ts, where the loops are that do the rest.
 
-import { assemble, f32, f32x4, i8x16, i16x8, i32, i32x4, type Local, type Value, v128 } from "./assembler.ts";
+import {
+  assemble,
+  f32,
+  f32x4,
+  i8x16,
+  i16x8,
+  i32,
+  i32x4,
+  LANES,
+  type Local,
+  type Value,
+  v128,
+} from "./assembler.ts";
 import { MAGIC } from "./codecFunctions.ts";
 import type { Code, WasmFunction } from "./encode.ts";
 
@@ -54,11 +66,6 @@ function threefry(streams: readonly Words[], first: Words, injected: readonly Wo
   return code.flat();
 }
 
-const PAIRS = {
-  low: [0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23],
-  high: [8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31],
-} as const;
-
 /** The four 16-bit numbers of counter `lane`: the second word's lower half and upper half, then the first word's. */
 const drawnBy = (lane: number, { low, high }: { readonly low: Local; readonly high: Local }): Value => {
   const pairs = (lane < 2 ? low : high).get;
@@ -108,8 +115,8 @@ export const roundAtRandom: WasmFunction = assemble(
       const { x0, x1 } = streams[stream]!;
       const at = i32.add(index, i32.constant(SIXTEEN * stream));
       return [
-        ...low.set(v128.shuffle(x1.get, x0.get, PAIRS.low)),
-        ...high.set(v128.shuffle(x1.get, x0.get, PAIRS.high)),
+        ...low.set(v128.shuffle(x1.get, x0.get, LANES.low)),
+        ...high.set(v128.shuffle(x1.get, x0.get, LANES.high)),
         ...GROUPS.flatMap((group) => [
           ...elements[group]!.set(v128.load(i32.add(x.get, floats(i32.add(at, i32.constant(4 * group)))))),
           ...levels[group]!.set(levelOf(group)),

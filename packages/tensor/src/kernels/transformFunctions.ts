@@ -2,7 +2,7 @@
 // one length: Lee's algorithm (IEEE Trans. ASSP 32, 1984) without loops, four columns at once. Strides are in elements, widths
 // multiples of four. Results are turned: a column becomes a row, which is filled up with zeros to a multiple of four.
 
-import { assemble, type Frame, f32x4, i32, type Local, type Value, v128 } from "./assembler.ts";
+import { assemble, type Frame, f32x4, i32, LANES, type Local, range, type Value, v128 } from "./assembler.ts";
 import type { Code, WasmFunction } from "./encode.ts";
 
 const FOUR = [0, 1, 2, 3] as const;
@@ -12,7 +12,6 @@ const FLOAT_BYTES = 4;
 const floats = (count: Value): Value => i32.shiftLeft(count, i32.constant(2));
 const row = (start: Value, index: Value, stride: Value): Value =>
   i32.add(start, floats(i32.multiply(index, stride)));
-const range = (length: number): readonly number[] => Array.from({ length }, (_, i) => i);
 
 /**
  * The numbers that a transform of this length multiplies by, [2 · length] at most: the scales of the first coefficient and
@@ -212,23 +211,16 @@ function inverse(script: Script, xs: readonly Local[], whole: number): readonly 
   return [...near, ...far.toReversed()];
 }
 
-const BYTES = {
-  low: [0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23],
-  high: [8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31],
-  first: [0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23],
-  last: [8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31],
-} as const;
-
 /** Four rows of four elements, turned. */
 function turned(script: Script, [a, b, c, d]: readonly Value[]): readonly Value[] {
   const mixed = (x: Value, y: Value, bytes: readonly number[]): Value => v128.shuffle(x, y, bytes);
-  const [lowAb, lowCd] = [script.keep(mixed(a!, b!, BYTES.low)), script.keep(mixed(c!, d!, BYTES.low))];
-  const [highAb, highCd] = [script.keep(mixed(a!, b!, BYTES.high)), script.keep(mixed(c!, d!, BYTES.high))];
+  const [lowAb, lowCd] = [script.keep(mixed(a!, b!, LANES.low)), script.keep(mixed(c!, d!, LANES.low))];
+  const [highAb, highCd] = [script.keep(mixed(a!, b!, LANES.high)), script.keep(mixed(c!, d!, LANES.high))];
   return [
-    mixed(lowAb.get, lowCd.get, BYTES.first),
-    mixed(lowAb.get, lowCd.get, BYTES.last),
-    mixed(highAb.get, highCd.get, BYTES.first),
-    mixed(highAb.get, highCd.get, BYTES.last),
+    mixed(lowAb.get, lowCd.get, LANES.first),
+    mixed(lowAb.get, lowCd.get, LANES.last),
+    mixed(highAb.get, highCd.get, LANES.first),
+    mixed(highAb.get, highCd.get, LANES.last),
   ];
 }
 
