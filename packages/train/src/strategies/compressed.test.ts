@@ -1,7 +1,7 @@
 // Strategies that compress what they send, against what they are when they do not, and what no compression may lose.
 
 import { createRandom } from "@atoll/core";
-import { adamW, layoutOf, sgd, type VectorLayout } from "@atoll/tensor";
+import { adam, adamW, chain, clipByGlobalNorm, layoutOf, muon, sgd, type VectorLayout } from "@atoll/tensor";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { chunkedDct } from "../compressors/chunkedDct.ts";
 import type { FitResult } from "../localTrainer.ts";
@@ -83,7 +83,7 @@ function expectClose(got: ArrayLike<number>, expected: ArrayLike<number>, digits
 describe("dgc", () => {
   test("with density 1 it is DDP", async () => {
     const optimizer = adamW();
-    const all = await fit({ strategy: dgc({ density: 1, optimizer }) });
+    const all = await fit({ strategy: dgc({ density: 1, momentum: 0, optimizer }) });
     expect(parameterDistance(all, await fit({ strategy: ddp({ optimizer }) }))).toBeLessThan(1e-5);
   });
 
@@ -111,6 +111,21 @@ describe("dgc", () => {
 
   test("refuses a density above 1", () => {
     expect(() => dgc({ density: 1.1 })).toThrow(/Option "strategy.density"/);
+  });
+
+  test.each([
+    [sgd({ learningRate: 0.1, momentum: 0.9 }), /applied twice: .* got "sgd" with momentum\. Choose/],
+    [adamW(), /got "adamW" with scaleByAdam/],
+    [muon(), /got "muon" with scaleByMuon/],
+    [chain(clipByGlobalNorm(1), adam()), /with scaleByAdam/],
+  ])("refuses momentum on top of its own: %o", (optimizer, message) => {
+    expect(() => dgc({ optimizer })).toThrow(message);
+    expect(dgc({ momentum: 0, optimizer }).optimizer).toBe(optimizer);
+  });
+
+  test("takes an optimizer that decays and clips", () => {
+    const optimizer = chain(clipByGlobalNorm(1), sgd({ learningRate: 0.1, weightDecay: 0.1 }));
+    expect(dgc({ optimizer }).optimizer).toBe(optimizer);
   });
 });
 

@@ -12,6 +12,7 @@ import { candidateRoom } from "../compressors/sparse.ts";
 import { bitsOf } from "../compressors/topK.ts";
 import { sharedResult } from "../compressors/wire.ts";
 import { decay } from "./optionSchemas.ts";
+import { requireNoMomentum } from "./plainSgd.ts";
 import { preparation, scratchPerNode } from "./preparation.ts";
 import type { GradientStrategy, StrategyEntry } from "./strategy.ts";
 import { gathered } from "./traffic.ts";
@@ -25,9 +26,9 @@ const options = z.strictObject({
 export interface DgcOptions {
   /** Part of the gradients that is sent. Default 0.001. */
   readonly density?: number;
-  /** Default 0.9. */
+  /** Default 0.9; 0 for plain error feedback. */
   readonly momentum?: number;
-  /** Applies the mean; it needs no momentum of its own. Default SGD, learning rate 0.1. */
+  /** Applies the mean; it may have momentum of its own only where `momentum` is 0. Default SGD, learning rate 0.1. */
   readonly optimizer?: Optimizer;
 }
 
@@ -36,10 +37,11 @@ export interface DgcOptions {
  * u and v; the optimizer gets the mean over the nodes of what was sent. State: `velocity` (u) and `residual` (v).
  *
  * Bytes a node sends each step: 8k(N−1), an index and a value for each element. With density 1 it is DDP.
- * @throws ConfigError if an option is out of its range.
+ * @throws ConfigError if an option is out of its range, or if the optimizer has momentum, too.
  */
 export function dgc({ optimizer = sgd({ learningRate: 0.1 }), ...given }: DgcOptions = {}): GradientStrategy {
   const { density, momentum } = parseConfig(options, given, "strategy");
+  requireNoMomentum(optimizer, { strategy: "dgc", momentum });
   const scratch = scratchPerNode(({ parameters }) => {
     const k = sentElements(density, parameters.length);
     return {

@@ -171,7 +171,7 @@ export const strategyRows: readonly StrategyRow[] = [
   },
   {
     name: "dgc",
-    create: (o) => dgc({ density: 0.1, ...given(o) }),
+    create: () => dgc({ density: 0.1 }),
     bytes: ({ nodes, parameterCount }) => allGathered(8 * Math.floor(0.1 * parameterCount), nodes),
   },
   {
