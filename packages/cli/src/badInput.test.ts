@@ -5,7 +5,8 @@ import { existsSync } from "node:fs";
 import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { RunWorkers } from "./runWorkers.ts";
 import { type CommandOptions, type CommandResult, runCommand } from "./test/command.ts";
 import { onSmallDisk } from "./test/smallDisk.ts";
 
@@ -28,6 +29,22 @@ async function expectRefusal(line: string, exitCode: number, message: RegExp): P
   expect(result).toMatchObject({ exitCode, output: "" });
   expect(existsSync(join(directory, "runs")) ? await readdir(join(directory, "runs")) : []).toEqual([]);
 }
+
+test("a refusal is said before the threads end that were started early", async () => {
+  const order: string[] = [];
+  const { [Symbol.asyncDispose]: dispose } = RunWorkers.prototype;
+  vi.spyOn(RunWorkers.prototype, Symbol.asyncDispose).mockImplementation(async function (this: RunWorkers) {
+    order.push("threads");
+    await dispose.call(this);
+  });
+  const watch = (text: string): unknown => order.push(text);
+  for (const line of ["train digits nodes=three", `${QUICK} nodes=500`]) {
+    order.length = 0;
+    expect((await atoll(line, { watch })).exitCode).toBe(2);
+    expect(order).toEqual([expect.stringMatching(/^atoll: /), "threads"]);
+  }
+  vi.restoreAllMocks();
+});
 
 describe("options", () => {
   test.each<[string, string, RegExp]>([

@@ -1,6 +1,7 @@
 // The command line's frame: finds the command, and turns what it throws into one sentence and an exit code.
 
-import { AtollError, messageOf, unknownName } from "@atoll/core";
+import { unknownName } from "@atoll/core";
+import { complain } from "./complaint.ts";
 import { topHelp } from "./help.ts";
 import type { Command, CommandEntry, Terminal } from "./terminal.ts";
 import { VERSION } from "./version.ts";
@@ -69,13 +70,7 @@ export async function main(argv: readonly string[], terminal: Terminal): Promise
   try {
     return await dispatch(argv, terminal);
   } catch (error) {
-    if (error instanceof AtollError) {
-      terminal.error(`atoll: ${error.message}\n`);
-      return error.exitCode;
-    }
-    const detail = error instanceof Error ? (error.stack ?? error.message) : messageOf(error);
-    terminal.error(`atoll: unexpected error; please report it.\n${detail}\n`);
-    return 1;
+    return complain(error, terminal);
   }
 }
 

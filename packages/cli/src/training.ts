@@ -5,9 +5,8 @@ import { resolve } from "node:path";
 import { ConfigError, type ConfigTree } from "@atoll/core";
 import { mergeConfig, parseAssignments } from "@atoll/core/config";
 import type { Experiment } from "@atoll/train";
-import { RunDirectory, startWorkers } from "@atoll/train/node";
+import { RunDirectory } from "@atoll/train/node";
 import { parseArguments } from "./arguments.ts";
-import type { EarlyWorkers } from "./earlyWorkers.ts";
 import { createParts, keepVocabulary } from "./experimentParts.ts";
 import { loadExperiment } from "./loadExperiment.ts";
 import { Progress } from "./progress.ts";
@@ -22,6 +21,7 @@ import {
   withDefaults,
 } from "./runConfig.ts";
 import { readersOf } from "./runReaders.ts";
+import type { RunWorkers } from "./runWorkers.ts";
 import type { Terminal } from "./terminal.ts";
 import { withTraces } from "./traceFiles.ts";
 import { VERSION } from "./version.ts";
@@ -77,13 +77,12 @@ export function readTraining(
 /**
  * Trains, and leaves a run directory; as any rank but 0 of a run on several processes, serves rank 0.
  * @param place of a rank that was started by a launcher, which has started the others, too
- * @param early threads that the run may have
  */
 export async function train(
   parsed: TrainArguments,
   place: RankPlace | undefined,
   terminal: Terminal,
-  early?: EarlyWorkers,
+  workers: RunWorkers,
 ): Promise<number> {
   const experiment = await loadExperiment(parsed.experiment, terminal.workingDirectory);
   const given = placed(await withTraces(parsed.given, terminal.workingDirectory), place);
@@ -91,7 +90,7 @@ export async function train(
     return await serve(experiment, configOf(experiment, given), place, terminal);
   await using run = parsed.resume ? openRun(parsed, terminal.workingDirectory) : undefined;
   const config = configOf(experiment, given, run?.config.options as ConfigTree | undefined);
-  if (run) return await trainIn(run, { experiment, config, parsed, place, early }, terminal);
+  if (run) return await trainIn(run, { experiment, config, parsed, place, workers }, terminal);
   const options = fitOptionsOf(config.run); // refuses bad combinations before a directory is made
   await using created = RunDirectory.create(
     parsed.runsDirectory,
@@ -107,7 +106,7 @@ export async function train(
       },
     },
   );
-  return await trainIn(created, { experiment, config, parsed, place, early }, terminal);
+  return await trainIn(created, { experiment, config, parsed, place, workers }, terminal);
 }
 
 async function serve(...rank: Parameters<typeof runServingRank>): ReturnType<typeof runServingRank> {
@@ -175,7 +174,7 @@ interface Training {
   readonly config: ResolvedConfig;
   readonly parsed: TrainArguments;
   readonly place: RankPlace | undefined;
-  readonly early: EarlyWorkers | undefined;
+  readonly workers: RunWorkers;
 }
 
 /** What only the end of a run needs does not hold up its beginning. */
@@ -183,12 +182,11 @@ const loadEnding = (): Promise<typeof import("./ending.ts")> => import("./ending
 
 async function trainIn(
   run: RunDirectory,
-  { experiment, config, parsed, place, early }: Training,
+  { experiment, config, parsed, place, workers: threads }: Training,
   terminal: Terminal,
 ): Promise<number> {
   const progress = new Progress(terminal);
-  const threads = workersOf(config.run, place);
-  await using workers = (await early?.take(threads)) ?? startWorkers(threads);
+  const workers = await threads.take(workersOf(config.run, place));
   const resume = run.resumeSnapshot();
   const parts = await createParts(experiment, config, terminal, progress);
   keepVocabulary(run, parts);

@@ -6,6 +6,7 @@ import { loadExperiment } from "../loadExperiment.ts";
 import { placeOf, withDashes } from "../ranks/rankPlace.ts";
 import { runServingRank } from "../ranks/servingRank.ts";
 import { resolveConfig } from "../runConfig.ts";
+import { RunWorkers } from "../runWorkers.ts";
 import { type Command, STOPPING_NODES } from "../terminal.ts";
 import { readTraining, train } from "../training.ts";
 
@@ -52,7 +53,10 @@ Examples:
     const parsed = readTraining("node", argv.map(withDashes), terminal);
     const place = placeOf(parsed.flags, terminal.environment);
     const { parent, workingDirectory } = terminal;
-    if (parent === undefined) return train(parsed, place, terminal);
+    if (parent === undefined) {
+      await using workers = new RunWorkers({ early: false });
+      return await train(parsed, place, terminal, workers);
+    }
     const { options, runId, token } = await parent.order;
     const experiment = await loadExperiment(parsed.experiment, workingDirectory);
     const config = resolveConfig(experiment, mergeConfig(options, { mode: "processes" }));

@@ -1,6 +1,7 @@
 // atoll train: one run of an experiment, from its options to its report.
 
-import { EarlyWorkers } from "../earlyWorkers.ts";
+import { complain } from "../complaint.ts";
+import { RunWorkers } from "../runWorkers.ts";
 import { type Command, STOPPING_NODES } from "../terminal.ts";
 
 export const trainCommand: Command = {
@@ -19,8 +20,13 @@ export const trainCommand: Command = {
     const { placeOfLauncher } = await import("../ranks/rankPlace.ts");
     const place = placeOfLauncher(terminal.environment);
     const saysNothing = place === undefined && !argv.some((argument) => /^(mode|workers)=/.test(argument));
-    await using early = saysNothing ? new EarlyWorkers() : undefined;
-    const { readTraining, train } = await import("../training.ts");
-    return await train(readTraining("train", argv, terminal), place, terminal, early);
+    await using workers = new RunWorkers({ early: saysNothing });
+    try {
+      const { readTraining, train } = await import("../training.ts");
+      return await train(readTraining("train", argv, terminal), place, terminal, workers);
+    } catch (error) {
+      // Here, since threads that are still loading native code are waited for before the command ends.
+      return complain(error, terminal);
+    }
   },
 };
