@@ -9,7 +9,7 @@ import { scheduleOf } from "../collective.ts";
 import type { Schedule } from "../schedule.ts";
 import { ALL_REDUCE_ALGORITHMS } from "../schedules/allReduce.ts";
 import { execute } from "../test/execute.ts";
-import { Execution, type Outgoing } from "./execution.ts";
+import { Execution, type Outgoing, type Place } from "./execution.ts";
 import { planMember } from "./memberPlan.ts";
 import { type Elements, Staging } from "./staging.ts";
 
@@ -99,7 +99,8 @@ test.each(ALL_REDUCE_ALGORITHMS)("%s: a digest is that of the bytes it goes with
   );
 });
 
-test("what was staged when a collective is given up is free for the next one", () => {
+/** Members of an all-reduce, and how many staged cells they hold. */
+function counted(): { readonly executions: readonly Execution[]; taken(): number } {
   const size = 8;
   const { topology, estimate } = resolveNetwork({}, { worldSize: size, random: createRandom(1) });
   const ranks = Array.from({ length: size }, (_, rank) => rank);
@@ -129,6 +130,11 @@ test("what was staged when a collective is given up is free for the next one", (
         onDone: () => undefined,
       }),
   );
+  return { executions, taken: () => taken };
+}
+
+test("what was staged when a collective is given up is free for the next one", () => {
+  const { executions, taken } = counted();
   // The last member has not sent anything, so what comes to it waits.
   for (const execution of executions) execution.open(0);
   for (const [source, sender] of executions.slice(0, -1).entries())
@@ -137,7 +143,27 @@ test("what was staged when a collective is given up is free for the next one", (
       part?.left(false, 0);
       if (part !== undefined) receiver.receive(source, part, part.payload.byteLength).complete(0);
     }
-  expect(taken).toBeGreaterThan(0);
+  expect(taken()).toBeGreaterThan(0);
   for (const execution of executions) void execution.cancel();
-  expect(taken).toBe(0);
+  expect(taken()).toBe(0);
+});
+
+test.each([
+  ["its connections end", (receiver: Execution, _: Place, sender: number) => receiver.lose(sender)],
+  ["it has come after all", (_: Execution, place: Place) => place.complete(0)],
+])("a part that is under way holds its cell, and who gives up, until %s", async (_, end) => {
+  const { executions, taken } = counted();
+  for (const execution of executions) execution.open(0);
+  const [receiver, sender] = executions as [Execution, Execution];
+  const part = sender.next(0)!;
+  const place = receiver.receive(1, part, part.payload.byteLength);
+  let isGivenUp = false;
+  const givenUp = receiver.cancel().then(() => {
+    isGivenUp = true;
+  });
+  await Promise.resolve();
+  expect([taken(), isGivenUp]).toEqual([1, false]);
+  end(receiver, place, 1);
+  await givenUp;
+  expect(taken()).toBe(0);
 });

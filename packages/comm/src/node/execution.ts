@@ -114,8 +114,8 @@ export class Execution {
   #waiting = 0;
   /** Parts that have been handed out and have not left. */
   #leaving = 0;
-  /** Peers whose part is being read into the member's own vectors. */
-  readonly #landing = new Set<number>();
+  /** Peers whose part is being read, and what gives its cell back where it is not read into the member's own vectors. */
+  readonly #landing = new Map<number, (() => void) | undefined>();
   readonly #finished = new Set<number>();
   #cancelled: PromiseWithResolvers<void> | undefined;
 
@@ -187,8 +187,8 @@ export class Execution {
   }
 
   /**
-   * Gives up. Ends when nobody reads or writes the member's vectors any more: parts that are under way come to their end,
-   * or their connections do.
+   * Gives up. Ends when nobody reads or writes the member's vectors or staged cells any more: parts that are under way come
+   * to their end, or their connections do.
    */
   cancel(): Promise<void> {
     this.#cancelled ??= Promise.withResolvers<void>();
@@ -205,6 +205,7 @@ export class Execution {
 
   /** A peer's connections have ended: what was coming from it comes no further. */
   lose(peer: number): void {
+    this.#landing.get(peer)?.();
     this.#landing.delete(peer);
     this.#checkIdle();
   }
@@ -310,13 +311,14 @@ export class Execution {
         `it sent ${byteLength} bytes for cells ${first} to ${first + count - 1} of transfer ${number}`,
       );
     if (direct) {
-      this.#landing.add(peer);
+      this.#landing.set(peer, undefined);
       return {
         elements: view,
         complete: (at, digest) => this.#landed(receiving, { firstCell, endCell, at, digest }),
       };
     }
     const { elements, release } = this.#options.staging.take(view);
+    this.#landing.set(peer, release);
     let digests: SumDigests | undefined;
     const digest = (): Uint8Array | undefined => {
       if (operation.action === "copy" || this.#cancelled !== undefined) return undefined;
@@ -325,18 +327,20 @@ export class Execution {
       return digests?.added;
     };
     const complete = (at: number, digest?: Uint8Array): void => {
+      this.#landing.delete(peer);
       if (this.#cancelled !== undefined || digests !== undefined) release();
-      if (this.#cancelled !== undefined) return;
-      if (digests !== undefined) {
+      if (this.#cancelled !== undefined) {
+        this.#checkIdle();
+        return;
+      }
+      if (digests !== undefined)
         this.#markApplied(receiving, { firstCell, endCell, at, digest: digests.sum });
-        this.#applyStaged();
-        this.#settle();
-      } else {
+      else {
         receiving.staged.push({ firstCell, endCell, elements, release, at, digest });
         this.#waiting++;
-        this.#applyStaged();
-        this.#settle();
       }
+      this.#applyStaged();
+      this.#settle();
     };
     return { elements, digest, complete };
   }
