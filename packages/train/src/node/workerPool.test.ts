@@ -50,6 +50,25 @@ test("a task that fails fails alone", async () => {
   expect((outcomes[7] as PromiseRejectedResult).reason.message).toBe("no");
 });
 
+test("a task that cannot be copied to a thread fails alone, wherever it stands in the queue", async () => {
+  await using pool = startPool(2);
+  const uncopied = { kind: "report", number: 0, by: () => 0 } as PoolTask;
+  for (const bad of [[0], [7], [39], [0, 1, 2, 3, 20, 21], Array.from({ length: 40 }, (_, i) => i)]) {
+    const tasks = Array.from({ length: 40 }, (_, i) => (bad.includes(i) ? uncopied : report(i)));
+    const outcomes = await Promise.allSettled(tasks.map((task) => pool.run(task)));
+    for (const [i, outcome] of outcomes.entries())
+      if (!bad.includes(i)) expect(outcome).toMatchObject({ status: "fulfilled", value: { number: i } });
+      else
+        expect((outcome as PromiseRejectedResult).reason).toEqual(
+          new RunError("A task cannot be sent to a worker thread: () => 0 could not be cloned."),
+        );
+  }
+  const queued = pool.run(uncopied);
+  pool.broadcast("told");
+  await expect(queued).rejects.toThrow(RunError);
+  expect(await pool.run(report(1))).toMatchObject({ told: "told" });
+});
+
 test("a thread that ends takes the pool with it: all tasks are rejected, none hangs", async () => {
   await using pool = startPool(2);
   const hanging = pool.run({ kind: "hang" });

@@ -9,7 +9,7 @@
 import "@atoll/tensor/node/no-telemetry";
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
-import { invariant, RunError } from "@atoll/core";
+import { invariant, messageOf, RunError } from "@atoll/core";
 
 /**
  * What the pool sends a worker, which deals with messages one after the other: it answers tasks with a reply for each, in their
@@ -146,12 +146,26 @@ export class WorkerPool<T, R, B> implements AsyncDisposable {
       if (this.#queue.length > 0) this.#send(member, this.#queue.splice(0, share));
   }
 
-  #send({ thread, unanswered }: Member<T, R>, jobs: readonly Job<T, R>[]): void {
+  #send(member: Member<T, R>, jobs: readonly Job<T, R>[]): void {
+    const { thread, unanswered } = member;
+    const message: PoolMessage<T, B> = { kind: "tasks", tasks: jobs.map(({ task }) => task) };
+    try {
+      thread.postMessage(message);
+    } catch (cause) {
+      this.#sendSingly(member, jobs, cause);
+      return;
+    }
     unanswered.push(jobs);
     // A pool with nothing to do does not keep the process alive; one with a task does.
     thread.ref();
-    const message: PoolMessage<T, B> = { kind: "tasks", tasks: jobs.map(({ task }) => task) };
-    thread.postMessage(message);
+  }
+
+  /** Of jobs one of which cannot be copied, the others are sent all the same. */
+  #sendSingly(member: Member<T, R>, jobs: readonly Job<T, R>[], cause: unknown): void {
+    if (jobs.length > 1) for (const job of jobs) this.#send(member, [job]);
+    else
+      jobs[0]!.reject(new RunError(`A task cannot be sent to a worker thread: ${messageOf(cause)}`, cause));
+    this.#dispatchSoon();
   }
 
   #finish({ thread, unanswered }: Member<T, R>, replies: readonly Reply<R>[]): void {
