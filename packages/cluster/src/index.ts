@@ -29,7 +29,7 @@ export { conditionOf, getSandbox, listSandboxes, type Sandbox, type SandboxNode 
 export { keysDirectory, sshConfigPath } from "./sandbox/keys.ts";
 export { type LogsOptions, readLogs } from "./sandbox/logs.ts";
 export { DEFAULT_NAME, rankOf } from "./sandbox/names.ts";
-export { leasePort, type PortLease } from "./sandbox/portLease.ts";
+export { type LeaseOptions, leasePort, type PortLease } from "./sandbox/portLease.ts";
 export { restartSandbox } from "./sandbox/restart.ts";
 export { type SetupOptions, setUpSandbox } from "./sandbox/setup.ts";
 export { type Removed, type RemoveOptions, removeSandbox } from "./sandbox/stop.ts";

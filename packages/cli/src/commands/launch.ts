@@ -15,7 +15,7 @@ export const launchCommand: Command = {
     const given = parseLaunch(argv);
     refuseSweeps(given.command);
     const target = await targetOf(given, terminal);
-    await using meeting = await target.meetingPort();
+    await using meeting = await target.meetingPort(terminal.interrupted);
     const { note, port: masterPort } = meeting;
     const random = randomBytes(32).toString("hex");
     const job = await target.launcher.launch(

@@ -27,8 +27,11 @@ export interface LaunchTarget {
   readonly description: string;
   /** The atoll command on the nodes. */
   readonly atoll: readonly string[];
-  /** A port of the first node that is this launch's, as far as that can be known from here. @throws ConfigError */
-  meetingPort(): Promise<MeetingPort>;
+  /**
+   * A port of the first node that is this launch's, as far as that can be known from here.
+   * @throws ConfigError; InterruptedError if the signal came first
+   */
+  meetingPort(signal: AbortSignal): Promise<MeetingPort>;
 }
 
 const KNOWN = ["docker", "local", "ssh:hosts.txt"];
@@ -148,7 +151,7 @@ async function sandboxTarget(given: LaunchArguments, { environment }: Terminal):
       `nodes of ${host.description}`,
     ),
     atoll: host.atoll,
-    meetingPort: () => meetInContainer(engine, master!.id, given.port),
+    meetingPort: (signal) => meetInContainer(engine, master!.id, { asked: given.port, signal }),
   };
 }
 

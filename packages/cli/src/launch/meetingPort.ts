@@ -1,7 +1,7 @@
 // The port of the first node at which the ranks of a launch meet: 29500 as everywhere, or another one if it is taken, be it
 // by a launch whose rank 0 does not listen yet.
 
-import { type Engine, leasePort, lockPort, MASTER_PORT } from "@atoll/cluster";
+import { type Engine, type LeaseOptions, leasePort, lockPort, MASTER_PORT } from "@atoll/cluster";
 import { ConfigError } from "@atoll/core";
 
 export interface MeetingPort extends AsyncDisposable {
@@ -21,16 +21,16 @@ export const unchecked = (asked: number | undefined): MeetingPort => ({
   [Symbol.asyncDispose]: async () => {},
 });
 
-/** @throws ConfigError if the port that was asked for is taken, or none is free */
+/** @throws ConfigError if the port that was asked for is taken, or none is free; InterruptedError */
 export async function meetInContainer(
   engine: Engine,
   container: string,
-  asked: number | undefined,
+  options: LeaseOptions,
 ): Promise<MeetingPort> {
-  const lease = await leasePort(engine, container, asked);
+  const lease = await leasePort(engine, container, options);
   return {
     port: lease.port,
-    ...noteOf(lease.port, asked),
+    ...noteOf(lease.port, options.asked),
     [Symbol.asyncDispose]: () => lease[Symbol.asyncDispose](),
   };
 }

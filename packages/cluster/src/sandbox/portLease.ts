@@ -2,7 +2,7 @@
 // long as this one has it, though rank 0 listens only a while after it has been started. What stands for it is a lock on a
 // file of the node, held by a shell whose standard input is this process's: it goes with that, however it ends.
 
-import { ConfigError } from "@atoll/core";
+import { ConfigError, InterruptedError } from "@atoll/core";
 import type { ExecOptions } from "../exec/exec.ts";
 import { MASTER_PORT } from "../rank/rankEnvironment.ts";
 import type { Engine } from "./engine.ts";
@@ -11,20 +11,35 @@ export interface PortLease extends AsyncDisposable {
   readonly port: number;
 }
 
+export interface LeaseOptions {
+  /** The one port that it has to be. */
+  readonly asked?: number | undefined;
+  /** Ends the wait for a port. One that is leased is kept: ranks that are stopping still meet there. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** As many launches at a time. */
 const PORTS = 100;
 
 /**
  * The first free port from 29500 on.
  *
- * @param asked the one port that it has to be
- * @throws ConfigError if none is free
+ * @throws ConfigError if none is free; InterruptedError if the signal came before one was found
  */
-export async function leasePort(engine: Engine, container: string, asked?: number): Promise<PortLease> {
+export async function leasePort(
+  engine: Engine,
+  container: string,
+  { asked, signal }: LeaseOptions = {},
+): Promise<PortLease> {
+  if (signal?.aborted) throw interrupted();
   const ports = asked === undefined ? Array.from({ length: PORTS }, (_, i) => MASTER_PORT + i) : [asked];
   const answer = Promise.withResolvers<string | undefined>();
+  const waiting = new AbortController();
+  const giveUp = (): void => waiting.abort();
+  signal?.addEventListener("abort", giveUp, { once: true });
   const options: ExecOptions = {
     environment: engine.environment,
+    signal: waiting.signal,
     input: "held",
     endsWithInput: true,
     onLines: ([line], stream) => {
@@ -39,6 +54,11 @@ export async function leasePort(engine: Engine, container: string, asked?: numbe
     await outcome;
   };
   const line = await answer.promise;
+  signal?.removeEventListener("abort", giveUp);
+  if (waiting.signal.aborted) {
+    await release();
+    throw interrupted();
+  }
   if (line !== undefined && line !== NONE) return { port: Number(line), [Symbol.asyncDispose]: release };
   await release();
   // An engine that cannot run this cannot run the ranks either: they say why.
@@ -49,6 +69,8 @@ export async function leasePort(engine: Engine, container: string, asked?: numbe
       : `Port ${asked} of ${container} is taken: another launch may have it. Choose another one with --port, or leave it away for a free one.`,
   );
 }
+
+const interrupted = (): InterruptedError => new InterruptedError("Interrupted: find a free port.");
 
 const NONE = "none";
 
