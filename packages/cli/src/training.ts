@@ -12,6 +12,7 @@ import { loadExperiment } from "./loadExperiment.ts";
 import { Progress } from "./progress.ts";
 import { createTrainer, workersOf } from "./ranks/createTrainer.ts";
 import { type RankFlags, type RankPlace, rankFlags } from "./ranks/rankPlace.ts";
+import { refuseWithoutRoom } from "./ranks/roomForProcesses.ts";
 import type { runServingRank } from "./ranks/servingRank.ts";
 import {
   fitOptionsOf,
@@ -90,6 +91,7 @@ export async function train(
     return await serve(experiment, configOf(experiment, given), place, terminal);
   await using run = parsed.resume ? openRun(parsed, terminal.workingDirectory) : undefined;
   const config = configOf(experiment, given, run?.config.options as ConfigTree | undefined);
+  if (place === undefined) refuseWithoutRoom(config.run, terminal);
   if (run) return await trainIn(run, { experiment, config, parsed, place, workers }, terminal);
   const options = fitOptionsOf(config.run); // refuses bad combinations before a directory is made
   await using created = RunDirectory.create(

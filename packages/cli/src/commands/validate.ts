@@ -6,6 +6,7 @@ import { parseArguments } from "../arguments.ts";
 import { table } from "../help.ts";
 import { loadExperiment } from "../loadExperiment.ts";
 import { describeLinks } from "../progress.ts";
+import { refuseWithoutRoom } from "../ranks/roomForProcesses.ts";
 import { type Command, STOPPING_NODES } from "../terminal.ts";
 import { casesOf } from "../validate/cases.ts";
 import { type CaseOutcome, runCase } from "../validate/runCase.ts";
@@ -43,6 +44,7 @@ Examples:
       );
     const experiment = await loadExperiment(named, terminal.workingDirectory);
     const cases = await casesOf(experiment, given, terminal.workingDirectory);
+    for (const { config } of cases) refuseWithoutRoom(config.run, terminal);
     const outcomes: CaseOutcome[] = [];
     let said: string | undefined;
     const onStarted = (event: RunStarted): void => {

@@ -2,12 +2,12 @@
 // started, of which this one is 0.
 
 import { randomBytes, randomUUID } from "node:crypto";
-import { ConfigError, formatBytes } from "@atoll/core";
 import type { FitOptions, FitResult } from "@atoll/train";
 import { ProcessTrainer, type Rendezvous } from "@atoll/train/node/processes";
 import type { Terminal } from "../terminal.ts";
 import { ChildRanks } from "./childRanks.ts";
 import { conditionsOf, rendezvousOf } from "./rendezvous.ts";
+import { refuseTooMany } from "./roomForProcesses.ts";
 import type { Trainer, TrainerContext } from "./trainer.ts";
 
 export function createProcessTrainer(context: TrainerContext, terminal: Terminal): Trainer {
@@ -20,26 +20,12 @@ export function createProcessTrainer(context: TrainerContext, terminal: Terminal
 /** A rank that is started again loads its data and its model first. */
 const RESTART_MS = 120_000;
 
-/** What a process takes at least: Node, ONNX Runtime and a small model. */
-const LEAST_PROCESS_BYTES = 120e6;
-
-/** @throws ConfigError if this machine has no memory for so many processes */
-export function refuseTooMany(nodes: number, processBytes: number, availableBytes: number): void {
-  const needed = (nodes - 1) * processBytes;
-  if (needed <= availableBytes) return;
-  const possible = 1 + Math.floor(availableBytes / processBytes);
-  throw new ConfigError(
-    `Option "nodes": ${nodes} processes of about ${formatBytes(processBytes)} each need ${formatBytes(needed)} more, and this machine has ${formatBytes(availableBytes)}. Use nodes=${possible} or fewer, or mode=simulated, where nodes share one process.`,
-  );
-}
-
 async function fitOnChildren(
   { experiment, config, parts, workers }: TrainerContext,
   terminal: Terminal,
   options: FitOptions,
 ): Promise<FitResult> {
   const { nodes } = config.run;
-  refuseTooMany(nodes, LEAST_PROCESS_BYTES, terminal.availableMemoryBytes());
   const order = {
     options: config.options,
     runId: randomUUID(),
