@@ -66,6 +66,15 @@ test("a page with the curve, tables and nothing from elsewhere", async () => {
   expect(await readFile(join(directory, "alone.html"), "utf8")).toContain("needs no network");
 });
 
+test("a run that ends before anything is sent is no plan to go by: table, page and JSON say so", async () => {
+  const { error, output } = await plan(`${SIZE} strategy=diloco strategy.H=2000 --report plan.html --json`);
+  const note =
+    /^No node sends anything: they exchange for the first time after step 2000, and the run ends after step 1000/;
+  expect(error.replaceAll("\n", " ")).toContain("No node sends anything: they exchange for the first time");
+  expect(JSON.parse(output).notes[0]).toMatch(note);
+  expect(await readFile(join(directory, "plan.html"), "utf8")).toContain("No node sends anything");
+});
+
 test("what a plan leaves out of its network is said", async () => {
   const noted = async (given: string): Promise<readonly string[]> =>
     JSON.parse((await plan(`${SIZE} ${given} --json`)).output).notes;

@@ -34,6 +34,16 @@ function spawnAtoll(argv: readonly string[]): ChildProcess & { stdout: NodeJS.Re
 const readRun = (name: string, file: string): Promise<string> =>
   readFile(join(directory, "runs", name, file), "utf8");
 
+test("a run that ends before its nodes exchange anything says so, at once and in its report", async () => {
+  const { error } = await runCommand(
+    [...DIGITS, "maxSteps=2", "strategy=diloco", "--name", "alone"],
+    directory,
+  );
+  const [first] = error.split("\n");
+  expect(first).toMatch(/^warning: No node sends anything: .* after step 100, and the run ends after step 2/);
+  expect(await readRun("alone", "report.html")).toContain(first!.slice("warning: ".length));
+});
+
 test("--json: standard output is one JSON object with the run's results, all else is on standard error", async () => {
   const argv = [...DIGITS, "maxSteps=6", "strategy=fedavg", "strategy.H=3", "seed=7", "--json"];
   const child = spawnAtoll([...argv, "network.profile=wan", "network.topology=ring"]);

@@ -10,6 +10,7 @@ import { type RunEvaluation, sampledEvaluation, wholeEvaluation } from "./evalua
 import type { ResolvedFitOptions } from "./options.ts";
 import type { RunNodes } from "./runNodes.ts";
 import type { RunSnapshot } from "./snapshot.ts";
+import { silenceOfRun } from "./strategies/silence.ts";
 
 /** Which examples evaluations are over: on the way, and of the final model. */
 export interface EvaluationSets {
@@ -66,6 +67,8 @@ export class FitRun {
       resumedFrom: resume?.step ?? 0,
     });
     emit(this.#nodes.describeTopology());
+    const silence = silenceOfRun(strategy, { nodes, maxSteps: this.#nodes.maxSteps });
+    if (silence !== undefined) emit({ type: "warning", message: silence });
   }
 
   /** Runs segment after segment to the last step. */

@@ -113,5 +113,6 @@ export {
   type TrafficModel,
   yogiOuter,
 } from "./strategies/index.ts";
+export { silenceOf } from "./strategies/silence.ts";
 export type { MissingPolicy } from "./strategies/whenMissing.ts";
 export { type TimingOptions, timingExecutor } from "./timingExecutor.ts";

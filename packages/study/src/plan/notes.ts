@@ -2,6 +2,7 @@
 
 import { type ConfigTree, createRandom, formatSeconds } from "@atoll/core";
 import { resolveNetwork } from "@atoll/network";
+import { silenceOf } from "@atoll/train";
 import { formatRate } from "../format.ts";
 import type { PlanOptions } from "./plan.ts";
 
@@ -30,7 +31,7 @@ function spanOf(range: ConfigTree[string] | undefined, format: (value: number) =
 
 /** @param assumes what the strategy's bytes assume of the model */
 export function planNotes(
-  { network, nodes, seed, exchanges }: Placed & Pick<PlanOptions, "exchanges">,
+  { network, nodes, seed, exchanges, maxSteps }: Placed & Pick<PlanOptions, "exchanges" | "maxSteps">,
   assumes: string | undefined,
 ): readonly string[] {
   const config = configOf({ network, nodes, seed });
@@ -38,7 +39,9 @@ export function planNotes(
   const isLossy = loss > 0 && config.congestion === "none";
   const changes = network.trace !== undefined || network.background !== undefined;
   const early = exchanges.find(({ until }) => until !== undefined)?.until;
+  const silence = silenceOf(exchanges, { nodes, maxSteps });
   return [
+    ...(silence === undefined ? [] : [silence]),
     ...(assumes === undefined ? [] : [`Assumed: ${assumes}.`]),
     ...(early === undefined ? [] : [`Utilisation and bandwidth are those after step ${early}.`]),
     ...(isLossy
