@@ -49,6 +49,22 @@ test("options of a choice go to those that have it", async () => {
   await expect(plan("strategy=ddp,sgp strategy.H=5,10")).rejects.toThrow(/strategy\.H/);
 });
 
+test("an option for one value of the matrix goes to that cell, whose strategy has to have it", async () => {
+  const runs = await plan("strategy=ddp,fedavg,diloco strategy.H=5 diloco:strategy.H=10,20 nodes=2");
+  expect(runs.map(({ label, name, pairs }) => [label, name, pairs.join(" ")])).toEqual([
+    ["strategy=ddp", "ddp", "strategy=ddp nodes=2 seed=0"],
+    ["strategy=fedavg strategy.H=5", "fedavg-5", "strategy=fedavg strategy.H=5 nodes=2 seed=0"],
+    ["strategy=diloco strategy.H=10", "diloco-10", "strategy=diloco strategy.H=10 nodes=2 seed=0"],
+    ["strategy=diloco strategy.H=20", "diloco-20", "strategy=diloco strategy.H=20 nodes=2 seed=0"],
+  ]);
+  const tori = await plan(
+    "nodes=4 network.topology=ring,torus torus:network.dimensions=[2,2] allReduce=ring",
+  );
+  expect(trainingsOf(tori).map((training) => training.runs.map(({ label }) => label))).toEqual([
+    ["network.topology=ring", "network.topology=torus"],
+  ]);
+});
+
 test("small trainings run beside each other, large ones have all cores", async () => {
   const trainings = trainingsOf(await plan("nodes=1 seed=0 strategy=ddp,diloco,sparta"));
   expect(shareCores(trainings, 8)).toEqual({ lanes: 3, threads: 2 });
@@ -146,6 +162,39 @@ test.each([
     /strategy=ddp: Option "faults\.schedule": the crash of node 1 from 1 s on leaves 1 of 2 nodes/,
   ],
   ["digits --name a/b", /Comparison name "a\/b"/],
+  [
+    "digits nodes=2 strategy=ddp,fedavg ddp:strategy.H=5",
+    /strategy=ddp: Option "strategy\.H": expected only with .* Nothing has been run\./,
+  ],
+  [
+    "digits network.profile=lan,wan wan:seed=3",
+    /Option "seed": expected the first seed of all repeats, got 3/,
+  ],
+  ["digits nodes=2 network.profile=wan wan:mode=processes", /a comparison is of simulated runs/],
+  [
+    "digits nodes=2 strategy=ddp,fedavg,diloco strategy.H=0,5",
+    /atoll: strategy=fedavg strategy\.H=0: Option "strategy\.H": expected .* got 0\. Nothing has been run\./,
+  ],
+  [
+    "digits nodes=2 strategy=ddp,dgc optimizer=adamw",
+    /atoll: strategy=dgc: Strategy "dgc" keeps the momentum itself .* Nothing has been run\./,
+  ],
+  [
+    "digits nodes=2 strategy=ddp,fedavg minibatchSize=7",
+    /atoll: Option "minibatchSize": expected a divisor [^:]*$/,
+  ],
+  [
+    "digits trainSize=200 nodes=2,300 strategy=ddp",
+    /atoll: nodes=300: Cannot spread 200 examples of "digits" over 300 nodes: .* Nothing has been run\./,
+  ],
+  [
+    "digits trainSize=200 batchSize=4 nodes=4 partition=shuffled,labelShards labelShards:partition.shardsPerNode=2,80",
+    /atoll: partition=labelShards partition\.shardsPerNode=80: Cannot cut .* Nothing has been run\./,
+  ],
+  [
+    "digits trainSize=200 nodes=2 model=mlp strategy=ddp,streamingdiloco strategy.fragments=7",
+    /atoll: strategy=streamingdiloco: Option "strategy\.fragments": expected at most .* Nothing has been run\./,
+  ],
 ])("refused: compare %s", async (line, message) => {
   const { exitCode, error } = await atoll(`compare ${line}`);
   expect(error).toMatch(message);

@@ -38,7 +38,13 @@ export {
 export type { FaultyRunOptions, Recovery } from "./faults/policy.ts";
 export { type GenerateOptions, generate, predictsTokens } from "./generate.ts";
 export { type InProcessOptions, inProcessExecutor } from "./inProcessExecutor.ts";
-export { checkFitOptions, type FitResult, LocalTrainer, type LocalTrainerOptions } from "./localTrainer.ts";
+export {
+  checkFit,
+  checkFitOptions,
+  type FitResult,
+  LocalTrainer,
+  type LocalTrainerOptions,
+} from "./localTrainer.ts";
 export type { ApplyContext, ExampleType, GptOptions, GptSize, Model } from "./models/index.ts";
 export { cnn, gpt, gptSizes, mlp, smallCnn } from "./models/index.ts";
 export { createOptimizer, type OptimizerConfig, optimizerEntries } from "./optimizers.ts";

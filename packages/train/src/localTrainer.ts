@@ -31,6 +31,18 @@ export function checkFitOptions(given: FitOptions): void {
   checkSurroundings(options, createRandom(options.seed));
 }
 
+/**
+ * The same with the model and the data, such as whether there are examples for every node.
+ * @throws ConfigError if options, model and data do not fit together
+ */
+export async function checkFit(
+  parts: Omit<TrainerParts, "executor" | "wallClock">,
+  given: FitOptions,
+): Promise<void> {
+  refuseReal(given);
+  await setUpFit({ ...parts, wallClock: () => 0 }, given);
+}
+
 export class LocalTrainer {
   readonly #parts: LocalTrainerOptions;
 

@@ -14,8 +14,9 @@ import {
 } from "@atoll/study";
 import { parseArguments } from "../arguments.ts";
 import { comparisonDirectory } from "../compare/comparisonDirectory.ts";
-import { type MatrixRun, planMatrix, refuseUnusable, type Training, trainingsOf } from "../compare/matrix.ts";
-import { refuseOtherOptions } from "../compare/matrixRuns.ts";
+import { type MatrixRun, planMatrix, type Training, trainingsOf } from "../compare/matrix.ts";
+import { isFinished, refuseOtherOptions } from "../compare/matrixRuns.ts";
+import { refuseUnfit } from "../compare/refuseUnfit.ts";
 import { type MatrixOutcome, runMatrix } from "../compare/runMatrix.ts";
 import { table } from "../help.ts";
 import { loadExperiment } from "../loadExperiment.ts";
@@ -56,8 +57,10 @@ export const compareCommand: Command = {
 Usage: npx atoll compare <experiment> key=value[,value…] … [flags]
 
 Options are those of npx atoll train, each with one value or several. An option of a choice goes to those that
-have it: strategy=ddp,diloco strategy.H=10,50 are three. Runs that differ in their network only are trained once
-and repriced. A run that fails does not stop the others. Each run has a directory below the comparison's.
+have it: strategy=ddp,diloco strategy.H=10,50 are three. One for a single value stands behind it and a colon:
+network.topology=ring,torus torus:network.dimensions=[4,8]; it takes the place of what is given for all. Runs that
+differ in their network only are trained once and repriced. A run that fails does not stop the others. Each run
+has a directory below the comparison's.
 
 Flags:
 ${table([
@@ -79,12 +82,11 @@ Exit codes: 0 done, 1 a run failed, 2 the command line or config is wrong, 130 i
 Examples:
   npx atoll compare digits strategy=ddp,diloco,sparta network.profile=datacenter,wan,mobile nodes=4,16
   npx atoll compare mnist strategy=diloco strategy.H=10,50,200 nodes=8 --repeat 3 --target-loss 0.3 --json
+  npx atoll compare digits strategy=fedavg,diloco strategy.H=20 diloco:strategy.H=50,100 nodes=8
 `,
   async run(argv, terminal) {
     const parsed = readArguments(argv, terminal);
     const { experiment: named, given, repeats, json, prices, targetLoss, figures } = parsed;
-    refuseUnusable(given);
-    if (figures !== undefined) makeDirectories(figures); // what cannot be written is said before any work
     const { workingDirectory } = terminal;
     const experiment = await loadExperiment(named, workingDirectory);
     const runs = await planMatrix({ experiment, given, repeats, workingDirectory });
@@ -92,6 +94,10 @@ Examples:
     const path = comparisonDirectory(parsed.runsDirectory, parsed.name, experiment.name);
     const directory = { path, experiment: named };
     for (const run of runs) refuseOtherOptions(directory, run);
+    const open = trainings.filter(({ runs }) => !runs.every((run) => isFinished(directory, run)));
+    await refuseUnfit(open, { experiment, terminal });
+    // What cannot be written is said before any work.
+    for (const place of [path, ...(figures === undefined ? [] : [figures])]) makeDirectories(place);
     terminal.error(planText(runs, trainings, path));
     const outcomes = await runMatrix(trainings, { experiment, directory, terminal }).catch(
       (error: unknown) => {

@@ -41,8 +41,9 @@ the network, as long as nodes wait for each other: asynchronous runs and runs th
 Usage: npx atoll reprice <run> network.…=value[,value…] [flags]
 
 <run> is the name of a run, or its directory. Options are those of the network; what is not given stays as
-in the run. Of several values all combinations are timed. Times are exactly those of training there with
-the same options and the run's all-reduce algorithm.
+in the run. Of several values all combinations are timed; an option for one value stands behind it and a colon
+(torus:network.dimensions=[4,8]). Times are exactly those of training there with the same options and the run's
+all-reduce algorithm.
 
 Flags:
 ${table([
@@ -85,7 +86,8 @@ async function candidatesOf(
   pairs: readonly string[],
   workingDirectory: string,
 ): Promise<readonly Candidate[]> {
-  const foreign = pairs.find((pair) => !/^network\.\w/.test(pair));
+  const all = combinations(pairs);
+  const foreign = all.flatMap((one) => one.pairs).find((pair) => !/^network\.\w/.test(pair));
   if (foreign !== undefined)
     throw new ConfigError(
       `Option "${foreign.split("=")[0]}": expected options of the network, as network.profile=wan,mobile. Other options make another training: use npx atoll train.`,
@@ -95,7 +97,7 @@ async function candidatesOf(
       "Expected a network to time the run on, got none. Example: network.profile=datacenter,wan,mobile.",
     );
   return Promise.all(
-    combinations(pairs).map(async (combination) => {
+    all.map(async (combination) => {
       const given = await withTraces(parseAssignments(combination.pairs), workingDirectory);
       const config = resolveConfig(experiment, mergeConfig(options, given));
       return { label: labelOf(combination) || combination.pairs.join(" "), config };

@@ -21,9 +21,10 @@ so the difference is the network's, and the waiting for each other.
 
 Usage: npx atoll validate <experiment> [key=value[,value…] …] [flags]
 
-Options are those of npx atoll train, each with one value or several; by default nodes=3 maxSteps=20 valSize=0. To their
-combinations come three cases that are hard for a model of a network: many senders and one receiver (incast star), links of
-different lengths in one collective (mixed RTT), and bytes that go both ways at once (both ways).
+Options are those of npx atoll train, each with one value or several, as npx atoll compare takes them; by default nodes=3
+maxSteps=20 valSize=0. To their combinations come three cases that are hard for a model of a network: many senders and one
+receiver (incast star), links of different lengths in one collective (mixed RTT), and bytes that go both ways at once (both
+ways).
 Other programs that compute meanwhile make the figures worse: the load of the machine is told with them.
 
 Flags:

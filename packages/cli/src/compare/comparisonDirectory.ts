@@ -2,10 +2,9 @@
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { makeDirectories } from "@atoll/checkpoint/node";
 import { ConfigError } from "@atoll/core";
 
-/** @throws ConfigError if the name is no directory's or that of a run, or the directory cannot be made */
+/** Where it is, or is to be made. @throws ConfigError if the name is no directory's or that of a run */
 export function comparisonDirectory(
   runsDirectory: string,
   name: string | undefined,
@@ -18,7 +17,6 @@ export function comparisonDirectory(
     );
   if (existsSync(join(path, "events.jsonl")))
     throw new ConfigError(`"${name}" in ${runsDirectory} is a run, not a comparison. Choose another --name.`);
-  makeDirectories(path);
   return path;
 }
 

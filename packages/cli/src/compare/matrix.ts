@@ -44,22 +44,44 @@ export interface MatrixOptions {
   readonly workingDirectory: string;
 }
 
-/** @throws ConfigError that names the option; for options that contradict each other too */
+/** @throws ConfigError that names the option, and the cell if others can be; for options that contradict each other too */
 export async function planMatrix(options: MatrixOptions): Promise<readonly MatrixRun[]> {
   const { experiment, given, repeats, workingDirectory } = options;
+  const all = combinations(given);
+  refuseUnusable(all);
+  const cells = applicable(all);
   const runs: MatrixRun[] = [];
+  const refusals: ConfigError[] = [];
   const names = new Set<string>();
-  for (const combination of applicable(combinations(given))) {
-    const tree = await withTraces(parseAssignments(combination.pairs), workingDirectory);
-    for (let repeat = 0; repeat < repeats; repeat++) {
-      const run = runOf(experiment, combination, tree, { repeat, repeats });
-      refuseImpossible(run);
-      const name = freeName(run.name, names);
-      names.add(name);
-      runs.push({ ...run, name });
+  for (const cell of cells) {
+    try {
+      const tree = await withTraces(parseAssignments(cell.pairs), workingDirectory);
+      for (let repeat = 0; repeat < repeats; repeat++) {
+        const run = runOf(experiment, cell, tree, { repeat, repeats });
+        checkFitOptions(run.fit);
+        const name = freeName(run.name, names);
+        names.add(name);
+        runs.push({ ...run, name });
+      }
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      refusals.push(refusalOf(labelOf(cell), error));
     }
   }
+  refuseFirst(refusals, cells.length);
   return runs;
+}
+
+/** That a cell cannot be, and which it is. */
+export const refusalOf = (label: string, cause: ConfigError): ConfigError =>
+  new ConfigError(`${label === "" ? "" : `${label}: `}${cause.message} Nothing has been run.`, cause);
+
+/** What is refused in the same words in every cell does not lie in one of them. */
+function refuseFirst(refusals: readonly ConfigError[], cells: number): void {
+  const [first] = refusals;
+  if (first === undefined) return;
+  const reasons = new Set(refusals.map(({ cause }) => messageOf(cause)));
+  throw refusals.length === cells && reasons.size === 1 ? (first.cause as ConfigError) : first;
 }
 
 function runOf(
@@ -83,17 +105,6 @@ function runOf(
     config,
     fit: fitOptionsOf(config.run),
   };
-}
-
-/** One run that cannot be is told before any is begun, and which it is. */
-function refuseImpossible({ label, fit }: MatrixRun): void {
-  try {
-    checkFitOptions(fit);
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    const which = label === "" ? "" : `${label}: `;
-    throw new ConfigError(`${which}${messageOf(error)} Nothing has been run.`, error);
-  }
 }
 
 const LONGEST_NAME = 80;
@@ -121,15 +132,17 @@ const CHOICES = [
 
 /**
  * `strategy=ddp,diloco strategy.H=10,50`: H goes to those that have it, so DDP is run once. An option that none of those
- * named has stays, to be refused.
+ * named has stays, to be refused, and so does one that is given for this combination.
  */
 function applicable(all: readonly Combination[]): readonly Combination[] {
   const kept = new Map<string, Combination>();
-  for (const { pairs, varied } of all) {
-    const dropped = new Set(CHOICES.flatMap((choice) => foreignTo(choice, pairs, all)));
+  for (const { pairs, varied, conditional } of all) {
+    const foreign = CHOICES.flatMap((choice) => foreignTo(choice, pairs, all));
+    const dropped = new Set(foreign.filter((name) => !conditional.has(name)));
     const combination = {
       pairs: pairs.filter((pair) => !dropped.has(nameOf(pair))),
       varied: Object.fromEntries(Object.entries(varied).filter(([name]) => !dropped.has(name))),
+      conditional,
     };
     const key = combination.pairs.join(" ");
     if (!kept.has(key)) kept.set(key, combination);
@@ -188,15 +201,18 @@ function orderOf(network: FitOptions["network"], allReduce: FitOptions["allReduc
 }
 
 /** @throws ConfigError for options that a comparison has no use for */
-export function refuseUnusable(given: readonly string[]): void {
-  const seeds = given.find((pair) => /^seed=.*,/.test(pair));
-  if (seeds !== undefined)
+function refuseUnusable(all: readonly Combination[]): void {
+  const valuesOf = (name: string): readonly string[] => [
+    ...new Set(all.flatMap(({ pairs }) => chosenIn(pairs, name) ?? [])),
+  ];
+  const [first, ...others] = valuesOf("seed");
+  if (others.length > 0 || all.some(({ conditional }) => conditional.has("seed")))
     throw new ConfigError(
-      `Option "seed": expected the first seed of all repeats, got ${seeds}. Write seed=${seeds.slice(5).split(",")[0]} --repeat ${seeds.split(",").length}.`,
+      `Option "seed": expected the first seed of all repeats, got ${[first, ...others].join(",")}. Write seed=${first} --repeat ${1 + others.length}.`,
     );
-  const mode = given.find((pair) => /^mode=(.*,)?processes\b/.test(pair));
-  if (mode !== undefined)
+  const modes = valuesOf("mode");
+  if (modes.includes("processes"))
     throw new ConfigError(
-      `Option "mode": a comparison is of simulated runs, got ${mode}. Leave it out; npx atoll validate runs an experiment both ways.`,
+      `Option "mode": a comparison is of simulated runs, got mode=${modes.join(",")}. Leave it out; npx atoll validate runs an experiment both ways.`,
     );
 }

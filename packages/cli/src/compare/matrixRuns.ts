@@ -40,13 +40,15 @@ export function refuseOtherOptions({ path }: MatrixDirectory, { name, config }: 
   }
 }
 
+export const isFinished = ({ path }: MatrixDirectory, { name }: MatrixRun): boolean =>
+  existsSync(join(path, name, "summary.json"));
+
 /** The record of a run that is finished; undefined for any other. @throws RunError if a file of it is damaged */
 export async function finishedRecord(
-  { path }: MatrixDirectory,
-  { name }: MatrixRun,
+  directory: MatrixDirectory,
+  run: MatrixRun,
 ): Promise<RunRecord | undefined> {
-  const directory = join(path, name);
-  return existsSync(join(directory, "summary.json")) ? readRun(directory) : undefined;
+  return isFinished(directory, run) ? readRun(join(directory.path, run.name)) : undefined;
 }
 
 /** The directory to train in: from a checkpoint if there is one, anew otherwise. */

@@ -47,8 +47,8 @@ export async function casesOf(
     const tree = await withTraces(parseAssignments(combination.pairs), workingDirectory);
     cases.push(resolved(all.length === 1 ? "as given" : labelOf(combination), tree));
   }
-  const rest = given.filter((pair) => !/^(network|allReduce)\b/.test(pair));
-  const others = await withTraces(parseAssignments(combinations(rest)[0]!.pairs), workingDirectory);
+  const rest = all[0]!.pairs.filter((pair) => !/^(network|allReduce)\b/.test(pair));
+  const others = await withTraces(parseAssignments(rest), workingDirectory);
   for (const [label, tree] of Object.entries(ADVERSARIAL))
     cases.push(resolved(label, { ...others, ...tree }));
   return cases;
