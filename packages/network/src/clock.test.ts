@@ -106,6 +106,24 @@ test("ranks whose waits end one after another work in parallel, also after work 
   expect(ends).toEqual([1, 11, 21]);
 });
 
+test("ranks whose works of no duration end together begin the next ones together", async () => {
+  const shared = realWork<void>();
+  const next = realWork<void>();
+  let started = 0;
+  await run(
+    createVirtualClock(),
+    Array.from(
+      { length: 3 },
+      (): RankFunction => async (clock) => {
+        await clock.work(seconds(0), shared.promise);
+        if (++started === 3) next.resolve();
+        await clock.work(seconds(0), next.promise);
+      },
+    ).concat(async () => shared.resolve()),
+  );
+  expect(started).toBe(3);
+});
+
 test("a duration that the work's own result gives holds from when the work began", async () => {
   const log: string[] = [];
   await run(createVirtualClock(), [

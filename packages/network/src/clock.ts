@@ -87,9 +87,14 @@ type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: fals
 const before = (a: ClockEvent, b: ClockEvent): boolean =>
   a.time !== b.time ? a.time < b.time : a.rank !== b.rank ? a.rank < b.rank : a.sequence < b.sequence;
 
-/** All real work that can begin shall begin before any is awaited. */
-const ungatedBefore = (a: ClockEvent, b: ClockEvent): boolean =>
-  (a.gate === undefined) !== (b.gate === undefined) ? a.gate === undefined : before(a, b);
+/**
+ * All real work that can begin shall begin before any is awaited, and it is awaited in the order in which it began: if what a
+ * rank begins after its work came before the ends of the others' work, these would go on one after another.
+ */
+const ungatedBefore = (a: ClockEvent, b: ClockEvent): boolean => {
+  if ((a.gate === undefined) !== (b.gate === undefined)) return a.gate === undefined;
+  return a.gate === undefined ? before(a, b) : a.sequence < b.sequence;
+};
 
 const ABANDONED = "The run has ended because another rank failed or the run was stopped.";
 
