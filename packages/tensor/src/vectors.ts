@@ -12,7 +12,7 @@ export {
   roundToSigns,
 } from "./kernels/blocks.ts";
 export { addAndHashBlocks, hashBlocks } from "./kernels/hash.ts";
-export { expand, type MatrixShape, project, projectBack, subtractProduct } from "./kernels/matrices.ts";
+export { expand, type MatrixShape, project, projectBack, subtractProductAndAdd } from "./kernels/matrices.ts";
 export { decayAndCollect, momentumAndCollect, momentumAndSigns } from "./kernels/momentum.ts";
 export { type OrderedMeans, writeOrderedMeans } from "./kernels/orderedMeans.ts";
 export { type EncodedMean, meanOfIntegers, meanOfSigns } from "./kernels/reductions.ts";

@@ -31,7 +31,7 @@ import { type ElementwiseKernel, emitElementwise } from "./elementwise.ts";
 import { encodeModule } from "./encode.ts";
 import { meanOfIntegers, meanOfSigns } from "./encodedSums.ts";
 import { copyBytes, meanOfMany } from "./manyVectors.ts";
-import { expandFour, projectBackFour, projectFour, subtractProductFour } from "./matrixFunctions.ts";
+import { expandFour, projectBackFour, projectFour, subtractProductAndAddFour } from "./matrixFunctions.ts";
 import {
   decayAndCollect,
   momentumAndCollect,
@@ -132,10 +132,18 @@ export interface BlockFunctions {
     factors: number,
     out: number,
   ): void;
-  projectFour(m: number, rows: number, columns: number, p: number, q: number, stride: number): void;
+  projectFour(m: number, rows: number, columns: number, p: number, q: number, turned: number): void;
   projectBackFour(m: number, rows: number, columns: number, p: number, q: number): void;
-  expandFour(m: number, rows: number, columns: number, p: number, q: number, stride: number): void;
-  subtractProductFour(m: number, rows: number, columns: number, p: number, q: number, stride: number): void;
+  expandFour(m: number, rows: number, columns: number, p: number, q: number, turned: number): void;
+  subtractProductAndAddFour(
+    m: number,
+    rows: number,
+    columns: number,
+    p: number,
+    q: number,
+    turned: number,
+    g: number,
+  ): void;
   meanOfMany(table: number, members: number, targets: number, length: number, by: number): void;
   copyBytes(to: number, from: number, bytes: number): void;
   momentumAndCollect(
@@ -190,7 +198,7 @@ const BLOCK_FUNCTIONS = [
   projectFour,
   projectBackFour,
   expandFour,
-  subtractProductFour,
+  subtractProductAndAddFour,
   meanOfMany,
   copyBytes,
   meanOfSigns,

@@ -2,7 +2,7 @@ import { createRandom } from "@atoll/core";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { createHeap } from "../memory.ts";
-import { expand, project, projectBack, subtractProduct } from "./matrices.ts";
+import { expand, project, projectBack, subtractProductAndAdd } from "./matrices.ts";
 
 const size = fc.integer({ min: 1, max: 30 });
 
@@ -14,6 +14,7 @@ test("products with thin matrices are right, and have the same bits in shared me
       const m = vector(rows * columns);
       const p = vector(rows * rank);
       const q = vector(columns * rank);
+      const g = vector(rows * columns);
       const heap = createHeap();
       const inPlain = (x: Float32Array): Float32Array => x.slice();
       const inHeap = (x: Float32Array): Float32Array => {
@@ -28,9 +29,9 @@ test("products with thin matrices are right, and have the same bits in shared me
         projectBack(place(m), shape, place(p), mtp);
         const factors = { p: place(p), q: place(q), turned: place(q) };
         expand(pq, shape, factors);
-        const less = place(m);
-        subtractProduct(less, shape, factors);
-        expect([...less]).toEqual([...m.map((value, i) => value - pq[i]!)]);
+        const renewed = place(m);
+        subtractProductAndAdd(renewed, place(g), shape, factors);
+        expect([...renewed]).toEqual([...m.map((value, i) => Math.fround(value - pq[i]!) + g[i]!)]);
         return { mp: [...mp], mtp: [...mtp], pq: [...pq] };
       });
       expect(shared).toEqual(plain);

@@ -3,7 +3,6 @@
 // same order.
 
 import type { BlockFunctions } from "./kernels.ts";
-import { ROWS_AT_ONCE } from "./matrixFunctions.ts";
 import { kernelsFor } from "./vectors.ts";
 
 /** A matrix that lies in a vector, row by row. */
@@ -12,44 +11,39 @@ export interface MatrixShape {
   readonly columns: number;
 }
 
+type Factors = Readonly<Record<"p" | "q" | "turned", Float32Array>>;
+
 const RANK = 4;
 const { fround } = Math;
-const wholes = (length: number, of: number): number => length - (length % of);
 
-/** q [columns, rank] -> turned [rank, columns] */
-function turn(q: Float32Array, columns: number, turned: Float32Array): void {
-  const rank = q.length / columns;
-  for (let j = 0; j < columns; j++) for (let r = 0; r < rank; r++) turned[r * columns + j] = q[j * rank + r]!;
-}
+const functionsFor = (rank: number, ...vectors: readonly Float32Array[]): BlockFunctions | undefined =>
+  rank === RANK ? kernelsFor(...vectors)?.blocks : undefined;
 
 /**
  * M Q: for each of its elements four sums of every fourth product, (0 + 2) + (1 + 3), and then what is left over.
  * m [rows, columns], q [columns, rank] -> p [rows, rank]. @param turned scratch, [q.length] or longer
  */
-export function project(
-  m: Float32Array,
-  { rows, columns }: MatrixShape,
-  { q, p, turned }: Readonly<Record<"q" | "p" | "turned", Float32Array>>,
-): void {
+export function project(m: Float32Array, { rows, columns }: MatrixShape, { q, p, turned }: Factors): void {
   const rank = q.length / columns;
-  const blocks = rank === RANK ? kernelsFor(m, p, turned)?.blocks : undefined;
-  const whole = wholes(columns, 4);
-  turn(q, columns, turned);
-  blocks?.projectFour(m.byteOffset, rows, whole, p.byteOffset, turned.byteOffset, columns);
+  const functions = functionsFor(rank, m, p, q, turned);
+  if (functions !== undefined) {
+    functions.projectFour(m.byteOffset, rows, columns, p.byteOffset, q.byteOffset, turned.byteOffset);
+    return;
+  }
+  const whole = columns - (columns % 4);
   const sums = new Float32Array(4);
   for (let i = 0; i < rows; i++)
     for (let r = 0; r < rank; r++) {
-      const [row, column] = [i * columns, r * columns];
-      if (blocks === undefined) {
-        sums.fill(0);
-        for (let j = 0; j < whole; j++) sums[j & 3]! += fround(m[row + j]! * turned[column + j]!);
-        p[i * rank + r] = fround(sums[0]! + sums[2]!) + fround(sums[1]! + sums[3]!);
-      }
-      for (let j = whole; j < columns; j++) p[i * rank + r]! += fround(m[row + j]! * turned[column + j]!);
+      const product = (j: number): number => fround(m[i * columns + j]! * q[j * rank + r]!);
+      sums.fill(0);
+      for (let j = 0; j < whole; j++) sums[j & 3]! += product(j);
+      let total = fround(fround(sums[0]! + sums[2]!) + fround(sums[1]! + sums[3]!));
+      for (let j = whole; j < columns; j++) total = fround(total + product(j));
+      p[i * rank + r] = total;
     }
 }
 
-/** Mᵀ P. m [rows, columns], p [rows, rank] -> q [columns, rank] */
+/** Mᵀ P, row by row. m [rows, columns], p [rows, rank] -> q [columns, rank] */
 export function projectBack(
   m: Float32Array,
   { rows, columns }: MatrixShape,
@@ -57,11 +51,13 @@ export function projectBack(
   q: Float32Array,
 ): void {
   const rank = p.length / rows;
-  const blocks = rank === RANK ? kernelsFor(m, q, p)?.blocks : undefined;
-  const whole = blocks === undefined ? 0 : wholes(rows, ROWS_AT_ONCE);
   q.fill(0);
-  blocks?.projectBackFour(m.byteOffset, whole, columns, p.byteOffset, q.byteOffset);
-  for (let i = whole; i < rows; i++)
+  const functions = functionsFor(rank, m, p, q);
+  if (functions !== undefined) {
+    functions.projectBackFour(m.byteOffset, rows, columns, p.byteOffset, q.byteOffset);
+    return;
+  }
+  for (let i = 0; i < rows; i++)
     for (let j = 0; j < columns; j++) {
       const value = m[i * columns + j]!;
       for (let r = 0; r < rank; r++) q[j * rank + r]! += fround(value * p[i * rank + r]!);
@@ -69,44 +65,50 @@ export function projectBack(
 }
 
 /** P Qᵀ. p [rows, rank], q [columns, rank] -> m [rows, columns]. @param turned scratch, [q.length] or longer */
-export const expand = (m: Float32Array, shape: MatrixShape, factors: Factors): void =>
-  ofProduct(m, shape, factors, {
-    fast: (blocks) => blocks.expandFour,
-    write: (_, product) => product,
-  });
+export function expand(m: Float32Array, { rows, columns }: MatrixShape, { p, q, turned }: Factors): void {
+  const functions = functionsFor(p.length / rows, m, p, q, turned);
+  if (functions === undefined)
+    eachProduct({ rows, columns }, { p, q }, (product, at) => {
+      m[at] = product;
+    });
+  else functions.expandFour(m.byteOffset, rows, columns, p.byteOffset, q.byteOffset, turned.byteOffset);
+}
 
-/** M ← M − P Qᵀ, as `expand`. */
-export const subtractProduct = (m: Float32Array, shape: MatrixShape, factors: Factors): void =>
-  ofProduct(m, shape, factors, {
-    fast: (blocks) => blocks.subtractProductFour,
-    write: (before, product) => before - product,
-  });
-
-type Factors = Readonly<Record<"p" | "q" | "turned", Float32Array>>;
-
-function ofProduct(
+/** M ← (M − P Qᵀ) + G. m and g [rows, columns], the others as for `expand`. */
+export function subtractProductAndAdd(
   m: Float32Array,
+  g: Float32Array,
   { rows, columns }: MatrixShape,
   { p, q, turned }: Factors,
-  {
-    fast,
-    write,
-  }: {
-    readonly fast: (blocks: BlockFunctions) => BlockFunctions["expandFour"];
-    readonly write: (before: number, product: number) => number;
-  },
+): void {
+  const functions = functionsFor(p.length / rows, m, g, p, q, turned);
+  if (functions === undefined)
+    eachProduct({ rows, columns }, { p, q }, (product, at) => {
+      m[at] = fround(m[at]! - product) + g[at]!;
+    });
+  else
+    functions.subtractProductAndAddFour(
+      m.byteOffset,
+      rows,
+      columns,
+      p.byteOffset,
+      q.byteOffset,
+      turned.byteOffset,
+      g.byteOffset,
+    );
+}
+
+/** Each element of P Qᵀ, and where it lies. */
+function eachProduct(
+  { rows, columns }: MatrixShape,
+  { p, q }: Readonly<Record<"p" | "q", Float32Array>>,
+  take: (product: number, at: number) => void,
 ): void {
   const rank = p.length / rows;
-  const blocks = rank === RANK ? kernelsFor(m, p, turned)?.blocks : undefined;
-  const whole = blocks === undefined ? 0 : wholes(columns, 4);
-  if (blocks !== undefined) {
-    turn(q, columns, turned);
-    fast(blocks)(m.byteOffset, rows, whole, p.byteOffset, turned.byteOffset, columns);
-  }
   for (let i = 0; i < rows; i++)
-    for (let j = whole; j < columns; j++) {
-      let value = fround(p[i * rank]! * q[j * rank]!);
-      for (let r = 1; r < rank; r++) value = fround(value + fround(p[i * rank + r]! * q[j * rank + r]!));
-      m[i * columns + j] = write(m[i * columns + j]!, value);
+    for (let j = 0; j < columns; j++) {
+      let sum = fround(p[i * rank]! * q[j * rank]!);
+      for (let r = 1; r < rank; r++) sum = fround(sum + fround(p[i * rank + r]! * q[j * rank + r]!));
+      take(sum, i * columns + j);
     }
 }

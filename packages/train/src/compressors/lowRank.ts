@@ -3,13 +3,14 @@
 // Source: Vogels, Karimireddy and Jaggi, "PowerSGD" (arXiv 1905.13727), algorithm 1.
 
 import {
-  addVectors,
+  copyVector,
   expand,
   type MatrixShape,
   project,
   projectBack,
-  subtractProduct,
+  subtractProductAndAdd,
 } from "@atoll/tensor/vectors";
+import type { OperationNumbers, OperationVectors } from "../localTask.ts";
 
 /**
  * Makes the columns of p orthonormal, in place, in float64 (Gram–Schmidt, applied twice to each column, since once loses orthogonality
@@ -39,85 +40,117 @@ function dot(a: Float64Array, b: Float64Array): number {
   return total;
 }
 
-type Vectors = Readonly<Record<string, Float32Array>>;
-type Numbers = Readonly<Record<string, number>>;
+interface Range {
+  readonly start: number;
+  readonly end: number;
+}
 
-/** One matrix with its gradient g and error e [rows, columns], and its thin factors p [rows, r] and q [columns, r]. */
-export interface LowRankMatrix {
+/** A matrix among others: where it and its thin factors lie, p [rows, r] and q [columns, r], r at most its sides. */
+export interface Factored {
   readonly shape: MatrixShape;
-  readonly g: Float32Array;
-  readonly e: Float32Array;
-  readonly p: Float32Array;
-  readonly q: Float32Array;
+  readonly m: Range;
+  readonly p: Range;
+  readonly q: Range;
 }
 
-/** Section number `section` of the rows, which are cut into `sections` of them. */
-export function rowsOf(matrix: LowRankMatrix, section: number, sections: number): LowRankMatrix {
-  const { shape, g, e, p, q } = matrix;
-  const top = Math.floor((section * shape.rows) / sections);
-  const bottom = Math.floor(((section + 1) * shape.rows) / sections);
-  const part = (m: Float32Array): Float32Array => {
-    const width = m.length / shape.rows;
-    return m.subarray(top * width, bottom * width);
-  };
-  return { shape: { rows: bottom - top, columns: shape.columns }, g: part(g), e: part(e), p: part(p), q };
+export interface Factors {
+  readonly matrices: readonly Factored[];
+  /** Elements of all matrices, of all p and of all q. */
+  readonly size: number;
+  readonly pSize: number;
+  readonly qSize: number;
 }
 
-/** Matrices as an operation's vectors and numbers. @param turned scratch as long as the longest q */
-export function packMatrices(
-  matrices: readonly LowRankMatrix[],
-  turned: Float32Array,
-): { readonly vectors: Vectors; readonly numbers: Numbers } {
-  const vectors: Record<string, Float32Array> = { turned };
-  const numbers: Record<string, number> = { count: matrices.length };
-  for (const [i, { shape, g, e, p, q }] of matrices.entries()) {
-    Object.assign(vectors, { [`g${i}`]: g, [`e${i}`]: e, [`p${i}`]: p, [`q${i}`]: q });
-    Object.assign(numbers, { [`rows${i}`]: shape.rows, [`columns${i}`]: shape.columns });
-  }
-  return { vectors, numbers };
-}
-
-const unpackMatrices = (vectors: Vectors, numbers: Numbers): readonly LowRankMatrix[] =>
-  Array.from({ length: numbers.count! }, (_, i) => ({
-    shape: { rows: numbers[`rows${i}`]!, columns: numbers[`columns${i}`]! },
-    g: vectors[`g${i}`]!,
-    e: vectors[`e${i}`]!,
-    p: vectors[`p${i}`]!,
-    q: vectors[`q${i}`]!,
-  }));
-
-/** e ← e + g, which is M; p ← M q. */
-export function lowRankProject(vectors: Vectors, numbers: Numbers): void {
-  const turned = vectors.turned!;
-  for (const { shape, g, e, p, q } of unpackMatrices(vectors, numbers)) {
+/** How matrices lie one after another in one vector, and their factors in two others. */
+export function factorsOf(shapes: readonly MatrixShape[], rank: number): Factors {
+  let [size, pSize, qSize] = [0, 0, 0];
+  const matrices = shapes.map((shape): Factored => {
     const { rows, columns } = shape;
-    // Some rows at a time, so that they are still in the cache when they are multiplied.
-    const atOnce = Math.max(1, Math.floor(CACHED / columns));
-    for (let top = 0; top < rows; top += atOnce) {
-      const height = Math.min(atOnce, rows - top);
-      const part = (m: Float32Array, width: number): Float32Array =>
-        m.subarray(top * width, (top + height) * width);
-      const own = part(e, columns);
-      addVectors(own, own, part(g, columns));
-      project(own, { rows: height, columns }, { q, p: part(p, p.length / rows), turned });
-    }
-  }
+    const r = Math.min(rank, rows, columns);
+    const m = { start: size, end: size + rows * columns };
+    const p = { start: pSize, end: pSize + r * rows };
+    const q = { start: qSize, end: qSize + r * columns };
+    [size, pSize, qSize] = [m.end, p.end, q.end];
+    return { shape, m, p, q };
+  });
+  return { matrices, size, pSize, qSize };
 }
+
+export const part = (vector: Float32Array, { start, end }: Range): Float32Array =>
+  vector.subarray(start, end);
+
+/** Shapes as integers bit by bit, [matrices, 2], for the operations below. */
+export function writeShapes(vector: Float32Array, shapes: readonly MatrixShape[]): void {
+  integersOf(vector).set(shapes.flatMap(({ rows, columns }) => [rows, columns]));
+}
+
+/** What an operation is told of the matrices: their shapes, and the most columns of a thin one. */
+function factorsAt(shapes: Float32Array, { rank }: OperationNumbers): Factors {
+  const integers = integersOf(shapes);
+  const each = Array.from({ length: integers.length / 2 }, (_, i) => ({
+    rows: integers[2 * i]!,
+    columns: integers[2 * i + 1]!,
+  }));
+  return factorsOf(each, rank!);
+}
+
+const integersOf = ({ buffer, byteOffset, length }: Float32Array): Int32Array =>
+  new Int32Array(buffer, byteOffset, length);
+
+/** Some of a matrix's rows, of which there are `width` elements each in a vector. */
+const rowsOf = (vector: Float32Array, width: number, top: number, bottom: number): Float32Array =>
+  vector.subarray(top * width, bottom * width);
 
 /** Elements of two matrices that a core has room for beside what else it needs: 2 · 200 KB. */
 const CACHED = 50_000;
 
-/** With the orthonormal p of the nodes' mean: q ← Mᵀ p; e ← M − p qᵀ. */
-export function lowRankProjectBack(vectors: Vectors, numbers: Numbers): void {
+/**
+ * M ← (M − p ownᵀ) + g, where p and own are what M was approximated by last; projected ← M q. Of all matrices: matrices (M) and
+ * gradients (g) [size, or longer], p and projected [pSize], own and q [qSize]. turned: scratch, [qSize]. Numbers: rank
+ */
+export function lowRankProject(vectors: OperationVectors, numbers: OperationNumbers): void {
   const turned = vectors.turned!;
-  for (const { shape, e, p, q } of unpackMatrices(vectors, numbers)) {
-    projectBack(e, shape, p, q);
-    subtractProduct(e, shape, { p, q, turned });
+  for (const { shape, ...at } of factorsAt(vectors.shapes!, numbers).matrices) {
+    const { rows, columns } = shape;
+    const [m, g] = [part(vectors.matrices!, at.m), part(vectors.gradients!, at.m)];
+    const [p, projected] = [part(vectors.p!, at.p), part(vectors.projected!, at.p)];
+    const [own, q] = [part(vectors.own!, at.q), part(vectors.q!, at.q)];
+    const rank = p.length / rows;
+    // Some rows at a time, so that they are still in the cache when they are multiplied.
+    const atOnce = Math.max(1, Math.floor(CACHED / columns));
+    for (let top = 0; top < rows; top += atOnce) {
+      const bottom = Math.min(top + atOnce, rows);
+      const some = { rows: bottom - top, columns };
+      const mine = rowsOf(m, columns, top, bottom);
+      const before = { p: rowsOf(p, rank, top, bottom), q: own, turned };
+      subtractProductAndAdd(mine, rowsOf(g, columns, top, bottom), some, before);
+      project(mine, some, { q, p: rowsOf(projected, rank, top, bottom), turned });
+    }
   }
 }
 
-/** With the nodes' mean q: g ← p qᵀ. */
-export function lowRankExpand(vectors: Vectors, numbers: Numbers): void {
-  const turned = vectors.turned!;
-  for (const { shape, g, p, q } of unpackMatrices(vectors, numbers)) expand(g, shape, { p, q, turned });
+/** p ← mean, which is orthonormal; own ← Mᵀ p. Of all matrices: matrices (M) [size], mean and p [pSize], own [qSize]. Numbers: rank */
+export function lowRankProjectBack(vectors: OperationVectors, numbers: OperationNumbers): void {
+  copyVector(vectors.p!, vectors.mean!);
+  for (const { shape, m, p, q } of factorsAt(vectors.shapes!, numbers).matrices)
+    projectBack(part(vectors.matrices!, m), shape, part(vectors.p!, p), part(vectors.own!, q));
+}
+
+/**
+ * product ← p qᵀ: of each matrix the section of that number, of as many as its rows are cut into. product [size, or longer],
+ * p [pSize], q [qSize]; turned: scratch, [qSize]. Numbers: rank, section, sections
+ */
+export function lowRankExpand(vectors: OperationVectors, numbers: OperationNumbers): void {
+  const [section, sections] = [numbers.section!, numbers.sections!];
+  for (const { shape, ...at } of factorsAt(vectors.shapes!, numbers).matrices) {
+    const { rows, columns } = shape;
+    const [product, p] = [part(vectors.product!, at.m), part(vectors.p!, at.p)];
+    const top = Math.floor((section * rows) / sections);
+    const bottom = Math.floor(((section + 1) * rows) / sections);
+    expand(
+      rowsOf(product, columns, top, bottom),
+      { rows: bottom - top, columns },
+      { p: rowsOf(p, p.length / rows, top, bottom), q: part(vectors.q!, at.q), turned: vectors.turned! },
+    );
+  }
 }

@@ -22,6 +22,7 @@ import {
   type StrategyState,
   streamingDiLoCo,
 } from "../strategies/index.ts";
+import { lowRankError } from "../test/lowRankError.ts";
 import { clouds, numbersOf, perceptron, type RehearsalOptions, rehearse } from "../test/runs.ts";
 import { strategyRows } from "../test/strategyRows.ts";
 
@@ -168,9 +169,9 @@ const ENCODED: Readonly<Record<string, (exchange: Exchange) => readonly [error: 
     forward(gradients, new Float32Array(scratch), (chunk, of) => coefficients.set(of, chunks[chunk]!.start));
     return [norm(after.spectrum!), norm(coefficients.map((c, i) => 0.999 * before.spectrum![i]! + 0.01 * c))];
   },
-  powerSgd: ({ gradients, before, after }) => [
-    norm(after.error!),
-    norm(gradients.map((g, i) => g + (before.error![i] ?? 0))),
+  powerSgd: ({ gradients, before, after, layout }) => [
+    norm(lowRankError(after, layout, 2)),
+    norm(gradients.map((g, i) => g + (lowRankError(before, layout, 2)[i] ?? 0))),
   ],
   streamingDiLoCo: ({ parameters, layout, before, step }) => {
     const fragment = fragmentsOf(layout, 2)[step % 4 === 0 ? 0 : 1]!;

@@ -4,18 +4,11 @@
 
 import { parseConfig } from "@atoll/core/config";
 import { type Optimizer, sgd, type VectorLayout } from "@atoll/tensor";
-import { allocateBeside, type MatrixShape } from "@atoll/tensor/vectors";
+import { allocateBeside, copyVector, type MatrixShape } from "@atoll/tensor/vectors";
 import { z } from "zod";
 import { addEncodings, encodingOfError, exactEncoding } from "../compressors/encoding.ts";
-import {
-  type LowRankMatrix,
-  lowRankExpand,
-  orthogonalise,
-  packMatrices,
-  rowsOf,
-} from "../compressors/lowRank.ts";
+import { factorsOf, lowRankExpand, orthogonalise, part, writeShapes } from "../compressors/lowRank.ts";
 import { sharedResult } from "../compressors/wire.ts";
-import type { LocalTask } from "../localTask.ts";
 import { steps } from "./optionSchemas.ts";
 import { preparation, scratchPerNode } from "./preparation.ts";
 import type { GradientStrategy, StrategyEntry, StrategyNode } from "./strategy.ts";
@@ -24,6 +17,8 @@ import { WAIT } from "./whenMissing.ts";
 
 /** Parts in which worker threads multiply out what all nodes share. */
 const PARTS = 4;
+/** Elements of it below which this thread has done it before another one has been told of it. */
+const WORTH_IT = 2 ** 19;
 
 const options = z.strictObject({ rank: steps(4, "columns of the thin matrices") });
 
@@ -36,8 +31,9 @@ export interface PowerSgdOptions {
 
 /**
  * For each tensor of two axes or more, as a matrix M [n, m] = gradient + error: P ← mean of MQ, orthogonalised;
- * Q ← mean of MᵀP; the optimizer gets PQᵀ, and what a node's own PQᵀ lacks of its M is its next error. Vectors are averaged
- * as they are. State: `error`, each node's own, and `q`, the same on all ranks.
+ * Q ← mean of MᵀP; the optimizer gets PQᵀ, and what a node's own P(MᵀP)ᵀ lacks of its M is its next error. Vectors are
+ * averaged as they are. State: `matrices`, the nodes' M, `p`, and `own`, MᵀP, from which the next M is made, so that nobody
+ * has to write down the error; and `q`, which is the same on all ranks, as `p` is.
  *
  * Bytes a node sends with a ring each step: 2(N−1)/N · 4(Σ r(n + m) + elements of vectors), r = min(rank, n, m).
  * @throws ConfigError if the rank is below 1.
@@ -47,67 +43,64 @@ export function powerSgd({
   ...given
 }: PowerSgdOptions = {}): GradientStrategy {
   const { rank } = parseConfig(options, given, "strategy");
-  const factors = perLayout((layout) => factorsOf(layout, rank));
+  const factors = perLayout((layout) => factorsOf(shapesOf(layout), rank));
   const scratch = scratchPerNode(({ parameters, layout }) => {
+    const { matrices, pSize, qSize } = factors(layout);
+    const vector = (length: number): Float32Array => allocateBeside(parameters, length);
+    const shapes = vector(2 * matrices.length);
+    writeShapes(shapes, shapesOf(layout));
+    // Of all P, and then the vectors.
+    return { shapes, first: vector(pSize + layout.size - layout.matrixSize), turned: vector(qSize) };
+  });
+  /** What all nodes compute alike, of one of them for all that share what they have reduced. */
+  const common = scratchPerNode(({ parameters, layout }) => {
     const { pSize, qSize } = factors(layout);
     const vector = (length: number): Float32Array => allocateBeside(parameters, length);
     return {
-      first: vector(pSize + layout.size - layout.matrixSize), // all P, then the vectors
-      turned: Array.from({ length: PARTS }, () => vector(qSize)),
-      // What all nodes compute alike, of one of them for all that share what they have reduced:
       means: vector(pSize + layout.size - layout.matrixSize), // as in `first`
       update: vector(layout.size),
+      turned: Array.from({ length: PARTS }, () => vector(qSize)),
     };
   });
-  /** The matrices of the layout, with their gradients or updates in `g` and their factors in `p` and `q`. */
-  const matricesOf = (
-    { layout }: StrategyNode,
-    { error, q }: Readonly<Record<string, Float32Array>>,
-    { g, p }: Readonly<Record<"g" | "p", Float32Array>>,
-  ): readonly LowRankMatrix[] =>
-    factors(layout).matrices.map((matrix) => ({
-      shape: matrix.shape,
-      g: part(g, matrix.at),
-      e: part(error!, matrix.at),
-      p: part(p, matrix.p),
-      q: part(q!, matrix.q),
-    }));
-  const packed = (
-    node: StrategyNode,
-    matrices: readonly LowRankMatrix[],
-    section = 0,
-  ): Pick<LocalTask, "vectors" | "numbers"> => packMatrices(matrices, scratch(node).turned[section]!);
   const { prepare, take } = preparation(async (node, { tensors }) => {
-    const { first } = scratch(node);
-    const matrices = matricesOf(node, tensors, { g: node.gradients, p: first });
-    await node.local.until(node.local.run({ operation: "lowRankProject", ...packed(node, matrices) }));
+    const { shapes, first, turned } = scratch(node);
+    const projected = first.subarray(0, factors(node.layout).pSize);
+    const vectors = { ...tensors, shapes, gradients: node.gradients, projected, turned };
+    await node.local.until(node.local.run({ operation: "lowRankProject", vectors, numbers: { rank } }));
     return first;
   });
   const sharedMeans = sharedResult();
-  const sharedUpdate = sharedResult<Promise<Float32Array>>();
+  const sharedUpdate = sharedResult<Float32Array | Promise<Float32Array>>();
   /** The nodes' means as they are needed after further calls: the columns of each P made orthonormal, then the vectors. */
   function meansOf(node: StrategyNode, reduced: Float32Array): Float32Array {
-    const { means } = scratch(node);
-    means.set(reduced);
+    const { means } = common(node);
+    copyVector(means, reduced);
     for (const { shape, p } of factors(node.layout).matrices)
       orthogonalise(part(means, p), (p.end - p.start) / shape.rows);
     return means;
   }
   /** p qᵀ of each matrix, and the mean of the vectors behind them. */
-  async function updateOf(
+  function updateOf(
     node: StrategyNode,
-    matrices: readonly LowRankMatrix[],
-    vectors: Float32Array,
-  ): Promise<Float32Array> {
-    const { update } = scratch(node);
-    update.set(vectors, node.layout.matrixSize);
-    await Promise.all(
-      Array.from({ length: PARTS }, (_, section) => {
-        const rows = matrices.map((matrix) => rowsOf(matrix, section, PARTS));
-        return node.local.run({ operation: "lowRankExpand", ...packed(node, rows, section) });
+    { means, q }: Readonly<Record<"means" | "q", Float32Array>>,
+  ): Float32Array | Promise<Float32Array> {
+    const { size, pSize } = factors(node.layout);
+    const { shapes } = scratch(node);
+    const { update, turned } = common(node);
+    copyVector(update.subarray(size), means.subarray(pSize));
+    const vectors = { shapes, product: update, p: means.subarray(0, pSize), q };
+    if (size < WORTH_IT) {
+      lowRankExpand({ ...vectors, turned: turned[0]! }, { rank, section: 0, sections: 1 });
+      return update;
+    }
+    const sections = turned.map((own, section) =>
+      node.local.run({
+        operation: "lowRankExpand",
+        vectors: { ...vectors, turned: own },
+        numbers: { rank, section, sections: PARTS },
       }),
     );
-    return update;
+    return Promise.all(sections).then(() => update);
   }
   return {
     kind: "gradient",
@@ -119,61 +112,46 @@ export function powerSgd({
     validate() {},
     init({ layout, sharedRandom }) {
       const random = sharedRandom.derive("powerSgd");
-      const q = new Float32Array(factors(layout).qSize);
+      const { size, pSize, qSize } = factors(layout);
+      const q = new Float32Array(qSize);
       for (let i = 0; i < q.length; i++) q[i] = random.normal();
-      return { tensors: { error: new Float32Array(layout.matrixSize), q }, values: {} };
+      const zeros = { matrices: new Float32Array(size), p: new Float32Array(pSize) };
+      return { tensors: { ...zeros, own: new Float32Array(qSize), q }, values: {} };
     },
     prepare,
     async exchange(node, state) {
       const { communicator, gradients, layout, local, record } = node;
-      const { tensors } = state;
-      const { pSize } = factors(layout);
+      const { matrices, p, own, q } = state.tensors as Readonly<Record<StateName, Float32Array>>;
+      const { size, pSize } = factors(layout);
+      const { shapes, turned } = scratch(node);
       const first = await take(node, state);
-      first.set(gradients.subarray(layout.matrixSize), pSize);
+      copyVector(first.subarray(pSize), gradients.subarray(size));
       const reduced = await communicator.allReduced(first, { op: "mean" });
-      const p = sharedMeans(reduced, () => meansOf(node, reduced));
-      const matrices = matricesOf(node, tensors, { g: gradients, p });
-      await local.until(local.run({ operation: "lowRankProjectBack", ...packed(node, matrices) }));
+      const means = sharedMeans(reduced, () => meansOf(node, reduced));
+      const vectors = { shapes, matrices, mean: means.subarray(0, pSize), p, own };
+      await local.until(local.run({ operation: "lowRankProjectBack", vectors, numbers: { rank } }));
       record?.encoded?.(() => {
         // Of matrices this node's own product of thin ones is sent; vectors are sent as they are.
-        const decoded = new Float32Array(layout.matrixSize);
-        const { vectors, numbers } = packed(node, matricesOf(node, tensors, { g: decoded, p }));
-        lowRankExpand(vectors, numbers);
-        return addEncodings(
-          encodingOfError(tensors.error!, decoded),
-          exactEncoding(gradients.subarray(layout.matrixSize)),
-        );
+        const product = new Float32Array(size);
+        lowRankExpand({ shapes, product, p, q: own, turned }, { rank, section: 0, sections: 1 });
+        const error = matrices.map((value, i) => value - product[i]!);
+        return addEncodings(encodingOfError(error, product), exactEncoding(gradients.subarray(size)));
       });
-      const q = await communicator.allReduced(tensors.q!, { op: "mean" });
-      tensors.q!.set(q);
-      const { update } = scratch(node);
-      const made = (): Promise<Float32Array> =>
-        updateOf(node, matricesOf(node, tensors, { g: update, p }), p.subarray(pSize));
-      return local.until(sharedUpdate(q, made));
+      const mean = await communicator.allReduced(own, { op: "mean" });
+      copyVector(q, mean);
+      const update = sharedUpdate(mean, () => updateOf(node, { means, q }));
+      return update instanceof Promise ? local.until(update) : update;
     },
   };
 }
 
-interface Range {
-  readonly start: number;
-  readonly end: number;
-}
+type StateName = "matrices" | "p" | "own" | "q";
 
-/** A matrix of the layout: where it and its thin factors lie. */
-interface Factored {
-  readonly shape: MatrixShape;
-  readonly at: Range;
-  readonly p: Range;
-  readonly q: Range;
-}
-
-interface Factors {
-  readonly matrices: readonly Factored[];
-  readonly pSize: number;
-  readonly qSize: number;
-}
-
-const part = (vector: Float32Array, { start, end }: Range): Float32Array => vector.subarray(start, end);
+/** The layout's matrices, which fill its front. */
+const shapesOf = ({ entries }: VectorLayout): readonly MatrixShape[] =>
+  entries
+    .filter(({ shape }) => shape.length >= 2)
+    .map(({ shape: [rows], size }) => ({ rows: rows!, columns: size / rows! }));
 
 /** What follows from a layout, once for each. */
 function perLayout<T>(make: (layout: VectorLayout) => T): (layout: VectorLayout) => T {
@@ -183,23 +161,6 @@ function perLayout<T>(make: (layout: VectorLayout) => T): (layout: VectorLayout)
     known.set(layout, present);
     return present;
   };
-}
-
-function factorsOf({ entries }: VectorLayout, rank: number): Factors {
-  let pSize = 0;
-  let qSize = 0;
-  const matrices = entries
-    .filter(({ shape }) => shape.length >= 2)
-    .map(({ shape: [rows], offset, size }): Factored => {
-      const shape = { rows: rows!, columns: size / rows! };
-      const r = Math.min(rank, shape.rows, shape.columns);
-      const p = { start: pSize, end: pSize + r * shape.rows };
-      const q = { start: qSize, end: qSize + r * shape.columns };
-      pSize = p.end;
-      qSize = q.end;
-      return { shape, at: { start: offset, end: offset + size }, p, q };
-    });
-  return { matrices, pSize, qSize };
 }
 
 /** Bytes of the thin factors, on one side, of transformer blocks of width d, which have 12d² parameters each. */
