@@ -8,9 +8,6 @@
 
 import { type RandomKey, threefryBlocks } from "@atoll/core";
 
-/** Transfers whose first numbers are made at once at most. */
-export const MOST_AHEAD = 16;
-
 /** One transfer after chance had its say. */
 export interface Drawn {
   /** Seconds before bytes take bandwidth, round trips of retransmission and slow start included. */
@@ -52,16 +49,7 @@ export class TransferDraws implements Uniforms {
       threefryBlocks(this.#first, this.#second, this.#transfer, word >>> 1, this.#block, 1);
     return this.#block[word & 1]! / 2 ** 32;
   }
-
-  /** The first two numbers of each transfer from one on, [at most 16, 2]: what `seek` and `uniform` would give. */
-  fillFirstTwo(transfer: number, numbers: Float64Array): void {
-    threefryBlocks(this.#first, this.#second, transfer, 0, ahead, numbers.length >> 1);
-    for (let i = 0; i < numbers.length; i++) numbers[i] = ahead[i]! / 2 ** 32;
-  }
 }
-
-/** What `fillFirstTwo` has in hand while it works. */
-const ahead = new Uint32Array(2 * MOST_AHEAD);
 
 /** How many packets get through before the next one that is lost, each with probability `loss`; Infinity if none is. */
 export function drawGap(loss: number, draws: Uniforms): number {

@@ -19,7 +19,7 @@ const links: fc.Arbitrary<readonly Link[]> = fc
     values.map((value, i) => ({ source: i, target: i + 1, bandwidth: bytesPerSecond(1e6), ...value })),
   );
 
-test("what is drawn ahead is what each transfer would draw by itself, in any order and for any size", () => {
+test("a transfer draws by its number, in any order and for any size", () => {
   const visits = fc.array(
     fc.record({ jump: fc.option(fc.nat(40)), size: fc.oneof(fc.nat(5000), fc.nat(1e7)) }),
     { maxLength: 60 },

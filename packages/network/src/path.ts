@@ -1,9 +1,8 @@
 // A path: the links from one node to another, reduced to what a transfer needs. It counts its transfers, because that
-// number names their random draws, and with slow start it knows how far its connection has come. Over a single link it draws
-// for several transfers ahead: a ring among 4,096 nodes makes 33 million, nearly all of which lose nothing.
+// number names their random draws, and with slow start it knows how far its connection has come.
 
-import { invariant, type Random, type Rank, seconds } from "@atoll/core";
-import { type Drawn, drawLosses, MOST_AHEAD, TransferDraws } from "./draws.ts";
+import { invariant, type Random, type RandomKey, type Rank, seconds } from "@atoll/core";
+import { type Drawn, drawLosses, TransferDraws } from "./draws.ts";
 import type { Link } from "./link.ts";
 import { LossyConnection } from "./lossyConnection.ts";
 import { Connection } from "./slowStart.ts";
@@ -24,6 +23,23 @@ export interface PathOptions {
   readonly capacity: number;
   readonly tcp: TcpModel;
   readonly random: Random;
+}
+
+/** What one number of each transfer over a single link makes of it. Uniform numbers: on [0, 1). */
+export interface Chances {
+  /** Of the transfers' numbers (TransferDraws). */
+  readonly key: RandomKey;
+  /** Seconds. The delay is (latency + swing · (2u − 1)) · factor, with the first number u. */
+  readonly latency: number;
+  readonly swing: number;
+  readonly factor: number;
+  /** Which number says how many packets get through: the second, or the first where no delay is drawn. */
+  readonly lossWord: 0 | 1;
+  /**
+   * Times that number: packets of which none is lost. By drawLosses n packets lose none if it is at least
+   * −n log(1 − loss); this is so much less that rounding cannot decide.
+   */
+  readonly packets: number;
 }
 
 export class Path {
@@ -51,12 +67,9 @@ export class Path {
   readonly #connection: Connection | undefined;
   readonly #lossy: LossyConnection | undefined;
   /** Whether nothing about a transfer is left to chance or to the connection. */
-  readonly #certain: boolean;
-  /** Whether what chance does to the next transfers is drawn before their sizes are known. */
-  readonly #foreseeable: boolean;
-  /** Of the transfers from `#aheadFrom` on: the delay in seconds and the bytes up to which nothing is lost (−1: ask). */
-  #ahead = new Float64Array(0);
-  #aheadFrom = 0;
+  readonly isCertain: boolean;
+  /** Undefined where all is certain, or only `draw` knows. */
+  readonly chances: Chances | undefined;
 
   constructor({ source, target, links, resources, capacity, tcp, random }: PathOptions) {
     this.source = source;
@@ -75,9 +88,10 @@ export class Path {
     if (tcp.mode === "rounds") this.#lossy = this.#createLossy(tcp);
     else if (tcp.slowStart) this.#connection = new Connection(2 * this.#latency, this.rate, tcp.flows);
     this.#jittery = links.some((link) => link.jitter > 0 && link.latency > 0);
-    this.#certain = !this.#jittery && this.#loss === 0 && !tcp.slowStart;
-    this.#foreseeable = links.length === 1 && !tcp.slowStart;
-    this.#draws = new TransferDraws(random.derive("transfers", source, target).key);
+    this.isCertain = !this.#jittery && this.#loss === 0 && !tcp.slowStart;
+    const { key } = random.derive("transfers", source, target);
+    this.#draws = new TransferDraws(key);
+    this.chances = this.#chances(key, tcp);
   }
 
   snapshot(): PathSnapshot {
@@ -101,16 +115,7 @@ export class Path {
   /** The next transfer, of `size` bytes, begun at a moment of simulated time. */
   draw(size: number, at: number): Drawn {
     const transfer = this.transfers++;
-    if (this.#certain) return { delay: this.delay, size, limit: UNLIMITED };
-    if (this.#foreseeable) {
-      let place = 2 * (transfer - this.#aheadFrom);
-      if (place < 0 || place >= this.#ahead.length) {
-        this.#lookAhead(transfer);
-        place = 0;
-      }
-      const delay = this.#ahead[place]!;
-      if (size <= this.#ahead[place + 1]!) return { delay, size, limit: UNLIMITED };
-    }
+    if (this.isCertain) return { delay: this.delay, size, limit: UNLIMITED };
     if (this.#lossy !== undefined) return this.#drawFlights(this.#lossy, transfer, size, at);
     const drawn = this.#drawLosses(transfer, size);
     return this.#connection === undefined ? drawn : this.#connection.transfer(drawn, at);
@@ -161,32 +166,16 @@ export class Path {
     return latency * this.#latencyFactor;
   }
 
-  /**
-   * Draws for the transfers from this one on, twice as many each time that the ones drawn before are used up, so that few
-   * are drawn in vain.
-   */
-  #lookAhead(transfer: number): void {
-    const before = this.#ahead.length / 2;
-    const follows = transfer === this.#aheadFrom + before;
-    const count = follows ? Math.min(Math.max(1, 2 * before), MOST_AHEAD) : 1;
-    if (count !== before) this.#ahead = new Float64Array(2 * count);
-    this.#aheadFrom = transfer;
-    // A transfer of n packets loses none if its number is at least −n log(1 − loss) (drawLosses). Where rounding could
-    // decide, the transfer is left to drawLosses itself.
-    const packets = (1 - 1e-9) / -Math.log1p(-this.#loss);
-    const { delay } = this;
-    const latency = this.#latency;
-    const factor = this.#latencyFactor;
-    const swing = this.links[0]!.latency * this.links[0]!.jitter;
-    const jittery = this.#jittery;
-    const place = jittery ? 1 : 0;
-    const lossy = this.#loss > 0;
-    const ahead = this.#ahead;
-    this.#draws.fillFirstTwo(transfer, ahead);
-    for (let i = 0; i < ahead.length; i += 2) {
-      const lossless = lossy ? Math.floor(packets * ahead[i + place]!) : Number.POSITIVE_INFINITY;
-      ahead[i] = jittery ? (latency + swing * (2 * ahead[i]! - 1)) * factor : delay;
-      ahead[i + 1] = lossless < 1 ? -1 : lossless * SEGMENT_SIZE;
-    }
+  #chances(key: RandomKey, tcp: TcpModel): Chances | undefined {
+    if (this.isCertain || this.links.length > 1 || tcp.slowStart) return undefined;
+    const [{ latency, jitter }] = this.links as readonly [Link];
+    return {
+      key,
+      latency: this.#latency,
+      swing: this.#jittery ? latency * jitter : 0,
+      factor: this.#latencyFactor,
+      lossWord: this.#jittery ? 1 : 0,
+      packets: this.#loss === 0 ? UNLIMITED : (1 - 1e-9) / -Math.log1p(-this.#loss),
+    };
   }
 }

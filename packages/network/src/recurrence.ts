@@ -6,6 +6,7 @@ import type { Rank, Seconds } from "@atoll/core";
 import type { Take } from "./occupancy.ts";
 import type { Path } from "./path.ts";
 import { type TransferSchedule, transferBytes } from "./schedule.ts";
+import { Senders } from "./senders.ts";
 
 export type PathLookup = (source: Rank, target: Rank) => Path;
 
@@ -48,26 +49,34 @@ export function timeByRecurrence(
 ): Float64Array {
   let times = Float64Array.from(ready);
   let next = Float64Array.from(ready);
-  const latest: (Path | undefined)[] = ranks.map(() => undefined);
+  const senders = new Senders(ranks, path);
+  const { targetOf, rates, places, ends, ahead, stride } = senders;
   for (const round of rounds()) {
-    const { sources, targets } = round;
+    const { sources, targets, chunks, chunkCounts } = round;
     for (let i = 0; i < sources.length; i++) {
       const source = sources[i]!;
       const target = targets[i]!;
-      const targetRank = ranks[target]!;
-      let way = latest[source];
-      if (way === undefined || way.target !== targetRank) {
-        way = path(ranks[source]!, targetRank);
-        latest[source] = way;
+      if (targetOf[source] !== target) senders.turnTo(source, target);
+      if (places[source] === ends[source]) senders.foresee(source);
+      const place = places[source]!;
+      places[source] = place + stride;
+      let size = chunkCounts === undefined ? chunkBytes[chunks[i]!]! : transferBytes(chunkBytes, round, i);
+      let rate = rates[source]!;
+      let delay = ahead[place]!;
+      if (size > ahead[place + 1]!) {
+        const drawn = senders.draw(source, size, times[source]!);
+        rate = Math.min(rate, drawn.limit);
+        ({ size, delay } = drawn);
       }
-      const { delay, size, limit } = way.draw(transferBytes(chunkBytes, round, i), times[source]!);
-      const end = times[source]! + delay + size / Math.min(way.rate, limit);
-      take?.(way.resources, times[source]! + delay, end, size);
+      const begin = times[source]! + delay;
+      const end = begin + size / rate;
+      take?.(senders.pathOf(source).resources, begin, end, size);
       if (end > next[source]!) next[source] = end;
       if (end > next[target]!) next[target] = end;
     }
     times.set(next);
     [times, next] = [next, times];
   }
+  senders.leave();
   return times;
 }
