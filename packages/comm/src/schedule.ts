@@ -73,14 +73,24 @@ export function roundOf(
   action: Action,
   transfers: readonly (readonly [number, number, number, number?])[],
 ): Round {
-  const ranges = transfers.some(([, , , count = 1]) => count !== 1);
-  return {
+  const count = transfers.length;
+  const round = {
     action,
-    sources: Int32Array.from(transfers, ([source]) => source),
-    targets: Int32Array.from(transfers, ([, target]) => target),
-    chunks: Int32Array.from(transfers, ([, , chunk]) => chunk),
-    ...(ranges ? { chunkCounts: Int32Array.from(transfers, ([, , , count = 1]) => count) } : {}),
+    sources: new Int32Array(count),
+    targets: new Int32Array(count),
+    chunks: new Int32Array(count),
   };
+  const chunkCounts = new Int32Array(count);
+  let hasRanges = false;
+  for (let i = 0; i < count; i++) {
+    const [source, target, chunk, length = 1] = transfers[i]!;
+    round.sources[i] = source;
+    round.targets[i] = target;
+    round.chunks[i] = chunk;
+    chunkCounts[i] = length;
+    hasRanges ||= length !== 1;
+  }
+  return hasRanges ? { ...round, chunkCounts } : round;
 }
 
 /** Bytes that each member sends. */

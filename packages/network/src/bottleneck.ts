@@ -5,6 +5,7 @@
 // Source: Bertsekas and Gallager, "Data Networks" (2nd ed.), 6.5.2; compensated sums after Neumaier (ZAMM 54, 1974).
 
 import { NumberHeap, type NumberKeys } from "./heap.ts";
+import type { NumberList } from "./numberList.ts";
 
 /** What flows may take, by flow number. */
 export interface FlowTerms {
@@ -65,7 +66,7 @@ export class Bottleneck {
    * Finds the share, given the capacity in bytes per second.
    * @param moved gets the flows that were at the share and are at their limits now, or the other way round
    */
-  settle(capacity: number, moved: number[]): void {
+  settle(capacity: number, moved: NumberList): void {
     const { levels } = this.#terms;
     // Each flow that gives up its limit raises the share of those above, never beyond its own limit.
     let share = this.#shareOf(capacity);

@@ -3,9 +3,9 @@
 // again with what it takes now, or set aside while it has no route or no capacity.
 
 import { MinHeap } from "./heap.ts";
+import { NONE } from "./levelOrder.ts";
 import type { Take } from "./occupancy.ts";
 import { FlowProgress, SAME_MOMENT } from "./progress.ts";
-import { NONE } from "./sharing.ts";
 import { MOST_IDLE_CHANGES } from "./steps.ts";
 
 /** What a flow takes, as a function of time. */

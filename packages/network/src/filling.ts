@@ -1,19 +1,20 @@
 // Max-min fair rates by progressive filling: all flows' rates rise together; when a capacity is used up, the flows on it
 // keep the rate they have and the others go on. Source: Bertsekas and Gallager, "Data Networks" (2nd ed.), 6.5.2.
 // With weights a flow's rate rises by its weight; "share" and "level" below are rates for a weight of one.
-// Filling stops at flows' limits, taken in order, and at capacities, whose fair share never falls while others are frozen: a
-// heap finds the next, stale entries put back. Which flows and capacities there are to fill is sharing.ts's business.
+// Filling stops at flows' limits, taken in order (levelOrder.ts), and at capacities, whose fair share never falls while
+// others are frozen: a heap finds the next, stale entries put back. Which flows and capacities there are to fill is
+// sharing.ts's business.
 
 import type { FlowTerms } from "./bottleneck.ts";
 import { MinHeap } from "./heap.ts";
+import { LevelOrder, type Levels, NONE } from "./levelOrder.ts";
+import type { NumberList } from "./numberList.ts";
 
 /** Flows and what they take, by flow number; flows by capacity. */
-export interface Sharers extends FlowTerms {
+export interface Sharers extends FlowTerms, Levels {
   readonly capacities: readonly number[];
   readonly resources: readonly Int32Array[];
-  readonly flowsOn: readonly (readonly number[])[];
-  /** All flows by their level, ascending. */
-  readonly order: readonly number[];
+  readonly flowsOn: readonly NumberList[];
   /** Bytes per second; filling sets them. */
   readonly rates: number[];
 }
@@ -32,88 +33,97 @@ export class Filling {
   readonly #left: number[] = [];
   readonly #open: number[] = [];
   readonly #openWeight: number[] = [];
+  readonly #ascending: LevelOrder;
+  /** How many flows have no rate yet. */
+  #unfilled = 0;
 
   constructor(sharers: Sharers) {
     this.#sharers = sharers;
+    this.#ascending = new LevelOrder(sharers);
   }
 
-  /** Sets the rates of flows that can be held back by these capacities, which no other flows take, and by nothing else. */
-  fill(flows: Int32Array, shared: readonly number[]): void {
-    const [first] = shared;
+  /**
+   * Sets the rates of flows that can be held back by these capacities, which no other flows take, and by nothing else.
+   * @param all how many flows there are, these and others
+   */
+  fill(flows: NumberList, shared: NumberList, all: number): void {
+    const first = shared.items[0]!;
     // Changes at several places may reach flows that have nothing to do with each other.
-    if (shared.length === 1 && this.#sharers.flowsOn[first!]!.length === flows.length)
-      this.#fillOne(first!, flows);
-    else this.#fillMany(flows, shared);
+    if (shared.size === 1 && this.#sharers.flowsOn[first]!.size === flows.size)
+      this.#fillOne(first, flows, all);
+    else this.#fillMany(flows, shared, all);
   }
 
-  #fillMany(flows: Int32Array, shared: readonly number[]): void {
-    const { capacities, rates, limits, weights, levels, flowsOn } = this.#sharers;
+  #fillMany(flows: NumberList, shared: NumberList, all: number): void {
+    const { capacities, rates, limits, levels, flowsOn } = this.#sharers;
     while (this.#left.length < capacities.length) {
       this.#left.push(0);
       this.#open.push(0);
       this.#openWeight.push(0);
     }
-    if (shared.length === 0) {
-      for (const flow of flows) rates[flow] = limits[flow]!;
+    const { items, size } = flows;
+    if (shared.size === 0) {
+      for (let i = 0; i < size; i++) rates[items[i]!] = limits[items[i]!]!;
       return;
     }
-    for (const flow of flows) rates[flow] = OPEN;
+    for (let i = 0; i < size; i++) rates[items[i]!] = OPEN;
     const heap = new MinHeap<Level>((a, b) => a.share < b.share, this.#levels(shared));
-    for (const flow of this.#ascending(flows)) {
+    this.#unfilled = size;
+    this.#ascending.start(flows, all);
+    while (this.#unfilled > 0) {
+      const flow = this.#ascending.next();
       while (rates[flow] === OPEN) {
         const level = this.#lowest(heap);
         if (level === undefined || levels[flow]! <= level.share) this.#freeze(flow, limits[flow]!);
-        else
-          for (const open of flowsOn[level.resource]!)
-            if (rates[open] === OPEN) this.#freeze(open, level.share * weights[open]!);
+        else this.#freezeAll(flowsOn[level.resource]!, level.share);
       }
     }
   }
 
   /** One capacity that all the flows share: what flows at their limits leave of it, the others share. */
-  #fillOne(resource: number, flows: Int32Array): void {
+  #fillOne(resource: number, flows: NumberList, all: number): void {
     const { capacities, rates, limits, weights, levels } = this.#sharers;
+    const { items, size } = flows;
     let weight = 0;
     let lowest = Number.POSITIVE_INFINITY;
-    for (const flow of flows) {
+    for (let i = 0; i < size; i++) {
+      const flow = items[i]!;
       weight += weights[flow]!;
       lowest = Math.min(lowest, levels[flow]!);
     }
     let left = capacities[resource]!;
     let share = left / weight;
     if (lowest <= share) {
-      for (const flow of flows) rates[flow] = OPEN;
-      for (const flow of this.#ascending(flows)) {
-        if (rates[flow] !== OPEN) continue;
+      for (let i = 0; i < size; i++) rates[items[i]!] = OPEN;
+      this.#ascending.start(flows, all);
+      for (let flow = this.#ascending.next(); flow !== NONE; flow = this.#ascending.next()) {
         if (levels[flow]! > share) break;
-        rates[flow] = limits[flow]!;
-        left = Math.max(0, left - rates[flow]);
+        const limit = limits[flow]!;
+        rates[flow] = limit;
+        left = Math.max(0, left - limit);
         weight -= weights[flow]!;
         share = Math.max(share, left / weight);
       }
-      for (const flow of flows) if (rates[flow] === OPEN) rates[flow] = share * weights[flow]!;
-    } else for (const flow of flows) rates[flow] = share * weights[flow]!;
+      for (let i = 0; i < size; i++)
+        if (rates[items[i]!] === OPEN) rates[items[i]!] = share * weights[items[i]!]!;
+    } else for (let i = 0; i < size; i++) rates[items[i]!] = share * weights[items[i]!]!;
   }
 
-  /** Some flows by the level at which they reach their limit. Others may be among them: those have their rates already. */
-  #ascending(flows: Int32Array): Int32Array | readonly number[] {
-    const { levels, order } = this.#sharers;
-    if (flows.length * Math.log2(flows.length + 1) > order.length) return order;
-    return flows.toSorted((a, b) => levels[a]! - levels[b]!);
-  }
-
-  #levels(shared: readonly number[]): Level[] {
+  #levels(shared: NumberList): Level[] {
     const { capacities, flowsOn, weights } = this.#sharers;
-    return shared.map((resource) => {
+    const found: Level[] = [];
+    for (let k = 0; k < shared.size; k++) {
+      const resource = shared.items[k]!;
       const capacity = capacities[resource]!;
-      const flows = flowsOn[resource]!;
+      const { items, size } = flowsOn[resource]!;
       let weight = 0;
-      for (const flow of flows) weight += weights[flow]!;
+      for (let i = 0; i < size; i++) weight += weights[items[i]!]!;
       this.#left[resource] = capacity;
-      this.#open[resource] = flows.length;
+      this.#open[resource] = size;
       this.#openWeight[resource] = weight;
-      return { share: capacity / weight, resource };
-    });
+      found.push({ share: capacity / weight, resource });
+    }
+    return found;
   }
 
   /** The shared capacity that is used up next. */
@@ -131,12 +141,26 @@ export class Filling {
     return undefined;
   }
 
+  /** Gives those of some flows that have no rate yet the share. */
+  #freezeAll({ items, size }: NumberList, share: number): void {
+    const { rates, weights } = this.#sharers;
+    for (let i = 0; i < size; i++) {
+      const flow = items[i]!;
+      if (rates[flow] === OPEN) this.#freeze(flow, share * weights[flow]!);
+    }
+  }
+
   #freeze(flow: number, rate: number): void {
-    this.#sharers.rates[flow] = rate;
-    for (const resource of this.#sharers.resources[flow]!) {
+    const { rates, resources, weights } = this.#sharers;
+    const weight = weights[flow]!;
+    const taken = resources[flow]!;
+    rates[flow] = rate;
+    this.#unfilled--;
+    for (let k = 0; k < taken.length; k++) {
+      const resource = taken[k]!;
       this.#left[resource]! -= rate;
       this.#open[resource]!--;
-      this.#openWeight[resource]! -= this.#sharers.weights[flow]!;
+      this.#openWeight[resource]! -= weight;
     }
   }
 }

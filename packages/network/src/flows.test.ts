@@ -114,4 +114,21 @@ describe.each([2, 8, Number.POSITIVE_INFINITY])("bottlenecks kept from %d flows"
       { numRuns: 60 },
     );
   });
+
+  test("a simulation in which all have ended moves others to the bit as a new one does", () => {
+    fc.assert(
+      fc.property(worlds, fc.nat(30), ({ capacities, flows }, count) => {
+        const simulation = new FlowSimulation<Numbered>(capacities, keptFrom);
+        for (const flow of flows.slice(0, count)) simulation.start(flow);
+        endsOf(simulation, flows.length);
+        const fresh = new FlowSimulation<Numbered>(capacities, keptFrom);
+        for (const flow of flows) {
+          simulation.start(flow);
+          fresh.start(flow);
+        }
+        expect(endsOf(simulation, flows.length)).toEqual(endsOf(fresh, flows.length));
+      }),
+      { numRuns: 200 },
+    );
+  });
 });

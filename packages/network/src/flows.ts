@@ -24,6 +24,7 @@ export class FlowSimulation<F extends Flow> {
   readonly #waiting = new MinHeap<F>((a, b) => a.begin < b.begin);
   /** By their numbers. */
   readonly #flows: F[] = [];
+  readonly #arrived: F[] = [];
 
   /**
    * @param capacities bytes per second by resource number; may grow
@@ -37,21 +38,28 @@ export class FlowSimulation<F extends Flow> {
     this.#waiting.push(flow);
   }
 
-  /** Goes to the next moment at which flows arrive; undefined when none is left. */
+  /**
+   * Goes to the next moment at which flows arrive; undefined when none is left. Then others may be started, at any time, and
+   * move to the bit as in a new simulation. The list is valid until the next call.
+   */
   next(): { readonly time: number; readonly arrived: readonly F[] } | undefined {
     for (;;) {
       const begin = this.#waiting.peek()?.begin ?? Number.POSITIVE_INFINITY;
       const time = Math.min(this.#progress.nextEnd, begin);
-      if (time === Number.POSITIVE_INFINITY) return undefined;
-      const arrived = this.#advance(time);
-      if (arrived.length > 0) return { time, arrived };
+      if (time === Number.POSITIVE_INFINITY) {
+        this.#progress.rest();
+        return undefined;
+      }
+      this.#advance(time);
+      if (this.#arrived.length > 0) return { time, arrived: this.#arrived };
     }
   }
 
-  #advance(time: number): readonly F[] {
+  #advance(time: number): void {
     const progress = this.#progress;
     const limit = time + Math.abs(time) * SAME_MOMENT;
-    const arrived: F[] = [];
+    const arrived = this.#arrived;
+    arrived.length = 0;
     while (progress.nextEnd <= limit) arrived.push(this.#flows[progress.end()]!);
     for (
       let flow = this.#waiting.peek();
@@ -64,6 +72,5 @@ export class FlowSimulation<F extends Flow> {
       else this.#flows[progress.add(size, time, resources, highest, weight)] = flow;
     }
     progress.update(time);
-    return arrived;
   }
 }

@@ -2,31 +2,37 @@
 // Source: Cormen et al., "Introduction to Algorithms", chapter 6. Elements that compare equal come out in any order,
 // so an order that must be total belongs in `before`.
 
+import { NumberList } from "./numberList.ts";
+
 export class MinHeap<T> {
-  readonly #items: T[];
+  /** The first `#size` are in the heap; the room of the others is kept, which arrays that get shorter give back. */
+  readonly #items: (T | undefined)[];
   readonly #before: (a: T, b: T) => boolean;
+  #size: number;
 
   /** Takes `items` over and orders them in linear time. */
   constructor(before: (a: T, b: T) => boolean, items: T[] = []) {
     this.#before = before;
     this.#items = items;
-    for (let i = (items.length >> 1) - 1; i >= 0; i--) this.#sink(i);
+    this.#size = items.length;
+    for (let i = (items.length >> 1) - 1; i >= 0; i--) this.#sink(i, items[i]!);
   }
 
   get size(): number {
-    return this.#items.length;
+    return this.#size;
   }
 
   peek(): T | undefined {
-    return this.#items[0];
+    return this.#size === 0 ? undefined : this.#items[0];
   }
 
   push(item: T): void {
     const items = this.#items;
-    let at = items.push(item) - 1;
+    const before = this.#before;
+    let at = this.#size++;
     while (at > 0) {
       const parent = (at - 1) >> 1;
-      if (!this.#before(item, items[parent]!)) break;
+      if (!before(item, items[parent]!)) break;
       items[at] = items[parent]!;
       at = parent;
     }
@@ -34,29 +40,31 @@ export class MinHeap<T> {
   }
 
   pop(): T | undefined {
+    if (this.#size === 0) return undefined;
     const items = this.#items;
     const top = items[0];
-    const last = items.pop();
-    if (items.length > 0) {
-      items[0] = last!;
-      this.#sink(0);
-    }
+    const last = items[--this.#size]!;
+    items[this.#size] = undefined;
+    if (this.#size > 0) this.#sink(0, last);
     return top;
   }
 
   clear(): void {
     this.#items.length = 0;
+    this.#size = 0;
   }
 
-  #sink(start: number): void {
+  /** Puts an item where its place or one below it is. */
+  #sink(start: number, item: T): void {
     const items = this.#items;
-    const item = items[start]!;
+    const before = this.#before;
+    const size = this.#size;
     let at = start;
     for (;;) {
       let child = 2 * at + 1;
-      if (child >= items.length) break;
-      if (child + 1 < items.length && this.#before(items[child + 1]!, items[child]!)) child++;
-      if (!this.#before(items[child]!, item)) break;
+      if (child >= size) break;
+      if (child + 1 < size && before(items[child + 1]!, items[child]!)) child++;
+      if (!before(items[child]!, item)) break;
       items[at] = items[child]!;
       at = child;
     }
@@ -75,7 +83,8 @@ export const numberKeys = (): NumberKeys => ({ keys: [], places: [] });
 
 /** Small whole numbers ordered by keys that may change. */
 export class NumberHeap {
-  readonly #items: number[] = [];
+  readonly #list = new NumberList();
+  readonly #items: number[] = this.#list.items;
   readonly #keys: number[];
   readonly #places: number[];
 
@@ -86,17 +95,17 @@ export class NumberHeap {
 
   /** The least key, infinite if there is none. */
   get least(): number {
-    return this.#items.length === 0 ? Number.POSITIVE_INFINITY : this.#keys[this.#items[0]!]!;
+    return this.#list.size === 0 ? Number.POSITIVE_INFINITY : this.#keys[this.#items[0]!]!;
   }
 
   /** A number that has the least key. */
   get first(): number | undefined {
-    return this.#items[0];
+    return this.#list.size === 0 ? undefined : this.#items[0];
   }
 
   has(number: number): boolean {
     const place = this.#places[number] ?? -1;
-    return place !== -1 && this.#items[place] === number;
+    return place !== -1 && place < this.#list.size && this.#items[place] === number;
   }
 
   /** Puts a number in, or gives one that is in another key. */
@@ -106,7 +115,7 @@ export class NumberHeap {
     const place = this.#places[number]!;
     const before = keys[number]!;
     keys[number] = key;
-    if (place === -1) this.#rise(this.#items.push(number) - 1, number);
+    if (place === -1) this.#rise(this.#list.push(number), number);
     else if (key < before) this.#rise(place, number);
     else this.#sink(place, number);
   }
@@ -119,15 +128,15 @@ export class NumberHeap {
   }
 
   clear(): void {
-    for (const number of this.#items) this.#places[number] = -1;
-    this.#items.length = 0;
+    for (let i = 0; i < this.#list.size; i++) this.#places[this.#items[i]!] = -1;
+    this.#list.clear();
   }
 
   /** Takes out a number, if it is in. */
   remove(number: number): void {
     if (!this.has(number)) return;
     const place = this.#places[number]!;
-    const last = this.#items.pop()!;
+    const last = this.#items[--this.#list.size]!;
     this.#places[number] = -1;
     if (last === number) return;
     if (this.#keys[last]! < this.#keys[number]!) this.#rise(place, last);
@@ -149,11 +158,12 @@ export class NumberHeap {
   #sink(start: number, number: number): void {
     const items = this.#items;
     const keys = this.#keys;
+    const { size } = this.#list;
     let at = start;
     for (;;) {
       let child = 2 * at + 1;
-      if (child >= items.length) break;
-      if (child + 1 < items.length && keys[items[child + 1]!]! < keys[items[child]!]!) child++;
+      if (child >= size) break;
+      if (child + 1 < size && keys[items[child + 1]!]! < keys[items[child]!]!) child++;
       if (keys[items[child]!]! >= keys[number]!) break;
       this.#put(at, items[child]!);
       at = child;

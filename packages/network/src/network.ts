@@ -19,6 +19,7 @@ import { timeWhileChanging } from "./changingTimes.ts";
 import { Course } from "./course.ts";
 import { Detours } from "./detours.ts";
 import { estimateTime } from "./estimate.ts";
+import { FlowSimulation } from "./flows.ts";
 import { createLinkTable, type Link } from "./link.ts";
 import { hasChangingLinks, type LinkCapacity, linkCapacity } from "./linkCapacity.ts";
 import { Occupancy, type Take } from "./occupancy.ts";
@@ -35,7 +36,7 @@ import {
 import type { Outages } from "./outages.ts";
 import { Path, type PathSnapshot } from "./path.ts";
 import { isUncontended, timeByRecurrence } from "./recurrence.ts";
-import { timeByFlows } from "./replay.ts";
+import { type TransferFlow, timeByFlows } from "./replay.ts";
 import type { TransferSchedule } from "./schedule.ts";
 import { type Steps, scaled } from "./steps.ts";
 import { usableCapacity } from "./tcp.ts";
@@ -116,6 +117,8 @@ class SimulatedNetwork implements Network {
   /** What others take during the present call. */
   readonly #present: { occupancy: Occupancy } = { occupancy: NOBODY };
   readonly #detours: Detours | undefined;
+  /** Used again by one schedule after another: what it knows of each capacity is much for a small one. */
+  #simulation: FlowSimulation<TransferFlow> | undefined;
   readonly #resourceNumbers = new Map<string, number>();
   /** Whether a schedule is free of contention is found out once, and so are the capacities that it takes. */
   readonly #uncontended = new WeakMap<TransferSchedule, boolean>();
@@ -203,7 +206,7 @@ class SimulatedNetwork implements Network {
         take,
       });
     } else if (uncontended) times = timeByRecurrence(schedule, ready, this.#path, take);
-    else times = timeByFlows(schedule, ready, this.#path, this.#capacities, take);
+    else times = this.#timeByFlows(schedule, ready, take);
     const until = (losses ?? []).reduce(
       (first, loss, member) => (times[member] === Number.POSITIVE_INFINITY ? Math.min(first, loss) : first),
       Number.POSITIVE_INFINITY,
@@ -213,6 +216,15 @@ class SimulatedNetwork implements Network {
       const end = Math.min(to, until);
       among?.take(resources, from, end, (size * (end - from)) / (to - from));
     }
+    return times;
+  }
+
+  #timeByFlows(schedule: TransferSchedule, ready: readonly Seconds[], take: Take | undefined): Float64Array {
+    const simulation = this.#simulation ?? new FlowSimulation(this.#capacities);
+    // After an error something may be left in it.
+    this.#simulation = undefined;
+    const times = timeByFlows(schedule, ready, this.#path, simulation, take);
+    this.#simulation = simulation;
     return times;
   }
 

@@ -5,7 +5,8 @@
 // Parekh and Gallager, "A Generalized Processor Sharing Approach to Flow Control", IEEE/ACM ToN 1 (1993), section III.
 
 import { NumberHeap, type NumberKeys, numberKeys } from "./heap.ts";
-import { FairSharing, NONE } from "./sharing.ts";
+import { NONE } from "./levelOrder.ts";
+import { FairSharing } from "./sharing.ts";
 
 /** Flows that end within this relative distance end together: rounding must not split what is one event. */
 export const SAME_MOMENT = 1e-12;
@@ -101,11 +102,17 @@ export class FlowProgress {
     return left;
   }
 
+  /** Forgets, when there are no flows, in which order bottlenecks were used: it decides which of equal ends comes first. */
+  rest(): void {
+    this.#serviceEnds.clear();
+  }
+
   /** Gives flows the rates that follow from what has come and gone. */
   update(time: number): void {
     const { flows, bottlenecks } = this.#sharing.allocate();
-    for (const flow of flows) this.#change(flow, time);
-    for (const resource of bottlenecks) {
+    for (let i = 0; i < flows.size; i++) this.#change(flows.items[i]!, time);
+    for (let i = 0; i < bottlenecks.size; i++) {
+      const resource = bottlenecks.items[i]!;
       const service = this.#service(resource);
       service.change(time, this.#sharing.share(resource));
       this.#serviceEnds.set(resource, service.nextEnd);

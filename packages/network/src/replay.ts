@@ -2,7 +2,7 @@
 // starts a round when its own transfers of the earlier rounds have ended); only the rates differ.
 
 import { invariant, type Seconds } from "@atoll/core";
-import { type Flow, FlowSimulation } from "./flows.ts";
+import type { Flow, FlowSimulation } from "./flows.ts";
 import type { Take } from "./occupancy.ts";
 import type { PathLookup } from "./recurrence.ts";
 import { type TransferRound, type TransferSchedule, transferBytes } from "./schedule.ts";
@@ -17,8 +17,10 @@ export interface Movement {
 
 /** A round that some members have come to and not all have left. */
 export interface LiveRound {
-  /** What each sender has to start. */
-  readonly outgoing: ReadonlyMap<number, readonly { readonly target: number; readonly bytes: number }[]>;
+  /** Transfers by sender, in their order: those of member m are `firsts[m]` … `firsts[m + 1]` − 1. */
+  readonly firsts: Int32Array;
+  readonly targets: Int32Array;
+  readonly bytes: Float64Array;
   /** Transfers of each member that have not ended, in and out. */
   readonly open: Int32Array;
   /** Members that have not left the round. */
@@ -38,8 +40,9 @@ class Replay {
   readonly #unread: Iterator<TransferRound>;
   /** Rounds by number; those that all members have left are removed. */
   readonly #live = new Map<number, LiveRound>();
-  /** The round each member is in. */
+  /** The number of the round each member is in, and the round. */
   readonly #position: Int32Array;
+  readonly #current: (LiveRound | undefined)[];
   /** When each member is lost; Infinity once it is done. */
   readonly #losses: Float64Array;
   /** The first of these; it only grows. */
@@ -60,6 +63,7 @@ class Replay {
     this.#movement = movement;
     this.#unread = schedule.rounds()[Symbol.iterator]();
     this.#position = new Int32Array(ready.length).fill(-1);
+    this.#current = ready.map(() => undefined);
   }
 
   run(): void {
@@ -69,8 +73,8 @@ class Replay {
       for (const transfer of event.arrived) this.#arrive(transfer, event.time);
     }
     if (this.#live.size === 0) return;
-    for (const [member, round] of this.#position.entries())
-      if (this.#live.has(round)) this.times[member] = Number.POSITIVE_INFINITY;
+    for (const [member, round] of this.#current.entries())
+      if (round !== undefined) this.times[member] = Number.POSITIVE_INFINITY;
   }
 
   /** Whether a member is lost before a moment that was not done by then. */
@@ -81,29 +85,35 @@ class Replay {
   }
 
   #arrive({ round, source, target }: Transfer, time: number): void {
-    for (const member of [source, target]) {
-      round.open[member]!--;
-      if (this.#live.get(this.#position[member]!) !== round) continue;
-      this.times[member] = Math.max(this.times[member]!, time);
-      this.#advance(member);
-    }
+    this.#end(round, source, time);
+    this.#end(round, target, time);
+  }
+
+  /** A transfer of a member has ended. */
+  #end(round: LiveRound, member: number, time: number): void {
+    round.open[member]!--;
+    if (this.#current[member] !== round) return;
+    this.times[member] = Math.max(this.times[member]!, time);
+    this.#advance(member);
   }
 
   /** Takes a member through rounds until it has to wait. */
   #advance(member: number): void {
     for (;;) {
-      const round = this.#live.get(this.#position[member]!);
+      const round = this.#current[member];
       if (round !== undefined) {
         if (round.open[member]! > 0) return;
         if (--round.inside === 0) this.#live.delete(this.#position[member]!);
       }
       const next = this.#round(++this.#position[member]!);
+      this.#current[member] = next;
       if (next === undefined) {
         this.#losses[member] = Number.POSITIVE_INFINITY;
         return;
       }
-      for (const { target, bytes } of next.outgoing.get(member) ?? [])
-        this.#movement.send(next, member, target, bytes, this.times[member]!);
+      const { firsts, targets, bytes } = next;
+      for (let i = firsts[member]!; i < firsts[member + 1]!; i++)
+        this.#movement.send(next, member, targets[i]!, bytes[i]!, this.times[member]!);
     }
   }
 
@@ -118,28 +128,38 @@ class Replay {
     return this.#live.get(number);
   }
 
+  /** The round's own arrays are only valid until the next one is read. */
   #open(round: TransferRound): LiveRound {
     const { sources, targets } = round;
-    const open = new Int32Array(this.times.length);
-    const outgoing = new Map<number, { readonly target: number; readonly bytes: number }[]>();
+    const members = this.times.length;
+    const open = new Int32Array(members);
+    const firsts = new Int32Array(members + 1);
     for (let i = 0; i < sources.length; i++) {
-      const source = sources[i]!;
-      const target = targets[i]!;
-      open[source]!++;
-      open[target]!++;
-      const bytes = transferBytes(this.#schedule.chunkBytes, round, i);
-      // Time would never get past a transfer whose size is no number.
-      if (!(bytes >= 0 && bytes < Number.POSITIVE_INFINITY))
-        invariant(
-          false,
-          `a transfer of ${bytes} bytes from member ${source} to member ${target} of a schedule`,
-        );
-      const transfer = { target, bytes };
-      const own = outgoing.get(source);
-      if (own === undefined) outgoing.set(source, [transfer]);
-      else own.push(transfer);
+      open[sources[i]!]!++;
+      open[targets[i]!]!++;
+      firsts[sources[i]! + 1]!++;
     }
-    return { outgoing, open, inside: this.times.length };
+    for (let member = 0; member < members; member++) firsts[member + 1]! += firsts[member]!;
+    const sorted = new Int32Array(sources.length);
+    const bytes = new Float64Array(sources.length);
+    const next = firsts.slice();
+    for (let i = 0; i < sources.length; i++) {
+      const place = next[sources[i]!]!++;
+      sorted[place] = targets[i]!;
+      bytes[place] = this.#bytes(round, i);
+    }
+    return { firsts, targets: sorted, bytes, open, inside: members };
+  }
+
+  #bytes(round: TransferRound, i: number): number {
+    const bytes = transferBytes(this.#schedule.chunkBytes, round, i);
+    // Time would never get past a transfer whose size is no number.
+    if (!(bytes >= 0 && bytes < Number.POSITIVE_INFINITY))
+      invariant(
+        false,
+        `a transfer of ${bytes} bytes from member ${round.sources[i]} to member ${round.targets[i]} of a schedule`,
+      );
+    return bytes;
   }
 }
 
@@ -158,19 +178,22 @@ export function replay(
   return run.times;
 }
 
+/** What `timeByFlows` moves. */
+export type TransferFlow = Transfer & Flow;
+
 /**
- * When each member is done, given when each is ready; `capacities` are bytes per second by resource number.
+ * When each member is done, given when each is ready.
+ * @param simulation in which nothing moves
  * @param take is told what each transfer takes, as if it had moved evenly
  */
 export function timeByFlows(
   schedule: TransferSchedule,
   ready: readonly Seconds[],
   path: PathLookup,
-  capacities: readonly number[],
+  simulation: FlowSimulation<TransferFlow>,
   take?: Take,
 ): Float64Array {
   const { ranks } = schedule;
-  const simulation = new FlowSimulation<Transfer & Flow>(capacities);
   const times = replay(schedule, ready, {
     send(round, source, target, bytes, at) {
       const taken = path(ranks[source]!, ranks[target]!);

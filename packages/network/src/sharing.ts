@@ -10,8 +10,8 @@
 import { Bottleneck, type BottleneckKeys } from "./bottleneck.ts";
 import { Filling } from "./filling.ts";
 import { numberKeys } from "./heap.ts";
-
-export const NONE = -1;
+import { NONE } from "./levelOrder.ts";
+import { NumberList } from "./numberList.ts";
 
 /** So many flows on a capacity are worth keeping it as a bottleneck; with fewer, filling is as quick. */
 const BOTTLENECK_FROM = 8;
@@ -24,21 +24,24 @@ const NO_RESOURCES = new Int32Array(0);
 /** What an allocation may have changed; valid until the next one. */
 export interface Allocated {
   /** Flows that have another rate, or are at another bottleneck's share than before; some more than once. */
-  readonly flows: readonly number[];
+  readonly flows: NumberList;
   /** Capacities kept as bottlenecks, which have another share or other flows. */
-  readonly bottlenecks: readonly number[];
+  readonly bottlenecks: NumberList;
 }
 
 /** Shares capacities among flows that come and go. */
 export class FairSharing {
   readonly #capacities: readonly number[];
   readonly #bottleneckFrom: number;
-  /** Flows by the level at which they reach their limit, ascending. */
-  readonly #order: number[] = [];
+  /** Numbers of flows that were removed, and how many there are besides. */
   readonly #unused: number[] = [];
+  #size = 0;
   readonly #limits: number[] = [];
   readonly #weights: number[] = [];
   readonly #levels: number[] = [];
+  /** When each flow was added, as the number of flows before it. */
+  readonly #added: number[] = [];
+  #additions = 0;
   readonly #resources: Int32Array[] = [];
   readonly #rates: number[] = [];
   /** By flow: its place among the flows on each of its capacities. */
@@ -48,7 +51,7 @@ export class FairSharing {
   /** The capacity that is kept as a bottleneck with the flow on it, or NONE. */
   readonly #keptOn: number[] = [];
   readonly #isPresent: boolean[] = [];
-  readonly #flowsOn: number[][] = [];
+  readonly #flowsOn: NumberList[] = [];
   /** By capacity: the sum of its flows' limits, and how many of its flows have another tight capacity on their way. */
   readonly #demands: number[] = [];
   readonly #crossing: number[] = [];
@@ -59,14 +62,13 @@ export class FairSharing {
   readonly #bottleneckKeys: BottleneckKeys = { limited: numberKeys(), open: numberKeys() };
   readonly #filling: Filling;
   /** Flows, and capacities, from which the next allocation sets out; some more than once. */
-  readonly #changedFlows: number[] = [];
-  readonly #changedResources: number[] = [];
+  readonly #changedFlows = new NumberList();
+  readonly #changedResources = new NumberList();
   /** What an allocation comes to: flows to be filled and the capacities to fill, and bottlenecks. */
-  #reached = new Int32Array(16);
-  #reachedCount = 0;
-  readonly #shared: number[] = [];
-  readonly #kept: number[] = [];
-  readonly #changed: number[] = [];
+  readonly #reached = new NumberList();
+  readonly #shared = new NumberList();
+  readonly #kept = new NumberList();
+  readonly #changed = new NumberList();
   /** The allocation that last came to a flow, and to a capacity. */
   readonly #flowSeen: number[] = [];
   readonly #resourceSeen: number[] = [];
@@ -86,14 +88,14 @@ export class FairSharing {
       levels: this.#levels,
       resources: this.#resources,
       flowsOn: this.#flowsOn,
-      order: this.#order,
+      added: this.#added,
       rates: this.#rates,
     });
   }
 
   /** How many flows there are. */
   get size(): number {
-    return this.#order.length;
+    return this.#size;
   }
 
   weight(flow: number): number {
@@ -123,27 +125,27 @@ export class FairSharing {
    * @returns the flow's number; that of a flow which was removed is given again
    */
   add(resources: Int32Array, limit: number, weight = 1): number {
-    const flow = this.#unused.pop() ?? this.#order.length;
+    const flow = this.#unused.pop() ?? this.#size;
+    this.#size++;
     this.#limits[flow] = limit;
     this.#weights[flow] = weight;
     this.#levels[flow] = limit / weight;
+    this.#added[flow] = this.#additions++;
     this.#resources[flow] = resources;
     this.#rates[flow] = 0;
     this.#keptOn[flow] = NONE;
     this.#isPresent[flow] = true;
     this.#flowSeen[flow] ??= 0;
     this.#changedFlows.push(flow);
-    this.#order.splice(this.#position(limit / weight), 0, flow);
     this.#knowResources();
-    const places = new Int32Array(resources.length);
+    const places = this.#placesFor(flow, resources.length);
     let tight = 0;
     for (let k = 0; k < resources.length; k++) {
       const resource = resources[k]!;
-      places[k] = this.#flowsOn[resource]!.push(flow) - 1;
+      places[k] = this.#flowsOn[resource]!.push(flow);
       this.#demands[resource]! += limit;
       if (this.#isTight[resource]) tight++;
     }
-    this.#places[flow] = places;
     this.#tightOn[flow] = tight;
     if (tight > 1) this.#cross(flow, 1);
     for (const resource of resources) {
@@ -155,8 +157,8 @@ export class FairSharing {
   }
 
   remove(flow: number): void {
-    this.#order.splice(this.#order.indexOf(flow, this.#position(this.#levels[flow]!)), 1);
     this.#unused.push(flow);
+    this.#size--;
     this.#isPresent[flow] = false;
     const kept = this.#keptOn[flow]!;
     if (kept !== NONE) this.#bottlenecks[kept]!.remove(flow);
@@ -175,43 +177,47 @@ export class FairSharing {
 
   /** Sets the rates of all flows that the changes since the last allocation can have reached. */
   allocate(): Allocated {
-    this.#changed.length = 0;
+    this.#changed.clear();
     this.#reach();
-    const flows = this.#reached.subarray(0, this.#reachedCount);
-    this.#filling.fill(flows, this.#shared);
-    for (const flow of flows) this.#changed.push(flow);
-    for (const resource of this.#kept) this.#settle(resource);
-    if (this.#shared.length > 1 && flows.length >= this.#bottleneckFrom) this.#cover();
+    const flows = this.#reached;
+    this.#filling.fill(flows, this.#shared, this.#size);
+    for (let i = 0; i < flows.size; i++) this.#changed.push(flows.items[i]!);
+    for (let i = 0; i < this.#kept.size; i++) this.#settle(this.#kept.items[i]!);
+    if (this.#shared.size > 1 && flows.size >= this.#bottleneckFrom) this.#cover();
     return { flows: this.#changed, bottlenecks: this.#kept };
   }
 
   #settle(resource: number): void {
-    const before = this.#changed.length;
+    const before = this.#changed.size;
     this.#bottleneck(resource).settle(this.#capacities[resource]!, this.#changed);
-    for (let i = before; i < this.#changed.length; i++) {
-      const flow = this.#changed[i]!;
+    for (let i = before; i < this.#changed.size; i++) {
+      const flow = this.#changed.items[i]!;
       this.#rates[flow] = this.#limits[flow]!;
     }
   }
 
   /** Finds what the changes can reach. */
   #reach(): void {
+    const changedResources = this.#changedResources;
+    const changedFlows = this.#changedFlows;
+    const reached = this.#reached;
     this.#allocations++;
-    this.#reachedCount = 0;
-    this.#shared.length = 0;
-    this.#kept.length = 0;
-    for (const resource of this.#changedResources) this.#visit(resource);
-    this.#changedResources.length = 0;
-    for (const flow of this.#changedFlows) if (this.#isPresent[flow]) this.#come(flow);
-    this.#changedFlows.length = 0;
+    reached.clear();
+    this.#shared.clear();
+    this.#kept.clear();
+    for (let i = 0; i < changedResources.size; i++) this.#visit(changedResources.items[i]!);
+    changedResources.clear();
+    for (let i = 0; i < changedFlows.size; i++)
+      if (this.#isPresent[changedFlows.items[i]!]) this.#come(changedFlows.items[i]!);
+    changedFlows.clear();
     // The list grows while it is read: each flow in it leads to the flows that it shares a tight capacity with. Those on a
     // bottleneck are left out of it.
     let count = 0;
-    for (let i = 0; i < this.#reachedCount; i++) {
-      const flow = this.#reached[i]!;
-      if (!this.#followed(flow)) this.#reached[count++] = flow;
+    for (let i = 0; i < reached.size; i++) {
+      const flow = reached.items[i]!;
+      if (!this.#followed(flow)) reached.items[count++] = flow;
     }
-    this.#reachedCount = count;
+    reached.size = count;
   }
 
   /** Visits the tight capacities of a flow. @returns whether one of them is kept as a bottleneck; the flow is on it then */
@@ -242,29 +248,24 @@ export class FairSharing {
     if (bottleneck !== undefined) {
       bottleneck.clear();
       this.#bottlenecks[resource] = undefined;
-      for (const flow of takers) this.#keptOn[flow] = NONE;
+      for (let i = 0; i < takers.size; i++) this.#keptOn[takers.items[i]!] = NONE;
     }
     if (!this.#isTight[resource]) return;
     this.#shared.push(resource);
-    for (let i = 0; i < takers.length; i++) this.#come(takers[i]!);
+    for (let i = 0; i < takers.size; i++) this.#come(takers.items[i]!);
   }
 
   #come(flow: number): void {
     if (this.#flowSeen[flow] === this.#allocations) return;
     this.#flowSeen[flow] = this.#allocations;
-    if (this.#reachedCount === this.#reached.length) {
-      const longer = new Int32Array(2 * this.#reached.length);
-      longer.set(this.#reached);
-      this.#reached = longer;
-    }
-    this.#reached[this.#reachedCount++] = flow;
+    this.#reached.push(flow);
   }
 
   #isKept(resource: number): boolean {
     return (
       this.#isTight[resource]! &&
       this.#crossing[resource] === 0 &&
-      (this.#bottlenecks[resource] !== undefined || this.#flowsOn[resource]!.length >= this.#bottleneckFrom)
+      (this.#bottlenecks[resource] !== undefined || this.#flowsOn[resource]!.size >= this.#bottleneckFrom)
     );
   }
 
@@ -276,7 +277,8 @@ export class FairSharing {
         this.#bottleneckKeys,
       );
       this.#bottlenecks[resource] = bottleneck;
-      for (const flow of this.#flowsOn[resource]!) this.#join(flow, resource, bottleneck);
+      const { items, size } = this.#flowsOn[resource]!;
+      for (let i = 0; i < size; i++) this.#join(items[i]!, resource, bottleneck);
     }
     return bottleneck;
   }
@@ -293,7 +295,7 @@ export class FairSharing {
    * edge does not change with each flow; to take a capacity for tight that is not costs time but is no error.
    */
   #look(resource: number): void {
-    const count = this.#flowsOn[resource]!.length;
+    const count = this.#flowsOn[resource]!.size;
     const capacity = this.#capacities[resource]!;
     if (count === 0) {
       this.#demands[resource] = 0;
@@ -313,23 +315,35 @@ export class FairSharing {
   /** Sees whether the least of the capacities just filled covers others: the next allocation need not fill those. */
   #cover(): void {
     const capacities = this.#capacities;
-    const least = this.#shared.reduce((a, b) => (capacities[b]! < capacities[a]! ? b : a));
-    for (const resource of this.#shared) {
-      if (resource === least) continue;
-      if (!this.#flowsOn[resource]!.every((flow) => this.#resources[flow]!.includes(least))) continue;
+    const { items, size } = this.#shared;
+    let least = items[0]!;
+    for (let i = 1; i < size; i++) if (capacities[items[i]!]! < capacities[least]!) least = items[i]!;
+    for (let i = 0; i < size; i++) {
+      const resource = items[i]!;
+      if (resource === least || !this.#covers(least, resource)) continue;
       this.#setTight(resource, false);
       this.#coveredBy[resource] = least;
     }
   }
 
+  /** Whether all flows on a capacity take another one as well. */
+  #covers(cover: number, resource: number): boolean {
+    const { items, size } = this.#flowsOn[resource]!;
+    for (let i = 0; i < size; i++) if (!this.#resources[items[i]!]!.includes(cover)) return false;
+    return true;
+  }
+
   #setTight(resource: number, isTight: boolean): void {
     this.#changedResources.push(resource);
-    for (const flow of this.#flowsOn[resource]!) {
+    const { items, size } = this.#flowsOn[resource]!;
+    for (let i = 0; i < size; i++) {
+      const flow = items[i]!;
       this.#changedFlows.push(flow);
       if (this.#tightOn[flow]! > 1) this.#cross(flow, -1);
     }
     this.#isTight[resource] = isTight;
-    for (const flow of this.#flowsOn[resource]!) {
+    for (let i = 0; i < size; i++) {
+      const flow = items[i]!;
       this.#tightOn[flow]! += isTight ? 1 : -1;
       if (this.#tightOn[flow]! > 1) this.#cross(flow, 1);
     }
@@ -344,28 +358,26 @@ export class FairSharing {
   /** Takes a flow off a capacity; the last one there gets its place. */
   #takeOff(resource: number, place: number): void {
     const flows = this.#flowsOn[resource]!;
-    const last = flows.pop()!;
-    if (place === flows.length) return;
-    flows[place] = last;
+    const last = flows.items[--flows.size]!;
+    if (place === flows.size) return;
+    flows.items[place] = last;
     this.#places[last]![this.#resources[last]!.indexOf(resource)] = place;
   }
 
-  /** The first place whose flow reaches its limit at no lower a level. */
-  #position(level: number): number {
-    let low = 0;
-    let high = this.#order.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (this.#levels[this.#order[middle]!]! < level) low = middle + 1;
-      else high = middle;
+  /** Room for a flow's places; what the flow that had its number before has left, if it does. */
+  #placesFor(flow: number, count: number): Int32Array {
+    let places = this.#places[flow];
+    if (places?.length !== count) {
+      places = new Int32Array(count);
+      this.#places[flow] = places;
     }
-    return low;
+    return places;
   }
 
   /** Capacities may have been added. */
   #knowResources(): void {
     while (this.#flowsOn.length < this.#capacities.length) {
-      this.#flowsOn.push([]);
+      this.#flowsOn.push(new NumberList());
       this.#demands.push(0);
       this.#crossing.push(0);
       this.#isTight.push(false);
