@@ -61,6 +61,14 @@ test("a machine that has everything", async () => {
   expect(uses.find(({ name }) => name === "containers")?.with).toEqual(["docker", "podman"]);
 });
 
+test("of two engines it is said which one is used", async () => {
+  const line = async (fakes: Readonly<Record<string, string>>): Promise<string | undefined> =>
+    /^ +yes +runs in containers: [^(]*\(([^)]*)\)/m.exec((await doctor(fakes)).output)?.[1];
+  expect(await line({ podman: "echo 5.0.0" })).toBe("podman");
+  const both = await line({ docker: "echo 27.1.1", podman: "echo 5.0.0" });
+  expect(both?.replace(/\s+/g, " ")).toBe("docker; podman with --engine podman");
+});
+
 test("a machine that has none of them can simulate, and is told how to get each", async () => {
   const { exitCode, output, error } = await doctor({});
   expect({ exitCode, error }).toEqual({ exitCode: 0, error: "" });

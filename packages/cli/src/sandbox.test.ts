@@ -326,6 +326,24 @@ describe("bad input", () => {
     },
   );
 
+  test.each([
+    ["", ["Using docker; podman answers, too: --engine podman takes it"]],
+    [" --engine podman", []],
+  ])("setup%s says which of two engines it uses, once", async (flags, said) => {
+    // Engines that answer, and do nothing else.
+    for (const name of ["docker", "podman"]) {
+      const answers = '[ "$3" = "{{.Server.Version}}" ] || [ "$3" = "{{.Version.Version}}" ]';
+      await writeFile(join(directory, name), `#!/bin/sh\n{ ${answers}; } && echo 9.9 || exit 1\n`, {
+        mode: 0o755,
+      });
+    }
+    const { exitCode, error } = await runCommand(`sandbox setup${flags}`.split(" "), directory, {
+      environment: { PATH: `${directory}:/usr/bin:/bin` },
+    });
+    expect(exitCode).toBe(1);
+    expect(error.split("\n").slice(0, -2)).toEqual(said);
+  });
+
   test("a name that no host can have", async () => {
     if (!found) return;
     const { exitCode, error } = await runCommand(["sandbox", "setup", "--name", "My_Box"], directory, {

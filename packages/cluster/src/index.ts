@@ -16,7 +16,7 @@ export { lockPort } from "./locks.ts";
 export type { RankEnvironment } from "./rank/index.ts";
 export { MASTER_PORT, readRankEnvironment, writeRankEnvironment } from "./rank/index.ts";
 export { sandboxHost } from "./sandbox/containerHost.ts";
-export { type Engine, type EngineOptions, findEngine } from "./sandbox/engine.ts";
+export { type Engine, type EngineOptions, findEngine, otherEngines } from "./sandbox/engine.ts";
 export {
   DOCKER,
   ENGINE_PROGRAMS,

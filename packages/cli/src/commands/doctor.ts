@@ -87,8 +87,14 @@ Programs:
 ${table(found)}
 
 What it is ready for:
-${table(uses.map(({ summary, ready, with: by }): Row => [ready ? "yes" : "no", ready ? `${summary} (${by.join(", ")})` : summary]))}
+${table(uses.map((use): Row => [use.ready ? "yes" : "no", use.ready ? `${use.summary} (${servedBy(use)})` : use.summary]))}
 ${missingText(uses)}`;
+}
+
+/** Of two engines the first is used, unless a sandbox is made with the other one. */
+function servedBy({ name, with: [first, ...others] }: Use): string {
+  if (name !== "containers" || others.length === 0) return [first, ...others].join(", ");
+  return `${first}; ${others.map((other) => `${other} with --engine ${other}`).join("; ")}`;
 }
 
 function missingText(uses: readonly Use[]): string {

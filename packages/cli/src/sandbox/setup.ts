@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import {
   DEFAULT_NAME,
   keysDirectory,
+  otherEngines,
   type Sandbox,
   type SetupOptions,
   setUpSandbox,
@@ -57,6 +58,9 @@ export const setupVerb: Verb = {
     );
     const options = await optionsOf(parsed, terminal);
     const engine = await engineOf(parsed, terminal);
+    if (parsed.values.engine === undefined)
+      for (const other of await otherEngines(engine))
+        terminal.error(`Using ${engine.name}; ${other} answers, too: --engine ${other} takes it\n`);
     const started = terminal.now();
     const sandbox = await setUpSandbox(engine, options, { signal: terminal.interrupted });
     const seconds = ((terminal.now() - started) / 1000).toFixed(1);

@@ -28,6 +28,10 @@ export const stopVerb: Verb = {
         ? `There is no sandbox "${sandbox}"${kept}.\n`
         : `Ended sandbox "${sandbox}": ${count(removed.containers, "container")}, ${count(removed.networks, "network")}, ${count(removed.volumes, "volume")} removed${kept}.\n`,
     );
+    for (const directory of removed.secrets)
+      terminal.error(
+        `${directory} cannot be removed, and may have keys or credentials: remove it as the user who made it.\n`,
+      );
     if (json === true) terminal.output(`${JSON.stringify({ name: sandbox, ...removed })}\n`);
     return 0;
   },

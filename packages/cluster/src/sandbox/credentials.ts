@@ -25,7 +25,8 @@ export interface CredentialOptions {
   readonly warn: (sentence: string) => void;
 }
 
-const copiesDirectory = (stateDirectory: string, sandbox: string): string =>
+/** Where root's are copied to. */
+export const copiesDirectory = (stateDirectory: string, sandbox: string): string =>
   join(stateDirectory, "credentials", sandbox);
 
 /** What is to be mounted for them, made ready. @throws RunError if they cannot be copied */
@@ -99,9 +100,6 @@ async function sizeOf(path: string): Promise<number> {
   }
   return size;
 }
-
-export const removeCredentials = (stateDirectory: string, sandbox: string): Promise<void> =>
-  rm(copiesDirectory(stateDirectory, sandbox), { recursive: true, force: true });
 
 const exists = async (path: string): Promise<boolean> =>
   (await stat(path).catch(() => undefined)) !== undefined;

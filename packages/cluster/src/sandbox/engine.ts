@@ -57,6 +57,13 @@ export async function findEngine(options: EngineOptions, only?: EngineName): Pro
   throw new ConfigError(`No container engine answers: ${remediesOf(findings).join("; ")}.`);
 }
 
+/** Engines that answer as well, for whoever has not said which one to use. */
+export async function otherEngines(engine: Engine): Promise<readonly EngineName[]> {
+  const others = ENGINE_PROGRAMS.filter(({ name }) => name !== engine.name);
+  const findings = await Promise.all(others.map((program) => ask(program, engine)));
+  return others.flatMap(({ name }, i) => (findings[i]!.status === "ready" ? [name] : []));
+}
+
 async function ask(program: EngineProgram, { exec, environment }: EngineOptions): Promise<Finding> {
   const timeoutMs = PROBE_TIMEOUT_MS;
   return findingOf(program, await capture(exec, program.name, program.argv, { environment, timeoutMs }));

@@ -69,9 +69,6 @@ async function writeSshConfig({ directory, sandbox, nodes, firstPort }: KeysOpti
   );
 }
 
-export const removeKeys = (stateDirectory: string, sandbox: string): Promise<void> =>
-  rm(keysDirectory(stateDirectory, sandbox), { recursive: true, force: true });
-
 /** A colon or a comma would be read as the end of the directory's name. */
 export function checkMountable(directory: string): string {
   if (!/[:,]/.test(directory)) return directory;

@@ -3,12 +3,14 @@
 
 import { ConfigError } from "@atoll/core";
 
-/** Labels of containers, networks and volumes; and one of images, which docker/Dockerfile gives them. */
+/** Labels of containers, networks and volumes; one of networks alone; and one of images, which docker/Dockerfile gives them. */
 export const LABELS = {
   image: "atoll.image",
   sandbox: "atoll.sandbox",
   rank: "atoll.rank",
   port: "atoll.port",
+  /** The directory that has the sandbox's keys. */
+  state: "atoll.state",
 } as const;
 
 export const DEFAULT_NAME = "sandbox";

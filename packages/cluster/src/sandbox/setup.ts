@@ -73,7 +73,7 @@ export async function setUpSandbox(
   progress(`Building the image ${IMAGE}; the first time takes a minute or so`);
   await buildImage(engine, name, options, { signal });
   // Results of an earlier sandbox of this name stay, whatever happens.
-  const except = await claimName(engine, name).catch(async (error: unknown) => {
+  const except = await claimName(engine, options).catch(async (error: unknown) => {
     await removeImage(engine, name);
     throw error;
   });
@@ -99,10 +99,11 @@ export async function setUpSandbox(
  *
  * @returns the volumes that an earlier one has left
  */
-async function claimName(engine: Engine, name: string): Promise<readonly string[]> {
+async function claimName(engine: Engine, { name, stateDirectory }: SetupOptions): Promise<readonly string[]> {
   const left = await volumesOf(engine, name);
+  const labels = { [LABELS.sandbox]: name, [LABELS.state]: stateDirectory };
   await engine.run(`make the network ${networkName(name)}`, [
-    ...["network", "create", "--label", `${LABELS.sandbox}=${name}`, networkName(name)],
+    ...["network", "create", ...labelFlags(labels), networkName(name)],
   ]);
   return left;
 }
@@ -176,12 +177,15 @@ async function startNode(engine: Engine, { name, rank, port, flags }: NodeOption
     ...["--network", networkName(name)],
     ...aliasesOf(rank).flatMap((alias) => ["--network-alias", alias]),
     ...["--publish", `127.0.0.1:${port}:22`],
-    ...Object.entries(labels).flatMap(([key, value]) => ["--label", `${key}=${value}`]),
+    ...labelFlags(labels),
     ...flags,
     imageOf(name),
   ];
   await engine.run(`start ${container}`, argv);
 }
+
+const labelFlags = (labels: Readonly<Record<string, string | number>>): readonly string[] =>
+  Object.entries(labels).flatMap(([key, value]) => ["--label", `${key}=${value}`]);
 
 function commonFlags(
   { name, shmSize, gpus, stateDirectory }: SetupOptions,

@@ -97,8 +97,10 @@ test("where cells differ in their places only, the places are compared", () => {
   ];
   const comparison = compareCells(places, { prices });
   expect(verdictsOf(comparison)).toMatchObject([{ place: "everywhere", winner: "nodes=8" }]);
-  const { files } = renderComparison(comparison, { name: "k", experiment: "digits", command: null });
+  const title = { name: "k", experiment: "digits", command: null };
+  const { files, page } = renderComparison(comparison, title);
   expect(files().map(({ name }) => name)).toEqual(["loss-everywhere.svg", "cells.csv"]);
+  expect(page.replaceAll("loss-everywhere", ""), "the only place needs no name").not.toContain("everywhere");
   const [figure] = files();
   expect(figure!.content).toContain("nodes=1");
   expect(figure!.content).toContain("nodes=8");

@@ -12,6 +12,7 @@ import { type Cell, emptyState, facts, table } from "../report/table.ts";
 import type { CellResult, Comparison } from "./comparison.ts";
 import { comparisonNotes, tableHead, tableRow } from "./comparisonTable.ts";
 import { curvePanels, lossAxis } from "./curvePanels.ts";
+import { EVERYWHERE } from "./roles.ts";
 import { placesOf, verdictsOf } from "./verdicts.ts";
 
 /** More figures than these make a page that nobody scrolls through. */
@@ -66,7 +67,8 @@ ${comparisonNotes({ cells, target, prices }).map((note) => html`<p>${note}</p>\n
 
 function verdictSection(comparison: Comparison): Markup {
   const paragraphs = verdictsOf(comparison).map(
-    ({ place, text }) => html`<p><strong>${place}</strong>: ${text}</p>\n`,
+    ({ place, text }) =>
+      html`<p>${place === EVERYWHERE ? null : html`<strong>${place}</strong>: `}${text}</p>\n`,
   );
   return html`<section id="verdicts"><h2>Which wins where</h2>
 ${paragraphs.length === 0 ? emptyState("Nothing was compared.") : paragraphs}</section>`;
@@ -92,7 +94,7 @@ function lossSection({ cells, prices }: Comparison): Markup {
     );
     return figure({
       name: `loss-${label}`,
-      title: `Loss against what it costs: ${label}`,
+      title: `Loss against what it costs${label === EVERYWHERE ? "" : `: ${label}`}`,
       legend: entries,
       panels: curvePanels(drawn, yAxis, prices),
       layout: "grid",
@@ -124,7 +126,7 @@ const NOTHING: CellResult = {
 function caption(place: string, cells: readonly CellResult[], contenders: number): Content {
   const evaluated = cells.every(({ runs }) => runs.every(({ curveOf }) => curveOf === "evaluations"));
   return [
-    `${place}. `,
+    place === EVERYWHERE ? null : `${place}. `,
     evaluated
       ? "Loss of the average of all nodes’ models, at each evaluation; a line is a run. "
       : "Training loss where a run has no evaluations; a line is a run. ",

@@ -6,11 +6,14 @@ import type { CellResult } from "./comparison.ts";
 /** Options that say where a run takes place. */
 const PLACES = /^(network|nodes|compute|faults|partition)(\.|$)/;
 
+/** The place of all cells, where they do not differ in that. */
+export const EVERYWHERE = "everywhere";
+
 /** A cell as one of the contenders of a place. */
 export interface Role {
   /** "strategy=ddp". */
   readonly contender: string;
-  /** "network.profile=wan nodes=4"; "everywhere" where the cells do not differ in that. */
+  /** "network.profile=wan nodes=4", or `EVERYWHERE`. */
   readonly place: string;
 }
 
@@ -24,6 +27,6 @@ export function rolesOf(cells: readonly Pick<CellResult, "varied">[]): readonly 
   return options.map((varied) => {
     const where = isPlaced ? varied.filter(([name]) => PLACES.test(name)) : [];
     const who = varied.filter((option) => !where.includes(option));
-    return { contender: textOf(who, "the run"), place: textOf(where, "everywhere") };
+    return { contender: textOf(who, "the run"), place: textOf(where, EVERYWHERE) };
   });
 }

@@ -118,6 +118,10 @@ export function closingLinks({
   };
 }
 
+/** From a line to its label: beside it, and above or below, where two rows of text have to find room. */
+const ASIDE = 10;
+const APART = 22;
+
 /** The slower direction's bandwidth and latency, beside the line's middle, on the side away from the drawing's centre. */
 function edgeLabel(pair: readonly Link[], places: readonly Place[], centre: Place): Content {
   const from = places[pair[0]!.source];
@@ -130,8 +134,8 @@ function edgeLabel(pair: readonly Link[], places: readonly Place[], centre: Plac
   const outward = normal.x * (middle.x - centre.x) + normal.y * (middle.y - centre.y) >= 0 ? 1 : -1;
   const side = outward * normal.x;
   const anchor = Math.abs(side) < 0.3 ? "middle" : side > 0 ? "start" : "end";
-  const x = pixel(middle.x + 10 * side);
-  const y = middle.y + 16 * outward * normal.y;
+  const x = pixel(middle.x + ASIDE * side);
+  const y = middle.y + APART * outward * normal.y;
   return html`<text class="link-label" text-anchor="${anchor}" x="${x}" y="${pixel(y - 3)}">${formatRate(slowest.bandwidth)}<tspan x="${x}" dy="14">${formatSeconds(slowest.latency)}</tspan></text>
 `;
 }
