@@ -13,9 +13,16 @@ export {
 } from "./kernels/blocks.ts";
 export { addAndHashBlocks, hashBlocks } from "./kernels/hash.ts";
 export { expand, type MatrixShape, project, projectBack, subtractProductAndAdd } from "./kernels/matrices.ts";
-export { decayAndCollect, momentumAndCollect, momentumAndSigns } from "./kernels/momentum.ts";
+export { momentumAndCollect, momentumAndSigns } from "./kernels/momentum.ts";
 export { type OrderedMeans, writeOrderedMeans } from "./kernels/orderedMeans.ts";
 export { type EncodedMean, meanOfIntegers, meanOfSigns } from "./kernels/reductions.ts";
+export {
+  decayAndMark,
+  marksLength,
+  type TakeLargest,
+  takingOf,
+  takingScratch,
+} from "./kernels/selection.ts";
 export {
   type Bucket,
   type RandomRounding,
@@ -23,7 +30,13 @@ export {
   roundingOf,
   summingOf,
 } from "./kernels/stochastic.ts";
-export { createTileTransform, isSimdTile, type TileTransform, tileScratch } from "./kernels/transforms.ts";
+export {
+  type CoefficientSum,
+  createTileTransform,
+  isSimdTile,
+  type TileTransform,
+  tileScratch,
+} from "./kernels/transforms.ts";
 export {
   adamDirection,
   adaptiveStep,

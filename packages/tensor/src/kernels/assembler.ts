@@ -42,11 +42,27 @@ export const i32 = {
   subtract: instruction([0x6b]) as Instruction,
   multiply: instruction([0x6c]) as Instruction,
   and: instruction([0x71]) as Instruction,
+  or: instruction([0x72]) as Instruction,
   shiftLeft: instruction([0x74]) as Instruction,
+  shiftRightUnsigned: instruction([0x76]) as Instruction,
+  leadingZeros: instruction([0x67]) as Instruction,
+  trailingZeros: instruction([0x68]) as Instruction,
+  equal: instruction([0x46]) as Instruction,
+  notEqual: instruction([0x47]) as Instruction,
+  less: instruction([0x48]) as Instruction,
+  greaterOrEqual: instruction([0x4e]) as Instruction,
   lessUnsigned: instruction([0x49]) as Instruction,
   greaterOrEqualUnsigned: instruction([0x4f]) as Instruction,
   load: (address: Value): Value => [...address, 0x28, 2, OFFSET],
   store: (address: Value, value: Value): Code => [...address, ...value, 0x36, 2, OFFSET],
+  /** The lowest byte, so many bytes behind the address. */
+  storeByte: (address: Value, value: Value, offset: number = OFFSET): Code => [
+    ...address,
+    ...value,
+    ...[0x3a, 0, ...unsigned(offset)],
+  ],
+  /** The lower two bytes. */
+  storeShort: (address: Value, value: Value): Code => [...address, ...value, 0x3b, 1, OFFSET],
 } as const;
 
 export const f32 = {
@@ -56,7 +72,11 @@ export const f32 = {
   add: instruction([0x92]) as Instruction,
   subtract: instruction([0x93]) as Instruction,
   divide: instruction([0x95]) as Instruction,
+  absolute: instruction([0x8b]) as Instruction,
+  /** Not a number where one of the two is none. */
+  minimum: instruction([0x96]) as Instruction,
   equal: instruction([0x5b]) as Instruction,
+  ofBits: instruction([0xbe]) as Instruction,
 } as const;
 
 export const f64 = {
@@ -132,11 +152,13 @@ export const i32x4 = {
     ...new Uint8Array(Int32Array.from(lanes).buffer),
   ],
   lane: (value: Value, lane: number): Value => [...value, ...simd(0x1b), lane],
+  greater: instruction(simd(0x3b)) as Instruction,
   greaterOrEqual: instruction(simd(0x3f)) as Instruction,
   bitmask: instruction(simd(0xa4)) as Instruction,
   shiftLeft: instruction(simd(0xab)) as Instruction,
   shiftRightUnsigned: instruction(simd(0xad)) as Instruction,
   add: instruction(simd(0xae)) as Instruction,
+  subtract: instruction(simd(0xb1)) as Instruction,
   minimum: instruction(simd(0xb6)) as Instruction,
   maximum: instruction(simd(0xb8)) as Instruction,
   extendLowSigned: instruction(simd(0xa7)) as Instruction,
@@ -220,6 +242,8 @@ export interface Frame<P extends string> {
   local(type: ValueType): Local;
   /** `body` for index = 0, step, 2 · step … below `end`. */
   count(end: Value, step: number, body: (index: Value) => Code): Code;
+  /** `body` as long as the condition is not zero. */
+  repeat(condition: Value, body: Code): Code;
 }
 
 /** A function by its parameters and what it does; `body` leaves the result on the stack, if there is one. */
@@ -251,6 +275,11 @@ export function assemble<P extends string>(
         ...[0x0c, 0, 0x0b, 0x0b], // br to the loop's start, end, end
       ];
     },
+    repeat: (condition, each) => [
+      ...[0x03, 0x40], // loop
+      ...when(condition, [...each, 0x0c, 1]), // br to the loop's start
+      0x0b,
+    ],
   }).flat();
   return {
     name,

@@ -32,12 +32,8 @@ import { encodeModule } from "./encode.ts";
 import { meanOfIntegers, meanOfSigns } from "./encodedSums.ts";
 import { copyBytes, meanOfMany } from "./manyVectors.ts";
 import { expandFour, projectBackFour, projectFour, subtractProductAndAddFour } from "./matrixFunctions.ts";
-import {
-  decayAndCollect,
-  momentumAndCollect,
-  momentumAndResidual,
-  residualOfSigns,
-} from "./momentumFunctions.ts";
+import { momentumAndCollect, momentumAndResidual, residualOfSigns } from "./momentumFunctions.ts";
+import { decayAndMark, markAtLeast, takeMarked } from "./selectionFunctions.ts";
 import { roundAtRandom, sumOfLevels } from "./stochasticFunctions.ts";
 
 export type KernelName =
@@ -101,15 +97,25 @@ export interface BlockFunctions {
   largestMagnitude(x: number, length: number): number;
   sumOfMagnitudes(x: number, length: number): number;
   signsInPlace(x: number, length: number): void;
-  decayAndCollect(
+  decayAndMark(
     a: number,
     b: number,
     length: number,
     decay: number,
     factor: number,
     threshold: number,
-    out: number,
-    capacity: number,
+    marks: number,
+  ): void;
+  markAtLeast(x: number, length: number, threshold: number, marks: number): void;
+  takeMarked(
+    x: number,
+    marks: number,
+    bytes: number,
+    k: number,
+    list: number,
+    room: number,
+    values: number,
+    shorts: number,
   ): number;
   signsTimes(x: number, out: number, length: number, scale: number): void;
   roundToSteps(x: number, out: number, length: number, scale: number, most: number): void;
@@ -206,7 +212,9 @@ const BLOCK_FUNCTIONS = [
   momentumAndCollect,
   momentumAndResidual,
   residualOfSigns,
-  decayAndCollect,
+  decayAndMark,
+  markAtLeast,
+  takeMarked,
   signsInPlace,
 ];
 

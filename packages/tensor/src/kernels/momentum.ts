@@ -32,25 +32,6 @@ export function momentumAndCollect(
 }
 
 /**
- * a ← decay · a + factor · b, in float32; then what `collectAtLeast` does with a. a, b [n]; out [n] or longer
- * @returns how many elements reach the threshold
- */
-export function decayAndCollect(
-  a: Float32Array,
-  b: Float32Array,
-  { decay, factor }: { readonly decay: number; readonly factor: number },
-  { threshold, out }: { readonly threshold: number; readonly out: Float32Array },
-): number {
-  const blocks = kernelsFor(a, b, out)?.blocks;
-  const whole = blocks === undefined ? 0 : wholeFours(a.length);
-  const [x, y] = [a.byteOffset, b.byteOffset];
-  const [kept, added] = [fround(decay), fround(factor)];
-  const count = blocks?.decayAndCollect(x, y, whole, kept, added, threshold, out.byteOffset, out.length);
-  for (let i = whole; i < a.length; i++) a[i] = fround(kept * a[i]!) + fround(added * b[i]!);
-  return collectAtLeast(a, threshold, out, { from: whole, count: count ?? 0 });
-}
-
-/**
  * m ← (b1 · m + (1 − b1) · g) + e; then, block by block, the mean magnitude s of m goes into `scales`, and e ← m − sign(m) · s,
  * zero counting as positive. mean (m), gradients (g), residual (e) [n]; scales [⌈n / blockSize⌉]
  */

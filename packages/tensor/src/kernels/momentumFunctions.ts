@@ -47,41 +47,6 @@ export const momentumAndCollect: WasmFunction = assemble(
   },
 );
 
-/** `(a, b, length, decay, factor, threshold, out, capacity) => count`: a ← decay · a + factor · b; and `collectAtLeast` of a. */
-export const decayAndCollect: WasmFunction = assemble(
-  "decayAndCollect",
-  {
-    a: "i32",
-    b: "i32",
-    length: "i32",
-    decay: "f32",
-    factor: "f32",
-    threshold: "i32",
-    out: "i32",
-    capacity: "i32",
-  },
-  "i32",
-  (frame) => {
-    const { a, b, length, decay, factor, threshold, out, capacity } = frame.arguments;
-    const [kept, added] = [frame.local("v128"), frame.local("v128")];
-    const found = collecting(frame, { threshold, out, capacity });
-    return [
-      kept.set(f32x4.splat(decay.get)),
-      added.set(f32x4.splat(factor.get)),
-      found.begin,
-      collectInFours(frame, { length, take: found.take }, (four, index) => {
-        const at = i32.add(a.get, index);
-        const more = f32x4.multiply(v128.load(i32.add(b.get, index)), added.get);
-        return [
-          ...four.set(f32x4.add(f32x4.multiply(v128.load(at), kept.get), more)),
-          ...v128.store(at, four.get),
-        ];
-      }),
-      found.count,
-    ];
-  },
-);
-
 /** `(mean, gradients, residual, length, b1, rest)`: m ← (b1 · m + rest · g) + residual. */
 export const momentumAndResidual: WasmFunction = assemble(
   "momentumAndResidual",

@@ -4,7 +4,8 @@
 
 import { memoryOf } from "../memory.ts";
 import { encodeModule } from "./encode.ts";
-import { copyRows, forwardColumns, inverseColumns, tableOf } from "./transformFunctions.ts";
+import { addColumns, type Columns, copyRows, forwardColumns, inverseColumns } from "./transformFunctions.ts";
+import { tableOf } from "./transformScript.ts";
 
 /** Columns are transformed four at a time, and a result is turned in squares of four. */
 const MULTIPLE = 4;
@@ -41,45 +42,62 @@ export interface TileTransform {
   /** x [rows, columns] at `start`, rows `stride` apart -> coefficients */
   forward(x: Float32Array, start: number, stride: number): void;
   inverse(x: Float32Array, start: number, stride: number): void;
+  /**
+   * Adds coefficients to others while they are in registers; missing where sides have to be filled up. It does to the chunk at
+   * `to` of `sum` what `decayAndMark` does.
+   */
+  readonly forwardAndAdd?: (
+    x: Float32Array,
+    place: { readonly start: number; readonly stride: number; readonly to: number },
+    sum: CoefficientSum,
+  ) => void;
 }
+
+export interface CoefficientSum {
+  readonly sum: Float32Array;
+  readonly decay: number;
+  readonly factor: number;
+  readonly threshold: number;
+  readonly marks: Float32Array;
+}
+
+type ColumnsArguments = [x: number, width: number, out: number, outStride: number, table: number];
 
 /** What transforms the columns of a matrix with so many rows; all arguments are byte offsets and elements. */
 interface AxisFunctions {
-  copyRows(x: number, stride: number, rows: number, width: number, out: number): void;
-  forwardColumns(
-    x: number,
-    stride: number,
-    width: number,
-    out: number,
-    outStride: number,
-    table: number,
+  copyRows(x: number, stride: number, rows: number, width: number, out: number, outStride: number): void;
+  forwardColumns(...columns: ColumnsArguments): void;
+  addColumns(
+    ...columns: [...ColumnsArguments, decay: number, factor: number, threshold: number, marks: number]
   ): void;
-  inverseColumns(
-    x: number,
-    stride: number,
-    width: number,
-    out: number,
-    outStride: number,
-    table: number,
-  ): void;
+  inverseColumns(...columns: ColumnsArguments): void;
 }
 
-const modules = new Map<number, WebAssembly.Module>();
-const instances = new WeakMap<WebAssembly.Memory, Map<number, AxisFunctions>>();
+/** By length. */
+const tables = new Map<number, Float32Array>();
 
-/** Compiled once a thread for each length, since the code is straight and long. */
-function axisFunctions(memory: WebAssembly.Memory, length: number): AxisFunctions {
-  const ofMemory = instances.get(memory) ?? new Map<number, AxisFunctions>();
+function tableFor(length: number): Float32Array {
+  const table = tables.get(length) ?? tableOf(length);
+  tables.set(length, table);
+  return table;
+}
+
+const modules = new Map<string, WebAssembly.Module>();
+const instances = new WeakMap<WebAssembly.Memory, Map<string, AxisFunctions>>();
+
+/** Compiled once a thread for each length and stride, since the code is straight and long. */
+function axisFunctions(memory: WebAssembly.Memory, columns: Columns): AxisFunctions {
+  const ofMemory = instances.get(memory) ?? new Map<string, AxisFunctions>();
   instances.set(memory, ofMemory);
-  const present = ofMemory.get(length);
+  const key = `${columns.length}/${columns.stride}`;
+  const present = ofMemory.get(key);
   if (present !== undefined) return present;
-  const module =
-    modules.get(length) ??
-    new WebAssembly.Module(encodeModule([copyRows, forwardColumns(length), inverseColumns(length)]));
-  modules.set(length, module);
+  const functions = [copyRows, forwardColumns(columns), addColumns(columns), inverseColumns(columns)];
+  const module = modules.get(key) ?? new WebAssembly.Module(encodeModule(functions));
+  modules.set(key, module);
   const { exports } = new WebAssembly.Instance(module, { env: { memory } });
   const made = exports as unknown as AxisFunctions;
-  ofMemory.set(length, made);
+  ofMemory.set(key, made);
   return made;
 }
 
@@ -94,41 +112,48 @@ export function createTileTransform(
 ): TileTransform | undefined {
   const memory = memoryOf(scratch);
   if (memory === undefined || memoryOf(x) !== memory) return undefined;
-  const down = axisFunctions(memory, rows);
-  const across = axisFunctions(memory, columns);
   const [height, width] = [filledUp(rows), filledUp(columns)];
+  const down = axisFunctions(memory, { length: rows, stride: width });
+  const across = axisFunctions(memory, { length: columns, stride: height });
   const area = height * width;
-  scratch.set(tableOf(rows), 2 * area);
-  scratch.set(tableOf(columns), 2 * area + 2 * rows);
+  scratch.set(tableFor(rows), 2 * area);
+  scratch.set(tableFor(columns), 2 * area + 2 * rows);
   const pointer = (vector: Float32Array, index: number): number => vector.byteOffset + FLOAT_BYTES * index;
   const [one, other] = [pointer(scratch, 0), pointer(scratch, area)];
   const [downTable, acrossTable] = [pointer(scratch, 2 * area), pointer(scratch, 2 * area + 2 * rows)];
   const isWhole = rows === height && columns === width;
+  /** x -> the tile, turned and transformed along its first axis, in the scratch's second half */
+  const halfForward = (from: Float32Array, start: number, stride: number): void => {
+    // Rows that lie a power of two apart would drive each other out of the cache.
+    down.copyRows(pointer(from, start), stride, rows, columns, one, width);
+    down.forwardColumns(one, width, other, height, downTable);
+  };
   return {
     forward(from, start, stride) {
-      // Rows that lie a power of two apart would drive each other out of the cache.
-      if (isWhole) down.copyRows(pointer(from, start), stride, rows, columns, one);
-      else
-        for (let r = 0; r < rows; r++) {
-          const row = start + r * stride;
-          scratch.set(from.subarray(row, row + columns), r * width);
-        }
-      down.forwardColumns(one, width, width, other, height, downTable);
-      across.forwardColumns(other, height, height, one, width, acrossTable);
-      if (width > columns)
-        for (let r = 1; r < rows; r++) scratch.copyWithin(r * columns, r * width, r * width + columns);
+      halfForward(from, start, stride);
+      across.forwardColumns(other, height, one, width, acrossTable);
+      if (width > columns) down.copyRows(one, width, rows, columns, one, columns);
     },
     inverse(to, start, stride) {
-      if (width > columns)
-        for (let r = rows - 1; r > 0; r--) scratch.copyWithin(r * width, r * columns, (r + 1) * columns);
-      down.inverseColumns(one, width, width, other, height, downTable);
+      const target = pointer(to, start);
       if (isWhole) {
-        across.inverseColumns(other, height, height, pointer(to, start), stride, acrossTable);
+        down.inverseColumns(one, width, other, height, downTable);
+        across.inverseColumns(other, height, target, stride, acrossTable);
         return;
       }
-      across.inverseColumns(other, height, height, one, width, acrossTable);
-      for (let r = 0; r < rows; r++)
-        to.set(scratch.subarray(r * width, r * width + columns), start + r * stride);
+      down.copyRows(one, columns, rows, columns, other, width);
+      down.inverseColumns(other, width, one, height, downTable);
+      across.inverseColumns(one, height, other, width, acrossTable);
+      down.copyRows(other, width, rows, columns, target, stride);
     },
+    ...(isWhole && {
+      forwardAndAdd(from, { start, stride, to }, { sum, decay, factor, threshold, marks }) {
+        halfForward(from, start, stride);
+        const target = pointer(sum, to);
+        const [kept, added] = [Math.fround(decay), Math.fround(factor)];
+        const others = [kept, added, threshold, marks.byteOffset] as const;
+        across.addColumns(other, height, target, width, acrossTable, ...others);
+      },
+    }),
   };
 }

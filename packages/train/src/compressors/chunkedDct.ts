@@ -3,9 +3,12 @@
 
 import type { VectorLayout } from "@atoll/tensor";
 import {
+  type CoefficientSum,
   createTileTransform,
+  decayAndMark,
   isShared,
   isSimdTile,
+  marksLength,
   sharedVectors,
   type TileTransform,
   tileScratch,
@@ -31,6 +34,8 @@ export interface ChunkedDct {
   readonly bands: readonly Band[];
   /** Elements of scratch that a transform needs. */
   readonly scratch: number;
+  /** Elements that the marks of a chunk need. */
+  readonly marks: number;
   /**
    * Transforms x [P], in the layout's order, chunk after chunk, and hands each one's coefficients on while they are in the
    * cache. Chunks whose sides are at most 256, with odd factors up to 15, are transformed in float32, and all others in float64. Vectors
@@ -38,6 +43,13 @@ export interface ChunkedDct {
    * all is in float64.
    */
   forward(x: Float32Array, scratch: Float32Array, use: OfChunk): void;
+  /** Does with each chunk's coefficients and those of `sum` what `decayAndMark` does, and hands on the chunk's number. */
+  forwardAndAdd(
+    x: Float32Array,
+    scratch: Float32Array,
+    sum: Omit<CoefficientSum, "threshold">,
+    chunks: { threshold(chunk: number): number; use(chunk: number): void },
+  ): void;
   /** The inverse, of some bands: `fill` is handed zeros, to make them a chunk's coefficients. */
   inverse(x: Float32Array, scratch: Float32Array, fill: OfChunk, bands?: readonly Band[]): void;
 }
@@ -66,21 +78,36 @@ export function chunkedDct(layout: VectorLayout, chunkSize: number): ChunkedDct 
   const exact = exactTransform(longest);
   const scratchLength = tiles.reduce((most, tile) => Math.max(most, tileScratch(shapeOf(tile))), longest);
   const inShared = sharedPlaces(layout.size, scratchLength);
+  const coefficientsOf = (tile: Tile, x: Float32Array, scratch: Float32Array, fast: FastTransforms) => {
+    const coefficients = scratch.subarray(0, tile.end - tile.start);
+    const quick = fast(tile);
+    if (quick === undefined) exact.forward(tile, x, coefficients);
+    else quick.forward(x, tile.source, tile.stride);
+    return coefficients;
+  };
   const bands = bandsOf(tiles);
   return {
     chunks: tiles,
     bands,
     scratch: scratchLength,
+    marks: marksLength(longest),
     forward(from, own, use) {
       inShared(from, own, (x, scratch) => {
         const fast = fastTransforms(x, scratch);
+        for (const [chunk, tile] of tiles.entries()) use(chunk, coefficientsOf(tile, x, scratch, fast));
+      });
+    },
+    forwardAndAdd(from, own, sum, { threshold, use }) {
+      inShared(from, own, (x, scratch) => {
+        const fast = fastTransforms(x, scratch);
+        const isTogether = isShared(x, scratch, sum.sum, sum.marks);
         for (const [chunk, tile] of tiles.entries()) {
-          const { source, stride, start, end } = tile;
-          const coefficients = scratch.subarray(0, end - start);
-          const quick = fast(tile);
-          if (quick === undefined) exact.forward(tile, x, coefficients);
-          else quick.forward(x, source, stride);
-          use(chunk, coefficients);
+          const added = { ...sum, threshold: threshold(chunk) };
+          const together = isTogether ? fast(tile)?.forwardAndAdd : undefined;
+          if (together === undefined)
+            decayAndMark(sum.sum, tile, coefficientsOf(tile, x, scratch, fast), added);
+          else together(x, { start: tile.source, stride: tile.stride, to: tile.start }, added);
+          use(chunk);
         }
       });
     },
@@ -168,8 +195,11 @@ const shapeOf = ({ across, along }: Tile): { readonly rows: number; readonly col
   columns: along.length,
 });
 
-/** The fast transform of a tile, if it has one; made anew only where tiles change their shape, since it has tables. */
-function fastTransforms(x: Float32Array, scratch: Float32Array): (tile: Tile) => TileTransform | undefined {
+/** The fast transform of a tile, if it has one. */
+type FastTransforms = (tile: Tile) => TileTransform | undefined;
+
+/** Transforms are made anew only where tiles change their shape, since they have tables. */
+function fastTransforms(x: Float32Array, scratch: Float32Array): FastTransforms {
   let last:
     | { readonly rows: number; readonly columns: number; readonly made: TileTransform | undefined }
     | undefined;

@@ -232,6 +232,43 @@ describe("cosine transform", () => {
     }
   });
 
+  test("added to others in one go, coefficients give the bits that they give one after the other", () => {
+    const side = fc.constantFrom(1, 3, 4, 8, 12, 20, 56, 64);
+    fc.assert(
+      fc.property(side, side, fc.nat(99), (rows, columns, seed) => {
+        const layout = layoutOf({ a: { shape: [2 * rows, 3 * columns] } });
+        const dct = chunkedDct(layout, 64);
+        const heap = createHeap();
+        const [x, scratch, marks] = [layout.size, dct.scratch, dct.marks].map((length) => heap.alloc(length));
+        x!.set(normals(layout.size, seed));
+        const [together, apart] = [heap.alloc(layout.size), new Float32Array(layout.size)];
+        for (const sum of [together, apart]) sum.set(normals(layout.size, seed + 1));
+        const threshold = new Uint32Array(Float32Array.of(1).buffer)[0]!;
+        const found: number[] = [];
+        const bytes = new Uint8Array(marks!.buffer, marks!.byteOffset, marks!.byteLength);
+        dct.forwardAndAdd(
+          x!,
+          scratch!,
+          { sum: together, marks: marks!, decay: 0.9, factor: 0.3 },
+          {
+            threshold: () => threshold,
+            use(chunk) {
+              const { start, end } = dct.chunks[chunk]!;
+              for (let i = 0; i < end - start; i++)
+                if ((bytes[i >> 2]! >> (i & 3)) & 1) found.push(start + i);
+            },
+          },
+        );
+        const { fround } = Math;
+        for (const [i, coefficient] of transformed(dct, x!, scratch!).entries())
+          apart[i] = fround(fround(0.9) * apart[i]!) + fround(fround(0.3) * coefficient);
+        expect([...together]).toEqual([...apart]);
+        expect(found).toEqual([...apart.keys()].filter((i) => Math.abs(apart[i]!) >= 1));
+      }),
+      { numRuns: 40 },
+    );
+  });
+
   test("of chunks of all sides it is the definition's to float32, by rows and by columns", () => {
     const side = fc.constantFrom(1, 2, 3, 5, 7, 8, 10, 12, 15, 16, 17, 24, 30, 40, 56, 60, 64, 104);
     fc.assert(

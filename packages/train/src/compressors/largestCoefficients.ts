@@ -2,8 +2,8 @@
 // their chunks. Source: Peng, Quesnelle and Kingma, "DeMo: decoupled momentum optimization" (arXiv 2411.19870), algorithm 1.
 
 import type { VectorLayout } from "@atoll/tensor";
-import { collectAtLeast, decayAndCollect, magnitudeReachedBy, replaceBySigns } from "@atoll/tensor/vectors";
-import { type Band, type ChunkedDct, chunkedDct } from "./chunkedDct.ts";
+import { replaceBySigns, type TakeLargest, takingOf, takingScratch } from "@atoll/tensor/vectors";
+import { type Band, type ChunkedDct, chunkedDct, type OfChunk } from "./chunkedDct.ts";
 import { bitsOf, createTopK } from "./topK.ts";
 
 const INDEX_BYTES = 2;
@@ -31,8 +31,8 @@ export interface CoefficientPlan {
   readonly scratch: number;
   /** δ ← decay · δ + factor · DCT(g); then the largest coefficients δ of each chunk are moved to a message: they become zero. */
   take(vectors: TakenVectors, scalars: { readonly decay: number; readonly factor: number }): void;
-  /** Adds those of a chunk to its coefficients. */
-  addDecoded(message: Float32Array, chunk: number, coefficients: Float32Array): void;
+  /** What adds a chunk's part of all messages to its coefficients. */
+  adding(messages: readonly Float32Array[]): OfChunk;
 }
 
 /** A layout and the options as an operation's numbers. */
@@ -97,43 +97,36 @@ function planOf(numbers: Numbers): CoefficientPlan {
     return { start, end, k, at: count - k };
   });
   const longest = ranges.reduce((most, { start, end }) => Math.max(most, end - start), 0);
-  const among = amongCandidates(longest);
-  const select = selection(longest, among);
-  const indices = new Uint32Array(longest);
   const placesOf = ({ buffer, byteOffset }: Float32Array): Uint16Array =>
     new Uint16Array(buffer, byteOffset + count * VALUE_BYTES, count);
+  const takeOneByOne = takingOneByOne(longest);
+  const scratchLengths = [dct.scratch, dct.marks, takingScratch(longest)];
   return {
     dct,
     words: Math.ceil((count * (VALUE_BYTES + INDEX_BYTES)) / VALUE_BYTES),
     count,
-    scratch: dct.scratch + 2 * longest,
-    take({ spectrum, gradients, message, scratch, thresholds }, scalars) {
-      const places = placesOf(message);
-      const forSelection = scratch.subarray(dct.scratch);
-      const out = forSelection.subarray(0, longest);
+    scratch: scratchLengths.reduce((sum, length) => sum + length),
+    take({ spectrum, gradients, message, scratch: whole, thresholds }, scalars) {
+      const [scratch, marks, forTaking] = partsOf(whole, scratchLengths);
+      const taken = { x: spectrum, values: message, places: placesOf(message) };
+      const take = takingOf({ ...taken, marks: marks!, scratch: forTaking! }) ?? takeOneByOne(taken);
       const guesses = bitsOf(thresholds);
-      dct.forward(gradients, scratch.subarray(0, dct.scratch), (c, coefficients) => {
-        const { start, end, k, at } = ranges[c]!;
-        const chunk = spectrum.subarray(start, end);
-        const threshold = thresholds[c]! > 0 ? guesses[c]! : NONE;
-        const count = decayAndCollect(chunk, coefficients, scalars, { threshold, out });
-        if (count < k || !among(chunk, k, indices, { out, count })) select(chunk, k, indices, forSelection);
-        let least = Number.POSITIVE_INFINITY;
-        for (let j = 0; j < k; j++) {
-          const place = indices[j]!;
-          const value = chunk[place]!;
-          least = Math.min(least, Math.abs(value));
-          message[at + j] = value;
-          places[at + j] = place;
-          chunk[place] = 0;
-        }
-        thresholds[c] = NEXT_THRESHOLD * least;
+      const sum = { ...scalars, sum: spectrum, marks: marks! };
+      dct.forwardAndAdd(gradients, scratch!, sum, {
+        threshold: (chunk) => (thresholds[chunk]! > 0 ? guesses[chunk]! : NONE),
+        use(chunk) {
+          const range = ranges[chunk]!;
+          thresholds[chunk] = NEXT_THRESHOLD * take(range, range.k, range.at);
+        },
       });
     },
-    addDecoded(message, chunk, coefficients) {
-      const places = placesOf(message);
-      const { k, at } = ranges[chunk]!;
-      for (let j = at; j < at + k; j++) coefficients[places[j]!]! += message[j]!;
+    adding(messages) {
+      const members = messages.map((values) => ({ values, places: placesOf(values) }));
+      return (chunk, coefficients) => {
+        const { k, at } = ranges[chunk]!;
+        for (const { values, places } of members)
+          for (let j = at; j < at + k; j++) coefficients[places[j]!]! += values[j]!;
+      };
     },
   };
 }
@@ -144,41 +137,37 @@ const NONE = 0x7fffffff;
 /** Part of the least magnitude that was sent of a chunk which candidates of the next step have to reach. */
 const NEXT_THRESHOLD = 0.9;
 
-type Select = (chunk: Float32Array, k: number, indices: Uint32Array, scratch: Float32Array) => void;
-
-/** As `SelectTopK`, where the places of so many candidates are in `out`, k or more; says whether there was room for all. */
-type Among = (
-  chunk: Float32Array,
-  k: number,
-  indices: Uint32Array,
-  found: { readonly out: Float32Array; readonly count: number },
-) => boolean;
-
-function amongCandidates(longest: number): Among {
-  const select = createTopK(longest);
-  const values = new Uint32Array(longest);
-  return (chunk, k, indices, { out, count }) => {
-    if (count > out.length) return false;
-    const bits = bitsOf(chunk);
-    const places = bitsOf(out);
-    for (let i = 0; i < count; i++) values[i] = bits[places[i]!]!;
-    select(values, { start: 0, end: count, k }, indices, 0);
-    for (let j = 0; j < k; j++) indices[j] = places[indices[j]!]!;
-    return true;
-  };
+/** [Σ lengths or more] -> one part of each length */
+function partsOf(whole: Float32Array, lengths: readonly number[]): readonly Float32Array[] {
+  let end = 0;
+  return lengths.map((length) => {
+    end += length;
+    return whole.subarray(end - length, end);
+  });
 }
 
-/** As `SelectTopK` does it for a whole chunk; where kernels serve the vectors, of those elements that come into question. */
-function selection(longest: number, among: Among): Select {
+/** As `takingOf`, in vectors of any origin and without marks. */
+function takingOneByOne(
+  longest: number,
+): (
+  vectors: Readonly<Record<"x" | "values", Float32Array>> & { readonly places: Uint16Array },
+) => TakeLargest {
   const select = createTopK(longest);
-  return (chunk, k, indices, scratch) => {
-    const threshold = magnitudeReachedBy(k, chunk, scratch);
-    const out = scratch.subarray(0, longest);
-    // Above zero, since all zeros would come into question.
-    const count = threshold ? collectAtLeast(chunk, threshold, out) : 0;
-    if (count < k || !among(chunk, k, indices, { out, count }))
-      select(bitsOf(chunk), { start: 0, end: chunk.length, k }, indices, 0);
-  };
+  const indices = new Uint32Array(longest);
+  return ({ x, values, places }) =>
+    ({ start, end }, k, to) => {
+      select(bitsOf(x), { start, end, k }, indices, 0);
+      let least = Number.POSITIVE_INFINITY;
+      for (let j = 0; j < k; j++) {
+        const index = indices[j]!;
+        const value = x[index]!;
+        least = Math.min(least, Math.abs(value));
+        values[to + j] = value;
+        places[to + j] = index - start;
+        x[index] = 0;
+      }
+      return least;
+    };
 }
 
 /**
@@ -204,13 +193,10 @@ const bandsOf = ({ bands }: ChunkedDct, { part, parts, size }: Numbers): readonl
  * members' messages; signs [P]; work [the plan's scratch]. Numbers: members, part, parts, and those of the plan
  */
 export function coefficientSigns(vectors: Vectors, numbers: Numbers): void {
-  const { dct, addDecoded } = coefficientPlan(numbers);
+  const { dct, adding } = coefficientPlan(numbers);
   const { signs, work } = vectors as Readonly<Record<"signs" | "work", Float32Array>>;
   const bands = bandsOf(dct, numbers);
-  const addAll = (chunk: number, coefficients: Float32Array): void => {
-    for (let member = 0; member < numbers.members!; member++)
-      addDecoded(vectors[member]!, chunk, coefficients);
-  };
-  dct.inverse(signs, work.subarray(0, dct.scratch), addAll, bands);
+  const messages = Array.from({ length: numbers.members! }, (_, member) => vectors[member]!);
+  dct.inverse(signs, work.subarray(0, dct.scratch), adding(messages), bands);
   for (const band of bands) replaceBySigns(signs, band);
 }
