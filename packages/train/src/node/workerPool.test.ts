@@ -14,10 +14,25 @@ test("every task is answered with its own result, however many there are", async
   for (const size of [1, 3]) {
     await using pool = startPool(size);
     const numbers = Array.from({ length: 500 }, (_, i) => i);
-    const reports = await Promise.all(numbers.map((number) => pool.run(report(number))));
-    expect(reports.map(({ number }) => number)).toEqual(numbers);
-    expect(new Set(reports.map(({ thread }) => thread)).size).toBeLessThanOrEqual(size);
+    for (const isSmall of [() => false, () => true, (number: number) => number % 5 < 3]) {
+      const reports = await Promise.all(
+        numbers.map((number) => pool.run(report(number), { isSmall: isSmall(number) })),
+      );
+      expect(reports.map(({ number }) => number)).toEqual(numbers);
+      expect(new Set(reports.map(({ thread }) => thread)).size).toBeLessThanOrEqual(size);
+    }
   }
+});
+
+test("a small task is not left behind one that takes long while another worker is free", async () => {
+  await using pool = startPool(2);
+  const hanging = pool.run({ kind: "hang" });
+  for (let i = 0; i < 20; i++)
+    expect(await pool.run(report(i), { isSmall: true })).toMatchObject({ number: i });
+  await Promise.all([
+    expect(hanging).rejects.toThrow("disposed of before their work was done"),
+    pool[Symbol.asyncDispose](),
+  ]);
 });
 
 test("a broadcast reaches every worker before the tasks that follow it", async () => {

@@ -2,7 +2,7 @@
 // that asks for it. Tasks wait in one queue and go to whichever worker is free; each worker does one at a time. A message
 // that wakes a thread costs as much as a small task, so tasks that are given together are sent several in a message
 // (factoring: Hummel, Schonberg and Flynn, CACM 35(8), 1992), and a worker that is busy gets its next message beforehand
-// while there are enough tasks for all.
+// while there are enough tasks for all, and several of small tasks.
 // Ready-made pools do not fit: workers keep sessions and shared memories, and every one of them has to be told of
 // new ones (`broadcast`), which a pool of interchangeable workers has no way to say.
 
@@ -36,8 +36,15 @@ const LONGEST_BATCH = 16;
 /** Most messages that a worker has at once: one that it works on, and the next. */
 const MOST_MESSAGES = 2;
 
+/**
+ * The same where all are small ones. While every worker is busy this thread may have to wait for a core: workers had done two
+ * messages of a tenth of a millisecond each, and stood idle, before it sent them the next (measured with a worker a core).
+ */
+const MOST_SMALL = 8;
+
 interface Job<T, R> {
   readonly task: T;
+  readonly isSmall: boolean;
   readonly resolve: (result: R) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -67,10 +74,13 @@ export class WorkerPool<T, R, B> implements AsyncDisposable {
     return this.#members.length;
   }
 
-  /** Runs a task on the next free worker; rejects with the worker's error. */
-  run(task: T): Promise<R> {
+  /**
+   * Runs a task on the next free worker; rejects with the worker's error.
+   * @param isSmall it takes little longer than to tell a worker of it
+   */
+  run(task: T, { isSmall = false }: { readonly isSmall?: boolean } = {}): Promise<R> {
     const { promise, resolve, reject } = Promise.withResolvers<R>();
-    this.#queue.push({ task, resolve, reject });
+    this.#queue.push({ task, isSmall, resolve, reject });
     this.#dispatchSoon();
     return promise;
   }
@@ -126,16 +136,23 @@ export class WorkerPool<T, R, B> implements AsyncDisposable {
       this.#fail(this.#failure);
       return;
     }
-    for (let round = 0; round < MOST_MESSAGES; round++) {
+    for (let round = 0; round < MOST_SMALL; round++) {
       // Half of an even share, so that workers that finish early find something left.
       const share = Math.max(1, Math.min(LONGEST_BATCH, Math.ceil(this.#queue.length / (2 * this.size))));
       for (const member of this.#members) {
         if (this.#queue.length === 0) return;
-        // The last tasks wait for whoever is free first.
-        if (round > 0 && this.#queue.length < this.size) return;
-        if (member.unanswered.length === round) this.#send(member, this.#queue.splice(0, share));
+        if (member.unanswered.length === round && this.#takesNext(member))
+          this.#send(member, this.#queue.splice(0, share));
       }
     }
+  }
+
+  /** Whether a worker gets what is first in the queue, with the messages that it has. */
+  #takesNext({ unanswered }: Member<T, R>): boolean {
+    if (unanswered.length === 0) return true;
+    const isSmall = this.#queue[0]!.isSmall && unanswered.every((jobs) => jobs.every((job) => job.isSmall));
+    // The last tasks wait for whoever is free first.
+    return isSmall || (unanswered.length < MOST_MESSAGES && this.#queue.length >= this.size);
   }
 
   /** What waits in the queue belongs to what the workers have been told so far. */

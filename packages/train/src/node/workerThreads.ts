@@ -45,6 +45,9 @@ export interface WorkerThreadsOptions {
   readonly update?: UpdateMode["kind"];
 }
 
+/** Parameters below which an operation on all of them takes a tenth of a millisecond or two. */
+const SMALL = 2 ** 19;
+
 /** Workers that serve an executor now: they are set up for one at a time. */
 const busy = new WeakSet<Workers>();
 
@@ -201,7 +204,8 @@ class WorkerExecutor implements Executor {
       this.#announced = memories.length;
       this.#workers.broadcast({ kind: "memories", memories: [...memories] });
     }
-    return this.#workers.run(task);
+    const isSmall = (task.kind === "update" || task.kind === "local") && this.#options.layout.size < SMALL;
+    return this.#workers.run(task, { isSmall });
   }
 
   #addressOf(block: Float32Array): VectorAddress {
