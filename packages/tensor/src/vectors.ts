@@ -5,7 +5,6 @@ export {
   collectAtLeast,
   isShared,
   largestOfBlocks,
-  magnitudeReachedBy,
   meanMagnitude,
   replaceBySigns,
   roundToIntegers,

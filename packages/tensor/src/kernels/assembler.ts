@@ -49,7 +49,7 @@ export const i32 = {
   trailingZeros: instruction([0x68]) as Instruction,
   equal: instruction([0x46]) as Instruction,
   notEqual: instruction([0x47]) as Instruction,
-  less: instruction([0x48]) as Instruction,
+  greater: instruction([0x4a]) as Instruction,
   greaterOrEqual: instruction([0x4e]) as Instruction,
   lessUnsigned: instruction([0x49]) as Instruction,
   greaterOrEqualUnsigned: instruction([0x4f]) as Instruction,

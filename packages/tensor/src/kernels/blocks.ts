@@ -166,7 +166,7 @@ export const isShared = (...vectors: readonly Float32Array[]): boolean =>
   kernelsFor(...vectors) !== undefined;
 
 /**
- * A magnitude that at least k elements reach, and not many more: the k-th largest among the largest of 4k groups.
+ * A magnitude that at least k elements reach, and not many more: what k of the largest of 4k groups reach.
  * @param scratch [4k rounded up to a multiple of four] or more
  * @returns its bits; undefined where the vectors share no memory, or are too short for that
  */
@@ -176,6 +176,5 @@ export function magnitudeReachedBy(k: number, x: Float32Array, scratch: Float32A
   const blocks = kernelsFor(x, scratch)?.blocks;
   if (blocks === undefined || each < 2 || k === 0) return undefined;
   blocks.largestOfGroups(x.byteOffset, each, groups, scratch.byteOffset);
-  const magnitudes = new Uint32Array(scratch.buffer, scratch.byteOffset, groups).slice().sort();
-  return magnitudes[groups - k]!;
+  return blocks.magnitudeOfRank(scratch.byteOffset, groups, k);
 }

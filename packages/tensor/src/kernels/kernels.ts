@@ -33,7 +33,7 @@ import { meanOfIntegers, meanOfSigns } from "./encodedSums.ts";
 import { copyBytes, meanOfMany } from "./manyVectors.ts";
 import { expandFour, projectBackFour, projectFour, subtractProductAndAddFour } from "./matrixFunctions.ts";
 import { momentumAndCollect, momentumAndResidual, residualOfSigns } from "./momentumFunctions.ts";
-import { decayAndMark, markAtLeast, takeMarked } from "./selectionFunctions.ts";
+import { decayAndMark, magnitudeOfRank, markAtLeast, takeMarked } from "./selectionFunctions.ts";
 import { roundAtRandom, sumOfLevels } from "./stochasticFunctions.ts";
 
 export type KernelName =
@@ -107,6 +107,7 @@ export interface BlockFunctions {
     marks: number,
   ): void;
   markAtLeast(x: number, length: number, threshold: number, marks: number): void;
+  magnitudeOfRank(magnitudes: number, length: number, k: number): number;
   takeMarked(
     x: number,
     marks: number,
@@ -214,6 +215,7 @@ const BLOCK_FUNCTIONS = [
   residualOfSigns,
   decayAndMark,
   markAtLeast,
+  magnitudeOfRank,
   takeMarked,
   signsInPlace,
 ];

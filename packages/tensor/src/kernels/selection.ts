@@ -23,7 +23,7 @@ const markBytes = (length: number): number => WORD_BYTES * Math.ceil(length / (M
 export const marksLength = (length: number): number => markBytes(length) / FLOAT_BYTES;
 
 /** Elements of scratch that taking from chunks of so many elements needs. */
-export const takingScratch = (longest: number): number => 2 * (longest + MARKED_TOGETHER);
+export const takingScratch = (longest: number): number => 3 * (longest + MARKED_TOGETHER);
 
 /** Marks what functions have left over of a block, and nothing behind its end. */
 function markRest(
@@ -93,7 +93,7 @@ export type TakeLargest = (chunk: Block, k: number, to: number) => number;
 export function takingOf({ x, marks, scratch, values, places }: TakingVectors): TakeLargest | undefined {
   const blocks = kernelsFor(x, marks, scratch, values, places)?.blocks;
   if (blocks === undefined) return undefined;
-  const room = scratch.length / 2;
+  const room = scratch.length / 3;
   return (chunk, k, to) => {
     const { start, end } = chunk;
     const [target, shorts] = [at(values, to), places.byteOffset + SHORT_BYTES * to];

@@ -91,22 +91,42 @@ export const decayAndMark: WasmFunction = assemble(
   },
 );
 
+/** Lists where there are marks in so many bytes, a multiple of four; without questions, whose answers nothing foretells. */
+function listingWords(
+  frame: Frame<"marks" | "bytes">,
+  { words, end }: Readonly<Record<"words" | "end", Local>>,
+): Code {
+  const { marks, bytes } = frame.arguments;
+  return [
+    ...end.set(words.get),
+    ...frame.count(bytes.get, FLOAT_BYTES, (index) => [
+      ...i32.store(end.get, index),
+      ...end.set(
+        choose(i32.load(i32.add(marks.get, index)), i32.add(end.get, i32.constant(FLOAT_BYTES)), end.get),
+      ),
+    ]),
+  ];
+}
+
 /**
- * Lists what is marked in so many bytes, a multiple of four: the places of the elements, and their magnitudes; `common` becomes the
- * bits that all of these have, `any` those that one has.
+ * Lists what is marked: the places of the elements, and their magnitudes; `common` becomes the bits that all of these have, `any`
+ * those that one has.
  */
 function listing(
   frame: Frame<"x" | "marks" | "bytes">,
   {
     places,
     magnitudes,
+    words,
     found,
     common,
     any,
-  }: Readonly<Record<"places" | "magnitudes" | "found" | "common" | "any", Local>>,
+  }: Readonly<Record<"places" | "magnitudes" | "words" | "found" | "common" | "any", Local>>,
 ): Code {
-  const { x, marks, bytes } = frame.arguments;
-  const [word, bit, place, magnitude] = range(4).map(() => frame.local("i32")) as [
+  const { x, marks } = frame.arguments;
+  const [end, index, word, bit, place, magnitude] = range(6).map(() => frame.local("i32")) as [
+    Local,
+    Local,
     Local,
     Local,
     Local,
@@ -116,12 +136,14 @@ function listing(
   const inByte = i32.and(bit.get, i32.constant(7));
   const before = i32.shiftRightUnsigned(i32.subtract(bit.get, inByte), i32.constant(1));
   return [
+    ...listingWords(frame, { words, end }),
     ...common.set(i32.constant(-1)),
-    ...frame.count(bytes.get, FLOAT_BYTES, (index) => [
-      ...word.set(i32.load(i32.add(marks.get, index))),
+    ...frame.count(i32.subtract(end.get, words.get), FLOAT_BYTES, (number) => [
+      ...index.set(i32.load(i32.add(words.get, number))),
+      ...word.set(i32.load(i32.add(marks.get, index.get))),
       ...frame.repeat(word.get, [
         ...bit.set(i32.trailingZeros(word.get)),
-        ...place.set(i32.add(floats(index), i32.add(before, inByte))),
+        ...place.set(i32.add(floats(index.get), i32.add(before, inByte))),
         ...magnitude.set(i32.and(i32.load(i32.add(x.get, floats(place.get))), i32.constant(MAGNITUDE))),
         ...i32.store(i32.add(places.get, found.get), place.get),
         ...i32.store(i32.add(magnitudes.get, found.get), magnitude.get),
@@ -181,48 +203,87 @@ function searching(
       ...trial.set(i32.or(kth.get, bit.get)),
       ...countAbove(i32.subtract(trial.get, i32.constant(1))),
       ...bit.set(i32.shiftRightUnsigned(bit.get, i32.constant(1))),
-      ...when(i32.greaterOrEqual(reached.get, k.get), kth.set(trial.get)),
+      ...kth.set(choose(i32.greaterOrEqual(reached.get, k.get), trial.get, kth.get)),
       ...when(i32.equal(reached.get, k.get), bit.set(i32.constant(0))),
     ]),
   ];
 }
 
-/** Moves the elements that are larger than `kth`, and the first `left` of those that are equal, out of x. */
+/**
+ * `(magnitudes, length, k) => magnitude`: of a multiple of four magnitudes, as bits, one that k of them reach, and no more where the
+ * k-th largest is not there twice.
+ */
+export const magnitudeOfRank: WasmFunction = assemble(
+  "magnitudeOfRank",
+  { magnitudes: "i32", length: "i32", k: "i32" },
+  "i32",
+  (frame) => {
+    const { magnitudes, length, k } = frame.arguments;
+    const [found, reached, kth] = [frame.local("i32"), frame.local("i32"), frame.local("i32")];
+    const [common, any] = [frame.local("i32"), frame.local("i32")];
+    const countAbove = counting(frame, { magnitudes, found, reached });
+    return [
+      found.set(floats(length.get)),
+      common.set(i32.constant(-1)),
+      frame.count(found.get, FLOAT_BYTES, (index) => {
+        const magnitude = i32.load(i32.add(magnitudes.get, index));
+        return [...common.set(i32.and(common.get, magnitude)), ...any.set(i32.or(any.get, magnitude))];
+      }),
+      searching(frame, { k, kth, reached, common, any, countAbove }),
+      kth.get,
+    ];
+  },
+);
+
+/**
+ * Moves the elements that are larger than `kth`, and the first `left` of those that are equal, out of x: k in all. What is not moved
+ * is written as well, where the next that is will be; so there is no question that nothing foretells.
+ */
 function moving(
-  frame: Frame<"x" | "values" | "shorts">,
+  frame: Frame<"x" | "values" | "shorts" | "k">,
   {
     places,
     magnitudes,
-    found,
     kth,
     left,
     least,
-  }: Readonly<Record<"places" | "magnitudes" | "found" | "kth" | "left" | "least", Local>>,
+  }: Readonly<Record<"places" | "magnitudes" | "kth" | "left" | "least", Local>>,
 ): Code {
-  const { x, values, shorts } = frame.arguments;
-  const [place, address, magnitude] = [frame.local("i32"), frame.local("i32"), frame.local("i32")];
-  return frame.count(found.get, FLOAT_BYTES, (index) => [
-    ...magnitude.set(i32.load(i32.add(magnitudes.get, index))),
-    ...when(i32.greaterOrEqual(magnitude.get, kth.get), [
-      ...left.set(i32.subtract(left.get, i32.equal(magnitude.get, kth.get))),
-      ...when(i32.or(i32.notEqual(magnitude.get, kth.get), i32.greaterOrEqual(left.get, i32.constant(0))), [
-        ...place.set(i32.load(i32.add(places.get, index))),
-        ...address.set(i32.add(x.get, floats(place.get))),
-        ...i32.store(values.get, i32.load(address.get)),
-        ...i32.storeShort(shorts.get, place.get),
-        ...i32.store(address.get, i32.constant(0)),
-        ...least.set(f32.minimum(least.get, f32.ofBits(magnitude.get))),
-        ...values.set(i32.add(values.get, i32.constant(FLOAT_BYTES))),
-        ...shorts.set(i32.add(shorts.get, i32.constant(2))),
-      ]),
-    ]),
+  const { x, values, shorts, k } = frame.arguments;
+  const [index, place, address, bits, magnitude, isMoved] = range(6).map(() => frame.local("i32")) as [
+    Local,
+    Local,
+    Local,
+    Local,
+    Local,
+    Local,
+  ];
+  const isEqual = i32.equal(magnitude.get, kth.get);
+  const isLarger = i32.greater(magnitude.get, kth.get);
+  const isFirst = i32.and(isEqual, i32.greater(left.get, i32.constant(0)));
+  const lower = f32.minimum(least.get, f32.ofBits(magnitude.get));
+  return frame.repeat(k.get, [
+    ...magnitude.set(i32.load(i32.add(magnitudes.get, index.get))),
+    ...place.set(i32.load(i32.add(places.get, index.get))),
+    ...address.set(i32.add(x.get, floats(place.get))),
+    ...bits.set(i32.load(address.get)),
+    ...isMoved.set(i32.or(isLarger, isFirst)),
+    ...left.set(i32.subtract(left.get, isEqual)),
+    ...i32.store(values.get, bits.get),
+    ...i32.storeShort(shorts.get, place.get),
+    ...i32.store(address.get, choose(isMoved.get, i32.constant(0), bits.get)),
+    ...least.set(choose(isMoved.get, lower, least.get)),
+    ...values.set(i32.add(values.get, floats(isMoved.get))),
+    ...shorts.set(i32.add(shorts.get, i32.shiftLeft(isMoved.get, i32.constant(1)))),
+    ...k.set(i32.subtract(k.get, isMoved.get)),
+    ...index.set(i32.add(index.get, i32.constant(FLOAT_BYTES))),
   ]);
 }
 
 /**
  * `(x, marks, bytes, k, list, room, values, shorts) => least`: of the marked elements the k of largest magnitude are moved to
  * `values`, in their order, and their places to `shorts`, 16 bits each; they become zero. Of equal magnitudes the first are taken;
- * what is not a number counts as larger than everything. `list` has 2 · `room` elements, where `room` is four more than there can
+ * what is not a number counts as larger than everything. `list` has 3 · `room` elements, where `room` is four more than there can
  * be marks. Returns the least magnitude that was moved, or −1 and does nothing where fewer than k are marked.
  */
 export const takeMarked: WasmFunction = assemble(
@@ -240,13 +301,15 @@ export const takeMarked: WasmFunction = assemble(
   "f32",
   (frame) => {
     const { k, list: places, room } = frame.arguments;
-    const [magnitudes, found, reached] = [frame.local("i32"), frame.local("i32"), frame.local("i32")];
+    const [magnitudes, words] = [frame.local("i32"), frame.local("i32")];
+    const [found, reached] = [frame.local("i32"), frame.local("i32")];
     const [kth, left, least] = [frame.local("i32"), frame.local("i32"), frame.local("f32")];
     const [common, any] = [frame.local("i32"), frame.local("i32")];
     const countAbove = counting(frame, { magnitudes, found, reached });
     return [
       magnitudes.set(i32.add(places.get, floats(room.get))),
-      listing(frame, { places, magnitudes, found, common, any }),
+      words.set(i32.add(magnitudes.get, floats(room.get))),
+      listing(frame, { places, magnitudes, words, found, common, any }),
       least.set(f32.constant(-1)),
       when(i32.greaterOrEqual(found.get, floats(k.get)), [
         ...v128.store(i32.add(magnitudes.get, found.get), i32x4.splat(i32.constant(-1))),
@@ -254,7 +317,7 @@ export const takeMarked: WasmFunction = assemble(
         ...countAbove(kth.get),
         ...left.set(i32.subtract(k.get, reached.get)),
         ...least.set(f32.constant(Number.POSITIVE_INFINITY)),
-        ...moving(frame, { places, magnitudes, found, kth, left, least }),
+        ...moving(frame, { places, magnitudes, kth, left, least }),
       ]),
       least.get,
     ];

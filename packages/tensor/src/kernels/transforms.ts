@@ -4,7 +4,14 @@
 
 import { memoryOf } from "../memory.ts";
 import { encodeModule } from "./encode.ts";
-import { addColumns, type Columns, copyRows, forwardColumns, inverseColumns } from "./transformFunctions.ts";
+import {
+  addColumns,
+  type Columns,
+  copyRows,
+  fetchLines,
+  forwardColumns,
+  inverseColumns,
+} from "./transformFunctions.ts";
 import { tableOf } from "./transformScript.ts";
 
 /** Columns are transformed four at a time, and a result is turned in squares of four. */
@@ -66,6 +73,7 @@ type ColumnsArguments = [x: number, width: number, out: number, outStride: numbe
 /** What transforms the columns of a matrix with so many rows; all arguments are byte offsets and elements. */
 interface AxisFunctions {
   copyRows(x: number, stride: number, rows: number, width: number, out: number, outStride: number): void;
+  fetchLines(x: number, bytes: number): number;
   forwardColumns(...columns: ColumnsArguments): void;
   addColumns(
     ...columns: [...ColumnsArguments, decay: number, factor: number, threshold: number, marks: number]
@@ -92,7 +100,13 @@ function axisFunctions(memory: WebAssembly.Memory, columns: Columns): AxisFuncti
   const key = `${columns.length}/${columns.stride}`;
   const present = ofMemory.get(key);
   if (present !== undefined) return present;
-  const functions = [copyRows, forwardColumns(columns), addColumns(columns), inverseColumns(columns)];
+  const functions = [
+    fetchLines,
+    copyRows,
+    forwardColumns(columns),
+    addColumns(columns),
+    inverseColumns(columns),
+  ];
   const module = modules.get(key) ?? new WebAssembly.Module(encodeModule(functions));
   modules.set(key, module);
   const { exports } = new WebAssembly.Instance(module, { env: { memory } });
@@ -148,8 +162,9 @@ export function createTileTransform(
     },
     ...(isWhole && {
       forwardAndAdd(from, { start, stride, to }, { sum, decay, factor, threshold, marks }) {
-        halfForward(from, start, stride);
         const target = pointer(sum, to);
+        down.fetchLines(target, FLOAT_BYTES * rows * columns);
+        halfForward(from, start, stride);
         const [kept, added] = [Math.fround(decay), Math.fround(factor)];
         const others = [kept, added, threshold, marks.byteOffset] as const;
         across.addColumns(other, height, target, width, acrossTable, ...others);
