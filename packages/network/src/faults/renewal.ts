@@ -10,10 +10,16 @@ export interface Downtime {
   readonly until: number;
 }
 
+/** One of those that are drawn. */
+export interface DrawnDowntime extends Downtime {
+  /** Its number among all, from 0: names what else is to be drawn for it. */
+  readonly number: number;
+}
+
 export class Renewal {
   readonly #random: Random;
   readonly #means: OnAndOff;
-  readonly #downtimes: Downtime[] = [];
+  readonly #downtimes: DrawnDowntime[] = [];
 
   constructor(random: Random, means: OnAndOff) {
     this.#random = random;
@@ -21,11 +27,12 @@ export class Renewal {
   }
 
   /** The first downtime that ends after a moment. */
-  next(at: number): Downtime {
+  next(at: number): DrawnDowntime {
     const drawn = this.#downtimes;
     while (drawn.length === 0 || drawn.at(-1)!.until <= at) {
       const from = (drawn.at(-1)?.until ?? 0) + this.#exponential(this.#means.uptime);
-      drawn.push({ from, until: from + this.#exponential(this.#means.downtime) });
+      const until = from + this.#exponential(this.#means.downtime);
+      drawn.push({ from, until, number: drawn.length });
     }
     let low = 0;
     let high = drawn.length - 1;
@@ -35,11 +42,6 @@ export class Renewal {
       else low = middle + 1;
     }
     return drawn[low]!;
-  }
-
-  /** Its number among all, from 0: names what else is to be drawn for it. */
-  numberOf(downtime: Downtime): number {
-    return this.#downtimes.indexOf(downtime);
   }
 
   #exponential(mean: number): number {

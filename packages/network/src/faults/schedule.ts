@@ -26,6 +26,15 @@ export interface FaultSchedule extends Outages {
 }
 
 type Partition = Downtime & { readonly groupOf: (rank: Rank) => number };
+type Partitions = readonly Pick<Partition, "groupOf">[];
+
+/** A stretch of time in which nothing changes, as was found last, and what was asked about it: each link asks again. */
+interface Steady extends Downtime {
+  /** By node: whether it runs, with links. */
+  readonly reachable: boolean[];
+  partitions: Partitions | undefined;
+}
+const NEVER = { from: Number.POSITIVE_INFINITY, until: Number.NEGATIVE_INFINITY };
 
 const beginOf = (fault: Fault): number => (fault.kind === "crash" ? fault.at : (fault.from ?? 0));
 const endOf = (fault: Fault): number =>
@@ -52,8 +61,7 @@ class Faults implements FaultSchedule {
   /** The random partition that was looked at last. */
   #split: { readonly number: number; readonly side: ReadonlySet<Rank> } = { number: -1, side: new Set() };
   #lasting: FaultSchedule | undefined;
-  /** Between these two moments nothing changes, as was found last. */
-  #steady = { from: Number.POSITIVE_INFINITY, until: Number.NEGATIVE_INFINITY };
+  #steady: Steady = { ...NEVER, reachable: [], partitions: undefined };
 
   constructor(options: FaultOptions, worldSize: number, random: Random) {
     checkFaults(options, worldSize);
@@ -136,17 +144,25 @@ class Faults implements FaultSchedule {
   }
 
   isUp(a: Rank, b: Rank, at: number): boolean {
-    for (const rank of [a, b]) {
-      if (!this.isRunning(rank, at)) return false;
-      const disconnect = this.#disconnects[rank]?.next(at);
-      if (disconnect !== undefined && within(disconnect, at)) return false;
-    }
+    if (!this.#isReachable(a, at) || !this.#isReachable(b, at)) return false;
     if (this.#links.get(linkKey(a, b))?.some((downtime) => within(downtime, at))) return false;
     return this.#partitionsAt(at).every(({ groupOf }) => groupOf(a) === groupOf(b));
   }
 
+  #isReachable(rank: Rank, at: number): boolean {
+    if (!within(this.#steady, at)) return this.#findReachable(rank, at);
+    this.#steady.reachable[rank] ??= this.#findReachable(rank, at);
+    return this.#steady.reachable[rank];
+  }
+
+  #findReachable(rank: Rank, at: number): boolean {
+    if (!this.isRunning(rank, at)) return false;
+    const disconnect = this.#disconnects[rank]?.next(at);
+    return disconnect === undefined || !within(disconnect, at);
+  }
+
   nextChange(at: number): number {
-    if (at >= this.#steady.from && at < this.#steady.until) return this.#steady.until;
+    if (within(this.#steady, at)) return this.#steady.until;
     const scheduled = this.#scheduled.find((moment) => moment > at) ?? Number.POSITIVE_INFINITY;
     const renewals = [
       ...this.#churn,
@@ -157,7 +173,7 @@ class Faults implements FaultSchedule {
       const downtime = renewal.next(at);
       return Math.min(earliest, downtime.from > at ? downtime.from : downtime.until);
     }, scheduled);
-    this.#steady = { from: at, until };
+    this.#steady = { from: at, until, reachable: [], partitions: undefined };
     return until;
   }
 
@@ -175,11 +191,17 @@ class Faults implements FaultSchedule {
     return new Set(order.subarray(0, size));
   }
 
-  #partitionsAt(at: number): readonly Pick<Partition, "groupOf">[] {
+  #partitionsAt(at: number): Partitions {
+    if (!within(this.#steady, at)) return this.#findPartitions(at);
+    this.#steady.partitions ??= this.#findPartitions(at);
+    return this.#steady.partitions;
+  }
+
+  #findPartitions(at: number): Partitions {
     const scheduled = this.#partitions.filter((partition) => within(partition, at));
     const random = this.#randomPartitions?.next(at);
     if (random === undefined || !within(random, at)) return scheduled;
-    const number = this.#randomPartitions!.numberOf(random);
+    const { number } = random;
     if (this.#split.number !== number) this.#split = { number, side: this.#drawSide(number) };
     const { side } = this.#split;
     return [...scheduled, { groupOf: (rank) => (side.has(rank) ? 1 : 0) }];
