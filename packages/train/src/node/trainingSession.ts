@@ -1,6 +1,7 @@
 // What a worker thread does for the nodes: gathers batches, runs programs, applies updates, all on vectors in shared
 // memory that it was handed. One instance a thread; it does one task at a time.
 
+import { isDeepStrictEqual } from "node:util";
 import { invariant, unreachable } from "@atoll/core";
 import {
   applyUpdate,
@@ -40,10 +41,17 @@ export class TrainingSession {
   readonly #sessions: Map<LoweredProgram, Promise<Session>> = new Map();
   readonly #scratch: Map<string, HostArray> = new Map();
 
-  /** @param memories may get longer while the session lives */
-  constructor(setup: Setup, memories: readonly WebAssembly.Memory[]) {
+  /**
+   * @param memories may get longer while the session lives
+   * @param before the one of the run before, which is not used any more: what it has loaded of the same programs goes on
+   */
+  constructor(setup: Setup, memories: readonly WebAssembly.Memory[], before?: TrainingSession) {
     this.#setup = setup;
     this.#memories = memories;
+    for (const program of before === undefined ? [] : programsOf(setup)) {
+      const loaded = before!.#loaded(program);
+      if (loaded !== undefined) this.#sessions.set(program, loaded);
+    }
   }
 
   async run(task: Task): Promise<TaskResult> {
@@ -276,6 +284,12 @@ export class TrainingSession {
     return session;
   }
 
+  /** The session of an equal program, if there is one: loading a small one takes longer than hundreds of its steps. */
+  #loaded(program: LoweredProgram): Promise<Session> | undefined {
+    for (const [known, session] of this.#sessions) if (isSame(known, program)) return session;
+    return undefined;
+  }
+
   /** Arrays for a program's x and y, for one batch or for all of a loop's. */
   #staging(
     program: LoweredProgram,
@@ -308,6 +322,17 @@ export class TrainingSession {
     return made;
   }
 }
+
+/** All programs that a run may need. */
+const programsOf = ({ gradient, update, evaluation }: Setup): readonly LoweredProgram[] => [
+  gradient,
+  ...(update.kind === "fused" ? [] : [update.program]),
+  ...(update.kind === "loop" ? [update.loop] : []),
+  ...(evaluation?.programs.map(({ program }) => program) ?? []),
+];
+
+const isSame = (a: LoweredProgram, b: LoweredProgram): boolean =>
+  Buffer.compare(a.bytes, b.bytes) === 0 && isDeepStrictEqual([a.inputs, a.outputs], [b.inputs, b.outputs]);
 
 const normOf = ({ gradients }: Replica): number => Math.sqrt(squaredNorm(gradients));
 

@@ -29,7 +29,8 @@ port.postMessage(READY);
 
 async function dealWith(message: PoolMessage<Task, Setup | Memories>): Promise<void> {
   if (message.kind === "tasks") port!.postMessage(await answerAll(message.tasks));
-  else if (message.content.kind === "setup") session = new TrainingSession(message.content, memories);
+  else if (message.content.kind === "setup")
+    session = new TrainingSession(message.content, memories, session);
   else memories.splice(0, memories.length, ...message.content.memories);
 }
 
