@@ -1,5 +1,5 @@
 // What one process of this machine has for a while, and no other: a port for somebody who will listen there later, the search
-// for ports, the name of a sandbox while it is set up. A lock is a Unix socket with a name of Linux's abstract kind, which is in
+// for ports, the name of a sandbox while it is set up, the building of images. A lock is a Unix socket with a name of Linux's abstract kind, which is in
 // no file system and goes with this process, however it ends. Other systems have none: there nothing is locked.
 
 import { createServer, type ListenOptions, type Server } from "node:net";
@@ -25,10 +25,22 @@ export const lockSetup = (engine: string, sandbox: string): Promise<AsyncDisposa
 const POLL_MS = 20;
 
 /** Kept when nobody else is looking for several ports in a row: two who do would be in each other's way. */
-export async function lockSearch(): Promise<AsyncDisposable> {
+export const lockSearch = (): Promise<AsyncDisposable> => waitForName("port-search");
+
+/**
+ * Kept when nobody else builds an image: each build takes away images that it finds old, which another may be about to copy
+ * from.
+ *
+ * @throws the signal's reason, while somebody else does
+ */
+export const lockBuild = (engine: string, signal?: AbortSignal): Promise<AsyncDisposable> =>
+  waitForName(`${engine}-build`, signal);
+
+async function waitForName(name: string, signal?: AbortSignal): Promise<AsyncDisposable> {
   for (;;) {
-    const lock = await lockName("port-search");
+    const lock = await lockName(name);
     if (lock !== undefined) return lock;
+    signal?.throwIfAborted();
     await sleep(POLL_MS);
   }
 }

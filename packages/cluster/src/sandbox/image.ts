@@ -1,10 +1,11 @@
 // The image that nodes run: docker/Dockerfile of the clone, built each time, since that costs a second when nothing has
-// changed. Images that newer ones have taken the place of are removed: Atoll's own, by their label, and no others.
+// changed, one at a time on this machine. Images that newer ones have taken the place of are removed: Atoll's own, by their label, and no others.
 
 import { join } from "node:path";
 import { InterruptedError, RunError } from "@atoll/core";
 import type { Captured } from "../exec/capture.ts";
 import { describeExit } from "../exitReason.ts";
+import { lockBuild } from "../locks.ts";
 import type { Engine, RunOptions } from "./engine.ts";
 import { engineProblem } from "./engineProblem.ts";
 import { LABELS } from "./names.ts";
@@ -34,6 +35,9 @@ export async function buildImage(
   options: ImageOptions,
   { signal }: RunOptions = {},
 ): Promise<void> {
+  await using _ = await lockBuild(engine.name, signal).catch((cause: unknown) => {
+    throw interrupted(cause);
+  });
   const before = new Set([...(await danglingImages(engine)), ...(await imageIds(engine, [IMAGE]))]);
   const built = await engine.try(buildArgv(engine, sandbox, options), { signal });
   refuseFailure(engine, built);
@@ -82,9 +86,12 @@ function buildArgv(
   ];
 }
 
+const interrupted = (cause?: unknown): InterruptedError =>
+  new InterruptedError("Interrupted: build the image.", cause);
+
 function refuseFailure(engine: Engine, { outcome, stdout, stderr }: Captured): void {
   if (outcome.kind === "exited" && outcome.code === 0) return;
-  if (outcome.kind === "cancelled") throw new InterruptedError("Interrupted: build the image.");
+  if (outcome.kind === "cancelled") throw interrupted();
   const ending =
     outcome.kind === "missing" || outcome.kind === "failed" ? "cannot be started" : describeExit(outcome);
   // The older builder prints the steps' output on standard output, BuildKit all of it on standard error.
