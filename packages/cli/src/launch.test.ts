@@ -99,7 +99,8 @@ test("interrupted, all ranks are stopped", async () => {
 });
 
 test("interrupted, it says what it does, and so does each rank that trains", async () => {
-  const run = "digits maxSteps=100000 trainSize=200 testSize=20 valSize=0 nodes=2".split(" ");
+  // Far longer than the test, and its first line comes after a twentieth.
+  const run = "digits maxSteps=4000 trainSize=200 testSize=20 valSize=0 nodes=2".split(" ");
   const child = spawn(process.execPath, [bin, "launch", "--on", "local", "train", ...run], {
     cwd: directory,
     stdio: ["ignore", "ignore", "pipe"],

@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { RunRecord } from "../record.ts";
 import { anyRecord } from "../test/anyRecord.ts";
-import { drawnFigures } from "../test/figurePoints.ts";
+import { strayPoints } from "../test/figurePoints.ts";
 import { sampleRun } from "../test/sampleRun.ts";
 import { malformation } from "../test/wellFormed.ts";
 import { createReport, renderReport } from "./report.ts";
@@ -20,12 +20,7 @@ test("the page is well-formed, its points lie inside their plots, its ids and fi
     fc.property(severalRecords, fc.boolean(), (records, isPriced) => {
       const report = createReport(records, { prices: isPriced ? prices : null });
       expect(malformation(report.page)).toBeNull();
-      const outside = drawnFigures(report.page).flatMap(({ box: [left, top, right, bottom], points }) =>
-        points.filter(
-          ({ x, y }) => !(x >= left - 0.15 && x <= right + 0.15 && y >= top - 0.1 && y <= bottom + 0.1),
-        ),
-      );
-      expect(outside).toEqual([]);
+      expect(strayPoints(report.page, 0.15)).toEqual([]);
       const ids = [...report.page.matchAll(/ id="([^"]*)"/g)].map(([, id]) => id);
       expect(new Set(ids).size).toBe(ids.length);
       const names = report.files().map(({ name }) => name);

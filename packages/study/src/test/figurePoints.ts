@@ -6,6 +6,18 @@ export interface DrawnFigure {
   readonly points: readonly { readonly x: number; readonly y: number }[];
 }
 
+/**
+ * The points that lie outside of their figure's plot, all in one list: an expectation for each of thousands took seconds.
+ *
+ * @param beside how far they may be off to the left and right; coordinates are rounded
+ */
+export const strayPoints = (page: string, beside = 0.1): DrawnFigure["points"] =>
+  drawnFigures(page).flatMap(({ box: [left, top, right, bottom], points }) =>
+    points.filter(
+      ({ x, y }) => !(x >= left - beside && x <= right + beside && y >= top - 0.1 && y <= bottom + 0.1),
+    ),
+  );
+
 /** The data of every figure that has a plot: lines, areas, points, bars, marks and the cursor's places. */
 export function drawnFigures(page: string): readonly DrawnFigure[] {
   return [...page.matchAll(/<svg[^>]*data-box="([^"]+)"[^>]*>([\s\S]*?)<\/svg>/g)].map(
