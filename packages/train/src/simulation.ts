@@ -20,7 +20,7 @@ import { type ComputeModel, createComputeModel } from "./compute.ts";
 import { averageWeights, evaluateRun, type RunEvaluation, type Weights } from "./evaluation.ts";
 import type { Executor } from "./executor.ts";
 import { Membership } from "./faults/membership.ts";
-import { copyMemory, memoryBytes } from "./faults/nodeMemory.ts";
+import { NodeMemories } from "./faults/nodeMemory.ts";
 import { nodeTime } from "./faults/nodeTime.ts";
 import { Outlook } from "./faults/outlook.ts";
 import { type FaultPlan, planFaults, scheduleFaults } from "./faults/policy.ts";
@@ -224,10 +224,7 @@ export class Simulation implements RunNodes {
       clock: this.#clock,
       network: this.#network,
       emit,
-      memory: {
-        bytes: () => memoryBytes(this.#parts[0]!),
-        copy: (from, to) => copyMemory(this.#parts[from]!, this.#parts[to]!),
-      },
+      memory: new NodeMemories((rank) => this.#parts[rank]!),
       onJoin: (rank, step) => this.#recorder.join(rank, step),
       onLeave: (rank) => this.#recorder.leave(rank),
     });

@@ -123,8 +123,52 @@ describe("a node crashes while it computes", () => {
       strategy: ddp(plainSgd()),
       faults: { schedule: both, whenMissing: { kind: "quorum", fraction: 0.75, seconds: 0 } },
     });
-    // Two of four do not make a quorum of three: the fifth step begins when node 1 is back.
-    expect(late.result.simulatedSeconds).toBeCloseTo(2 + 0.5, 6);
+    // Two of four do not make a quorum of three: the fifth step is exchanged when node 1 is back and has done it, too.
+    expect(late.result.simulatedSeconds).toBeCloseTo(2 + 0.1 + 0.5, 6);
+    expect(stepsOf(late.events).map(({ examples }) => examples / 8)).toEqual([
+      3, 6, 9, 12, 15, 18, 21, 24, 27, 30,
+    ]);
+  });
+
+  const three = { kind: "quorum", fraction: 0.75, seconds: 0 } as const;
+  const whoTookPart = ({ events }: Rehearsal): readonly number[] =>
+    events.flatMap((event) => (event.type === "collective" ? [event.ranks.length] : []));
+
+  test.each([
+    // The fifth step of node 1 begins when it is back; five more follow.
+    ["each step's gradients", () => ddp(plainSgd()), 2 + 0.1 + 0.5],
+    // It does the whole first round, from its beginning; the second one follows.
+    ["rounds of five steps", () => fedAvg({ H: 5, ...plainSgd() }), 2 + 0.5 + 0.5],
+  ])("a quorum is one of nodes that have done the round: %s", async (_, strategy, seconds) => {
+    const rehearsal = await rehearse({
+      ...steady,
+      strategy: strategy(),
+      checkpointInterval: 10,
+      faults: { schedule: [crash, { kind: "crash", node: 2, at: 0.3 }], whenMissing: three },
+    });
+    expect(rehearsal.result.simulatedSeconds).toBeCloseTo(seconds, 6);
+    expect(Math.min(...whoTookPart(rehearsal))).toBe(3);
+    const left = parametersOf(rehearsal, 10).filter((_, rank) => rank !== 2);
+    for (const own of left) expect(own).toEqual(left[0]);
+  });
+
+  test("an exchange that broke off waits for its quorum, too, and takes who comes late", async () => {
+    // Of three nodes an all-reduce takes four times 50 ms: node 1 is lost in the middle of the first step's.
+    const network = { ...steady.network, latency: 0.05 };
+    const schedule = [
+      { kind: "crash", node: 2, at: 0.05 },
+      { kind: "crash", node: 1, at: 0.2, rejoin: 2 },
+    ] as const;
+    const rehearsal = await rehearse({
+      ...steady,
+      network,
+      strategy: ddp(plainSgd()),
+      checkpointInterval: 10,
+      faults: { schedule, whenMissing: three },
+    });
+    expect(told(rehearsal).map(({ kind, ranks }) => [kind, ranks])).toContainEqual(["recovered", [1]]);
+    expect(stepsOf(rehearsal.events)).toHaveLength(10);
+    expect(Math.min(...whoTookPart(rehearsal))).toBe(3);
   });
 
   test("federated rounds are those of who takes part", async () => {

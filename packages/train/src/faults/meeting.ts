@@ -22,7 +22,9 @@ export interface Circumstances {
   readonly worldSize: number;
   /** Nodes that the others still count on. */
   readonly expected: ReadonlySet<Rank>;
-  /** Nodes that are back and wait to be given their state, which they are after the exchange. */
+  /** Nodes that have a state, as far as they have not crashed. */
+  readonly current: readonly Rank[];
+  /** Nodes that are back and wait to be given their state: nobody waits for them in this exchange. */
   readonly returned: ReadonlySet<Rank>;
   /** Nodes that reach each other, as far as the policy cares. */
   readonly reachable: (rank: Rank) => boolean;
@@ -48,6 +50,13 @@ export class Meeting {
     this.isPart = isPart;
   }
 
+  /** Whether it waits for a quorum that all nodes that have a state are not. */
+  isShort(policy: MissingPolicy, { worldSize, current, isRunning, reachable }: Circumstances): boolean {
+    if (policy.kind !== "quorum" || this.isPart) return false;
+    const able = current.filter((rank) => isRunning(rank) && reachable(rank));
+    return able.length < quorumOf(policy.fraction, worldSize);
+  }
+
   /** @returns what is known; undefined while only a node's coming or a link's can decide */
   decide(policy: MissingPolicy, circumstances: Circumstances): Decision | undefined {
     const { expected, returned, reachable, now, latestReturn } = circumstances;
@@ -57,15 +66,14 @@ export class Meeting {
     const all = this.#all(circumstances);
     const awaited = policy.kind === "wait" ? all : all.filter((rank) => expected.has(rank));
     const needed = this.#needed(policy, awaited, circumstances);
-    const back = [...returned].filter((rank) => reachable(rank) && !come.includes(rank)).length;
-    if (come.length + back < needed) return undefined;
+    if (come.length < needed) return undefined;
     if (awaited.every(isThere)) {
       const last = Math.max(...come.map((rank) => this.arrivals.get(rank)!.at));
       return { kind: "begin", participants: come, at: now <= last ? undefined : now };
     }
     if (policy.kind !== "timeout" && policy.kind !== "quorum") return undefined;
     const times = come.map((rank) => this.arrivals.get(rank)!.at as number).sort((a, b) => a - b);
-    const enough = times[Math.max(0, needed - back - 1)]!;
+    const enough = times[needed - 1]!;
     const deadline = Math.max(enough, latestReturn) + policy.seconds;
     if (deadline > now) return { kind: "askAgain", at: deadline };
     // Who comes after the deadline is too late, even if it is known already.

@@ -8,7 +8,8 @@ import type { SimulatedWorld } from "@atoll/comm";
 import { bytes, type EventSink, type Rank, type Seconds, seconds } from "@atoll/core";
 import { type Downtime, listed, type Network, type VirtualClock, type Wait } from "@atoll/network";
 import { Futility } from "./futility.ts";
-import { Meeting } from "./meeting.ts";
+import { type Circumstances, Meeting } from "./meeting.ts";
+import type { NodeMemories } from "./nodeMemory.ts";
 import type { Outlook } from "./outlook.ts";
 import type { FaultPlan } from "./policy.ts";
 import { FaultReport } from "./report.ts";
@@ -27,8 +28,7 @@ export interface MembershipOptions {
   readonly clock: VirtualClock;
   readonly network: Network;
   readonly emit: EventSink;
-  /** What a node remembers: how much that is, and how another comes to remember it. */
-  readonly memory: { bytes(): number; copy(from: Rank, to: Rank): void };
+  readonly memory: NodeMemories;
   /** A node takes part in the steps after this one. */
   readonly onJoin: (rank: Rank, step: number) => void;
   readonly onLeave: (rank: Rank) => void;
@@ -55,6 +55,8 @@ export class Membership {
   readonly #meetings = new Map<string, Meeting>();
   /** Nodes that are back and wait for their state: the step that it is of, or nothing if the segment is over. */
   readonly #returned = new Map<Rank, Wait<number | undefined>>();
+  /** Under a quorum, nodes whose memory was kept when they began the steps that they are in: the step that it is of. */
+  readonly #kept = new Map<Rank, number>();
   /** Nodes that have come to the end of the segment, or for good to theirs. */
   readonly #ended = new Set<Rank>();
   #latestReturn = 0;
@@ -95,16 +97,23 @@ export class Membership {
    */
   attend(rank: Rank, step: number, among?: readonly Rank[]): Promise<readonly Rank[]> {
     const { clock } = this.#options;
-    if (among === undefined && step <= this.#decided) throw new LeftBehind(rank);
-    const key = keyOf(step, among);
     const at = clock.forRank(rank).now();
-    const meeting = this.#meetings.get(key) ?? this.#meet(step, among, at);
-    this.#meetings.set(key, meeting);
+    const isLate = among === undefined && step <= this.#decided;
+    const again = isLate ? this.#beginningAgain(rank, step) : undefined;
+    if (isLate && again === undefined) throw new LeftBehind(rank);
+    const meeting = again ?? this.#meetings.get(keyOf(step, among)) ?? this.#meet(step, among, at);
+    this.#meetings.set(keyOf(meeting.step, meeting.among), meeting);
     const wait = clock.wait<readonly Rank[]>(rank, () => this.#describe(meeting));
     meeting.arrivals.set(rank, { at, wait });
     this.#consider(meeting, at);
     this.#watchLinks(meeting, at);
     return wait.promise;
+  }
+
+  /** An exchange that broke off and waits for its quorum, to which a node comes that was given what the others began with. */
+  #beginningAgain(rank: Rank, step: number): Meeting | undefined {
+    if (this.#options.plan.policy.kind !== "quorum" || !this.#expected.has(rank)) return undefined;
+    return [...this.#meetings.values()].find((meeting) => meeting.step === step && !meeting.isPart);
   }
 
   /** A node has waited for an exchange to begin; no collective of it tells of that. */
@@ -129,6 +138,17 @@ export class Membership {
     const { clock } = this.#options;
     for (const to of [...this.#returned.keys()].sort((a, b) => a - b))
       this.#give(rank, to, step, clock.forRank(rank).now());
+    this.#keep(rank, step);
+  }
+
+  /** Nodes that wait for a quorum hand on what they had when they began, so that others can come to it, too. */
+  #keep(rank: Rank, step: number): void {
+    const { plan, world, memory } = this.#options;
+    if (plan.policy.kind !== "quorum" || !world.isSettled(rank)) this.#kept.delete(rank);
+    else {
+      memory.keep(rank);
+      this.#kept.set(rank, step);
+    }
   }
 
   /** A node has crashed; it calls this when its time has come. */
@@ -219,20 +239,37 @@ export class Membership {
     this.#latestReturn = 0;
   }
 
-  #consider(meeting: Meeting, now: number): void {
+  #circumstances(now: number): Circumstances {
     const { plan, worldSize } = this.#options;
-    const decision = meeting.decide(plan.policy, {
+    return {
       now,
       worldSize,
       expected: this.#expected,
+      current: this.#current(),
       returned: new Set(this.#returned.keys()),
       reachable: this.#outlook.reachable(now),
       isRunning: (rank) => plan.schedule.isRunning(rank, now),
       latestReturn: this.#latestReturn,
-    });
+    };
+  }
+
+  #consider(meeting: Meeting, now: Seconds): void {
+    const { policy } = this.#options.plan;
+    this.#fetchOthers(meeting, now);
+    const decision = meeting.decide(policy, this.#circumstances(now));
     if (decision === undefined) return;
     if (decision.kind === "begin") this.#hold(meeting, decision.participants, decision.at);
-    else this.#alarm(meeting, decision.at, () => this.#consider(meeting, decision.at));
+    else this.#alarm(meeting, decision.at, () => this.#consider(meeting, seconds(decision.at)));
+  }
+
+  /** Those that are back do the round, too, from its beginning on: a quorum is one of nodes that have done it. */
+  #fetchOthers(meeting: Meeting, now: Seconds): void {
+    if (!meeting.isShort(this.#options.plan.policy, this.#circumstances(now))) return;
+    const givers = [...meeting.arrivals].filter(([rank]) => this.#kept.has(rank)).sort(([a], [b]) => a - b);
+    for (const to of [...this.#returned.keys()].sort((a, b) => a - b))
+      for (const [from, { at }] of givers)
+        if (this.#returned.has(to))
+          this.#give(from, to, this.#kept.get(from)!, seconds(Math.max(now, at)), "kept");
   }
 
   #hold(meeting: Meeting, participants: readonly Rank[], at: number | undefined): void {
@@ -263,7 +300,7 @@ export class Membership {
     if (next === Number.POSITIVE_INFINITY) return;
     this.#alarm(meeting, next, () => {
       this.#futility.linksChanged(next);
-      this.#consider(meeting, next);
+      this.#consider(meeting, seconds(next));
       this.#watchLinks(meeting, next);
     });
   }
@@ -297,7 +334,7 @@ export class Membership {
   }
 
   /** A node hands its state to one that has lost its own, if the two are there until it has arrived. */
-  #give(from: Rank, to: Rank, step: number, now: Seconds): void {
+  #give(from: Rank, to: Rank, step: number, now: Seconds, state: "present" | "kept" = "present"): void {
     const { network, memory, plan, onJoin, world } = this.#options;
     if (!world.isSettled(from)) return;
     const reachable = this.#outlook.reachable(now);
@@ -308,7 +345,8 @@ export class Membership {
     for (const rank of [from, to]) if (this.#outlook.crashBefore(rank, now, arrived) !== undefined) return;
     const wait = this.#returned.get(to)!;
     this.#returned.delete(to);
-    memory.copy(from, to);
+    if (state === "kept") memory.copyKept(from, to);
+    else memory.copy(from, to);
     world.adopt(to, from, size);
     this.#statuses[to] = "current";
     if (plan.policy.kind !== "none") this.#expected.add(to);
@@ -326,6 +364,7 @@ export class Membership {
   /** If no node is left that remembers the run, those that are back begin again at the last checkpoint. */
   #checkSurvivors(at: Seconds): void {
     this.#futility.lost(at);
+    for (const meeting of this.#meetings.values()) this.#fetchOthers(meeting, at);
     if (this.#statuses.includes("current")) return;
     const [first] = this.#returned.values();
     first?.rejectAt(
@@ -334,9 +373,13 @@ export class Membership {
     );
   }
 
+  #current(): readonly Rank[] {
+    return this.#statuses.flatMap((status, rank) => (status === "current" ? [rank] : []));
+  }
+
   /** Every node that is with the others has come to the end of the segment. */
   #isOver(): boolean {
-    const current = this.#statuses.flatMap((status, rank) => (status === "current" ? [rank] : []));
+    const current = this.#current();
     return current.length > 0 && current.every((rank) => this.#ended.has(rank));
   }
 

@@ -1,12 +1,13 @@
 // All that a node remembers, as one thing: to put it back when an exchange breaks off, and to hand it to a node that
-// has lost its own.
+// has lost its own, as it is or as it was.
 
+import type { Rank } from "@atoll/core";
 import type { NodeParts } from "../snapshot.ts";
 
 export type NodeMemory = Pick<NodeParts, "replica" | "strategyState" | "recordMemory">;
 
 /** Bytes of a node's state: parameters, optimizer slots, buffers and the strategy's vectors; recording takes no time. */
-export function memoryBytes({ replica, strategyState }: NodeMemory): number {
+function memoryBytes({ replica, strategyState }: NodeMemory): number {
   const vectors = [
     replica.parameters,
     replica.buffers,
@@ -17,7 +18,7 @@ export function memoryBytes({ replica, strategyState }: NodeMemory): number {
 }
 
 /** Makes one node remember what another does. Both are of the same run. */
-export function copyMemory(from: NodeMemory, to: NodeMemory): void {
+function copyMemory(from: NodeMemory, to: NodeMemory): void {
   to.replica.block.set(from.replica.block);
   for (const [name, tensor] of Object.entries(from.strategyState.tensors))
     to.strategyState.tensors[name]!.set(tensor);
@@ -51,10 +52,45 @@ export class MemoryCopy {
   }
 
   putBack(): void {
-    const { replica, strategyState } = this.#parts;
+    this.giveTo(this.#parts);
+  }
+
+  /** Makes a node of the same run remember it; what that node records is its own. */
+  giveTo({ replica, strategyState }: Pick<NodeMemory, "replica" | "strategyState">): void {
     replica.block.set(this.#block);
     for (const [name, copy] of Object.entries(this.#tensors)) strategyState.tensors[name]!.set(copy);
     replaceValues(strategyState.values, this.#values);
+  }
+}
+
+/** What all nodes of a run remember, by rank. */
+export class NodeMemories {
+  readonly #of: (rank: Rank) => NodeMemory;
+  /** Made when they are first needed: each is as large as its node. */
+  readonly #kept: MemoryCopy[] = [];
+
+  /** @param of asked when it is needed */
+  constructor(of: (rank: Rank) => NodeMemory) {
+    this.#of = of;
+  }
+
+  /** Of one node, as all have the same. */
+  bytes(): number {
+    return memoryBytes(this.#of(0));
+  }
+
+  copy(from: Rank, to: Rank): void {
+    copyMemory(this.#of(from), this.#of(to));
+  }
+
+  /** Keeps what a node remembers now. */
+  keep(rank: Rank): void {
+    this.#kept[rank] ??= new MemoryCopy(this.#of(rank));
+    this.#kept[rank].take();
+  }
+
+  copyKept(from: Rank, to: Rank): void {
+    this.#kept[from]!.giveTo(this.#of(to));
   }
 }
 

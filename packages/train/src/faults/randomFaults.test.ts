@@ -5,7 +5,15 @@ import { createFaultSchedule } from "@atoll/network";
 import { describe, expect, test } from "vitest";
 import { objectionTo, refusalOf } from "../test/faultEnds.ts";
 import { randomFaultyRun } from "../test/randomFaults.ts";
-import { happenings, numbersOf, type Rehearsal, rehearse, stepsOf } from "../test/runs.ts";
+import {
+  happenings,
+  numbersOf,
+  type Rehearsal,
+  type RehearsalOptions,
+  rehearse,
+  stepsOf,
+} from "../test/runs.ts";
+import { quorumOf } from "./policy.ts";
 
 const RUNS = 200;
 const FIRST = Number(process.env.ATOLL_FAULT_SEED ?? 0);
@@ -56,7 +64,24 @@ function expectWhole({ result, events }: Rehearsal, seed: number): void {
     expect(Math.min(compute, communication, waiting), note).toBeGreaterThanOrEqual(0);
     expect(compute + communication + waiting, note).toBeLessThanOrEqual(result.simulatedSeconds * (1 + 1e-9));
   }
+  expectQuorums(events, randomFaultyRun(seed), note);
   expectNobodyDownTakesPart(events, { nodes: nodes!, faults: faults! }, note);
+}
+
+/** Under a quorum, those that go on are one; a group of those that had met may go on without its own. */
+function expectQuorums(
+  events: Rehearsal["events"],
+  { strategy, faults, nodes }: RehearsalOptions,
+  note: string,
+): void {
+  const policy = faults?.whenMissing ?? strategy.whenMissing;
+  const inGroups = strategy.name === "noloco" || strategy.config.islandSize !== undefined;
+  if (policy?.kind !== "quorum" || inGroups) return;
+  for (const event of events) {
+    const [, there] = (event.type === "fault" && /^(\d+) of \d+ nodes exchange/.exec(event.message)) || [];
+    if (there !== undefined)
+      expect(Number(there), note).toBeGreaterThanOrEqual(quorumOf(policy.fraction, nodes!));
+  }
 }
 
 /** No node is in a collective while it is down: what would have been, breaks off. */

@@ -1,8 +1,8 @@
 // Which ends a run that meets faults may come to before its last step, told from its options alone: by brute force over the
 // faults that never end, and by the odds of ever getting through those that come again and again.
 
-import { ConfigError, createRandom, RunError } from "@atoll/core";
-import { createFaultSchedule, type Fault, type OnAndOff } from "@atoll/network";
+import { bytes, ConfigError, createRandom, RunError, seconds } from "@atoll/core";
+import { createFaultSchedule, type Fault, type OnAndOff, resolveNetwork } from "@atoll/network";
 import type { FaultyRunOptions } from "../faults/policy.ts";
 import type { MissingPolicy } from "../strategies/whenMissing.ts";
 import { type RehearsalOptions, rehearse } from "./runs.ts";
@@ -112,6 +112,17 @@ export async function objectionTo(error: Error, run: RehearsalOptions): Promise<
   return "this is no reason that is known";
 }
 
+/** How long a node's state is under way at most; it is as large as the parameters, at least. */
+function handingSeconds({ nodes = 1, seed = 0, network = {} }: RehearsalOptions, parameters: number): number {
+  const size = bytes(4 * parameters);
+  const ranks = Array.from({ length: nodes }, (_, rank) => rank);
+  const times = ranks.slice(1).map((to) => {
+    const random = createRandom(seed).derive("network");
+    return resolveNetwork(network, { worldSize: nodes, random }).send(0, to, size, seconds(0)).arrived;
+  });
+  return Math.max(...times);
+}
+
 const timesOf = ({ whenMissing: _, recovery: __, ...faults }: FaultyRunOptions): FaultyRunOptions => faults;
 
 /**
@@ -125,8 +136,10 @@ async function oddsOf(run: RehearsalOptions): Promise<number> {
   const slow = schedule.filter(({ kind }) => kind === "straggler");
   const calm = await rehearse({ ...run, faults: { schedule: slow, stragglers } });
   const steps = recovery === "peer" ? 1 : checkpointInterval || maxSteps;
-  const duration = (calm.result.simulatedSeconds * steps) / maxSteps;
   const policy = policyOf(run);
+  // Whom a quorum waits for is given a state first, and does all of the round.
+  const given = policy.kind === "quorum" ? handingSeconds(run, calm.result.parameterCount) : 0;
+  const duration = given + (calm.result.simulatedSeconds * steps) / maxSteps;
   const patience =
     policy.kind === "quorum" || policy.kind === "timeout" ? policy.seconds : Number.POSITIVE_INFINITY;
   const outlived = ({ uptime, downtime }: OnAndOff, borne: number): number =>
