@@ -42,7 +42,7 @@ export async function createSession(
       const feeds = feed.tensors(inputArrays);
       const fetches = fetch.tensors(outputArrays);
       try {
-        await session.run(feeds, fetches);
+        free(await session.run(feeds, fetches), fetches);
       } catch (cause) {
         throw new RunError(`The compiled program failed: ${messageOf(cause)}`, cause);
       }
@@ -51,6 +51,19 @@ export async function createSession(
       await session.release();
     },
   };
+}
+
+/**
+ * The runtime copies outputs once more into buffers of its own, though they have been written where they belong. Until garbage
+ * is collected these are many; the allocator then gives their memory back, and each further one is made of pages that have to be
+ * cleared. Freed at once, it is the same memory each time.
+ */
+function free(results: ort.InferenceSession.ReturnType, fetches: Readonly<Record<string, ort.Tensor>>): void {
+  for (const [name, { data }] of Object.entries(results)) {
+    const { buffer } = data as Float32Array;
+    if (buffer instanceof ArrayBuffer && buffer !== (fetches[name]!.data as Float32Array).buffer)
+      buffer.transfer(0);
+  }
 }
 
 async function load(bytes: Uint8Array, intraOpThreads: number): Promise<ort.InferenceSession> {
