@@ -100,3 +100,14 @@ test("vectors of a full memory can be sent to another thread", () => {
   }
   port1.close();
 });
+
+test("a vector of a memory that another thread has made grow a moment ago is seen", () => {
+  // Stands for a memory whose growth this thread has not noticed: until it grows it itself, the buffer is the old one.
+  const memory = { buffer: new SharedArrayBuffer(64), grow: (pages: number) => grown(pages) };
+  const grown = (pages: number): void => {
+    expect(pages).toBe(0);
+    memory.buffer = new SharedArrayBuffer(128);
+  };
+  const address = { memory: 0, byteOffset: 96, length: 8, dtype: "float32" } as const;
+  expect(viewAt([memory as unknown as WebAssembly.Memory], address).length).toBe(8);
+});

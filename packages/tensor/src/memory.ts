@@ -5,6 +5,8 @@
 import { ConfigError, RunError } from "@atoll/core";
 
 const PAGE_BYTES = 65536;
+/** Of an element of any type. */
+const ELEMENT_BYTES = 4;
 /** One less than a 32-bit memory can have: a vector of a memory of 4 GiB cannot be sent to a thread. */
 const MOST_PAGES = 65535;
 /** 4 MiB. */
@@ -142,14 +144,17 @@ export function sharedVectors(...lengths: readonly number[]): readonly Float32Ar
 /** The vector at an address, in whichever thread has the heap's memories. */
 export function viewAt<D extends VectorType>(
   memories: readonly WebAssembly.Memory[],
-  { memory, byteOffset, length, dtype }: VectorAddress<D>,
+  { memory: index, byteOffset, length, dtype }: VectorAddress<D>,
 ): SharedVector<D> {
-  const buffer = memories[memory]!.buffer as ArrayBufferLike as SharedArrayBuffer;
-  memoryOfBuffer.set(buffer, memories[memory]!);
+  const memory = memories[index]!;
+  // That another thread has made it grow this one may not have noticed yet; growing by nothing makes it look.
+  if (byteOffset + ELEMENT_BYTES * length > memory.buffer.byteLength) memory.grow(0);
+  const buffer = memory.buffer as ArrayBufferLike as SharedArrayBuffer;
+  memoryOfBuffer.set(buffer, memory);
   return new VECTOR_CLASS[dtype](buffer, byteOffset, length);
 }
 
-const alignedBytes = (length: number): number => Math.ceil((length * 4) / ALIGNMENT) * ALIGNMENT;
+const alignedBytes = (length: number): number => Math.ceil((length * ELEMENT_BYTES) / ALIGNMENT) * ALIGNMENT;
 
 /** One memory and its gaps, by address; neighbouring gaps are merged. */
 class Arena {
