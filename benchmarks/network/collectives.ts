@@ -9,6 +9,8 @@ import { type Network, type NetworkOptions, resolveNetwork } from "@atoll/networ
 interface Row {
   readonly what: string;
   readonly nodes: number;
+  /** The first call: it draws the links, and its code is not compiled yet. */
+  readonly first: number;
   /** Median over the repetitions. */
   readonly milliseconds: number;
   readonly transfersPerSecond?: number;
@@ -17,19 +19,34 @@ interface Row {
 /** Parameters of an MLP 784-256-10. */
 const LENGTH = 203_530;
 const REPETITIONS = 5;
+/** Milliseconds for which a row is repeated at least: runs time the same schedule at every step. */
+const LEAST_DURATION = 300;
 
 const exact: NetworkOptions = { profile: "wan", jitter: 0, loss: 0 };
 const drawn: NetworkOptions = { profile: "wan" };
 
 const ranksOf = (nodes: number): readonly number[] => Array.from({ length: nodes }, (_, rank) => rank);
 
-function median(run: () => void, repetitions: number): number {
-  const times = Array.from({ length: repetitions }, () => {
+function timed(run: () => void, repetitions: number): Pick<Row, "first" | "milliseconds"> {
+  const times: number[] = [];
+  for (let spent = 0; times.length < repetitions || spent < LEAST_DURATION; spent += times.at(-1)!) {
     const start = performance.now();
     run();
-    return performance.now() - start;
-  });
-  return times.sort((a, b) => a - b)[repetitions >> 1]!;
+    times.push(performance.now() - start);
+  }
+  const milliseconds = times.toSorted((a, b) => a - b)[times.length >> 1]!;
+  return { first: times[0]!, milliseconds };
+}
+
+/** A row that makes `transfers` transfers. */
+function rowOf(
+  row: Pick<Row, "what" | "nodes">,
+  transfers: number,
+  run: () => void,
+  repetitions = REPETITIONS,
+): Row {
+  const times = timed(run, repetitions);
+  return { ...row, ...times, transfersPerSecond: (transfers / times.milliseconds) * 1000 };
 }
 
 function allReduce(nodes: number, network: Network): Schedule {
@@ -41,8 +58,8 @@ function timing(what: string, nodes: number, options: NetworkOptions, transfers:
   const network = resolveNetwork(options, { worldSize: nodes, random: createRandom(1) });
   const schedule = allReduce(nodes, network);
   const ready = ranksOf(nodes).map(() => seconds(0));
-  const milliseconds = median(() => void network.time(schedule, ready), nodes > 2000 ? 3 : REPETITIONS);
-  return { what, nodes, milliseconds, transfersPerSecond: (transfers / milliseconds) * 1000 };
+  const repetitions = nodes > 2000 ? 3 : REPETITIONS;
+  return rowOf({ what, nodes }, transfers, () => void network.time(schedule, ready), repetitions);
 }
 
 function contended(nodes: number): Row {
@@ -52,9 +69,9 @@ function contended(nodes: number): Row {
   const members = { ranks: ranksOf(nodes), topology: network.topology };
   const schedule = scheduleOf({ operation: "allGather", length: 1000 }, lengths, members);
   const ready = ranksOf(nodes).map(() => seconds(0));
-  const milliseconds = median(() => void network.time(schedule, ready), nodes > 300 ? 1 : REPETITIONS);
-  const transfersPerSecond = ((nodes * (nodes - 1)) / milliseconds) * 1000;
-  return { what: "ring all-gather through a star, drawn", nodes, milliseconds, transfersPerSecond };
+  const row = { what: "ring all-gather through a star, drawn", nodes };
+  const repetitions = nodes > 300 ? 1 : REPETITIONS;
+  return rowOf(row, nodes * (nodes - 1), () => void network.time(schedule, ready), repetitions);
 }
 
 /** Incast: all send to one at once, and every transfer that begins or ends changes the share of all others. */
@@ -64,8 +81,7 @@ function gather(what: string, nodes: number, options: NetworkOptions, root: numb
   const members = { ranks: ranksOf(nodes), topology: network.topology };
   const schedule = scheduleOf({ operation: "gather", length: LENGTH, root }, lengths, members);
   const ready = ranksOf(nodes).map(() => seconds(0));
-  const milliseconds = median(() => void network.time(schedule, ready), REPETITIONS);
-  return { what, nodes, milliseconds, transfersPerSecond: ((nodes - 1) / milliseconds) * 1000 };
+  return rowOf({ what, nodes }, nodes - 1, () => void network.time(schedule, ready));
 }
 
 /** Algorithms whose partners change from round to round, so that NICs are shared. */
@@ -76,16 +92,10 @@ function byName(nodes: number, algorithm: AllReduceAlgorithm, options: NetworkOp
   const ready = ranksOf(nodes).map(() => seconds(0));
   let transfers = 0;
   for (const { sources } of schedule.rounds()) transfers += sources.length;
-  const timed = median(() => void network.time(schedule, ready), 3);
-  const traced = median(() => void trace(schedule), 3);
+  const row = { what: `${algorithm} all-reduce, drawn`, nodes };
   return [
-    {
-      what: `${algorithm} all-reduce, drawn`,
-      nodes,
-      milliseconds: timed,
-      transfersPerSecond: (transfers / timed) * 1000,
-    },
-    { what: `trace ${algorithm} (once)`, nodes, milliseconds: traced },
+    rowOf(row, transfers, () => void network.time(schedule, ready), 3),
+    { what: `trace ${algorithm} (once)`, nodes, ...timed(() => void trace(schedule), 3) },
   ];
 }
 
@@ -98,12 +108,12 @@ function values(nodes: number): readonly Row[] {
     {
       what: "trace a ring all-reduce (once)",
       nodes,
-      milliseconds: median(() => void trace(schedule), REPETITIONS),
+      ...timed(() => void trace(schedule), REPETITIONS),
     },
     {
       what: "sum 203,530 floats over all ranks",
       nodes,
-      milliseconds: median(() => void evaluate(traced, vectors), REPETITIONS),
+      ...timed(() => void evaluate(traced, vectors), REPETITIONS),
     },
   ];
 }
@@ -130,11 +140,16 @@ const rows: readonly Row[] = [
   ...[10, 100, 1000].flatMap(values),
 ];
 
-console.error(`${"".padEnd(40)}${"nodes".padStart(8)}${"ms".padStart(12)}${"transfers/s".padStart(14)}`);
-for (const { what, nodes, milliseconds, transfersPerSecond } of rows) {
+const line = (cells: readonly [string, ...string[]]): string =>
+  cells[0].padEnd(40) +
+  cells
+    .slice(1)
+    .map((cell) => cell.padStart(14))
+    .join("");
+
+console.error(line(["", "nodes", "first ms", "ms", "transfers/s"]));
+for (const { what, nodes, first, milliseconds, transfersPerSecond } of rows) {
   const rate = transfersPerSecond === undefined ? "" : Math.round(transfersPerSecond).toLocaleString("en");
-  console.error(
-    `${what.padEnd(40)}${String(nodes).padStart(8)}${milliseconds.toFixed(2).padStart(12)}${rate.padStart(14)}`,
-  );
+  console.error(line([what, String(nodes), first.toFixed(2), milliseconds.toFixed(2), rate]));
 }
 console.log(JSON.stringify({ benchmark: "network", node: process.version, rows }));
