@@ -37,7 +37,7 @@ export interface Chances {
   readonly lossWord: 0 | 1;
   /**
    * Times that number: packets of which none is lost. By drawLosses n packets lose none if it is at least
-   * −n log(1 − loss); this is so much less that rounding cannot decide.
+   * −n log(1 − loss); this is so much less that rounding cannot decide. Without loss it is as large as numbers are.
    */
   readonly packets: number;
 }
@@ -175,7 +175,7 @@ export class Path {
       swing: this.#jittery ? latency * jitter : 0,
       factor: this.#latencyFactor,
       lossWord: this.#jittery ? 1 : 0,
-      packets: this.#loss === 0 ? UNLIMITED : (1 - 1e-9) / -Math.log1p(-this.#loss),
+      packets: this.#loss === 0 ? Number.MAX_VALUE : (1 - 1e-9) / -Math.log1p(-this.#loss),
     };
   }
 }
