@@ -11,7 +11,15 @@ export {
   roundToSigns,
 } from "./kernels/blocks.ts";
 export { addAndHashBlocks, hashBlocks } from "./kernels/hash.ts";
-export { expand, type MatrixShape, project, projectBack, subtractProductAndAdd } from "./kernels/matrices.ts";
+export {
+  expand,
+  type MatrixShape,
+  project,
+  projectBack,
+  type RowRange,
+  rowsAtOnce,
+  subtractProductAndAdd,
+} from "./kernels/matrices.ts";
 export { momentumAndCollect, momentumAndSigns } from "./kernels/momentum.ts";
 export { type OrderedMeans, writeOrderedMeans } from "./kernels/orderedMeans.ts";
 export { type EncodedMean, meanOfIntegers, meanOfSigns } from "./kernels/reductions.ts";
@@ -44,6 +52,7 @@ export {
   decayAndAdd,
   decayAndAddSquare,
   divideVector,
+  fetchVector,
   nesterovStep,
   subtractVectors,
 } from "./kernels/vectors.ts";

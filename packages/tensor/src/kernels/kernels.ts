@@ -30,7 +30,7 @@ import {
 import { type ElementwiseKernel, emitElementwise } from "./elementwise.ts";
 import { encodeModule } from "./encode.ts";
 import { meanOfIntegers, meanOfSigns } from "./encodedSums.ts";
-import { copyBytes, meanOfMany } from "./manyVectors.ts";
+import { copyBytes, fetchLines, meanOfMany } from "./manyVectors.ts";
 import { expandFour, projectBackFour, projectFour, subtractProductAndAddFour } from "./matrixFunctions.ts";
 import { momentumAndCollect, momentumAndResidual, residualOfSigns } from "./momentumFunctions.ts";
 import { decayAndMark, magnitudeOfRank, markAtLeast, takeMarked } from "./selectionFunctions.ts";
@@ -153,6 +153,7 @@ export interface BlockFunctions {
   ): void;
   meanOfMany(table: number, members: number, targets: number, length: number, by: number): void;
   copyBytes(to: number, from: number, bytes: number): void;
+  fetchLines(x: number, bytes: number): number;
   momentumAndCollect(
     velocity: number,
     total: number,
@@ -208,6 +209,7 @@ const BLOCK_FUNCTIONS = [
   subtractProductAndAddFour,
   meanOfMany,
   copyBytes,
+  fetchLines,
   meanOfSigns,
   meanOfIntegers,
   momentumAndCollect,

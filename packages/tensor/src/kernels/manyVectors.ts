@@ -55,3 +55,22 @@ export const copyBytes: WasmFunction = assemble(
   undefined,
   ({ arguments: { to, from, bytes } }) => [[...to.get, ...from.get, ...bytes.get, ...MEMORY_COPY]],
 );
+
+const LINE_BYTES = 64;
+
+/**
+ * `(x, bytes)`: reads a word of each cache line, so that all of them are fetched at once, and are there when they are needed.
+ * Returns something, since what is read for nothing would not be read.
+ */
+export const fetchLines: WasmFunction = assemble(
+  "fetchLines",
+  { x: "i32", bytes: "i32" },
+  "i32",
+  ({ arguments: { x, bytes }, local, count }) => {
+    const any = local("i32");
+    return [
+      count(bytes.get, LINE_BYTES, (at) => any.set(i32.or(any.get, i32.load(i32.add(x.get, at))))),
+      any.get,
+    ];
+  },
+);

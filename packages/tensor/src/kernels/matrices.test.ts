@@ -2,7 +2,7 @@ import { createRandom } from "@atoll/core";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { createHeap } from "../memory.ts";
-import { expand, project, projectBack, subtractProductAndAdd } from "./matrices.ts";
+import { expand, project, projectBack, rowsAtOnce, subtractProductAndAdd } from "./matrices.ts";
 
 const size = fc.integer({ min: 1, max: 30 });
 
@@ -55,4 +55,29 @@ test("products with thin matrices are right, and have the same bits in shared me
       }
     }),
   );
+});
+
+test("matrices of more rows than are taken at once have the same products as in plain arrays", () => {
+  const shape = { rows: 200, columns: 203 };
+  const runs = rowsAtOnce(shape);
+  expect(runs.length).toBeGreaterThan(2);
+  expect(runs.flatMap(({ top, bottom }) => [top, bottom])).toEqual([
+    0,
+    ...runs.slice(1).flatMap(({ top }) => [top, top]),
+    shape.rows,
+  ]);
+  const random = createRandom(1);
+  const vector = (length: number): Float32Array => Float32Array.from({ length }, () => random.normal());
+  const [m, p] = [vector(shape.rows * shape.columns), vector(4 * shape.rows)];
+  const heap = createHeap();
+  const inHeap = (x: Float32Array): Float32Array => {
+    const copy = heap.alloc(x.length);
+    copy.set(x);
+    return copy;
+  };
+  const plain = new Float32Array(4 * shape.columns);
+  projectBack(m, shape, p, plain);
+  const shared = heap.alloc(plain.length);
+  projectBack(inHeap(m), shape, inHeap(p), shared);
+  expect([...shared]).toEqual([...plain]);
 });

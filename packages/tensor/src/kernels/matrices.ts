@@ -3,12 +3,17 @@
 // same order.
 
 import type { BlockFunctions } from "./kernels.ts";
-import { kernelsFor } from "./vectors.ts";
+import { fetchVector, kernelsFor } from "./vectors.ts";
 
 /** A matrix that lies in a vector, row by row. */
 export interface MatrixShape {
   readonly rows: number;
   readonly columns: number;
+}
+
+export interface RowRange {
+  readonly top: number;
+  readonly bottom: number;
 }
 
 type Factors = Readonly<Record<"p" | "q" | "turned", Float32Array>>;
@@ -43,6 +48,21 @@ export function project(m: Float32Array, { rows, columns }: MatrixShape, { q, p,
     }
 }
 
+/** Elements of a matrix that a core has room for, twice, beside what else it needs: 64 KB. */
+const CACHED = 16_384;
+
+/** The most rows that a function takes together. */
+const TOGETHER = 8;
+
+/** A matrix's rows, cut into runs that stay in the cache, where so many rows together do. */
+export function rowsAtOnce({ rows, columns }: MatrixShape): readonly RowRange[] {
+  const atOnce = TOGETHER * Math.max(1, Math.floor(CACHED / columns / TOGETHER));
+  return Array.from({ length: Math.ceil(rows / atOnce) }, (_, i) => ({
+    top: i * atOnce,
+    bottom: Math.min((i + 1) * atOnce, rows),
+  }));
+}
+
 /** Mᵀ P, row by row. m [rows, columns], p [rows, rank] -> q [columns, rank] */
 export function projectBack(
   m: Float32Array,
@@ -54,7 +74,12 @@ export function projectBack(
   q.fill(0);
   const functions = functionsFor(rank, m, p, q);
   if (functions !== undefined) {
-    functions.projectBackFour(m.byteOffset, rows, columns, p.byteOffset, q.byteOffset);
+    for (const { top, bottom } of rowsAtOnce({ rows, columns })) {
+      const some = m.subarray(top * columns, bottom * columns);
+      fetchVector(some);
+      const from = p.byteOffset + top * rank * p.BYTES_PER_ELEMENT;
+      functions.projectBackFour(some.byteOffset, bottom - top, columns, from, q.byteOffset);
+    }
     return;
   }
   for (let i = 0; i < rows; i++)

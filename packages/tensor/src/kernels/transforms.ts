@@ -4,14 +4,8 @@
 
 import { memoryOf } from "../memory.ts";
 import { encodeModule } from "./encode.ts";
-import {
-  addColumns,
-  type Columns,
-  copyRows,
-  fetchLines,
-  forwardColumns,
-  inverseColumns,
-} from "./transformFunctions.ts";
+import { fetchLines } from "./manyVectors.ts";
+import { addColumns, type Columns, copyRows, forwardColumns, inverseColumns } from "./transformFunctions.ts";
 import { tableOf } from "./transformScript.ts";
 
 /** Columns are transformed four at a time, and a result is turned in squares of four. */

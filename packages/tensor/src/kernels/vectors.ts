@@ -37,6 +37,14 @@ export function copyVector(out: Float32Array, a: Float32Array): void {
   else blocks.copyBytes(out.byteOffset, a.byteOffset, a.byteLength);
 }
 
+/**
+ * Brings a vector of shared memory into this core's cache, all of it at once: for what takes several rows of it at a time, and
+ * would wait for each line. (What goes through a vector from end to end has the processor fetch ahead.)
+ */
+export function fetchVector(a: Float32Array): void {
+  kernelsFor(a)?.blocks.fetchLines(a.byteOffset, a.byteLength);
+}
+
 /** out ← a + b, all [n] */
 export function addVectors(out: Float32Array, a: Float32Array, b: Float32Array): void {
   if (accelerated("add", { out, a, b })) return;

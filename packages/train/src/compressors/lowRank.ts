@@ -5,9 +5,11 @@
 import {
   copyVector,
   expand,
+  fetchVector,
   type MatrixShape,
   project,
   projectBack,
+  rowsAtOnce,
   subtractProductAndAdd,
 } from "@atoll/tensor/vectors";
 import type { OperationNumbers, OperationVectors } from "../localTask.ts";
@@ -101,9 +103,6 @@ const integersOf = ({ buffer, byteOffset, length }: Float32Array): Int32Array =>
 const rowsOf = (vector: Float32Array, width: number, top: number, bottom: number): Float32Array =>
   vector.subarray(top * width, bottom * width);
 
-/** Elements of two matrices that a core has room for beside what else it needs: 2 · 200 KB. */
-const CACHED = 50_000;
-
 /**
  * M ← (M − p ownᵀ) + g, where p and own are what M was approximated by last; projected ← M q. Of all matrices: matrices (M) and
  * gradients (g) [size, or longer], p and projected [pSize], own and q [qSize]. turned: scratch, [qSize]. Numbers: rank
@@ -117,13 +116,13 @@ export function lowRankProject(vectors: OperationVectors, numbers: OperationNumb
     const [own, q] = [part(vectors.own!, at.q), part(vectors.q!, at.q)];
     const rank = p.length / rows;
     // Some rows at a time, so that they are still in the cache when they are multiplied.
-    const atOnce = Math.max(1, Math.floor(CACHED / columns));
-    for (let top = 0; top < rows; top += atOnce) {
-      const bottom = Math.min(top + atOnce, rows);
+    for (const { top, bottom } of rowsAtOnce(shape)) {
       const some = { rows: bottom - top, columns };
-      const mine = rowsOf(m, columns, top, bottom);
+      const [mine, added] = [rowsOf(m, columns, top, bottom), rowsOf(g, columns, top, bottom)];
+      fetchVector(mine);
+      fetchVector(added);
       const before = { p: rowsOf(p, rank, top, bottom), q: own, turned };
-      subtractProductAndAdd(mine, rowsOf(g, columns, top, bottom), some, before);
+      subtractProductAndAdd(mine, added, some, before);
       project(mine, some, { q, p: rowsOf(projected, rank, top, bottom), turned });
     }
   }
