@@ -48,6 +48,7 @@ export class Entrance implements AsyncDisposable {
   readonly #life: string = randomUUID();
   readonly #closing = new AbortController();
   #listener: Listener | undefined;
+  #haveJoined = false;
   #rendezvous: Rendezvous | undefined;
 
   constructor(options: EntranceOptions, user: EntranceUser) {
@@ -60,10 +61,12 @@ export class Entrance implements AsyncDisposable {
     return this.#listener!.port;
   }
 
-  /** Whoever connects gives up when this is aborted. */
+  /** Whoever connects gives up when this is aborted: once all have joined, at the end of the world only. */
   get signal(): AbortSignal {
     const { signal } = this.#options;
-    return signal === undefined ? this.#closing.signal : AbortSignal.any([signal, this.#closing.signal]);
+    return signal === undefined || this.#haveJoined
+      ? this.#closing.signal
+      : AbortSignal.any([signal, this.#closing.signal]);
   }
 
   /** Begins to listen. @throws ConfigError if that is not possible where it is asked for */
@@ -186,6 +189,11 @@ export class Entrance implements AsyncDisposable {
     connection.admit(notes(() => rendezvous.add({ ...introduction, host }, connection)));
     setOnEnd(() => rendezvous.remove(introduction.rank, connection));
     return undefined;
+  }
+
+  /** All have joined: who connects from here on is back. */
+  joined(): void {
+    this.#haveJoined = true;
   }
 
   /** Whoever connects gives up. */

@@ -15,19 +15,23 @@ interface Run {
   readonly worlds: readonly [TcpWorld, TcpWorld];
   /** Rank 2. */
   readonly process: RankProcess;
+  /** Ends the joining of ranks 0 and 1. */
+  readonly giveUp: AbortController;
   restart(): Promise<RankProcess>;
 }
 
 /** Three ranks, the last of which is a process of its own. */
 async function withProcess(body: (run: Run) => Promise<void>, times = TIMES): Promise<void> {
   const port = Promise.withResolvers<number>();
-  const first = joinTcpWorld(worldOptions(0, 3, 0, { ...times, onListening: port.resolve }));
+  const giveUp = new AbortController();
+  const options = { ...times, signal: giveUp.signal };
+  const first = joinTcpWorld(worldOptions(0, 3, 0, { ...options, onListening: port.resolve }));
   const place = { rank: 2, worldSize: 3, port: await port.promise, ...times };
-  const second = joinTcpWorld(worldOptions(1, 3, place.port, times));
+  const second = joinTcpWorld(worldOptions(1, 3, place.port, options));
   const process = await startRank(place);
   const worlds = [await first, await second] as const;
   try {
-    await body({ worlds, process, restart: () => startRank(place) });
+    await body({ worlds, process, giveUp, restart: () => startRank(place) });
   } finally {
     process.process.kill("SIGKILL");
     await Promise.all(worlds.map((world) => world[Symbol.asyncDispose]()));
@@ -53,8 +57,10 @@ async function kill({ process }: RankProcess): Promise<void> {
 }
 
 test("a killed rank: all calls with it break off, the others go on without it, and it can come back", async () => {
-  await withProcess(async ({ worlds, process, restart }) => {
+  await withProcess(async ({ worlds, process, giveUp, restart }) => {
     const [zero, one] = worlds;
+    // All have joined: that has no say any more.
+    giveUp.abort();
     const calls = worlds.flatMap(({ communicator }): Promise<unknown>[] => [
       communicator.allReduce(new Float32Array(10)),
       communicator.recv(2),

@@ -98,6 +98,7 @@ export class Mesh implements AsyncDisposable {
     this.#epochAtJoin = table.epoch;
     await this.#connectAll(table);
     this.#isJoined = true;
+    this.#entrance.joined();
     this.#lastBeatMs = nowMs();
     for (const peer of this.#peers.values()) peer.lastHeardMs = this.#lastBeatMs;
     this.#heartbeat = setInterval(() => this.#beat(), heartbeatMs);
