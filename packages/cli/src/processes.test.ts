@@ -7,6 +7,7 @@ import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { decodeSafetensors } from "@atoll/checkpoint";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import type { RankOrder } from "./ranks/parentProcess.ts";
 import { runCommand } from "./test/command.ts";
@@ -189,24 +190,33 @@ describe("a run that ends early", () => {
 });
 
 describe("a run that survives", () => {
-  interface Fault {
-    readonly kind: string;
+  interface Happening {
+    readonly type: string;
+    /** Of a fault. */
+    readonly kind?: string;
     readonly ranks: readonly number[];
   }
 
-  /** Kills rank 1 once there is a checkpoint. @returns what the run says of it */
-  async function survive(name: string, options: readonly string[]): Promise<readonly Fault[]> {
+  /**
+   * Kills rank 1, or as many, once there is a checkpoint.
+   * @returns the faults that the run tells of, and its collectives
+   */
+  async function survive(
+    name: string,
+    options: readonly string[],
+    { interval = 10, kills = 1 } = {},
+  ): Promise<{ readonly faults: readonly Happening[]; readonly collectives: readonly Happening[] }> {
     const run = start([
       ...PROCESSES,
       "valSize=0",
-      "checkpointInterval=10",
+      `checkpointInterval=${interval}`,
       "timeout=2",
       ...options,
       "--name",
       name,
     ]);
-    await run.says("step 10: checkpoint");
-    process.kill(childrenOf(run.child.pid!)[0]!, "SIGKILL");
+    await run.says(`step ${interval}: checkpoint`);
+    for (const pid of childrenOf(run.child.pid!).slice(0, kills)) process.kill(pid, "SIGKILL");
     expect(await run.exit).toEqual([0, null]);
     const events = (await readRun(name, "events.jsonl"))
       .trimEnd()
@@ -214,11 +224,15 @@ describe("a run that survives", () => {
       .map((line) => JSON.parse(line));
     const steps = events.flatMap((event) => (event.type === "step" ? [event.step] : []));
     expect(steps).toEqual(Array.from({ length: steps.length }, (_, i) => i + 1));
-    return events.filter(({ type }) => type === "fault");
+    const of = (kind: string): readonly Happening[] => events.filter(({ type }) => type === kind);
+    return { faults: of("fault"), collectives: of("collective") };
   }
 
+  const told = (faults: readonly Happening[], kind: string): readonly (readonly number[])[] =>
+    faults.flatMap((fault) => (fault.kind === kind ? [fault.ranks] : []));
+
   test("federated averaging goes on without a killed rank", async () => {
-    const faults = await survive("fewer", ["strategy=fedavg", "strategy.H=5", "maxSteps=400"]);
+    const { faults } = await survive("fewer", ["strategy=fedavg", "strategy.H=5", "maxSteps=400"]);
     expect(faults.map(({ kind, ranks }) => [kind, ranks])).toEqual([
       ["crash", [1]],
       ["goneOn", [1]],
@@ -227,21 +241,42 @@ describe("a run that survives", () => {
   });
 
   test("nodes that wait for a killed rank take it back, with another's state", async () => {
-    const faults = await survive("back", ["faults.whenMissing=wait", "restarts=1", "maxSteps=120"]);
-    expect(faults.map(({ kind, ranks }) => [kind, ranks])).toEqual([
-      ["crash", [1]],
-      ["goneOn", [1]],
-      ["recovered", [1]],
-      ["goneOn", []],
-    ]);
-    // Nodes of DDP are the same again.
-    const last = join("checkpoints", "00000120");
-    const nodes = await Promise.all(
-      [0, 1, 2].map((rank) => readRun("back", join(last, `node-000${rank}.safetensors`))),
-    );
-    expect(nodes[1]).toBe(nodes[0]);
-    expect(nodes[2]).toBe(nodes[0]);
+    const { faults } = await survive("back", ["faults.whenMissing=wait", "restarts=1", "maxSteps=120"]);
+    expect(told(faults, "crash")).toEqual([[1]]);
+    expect(told(faults, "recovered")).toEqual([[1]]);
+    await expectAgreement("back", 120);
   });
+
+  test.each([["ddp"], ["fedavg", "strategy.H=5"]])(
+    "one of two killed ranks comes back, and does the round that waits for a quorum: %s",
+    async (name, ...options) => {
+      const quorum = ["=quorum", ".fraction=0.6", ".seconds=0"].map((of) => `faults.whenMissing${of}`);
+      const run = [`strategy=${name}`, ...options, ...quorum, "restarts=1", "maxSteps=400"];
+      const { faults, collectives } = await survive(name, run, { interval: 40, kills: 2 });
+      expect(told(faults, "crash")).toHaveLength(2);
+      const [back, ...more] = told(faults, "recovered");
+      expect(more).toEqual([]);
+      expect(told(faults, "goneOn").at(-1)).toEqual(back![0] === 1 ? [2] : [1]);
+      // Two of three are a quorum of 0.6; rank 0 alone is none.
+      for (const missing of told(faults, "goneOn")) expect(missing).toHaveLength(1);
+      expect(Math.min(...collectives.map(({ ranks }) => ranks.length))).toBe(2);
+      await expectAgreement(name, 400);
+    },
+  );
+
+  /** After a step that ends with an exchange all nodes have the same parameters. */
+  async function expectAgreement(name: string, step: number): Promise<void> {
+    const last = join(directory, "runs", name, "checkpoints", String(step).padStart(8, "0"));
+    const [first, ...others] = await Promise.all(
+      [0, 1, 2].map(async (rank) => {
+        const file = join(last, `node-000${rank}.safetensors`);
+        const { tensors } = decodeSafetensors(await readFile(file), file);
+        return Object.entries(tensors).filter(([path]) => path.startsWith("parameters."));
+      }),
+    );
+    expect(first!.length).toBeGreaterThan(0);
+    for (const other of others) expect(other).toEqual(first);
+  }
 });
 
 describe("ranks that are started one by one", () => {

@@ -58,13 +58,15 @@ export interface FaultsSnapshot {
 
 /** A snapshot that does not change when the run goes on. */
 export function copySnapshot({ nodes, ...rest }: RunSnapshot): RunSnapshot {
-  const copied = nodes.map(({ state, tensors }): NodeSnapshot => {
-    const copies = Object.fromEntries(
-      Object.entries(tensors()).map(([name, { shape, data }]) => [name, { shape, data: data.slice() }]),
-    );
-    return { state, tensors: () => copies };
-  });
-  return { ...rest, nodes: copied };
+  return { ...rest, nodes: nodes.map(copyNode) };
+}
+
+/** A node's snapshot that does not change with the node. */
+export function copyNode({ state, tensors }: NodeSnapshot): NodeSnapshot {
+  const copies = Object.fromEntries(
+    Object.entries(tensors()).map(([name, { shape, data }]) => [name, { shape, data: data.slice() }]),
+  );
+  return { state, tensors: () => copies };
 }
 
 /** The parts of a node that a snapshot is made of, and restored into. */

@@ -179,6 +179,11 @@ export class Calls {
     return this.#counters.calls;
   }
 
+  /** Whether all that was started has been waited for. */
+  get areOver(): boolean {
+    return this.#open.size === 0;
+  }
+
   /** Forgets the calls with a number above one. */
   withdraw(above: number): void {
     for (const id of this.#open.keys()) if (id > above) this.#open.delete(id);

@@ -120,6 +120,8 @@ export interface TcpWorld extends AsyncDisposable {
   callsMade(): number;
   /** Forgets the calls made since: what they were for has broken off. */
   withdraw(since: number): void;
+  /** Whether this rank has waited for all calls that it has made: nothing that it remembers is about to change. */
+  isSettled(): boolean;
   /** What this rank's calls wait for, a phrase each. */
   waitingFor(): readonly string[];
   /**
@@ -325,6 +327,10 @@ class World implements TcpWorld, MemberWorld, MeshUser {
 
   withdraw(since: number): void {
     this.#calls.withdraw(since);
+  }
+
+  isSettled(): boolean {
+    return this.#calls.areOver;
   }
 
   waitingFor(): readonly string[] {

@@ -20,6 +20,7 @@ export async function follow(joined: Joined): Promise<RunFailure | null> {
     signal,
     report: (report) => reporter.step(report),
     survives: joined.survives,
+    plan: joined.plan,
   });
   collectives.onPart = (part) => reporter.collective(inRunTime(own, joined.epoch.ms, part));
   const lost = Promise.withResolvers<never>();

@@ -96,7 +96,7 @@ export class Lead {
   #lose({ rank, cause }: Loss): void {
     const error = new RanksLostError(`Rank ${rank} is lost: ${cause}.`, [rank]);
     this.#causes.set(rank, cause);
-    this.#group.lose(rank);
+    this.#group.lose(rank, cause);
     this.#hellos.fail(error);
     this.#others[rank - 1]!.lose(error);
   }

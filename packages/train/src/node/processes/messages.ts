@@ -11,6 +11,7 @@ import type { StepReport } from "../../recorder.ts";
 import type { NodeState } from "../../snapshot.ts";
 import type { Identity } from "./identity.ts";
 import type { LinkOffer } from "./links.ts";
+import type { Moment } from "./processLife.ts";
 import type { RankSnapshot, RankStatus, Target } from "./rank.ts";
 
 /** What rank 0 asks. */
@@ -19,7 +20,7 @@ export type Request =
   | { readonly kind: "hold" }
   | { readonly kind: "retarget"; readonly target: Target }
   | { readonly kind: "weights" }
-  | { readonly kind: "snapshot" }
+  | { readonly kind: "snapshot"; readonly moment: Moment }
   | { readonly kind: "restore"; readonly step: number; readonly saved: SnapshotHead }
   | { readonly kind: "regroup"; readonly members: readonly Rank[]; readonly epoch: number }
   | {

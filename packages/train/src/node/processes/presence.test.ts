@@ -28,6 +28,20 @@ test("a quorum goes on while it is one, and ends the run when it is none any mor
   ]);
 });
 
+test("a quorum waits longer than it is patient for ranks that come back, and is short until they have a state", async () => {
+  const { presence } = presenceOf({ kind: "quorum", fraction: 0.75, seconds: 0 }, 3_600_000);
+  presence.lost(1, "it was killed", 3);
+  expect(presence.isShort).toBe(false);
+  presence.lost(3, "it was killed", 3);
+  expect(presence.isShort).toBe(true);
+  const permission = presence.permission(7);
+  presence.isBack(3);
+  await permission;
+  expect(presence.isShort).toBe(true);
+  presence.recovered(3, { from: 0, step: 5, bytes: 8 }, 4);
+  expect(presence.isShort).toBe(false);
+});
+
 test("those that wait for all go on when the last is back, however late, and not before", async () => {
   const { presence } = presenceOf({ kind: "wait" }, 3_600_000);
   presence.lost(1, "it was killed", 0);

@@ -73,30 +73,44 @@ export class Presence {
     this.#report.begun(this.present, step, time);
   }
 
-  /** Ends when those that are there may go on. @throws RunError if they never may */
+  /** Whether those that have a state are too few for a quorum. */
+  get isShort(): boolean {
+    return this.#options.policy.kind === "quorum" && this.#present.size < this.#needed;
+  }
+
+  /** Ends when enough are there to go on, with a state or waiting for one. @throws RunError if they never are */
   async permission(step: number): Promise<void> {
-    const { policy, returnMs, worldSize } = this.#options;
+    const { policy, returnMs } = this.#options;
     if (policy.kind === "none") return;
-    const patienceMs =
-      policy.kind === "timeout" || policy.kind === "quorum" ? policy.seconds * 1000 : returnMs;
-    const expired = AbortSignal.timeout(Math.min(patienceMs, returnMs));
-    while (this.#missing > 0 && !expired.aborted) await this.#someReturn(expired);
-    const there = worldSize - this.#missing;
-    const needed =
-      policy.kind === "quorum"
-        ? quorumOf(policy.fraction, worldSize)
-        : policy.kind === "timeout"
-          ? 1
-          : worldSize;
-    if (there >= needed) return;
-    const rule = policy.kind === "quorum" ? `a quorum needs ${needed}` : "all have to be there";
-    throw new RunError(
-      `The run cannot go on after step ${step}: ${listed("rank", this.present)} of ${worldSize} ${there === 1 ? "is" : "are"} left, and ${rule}. Go on from its last checkpoint, or use faults.whenMissing=timeout.`,
+    await this.#untilThere(this.#needed, returnMs);
+    if (this.#there < this.#needed) throw this.#refusal(step);
+    if (policy.kind === "timeout" || policy.kind === "quorum")
+      await this.#untilThere(this.#options.worldSize, Math.min(policy.seconds * 1000, returnMs));
+  }
+
+  #refusal(step: number): RunError {
+    const { policy, worldSize } = this.#options;
+    const are = this.present.length === 1 ? "is" : "are";
+    const rule = policy.kind === "quorum" ? `a quorum needs ${this.#needed}` : "all have to be there";
+    return new RunError(
+      `The run cannot go on after step ${step}: ${listed("rank", this.present)} of ${worldSize} ${are} left, and ${rule}. Go on from its last checkpoint, or use faults.whenMissing=timeout.`,
     );
   }
 
-  get #missing(): number {
-    return this.#options.worldSize - this.#present.size - this.#back.size;
+  get #needed(): number {
+    const { policy, worldSize } = this.#options;
+    if (policy.kind === "quorum") return quorumOf(policy.fraction, worldSize);
+    return policy.kind === "timeout" ? 1 : worldSize;
+  }
+
+  get #there(): number {
+    return this.#present.size + this.#back.size;
+  }
+
+  /** Ends when so many are there, or when the time has passed. */
+  async #untilThere(enough: number, patienceMs: number): Promise<void> {
+    const expired = AbortSignal.timeout(patienceMs);
+    while (this.#there < enough && !expired.aborted) await this.#someReturn(expired);
   }
 
   async #someReturn(expired: AbortSignal): Promise<void> {

@@ -19,10 +19,12 @@ import { StepRecorder, type StepReport } from "../../recorder.ts";
 import type { RunNodes } from "../../runNodes.ts";
 import { aheadOf, type RunSnapshot } from "../../snapshot.ts";
 import { isAsynchronous } from "../../strategies/index.ts";
+import { handOver } from "./handOver.ts";
 import type { Presence } from "./presence.ts";
-import type { RankCommands, RankStatus } from "./rank.ts";
+import type { Moment } from "./processLife.ts";
+import { type RankCommands, type RankStatus, statusBefore } from "./rank.ts";
 import { lostOf, RanksLostError } from "./remoteRank.ts";
-import { rankSnapshots, withBytes, worldOf } from "./worldSnapshot.ts";
+import { rankSnapshots, runSnapshot } from "./worldSnapshot.ts";
 
 export interface ProcessGroupOptions {
   readonly setup: FitSetup;
@@ -73,15 +75,7 @@ export class ProcessGroup implements RunNodes {
     this.#step = resume?.step ?? 0;
     this.#horizon = this.#step;
     this.#time = Math.max(0, ...(resume?.nodes ?? []).map(({ state }) => state.time));
-    this.#statuses = ranks.map((_, rank) => ({
-      rank,
-      step: this.#step,
-      time: this.#time,
-      bytesSent: 0,
-      spent: NOTHING,
-      exchanges: 0,
-      isStanding: false,
-    }));
+    this.#statuses = ranks.map((_, rank) => statusBefore(rank, this.#step, this.#time));
     this.#reported = ranks.map(() => this.#step);
     this.#recorder = new StepRecorder({
       nodes: ranks.length,
@@ -116,8 +110,11 @@ export class ProcessGroup implements RunNodes {
   }
 
   /** A rank is gone. */
-  lose(rank: Rank): void {
+  lose(rank: Rank, cause: string): void {
+    const { presence } = this.#options;
     this.#lost.add(rank);
+    // Nobody counts on it, so nothing breaks off.
+    if (presence.back.includes(rank)) presence.lost(rank, cause, this.#time);
     this.#onLost.resolve();
     this.#onLost = Promise.withResolvers();
   }
@@ -219,10 +216,10 @@ export class ProcessGroup implements RunNodes {
     this.#time = Math.max(this.#time, ...present.map((rank) => known[rank]!.time));
   }
 
-  /** Where a run survives it, a rank that is lost has no status. */
-  async #unlessLost(rank: Rank, status: Promise<RankStatus>): Promise<RankStatus | undefined> {
+  /** Where a run survives it, a rank that is lost has no answer. */
+  async #unlessLost<T>(rank: Rank, answer: Promise<T>): Promise<T | undefined> {
     try {
-      return await status;
+      return await answer;
     } catch (error) {
       if (!this.#options.presence.survives || !this.#isGone(rank)) throw error;
       return undefined;
@@ -245,7 +242,9 @@ export class ProcessGroup implements RunNodes {
    */
   async #regroup(before: readonly Rank[]): Promise<undefined> {
     const { presence, fate, nowMs } = this.#options;
-    const from = nowMs();
+    const from = nowMs() - this.#time * 1000;
+    // Who comes back from here on is seen here.
+    this.#stopSoon = undefined;
     await this.#untilLost(before);
     for (const rank of presence.present.filter((other) => this.#lost.has(other))) {
       const why = await fate(rank);
@@ -259,10 +258,19 @@ export class ProcessGroup implements RunNodes {
       presence.isBack(rank);
       this.#recorder.leave(rank);
     }
-    await this.#beginEpoch(left);
-    this.#isStanding = presence.present.some((rank) => this.#statuses[rank]!.isStanding);
-    this.#time += (nowMs() - from) / 1000;
-    presence.goneOn(Math.max(...presence.present.map((rank) => this.#statuses[rank]!.step)), this.#time);
+    const standing = presence.present.filter((rank) => this.#statuses[rank]!.isStanding);
+    this.#isStanding = standing.length > 0;
+    // A quorum is one of ranks that have done the round: who is back does it, too, from its beginning on.
+    while (this.#isStanding && presence.isShort) {
+      this.#time = (nowMs() - from) / 1000;
+      await this.#handOver(standing[0]!, "begin");
+      await presence.permission(this.#step);
+    }
+    await this.#beginEpoch([...new Set([...left, ...presence.present])]);
+    this.#time = (nowMs() - from) / 1000;
+    // Where none stands, those that are back are given a state before anything is exchanged.
+    if (this.#isStanding || presence.back.length === 0)
+      presence.goneOn(Math.max(...presence.present.map((rank) => this.#statuses[rank]!.step)), this.#time);
     return undefined;
   }
 
@@ -280,29 +288,30 @@ export class ProcessGroup implements RunNodes {
   async #beginEpoch(ranks: readonly Rank[]): Promise<void> {
     const epoch = ++this.#epoch;
     const { present } = this.#options.presence;
-    await Promise.all(ranks.map((rank) => this.#options.ranks[rank]!.regroup(present, epoch)));
+    // Who is lost meanwhile is found to be when the others go on.
+    await Promise.all(
+      ranks.map((rank) => this.#unlessLost(rank, this.#options.ranks[rank]!.regroup(present, epoch))),
+    );
   }
 
   /** Ranks that wait for it are given the state of another, and are with the others again. */
   async #takeBack(): Promise<void> {
-    const { ranks, presence } = this.#options;
-    const { back } = presence;
-    if (back.length === 0) return;
+    const { presence } = this.#options;
+    if (presence.back.length === 0) return;
     const from = presence.present[0]!;
-    const saved = await ranks[from]!.snapshot();
-    const { step, exchanges } = this.#statuses[from]!;
-    const tensors = saved.node.tensors();
-    const bytes = Object.values(tensors).reduce((sum, { data }) => sum + data.byteLength, 0);
-    for (const rank of back) {
-      const { spent, bytesSent } = this.#statuses[rank]!;
-      const given = { ...saved, spent, world: withBytes(saved.world, bytesSent) };
-      await ranks[rank]!.takeOver(step, exchanges, given);
-      presence.recovered(rank, { from, step, bytes }, this.#time);
+    await this.#handOver(from, "now");
+    await this.#beginEpoch(presence.present);
+    presence.goneOn(this.#statuses[from]!.step, this.#time);
+  }
+
+  async #handOver(from: Rank, moment: Moment): Promise<void> {
+    const { ranks, presence } = this.#options;
+    const statuses = this.#statuses;
+    const { to, step } = await handOver({ from, moment, ranks, statuses, presence, time: this.#time });
+    for (const rank of to) {
       this.#reported[rank] = step;
       this.#recorder.join(rank, step);
     }
-    await this.#beginEpoch(presence.present);
-    presence.goneOn(step, this.#time);
   }
 
   /**
@@ -340,38 +349,33 @@ export class ProcessGroup implements RunNodes {
   }
 
   async snapshot(): Promise<RunSnapshot> {
-    const { present } = this.#options.presence;
-    const own = await this.#ask((rank) => rank.snapshot());
+    const own = await this.#ask((rank) => rank.snapshot("now"));
+    const [first] = own.values();
     // Who is not there is saved as another is: the run goes on from here with all of them.
-    const saved = this.#options.ranks.map((_, rank) => own[Math.max(0, present.indexOf(rank))]!);
-    return {
-      step: this.#step,
-      nodes: saved.map(({ node: { state, tensors } }, rank) => {
-        const beyond = this.#beyond.filter((own) => own.rank === rank).map(({ report }) => report);
-        const ahead = [...this.#recorder.ahead(rank), ...beyond].map((report) => ({
-          ...report,
-          loss: finite(report.loss),
-        }));
-        return { state: ahead.length === 0 ? state : { ...state, ahead }, tensors };
-      }),
-      world: worldOf(saved, this.#options.network.snapshot()),
-      durations: null,
-    };
+    const saved = this.#options.ranks.map((_, rank) => own.get(rank) ?? first!);
+    const beyond = (rank: Rank): readonly StepReport[] =>
+      this.#beyond.filter((other) => other.rank === rank).map(({ report }) => report);
+    const ahead = saved.map((_, rank) => [...this.#recorder.ahead(rank), ...beyond(rank)]);
+    return runSnapshot({ step: this.#step, saved, ahead, network: this.#options.network.snapshot() });
   }
 
   keepCheckpoint(): Promise<void> {
     return Promise.resolve();
   }
 
-  #weights(): Promise<readonly Weights[]> {
-    return this.#ask((rank) => rank.weights());
+  async #weights(): Promise<readonly Weights[]> {
+    return [...(await this.#ask((rank) => rank.weights())).values()];
   }
 
-  async #ask<T>(question: (rank: RankCommands) => Promise<T>): Promise<readonly T[]> {
+  /** @returns by rank what those say that are there, in ascending order; who is lost is found to be when the others go on */
+  async #ask<T>(question: (rank: RankCommands) => Promise<T>): Promise<ReadonlyMap<Rank, T>> {
+    const { ranks, presence } = this.#options;
+    const ask = async (rank: Rank): Promise<readonly (readonly [Rank, T])[]> => {
+      const answer = await this.#unlessLost(rank, question(ranks[rank]!));
+      return answer === undefined ? [] : [[rank, answer]];
+    };
     try {
-      return await Promise.all(
-        this.#options.presence.present.map((rank) => question(this.#options.ranks[rank]!)),
-      );
+      return new Map((await Promise.all(presence.present.map(ask))).flat());
     } catch (error) {
       throw await this.#explained(error);
     }
@@ -387,7 +391,3 @@ export class ProcessGroup implements RunNodes {
     return new RanksLostError(`The run cannot go on after step ${this.#step}: ${fates.join("; ")}.`, lost);
   }
 }
-
-const NOTHING: NodeTime = { compute: 0, communication: 0, waiting: 0 };
-
-const finite = (loss: number): number | null => (Number.isNaN(loss) ? null : loss);

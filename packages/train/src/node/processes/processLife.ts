@@ -2,7 +2,7 @@
 // undone, and stands still until rank 0 has said who is left to begin it again.
 
 import { type Communicator, PeerLostError } from "@atoll/comm";
-import type { Rank } from "@atoll/core";
+import { invariant, type Rank } from "@atoll/core";
 import type { NodeLife, Rounds } from "../../faults/nodeLife.ts";
 import { MemoryCopy, type NodeMemory } from "../../faults/nodeMemory.ts";
 import { LeftBehind } from "../../faults/signals.ts";
@@ -13,12 +13,30 @@ export interface LifeWorld {
   advance(epoch: number): void;
   callsMade(): number;
   withdraw(since: number): void;
+  isSettled(): boolean;
+}
+
+/** When a node had what is asked for. */
+export type Moment = "now" | "begin";
+
+/** A round's begin. */
+interface Begin {
+  /** Steps done. */
+  readonly step: number;
+  /** Made by then. */
+  readonly calls: number;
 }
 
 export class ProcessLife implements NodeLife {
   readonly #world: LifeWorld;
   readonly #memory: NodeMemory;
+  /** Whether what the node has when it begins a round is kept. */
+  readonly #keeps: boolean;
+  /** Of what it had when it began the exchange. */
   #copy: MemoryCopy | undefined;
+  /** Of what it had when it began the round. */
+  #kept: MemoryCopy | undefined;
+  #begin: Begin | undefined;
   #communicator: Communicator;
   /** Exchanges that the node has been through. */
   #exchanges = 0;
@@ -26,9 +44,10 @@ export class ProcessLife implements NodeLife {
   #standing: PromiseWithResolvers<void> | undefined;
   #untilBroken = Promise.withResolvers<void>();
 
-  constructor(world: LifeWorld, memory: NodeMemory) {
+  constructor(world: LifeWorld, memory: NodeMemory, { keeps }: { readonly keeps: boolean }) {
     this.#world = world;
     this.#memory = memory;
+    this.#keeps = keeps;
     this.#communicator = world.communicator;
   }
 
@@ -54,7 +73,30 @@ export class ProcessLife implements NodeLife {
     return rounds.run();
   }
 
-  boundary(): void {}
+  /** When the node began the round that it is in, if what it had then is kept: calls that were open would change that. */
+  get begin(): Begin | undefined {
+    return this.#begin;
+  }
+
+  boundary(step: number): void {
+    this.#begin = undefined;
+    if (!this.#keeps || !this.#world.isSettled()) return;
+    this.#kept ??= new MemoryCopy(this.#memory);
+    this.#kept.take();
+    this.#begin = { step, calls: this.#world.callsMade() };
+  }
+
+  /** Reads the node's memory as it was when the round began. The node stands still in the exchange. */
+  asAtBegin<T>(read: () => T): T {
+    invariant(this.isStanding && this.#begin !== undefined, "the node stands, and its begin is kept");
+    this.#kept!.putBack();
+    try {
+      return read();
+    } finally {
+      // Who stands has put back what it began the exchange with.
+      this.#copy!.putBack();
+    }
+  }
 
   async durations<T>(undisturbed: T): Promise<T> {
     return undisturbed;

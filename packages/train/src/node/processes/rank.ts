@@ -7,15 +7,17 @@ import { type ComputeModel, createComputeModel } from "../../compute.ts";
 import type { Sampler } from "../../data/index.ts";
 import type { Weights } from "../../evaluation.ts";
 import type { Executor } from "../../executor.ts";
+import type { FaultPlan } from "../../faults/policy.ts";
 import { LeftBehind } from "../../faults/signals.ts";
 import type { FitSetup } from "../../fit.ts";
 import type { NodeAtWork } from "../../nearestStop.ts";
 import type { StepReport } from "../../recorder.ts";
-import { type NodeParts, type NodeSnapshot, restoreNode, snapshotNode } from "../../snapshot.ts";
+import { copyNode, type NodeParts, type NodeSnapshot, restoreNode, snapshotNode } from "../../snapshot.ts";
 import { isAsynchronous } from "../../strategies/index.ts";
 import { type Horizon, TrainNode } from "../../trainNode.ts";
-import { type LifeWorld, ProcessLife } from "./processLife.ts";
+import { type LifeWorld, type Moment, ProcessLife } from "./processLife.ts";
 import { RankClock } from "./rankClock.ts";
+import { settledWorld } from "./worldSnapshot.ts";
 
 /** A rank's end of the world, as its transport serves it. */
 export interface RankWorld extends LifeWorld {
@@ -38,6 +40,8 @@ export interface RankStatus {
   readonly exchanges: number;
   /** Whether the rank stands in an exchange that has broken off, instead of having come to its target. */
   readonly isStanding: boolean;
+  /** Steps that were done when the round began that the rank stands in; null if it cannot hand on what it had then. */
+  readonly begin: number | null;
 }
 
 /** How far the nodes go. */
@@ -63,7 +67,8 @@ export interface RankCommands {
   /** Sets another target while the rank runs. */
   retarget(target: Target): Promise<void>;
   weights(): Promise<Weights>;
-  snapshot(): Promise<RankSnapshot>;
+  /** @param moment at "begin" of the round that the rank stands in: its status says whether it has kept that */
+  snapshot(moment: Moment): Promise<RankSnapshot>;
   restore(step: number, saved: RankSnapshot): Promise<void>;
   /** The ranks that go on together, this one among them or not. */
   regroup(members: readonly Rank[], epoch: number): Promise<void>;
@@ -81,11 +86,24 @@ export interface RankOptions {
   readonly report: (report: StepReport) => void;
   /** Whether the run may go on without ranks that are lost. */
   readonly survives: boolean;
+  readonly plan: FaultPlan;
   /** Aborted when the run is over before its end. */
   readonly signal: AbortSignal;
 }
 
 const NOTHING: NodeTime = { compute: 0, communication: 0, waiting: 0 };
+
+/** Of a rank that has done nothing in this process. */
+export const statusBefore = (rank: Rank, step: number, time: number): RankStatus => ({
+  rank,
+  step,
+  time,
+  spent: NOTHING,
+  bytesSent: 0,
+  exchanges: 0,
+  isStanding: false,
+  begin: null,
+});
 
 export class LocalRank implements RankCommands {
   readonly compute: ComputeModel;
@@ -114,7 +132,7 @@ export class LocalRank implements RankCommands {
   } = { spent: NOTHING, time: 0, world: NOTHING };
 
   constructor(options: RankOptions) {
-    const { rank, setup, executor, world, nowMs, report, signal, survives } = options;
+    const { rank, setup, executor, world, nowMs, report, signal, survives, plan } = options;
     const { prepared, random } = setup;
     const { strategy, compute, nodes } = setup.options;
     this.#world = world;
@@ -146,7 +164,7 @@ export class LocalRank implements RankCommands {
       horizon: this.#horizon(maxSteps),
       life: survives
         ? (memory) => {
-            this.#life = new ProcessLife(world, memory);
+            this.#life = new ProcessLife(world, memory, { keeps: plan.policy.kind === "quorum" });
             return this.#life;
           }
         : undefined,
@@ -220,13 +238,24 @@ export class LocalRank implements RankCommands {
     return this.#parts.replica;
   }
 
-  async snapshot(): Promise<RankSnapshot> {
-    const { position: sampler } = this.#node;
-    const time = this.clock.now();
+  async snapshot(moment: Moment): Promise<RankSnapshot> {
+    if (moment === "begin") return this.#snapshotAtBegin();
     // Calls that overlap with computing have ended by then: their results are in the node's vectors.
     const world = await this.#world.snapshot();
-    const node = snapshotNode(this.#parts, { time, computeSeconds: this.#spent.compute, sampler, ahead: [] });
-    return { node, world, spent: this.#spent };
+    return { node: this.#snapshotNode(), world, spent: this.#spent };
+  }
+
+  /** For another rank, which has its own place in its data, clock and counters. */
+  #snapshotAtBegin(): RankSnapshot {
+    const life = this.#life!;
+    const node = life.asAtBegin(() => copyNode(this.#snapshotNode()));
+    return { node, world: settledWorld(life.begin!.calls), spent: this.#spent };
+  }
+
+  #snapshotNode(): NodeSnapshot {
+    const { position: sampler } = this.#node;
+    const time = this.clock.now();
+    return snapshotNode(this.#parts, { time, computeSeconds: this.#spent.compute, sampler, ahead: [] });
   }
 
   async restore(step: number, { node, world, spent }: RankSnapshot): Promise<void> {
@@ -263,6 +292,7 @@ export class LocalRank implements RankCommands {
       spent: this.#spent,
       exchanges: this.#life?.exchanges ?? 0,
       isStanding: this.#life?.isStanding ?? false,
+      begin: this.#life?.begin?.step ?? null,
     };
   }
 

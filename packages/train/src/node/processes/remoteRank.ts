@@ -13,6 +13,7 @@ import {
   snapshotOf,
   weightsOf,
 } from "./messages.ts";
+import type { Moment } from "./processLife.ts";
 import type { RankCommands, RankSnapshot, RankStatus, Target } from "./rank.ts";
 
 interface Received {
@@ -85,8 +86,8 @@ export class RemoteRank implements RankCommands {
     return weightsOf(bytes, this.#parameterCount);
   }
 
-  async snapshot(): Promise<RankSnapshot> {
-    const { answer, bytes } = await this.#ask({ kind: "snapshot" });
+  async snapshot(moment: Moment): Promise<RankSnapshot> {
+    const { answer, bytes } = await this.#ask({ kind: "snapshot", moment });
     invariant(answer.kind === "snapshot", "the answer to the request");
     return snapshotOf(answer.saved, bytes);
   }

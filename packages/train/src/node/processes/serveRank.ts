@@ -104,7 +104,7 @@ async function carriedOut(rank: LocalRank, request: Request, bytes: Uint8Array):
     case "weights":
       return { answer: { kind: "weights" }, bytes: bytesOfWeights(await rank.weights()) };
     case "snapshot": {
-      const saved = await rank.snapshot();
+      const saved = await rank.snapshot(request.moment);
       return {
         answer: { kind: "snapshot", saved: headOf(saved) },
         bytes: bytesOfTensors(saved.node.tensors()),

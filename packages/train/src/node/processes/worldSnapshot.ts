@@ -4,6 +4,7 @@
 // Times of the two differ: a message or a call that was under way has come to its end when it is taken over.
 
 import type { ConfigTree, ConfigValue, NodeTime, Rank } from "@atoll/core";
+import type { StepReport } from "../../recorder.ts";
 import type { RunSnapshot } from "../../snapshot.ts";
 import type { RankSnapshot } from "./rank.ts";
 
@@ -39,8 +40,7 @@ interface WorldSnapshot {
   readonly warned: readonly string[];
 }
 
-/** @param network the state of a network on which nothing has been sent yet: real links remember nothing */
-export function worldOf(saved: readonly RankSnapshot[], network: ConfigValue): ConfigValue {
+function worldOf(saved: readonly RankSnapshot[], network: ConfigValue): ConfigValue {
   const ranks = saved.map(({ world }) => world as unknown as TransportSnapshot);
   const times = saved.map(({ node }) => node.state.time);
   const world: WorldSnapshot = {
@@ -66,6 +66,26 @@ export function worldOf(saved: readonly RankSnapshot[], network: ConfigValue): C
   return world as unknown as ConfigValue;
 }
 
+export interface RunParts {
+  readonly step: number;
+  /** By rank. */
+  readonly saved: readonly RankSnapshot[];
+  /** By rank: reports of steps that others have not done. */
+  readonly ahead: readonly (readonly StepReport[])[];
+  /** The state of a network on which nothing has been sent yet: real links remember nothing. */
+  readonly network: ConfigValue;
+}
+
+export function runSnapshot({ step, saved, ahead, network }: RunParts): RunSnapshot {
+  const nodes = saved.map(({ node: { state, tensors } }, rank) => {
+    const reports = ahead[rank]!.map((report) => ({ ...report, loss: finite(report.loss) }));
+    return { state: reports.length === 0 ? state : { ...state, ahead: reports }, tensors };
+  });
+  return { step, nodes, world: worldOf(saved, network), durations: null };
+}
+
+const finite = (loss: number): number | null => (Number.isNaN(loss) ? null : loss);
+
 /** Each rank's part of a snapshot. */
 export function rankSnapshots({ nodes, world }: RunSnapshot): readonly RankSnapshot[] {
   const { ranks, mail, open } = world as unknown as WorldSnapshot;
@@ -87,6 +107,13 @@ export function rankSnapshots({ nodes, world }: RunSnapshot): readonly RankSnaps
       spent: { compute, communication, waiting },
     };
   });
+}
+
+/** The snapshot of a transport that has made so many calls, and has waited for all. */
+export function settledWorld(calls: number): ConfigValue {
+  const counters: Counters = { communication: 0, waiting: 0, bytesSent: 0, calls };
+  const transport: TransportSnapshot = { calls: { counters, open: [] }, mail: [] };
+  return transport as unknown as ConfigValue;
 }
 
 /** A transport's snapshot with another count of bytes sent. */
