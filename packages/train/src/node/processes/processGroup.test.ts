@@ -1,0 +1,148 @@
+// A run's ranks as rank 0 drives them, where some are lost in the middle of what they are asked to do.
+
+import type { RunEvent } from "@atoll/core";
+import { expect, test } from "vitest";
+import type { FitSetup } from "../../fit.ts";
+import { ddp } from "../../strategies/index.ts";
+import { Presence } from "./presence.ts";
+import { ProcessGroup } from "./processGroup.ts";
+import { type RankCommands, type RankSnapshot, statusBefore } from "./rank.ts";
+import { RanksLostError } from "./remoteRank.ts";
+import { settledWorld } from "./worldSnapshot.ts";
+
+const NODES = 3;
+const SPENT = { compute: 0, communication: 0, waiting: 0 };
+
+/** What a rank saves: its number, as the time. */
+const savedBy = (rank: number): RankSnapshot => ({
+  node: {
+    state: { time: rank, computeSeconds: 0, sampler: { epoch: 0, offset: 0 }, strategy: {} },
+    tensors: () => ({}),
+  },
+  world: settledWorld(0),
+  spent: SPENT,
+});
+
+interface Rig {
+  readonly group: ProcessGroup;
+  /** What each does, which may change. */
+  readonly ranks: readonly RankCommands[];
+  /** Which ranks were told to go on, and from where. */
+  readonly asked: readonly string[];
+  readonly events: readonly RunEvent[];
+  /** The rank is lost before it answers. @throws RanksLostError always */
+  lose(rank: number): never;
+}
+
+/** @param override what single ranks do otherwise than to do what they are asked */
+function rigOf(override: (rig: Rig) => Readonly<Record<number, Partial<RankCommands>>>): Rig {
+  const events: RunEvent[] = [];
+  const asked: string[] = [];
+  const emit = (event: RunEvent): void => void events.push(event);
+  const obedient = (rank: number): RankCommands => ({
+    advance: async ({ step }) => ({ ...statusBefore(rank, step, 0), exchanges: step }),
+    hold: async () => ({ step: 0, committed: 0 }),
+    retarget: async () => {},
+    weights: async () => ({ parameters: new Float32Array(0), buffers: new Float32Array(0) }),
+    snapshot: async () => savedBy(rank),
+    restore: async () => {},
+    regroup: async () => {},
+    takeOver: async () => {},
+  });
+  const ranks = Array.from({ length: NODES }, (_, rank) => obedient(rank));
+  const watched = ranks.map((commands, rank) => ({
+    ...commands,
+    advance: (...given: Parameters<RankCommands["advance"]>) => {
+      asked.push(`${rank} advances`);
+      return ranks[rank]!.advance(...given);
+    },
+    snapshot: (...given: Parameters<RankCommands["snapshot"]>) => ranks[rank]!.snapshot(...given),
+    takeOver: (...given: Parameters<RankCommands["takeOver"]>) => {
+      asked.push(`${rank} takes over step ${given[0]}`);
+      return ranks[rank]!.takeOver(...given);
+    },
+  }));
+  const options = { strategy: ddp(), batchSize: 8, emit };
+  const group = new ProcessGroup({
+    setup: { options, prepared: { maxSteps: 10, layout: { size: 0 } } } as unknown as FitSetup,
+    executor: {} as never,
+    network: { snapshot: () => null } as never,
+    ranks: watched,
+    config: () => ({}),
+    fate: async () => "it was killed",
+    presence: new Presence({
+      worldSize: NODES,
+      policy: { kind: "quorum", fraction: 0.6, seconds: 0 },
+      survives: true,
+      returnMs: 3_600_000,
+      emit,
+    }),
+    nowMs: () => 0,
+    timeoutMs: 3_600_000,
+  });
+  const rig: Rig = {
+    group,
+    ranks,
+    asked,
+    events,
+    lose(rank) {
+      group.lose(rank, "its connection closed");
+      throw new RanksLostError(`Rank ${rank} is lost.`, [rank]);
+    },
+  };
+  for (const [rank, commands] of Object.entries(override(rig))) Object.assign(ranks[Number(rank)]!, commands);
+  return rig;
+}
+
+test("a rank that is lost while it is saved is saved as rank 0 is", async () => {
+  const { group } = rigOf(({ lose }) => ({ 1: { snapshot: async () => lose(1) } }));
+  const { nodes } = await group.snapshot();
+  expect(nodes.map(({ state }) => state.time)).toEqual([0, 0, 2]);
+});
+
+test("a rank that is lost again while it gets its state is none of the quorum; the next that is back is", async () => {
+  const { group, asked, events } = rigOf(({ lose, group, ranks }) => {
+    const advanceOf = [0, 1, 2].map((rank) => ranks[rank]!.advance);
+    return {
+      0: {
+        // Once, it stands in the exchange of step 4.
+        advance: async () => {
+          ranks[0]!.advance = advanceOf[0]!;
+          return { ...statusBefore(0, 4, 0), exchanges: 3, isStanding: true, begin: 3 };
+        },
+      },
+      1: {
+        advance: async () => lose(1),
+        takeOver: async () => {
+          setImmediate(() => group.returned(2));
+          lose(1);
+        },
+      },
+      2: {
+        advance: async () => {
+          ranks[2]!.advance = advanceOf[2]!;
+          setImmediate(() => group.returned(1));
+          return lose(2);
+        },
+      },
+    };
+  });
+  await group.advance(10, undefined);
+  expect(asked).toEqual([
+    "0 advances",
+    "1 advances",
+    "2 advances",
+    "1 takes over step 3",
+    "2 takes over step 3",
+    "0 advances",
+    "2 advances",
+  ]);
+  const told = events.flatMap((event) => (event.type === "fault" ? [[event.kind, event.ranks]] : []));
+  expect(told).toEqual([
+    ["crash", [1]],
+    ["crash", [2]],
+    ["crash", [1]],
+    ["recovered", [2]],
+    ["goneOn", [1]],
+  ]);
+});
