@@ -48,7 +48,6 @@ export const i32 = {
   leadingZeros: instruction([0x67]) as Instruction,
   trailingZeros: instruction([0x68]) as Instruction,
   equal: instruction([0x46]) as Instruction,
-  notEqual: instruction([0x47]) as Instruction,
   greater: instruction([0x4a]) as Instruction,
   greaterOrEqual: instruction([0x4e]) as Instruction,
   lessUnsigned: instruction([0x49]) as Instruction,
@@ -72,7 +71,6 @@ export const f32 = {
   add: instruction([0x92]) as Instruction,
   subtract: instruction([0x93]) as Instruction,
   divide: instruction([0x95]) as Instruction,
-  absolute: instruction([0x8b]) as Instruction,
   /** Not a number where one of the two is none. */
   minimum: instruction([0x96]) as Instruction,
   equal: instruction([0x5b]) as Instruction,
@@ -130,19 +128,16 @@ export const f32x4 = {
   orSmaller: instruction(simd(0xea)) as Instruction,
   orLarger: instruction(simd(0xeb)) as Instruction,
   ofIntegers: instruction(simd(0xfa)) as Instruction,
-  ofPair: instruction(simd(0x5e)) as Instruction,
 } as const;
 
 export const f64x2 = {
   splat: instruction(simd(0x14)) as Instruction,
   lane: (value: Value, lane: number): Value => [...value, ...simd(0x21), lane],
-  floor: instruction(simd(0x75)) as Instruction,
   add: instruction(simd(0xf0)) as Instruction,
   multiply: instruction(simd(0xf2)) as Instruction,
   divide: instruction(simd(0xf3)) as Instruction,
   /** Of lanes 0 and 1. */
   ofFloats: instruction(simd(0x5f)) as Instruction,
-  ofUnsigned: instruction(simd(0xff)) as Instruction,
 } as const;
 
 export const i32x4 = {
@@ -159,7 +154,6 @@ export const i32x4 = {
   shiftRightUnsigned: instruction(simd(0xad)) as Instruction,
   add: instruction(simd(0xae)) as Instruction,
   subtract: instruction(simd(0xb1)) as Instruction,
-  minimum: instruction(simd(0xb6)) as Instruction,
   maximum: instruction(simd(0xb8)) as Instruction,
   extendLowSigned: instruction(simd(0xa7)) as Instruction,
   extendHighSigned: instruction(simd(0xa8)) as Instruction,
@@ -172,10 +166,6 @@ export const i32x4 = {
   /** The first eight bytes, and the others, as 16-bit integers. */
   lowShorts: instruction(simd(0x89)) as Instruction,
   highShorts: instruction(simd(0x8a)) as Instruction,
-  /** Towards zero; 0 for what is not a number. */
-  ofFloats: instruction(simd(0xf8)) as Instruction,
-  /** Of the two lanes; 0 for what is not a number. Lanes 2 and 3 become 0. */
-  ofPair: instruction(simd(0xfc)) as Instruction,
 } as const;
 
 export const i64x2 = {
@@ -224,9 +214,6 @@ export const LANES = {
   /** a2 a3 b2 b3 */
   last: [8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31],
 } as const;
-
-/** Lanes 0 and 1 of two vectors. */
-export const joinLower = (a: Value, b: Value): Value => v128.shuffle(a, b, LANES.first);
 
 /** 0 … length − 1, for code that is written out. */
 export const range = (length: number): readonly number[] => Array.from({ length }, (_, i) => i);
