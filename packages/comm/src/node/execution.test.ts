@@ -167,3 +167,17 @@ test.each([
   await givenUp;
   expect(taken()).toBe(0);
 });
+
+test("a part that has been read and counts later holds its cell until then, whatever becomes of its connections", async () => {
+  const { executions, taken } = counted();
+  for (const execution of executions) execution.open(0);
+  const [receiver, sender] = executions as [Execution, Execution];
+  const part = sender.next(0)!;
+  const place = receiver.receive(1, part, part.payload.byteLength);
+  place.read();
+  receiver.lose(1);
+  expect(taken()).toBe(1);
+  await receiver.cancel();
+  place.complete(0);
+  expect(taken()).toBe(0);
+});

@@ -4,6 +4,7 @@
 
 import { invariant, RunError } from "@atoll/core";
 import type { SumDigests } from "./checksum.ts";
+import { Landings } from "./landings.ts";
 import { CELL_LENGTH, type MemberPlan, type Operation, type Receipt } from "./memberPlan.ts";
 import type { Transfer } from "./shaper.ts";
 import type { Elements, Staging } from "./staging.ts";
@@ -52,6 +53,8 @@ export interface ExecutionOptions {
 /** Where a part is to lie. */
 export interface Place {
   readonly elements: Elements;
+  /** To be called when the part is there and counts later; `complete` does it otherwise. */
+  read(): void;
   /** The part is there: applies it, if that is its turn, in one pass with taking its digest (checksum.ts). */
   digest?(): Uint8Array | undefined;
   /** @param digest of a long part, as it came */
@@ -114,8 +117,7 @@ export class Execution {
   #waiting = 0;
   /** Parts that have been handed out and have not left. */
   #leaving = 0;
-  /** Peers whose part is being read, and what gives its cell back where it is not read into the member's own vectors. */
-  readonly #landing = new Map<number, (() => void) | undefined>();
+  readonly #landings = new Landings(() => this.#checkIdle());
   readonly #finished = new Set<number>();
   #cancelled: PromiseWithResolvers<void> | undefined;
 
@@ -205,13 +207,11 @@ export class Execution {
 
   /** A peer's connections have ended: what was coming from it comes no further. */
   lose(peer: number): void {
-    this.#landing.get(peer)?.();
-    this.#landing.delete(peer);
-    this.#checkIdle();
+    this.#landings.lose(peer);
   }
 
   #checkIdle(): void {
-    if (this.#leaving === 0 && this.#landing.size === 0) this.#cancelled?.resolve();
+    if (this.#leaving === 0 && this.#landings.size === 0) this.#cancelled?.resolve();
   }
 
   /** As many cells from one on as are ready and go into one frame. */
@@ -311,14 +311,15 @@ export class Execution {
         `it sent ${byteLength} bytes for cells ${first} to ${first + count - 1} of transfer ${number}`,
       );
     if (direct) {
-      this.#landing.set(peer, undefined);
-      return {
-        elements: view,
-        complete: (at, digest) => this.#landed(receiving, { firstCell, endCell, at, digest }),
+      const read = this.#landings.begin(peer);
+      const complete = (at: number, digest?: Uint8Array): void => {
+        read();
+        this.#landed(receiving, { firstCell, endCell, at, digest });
       };
+      return { elements: view, read, complete };
     }
     const { elements, release } = this.#options.staging.take(view);
-    this.#landing.set(peer, release);
+    const read = this.#landings.begin(peer, release);
     let digests: SumDigests | undefined;
     const digest = (): Uint8Array | undefined => {
       if (operation.action === "copy" || this.#cancelled !== undefined) return undefined;
@@ -327,12 +328,9 @@ export class Execution {
       return digests?.added;
     };
     const complete = (at: number, digest?: Uint8Array): void => {
-      this.#landing.delete(peer);
+      read();
       if (this.#cancelled !== undefined || digests !== undefined) release();
-      if (this.#cancelled !== undefined) {
-        this.#checkIdle();
-        return;
-      }
+      if (this.#cancelled !== undefined) return;
       if (digests !== undefined)
         this.#markApplied(receiving, { firstCell, endCell, at, digest: digests.sum });
       else {
@@ -342,17 +340,14 @@ export class Execution {
       this.#applyStaged();
       this.#settle();
     };
-    return { elements, digest, complete };
+    return { elements, read, digest, complete };
   }
 
   #landed(receiving: Receiving, part: Arrived): void {
-    this.#landing.delete(receiving.operation.peer);
-    if (this.#cancelled !== undefined) this.#checkIdle();
-    else {
-      this.#markApplied(receiving, part);
-      this.#applyStaged();
-      this.#settle();
-    }
+    if (this.#cancelled !== undefined) return;
+    this.#markApplied(receiving, part);
+    this.#applyStaged();
+    this.#settle();
   }
 
   /** Whether all that comes before a part has been applied, and has left. */

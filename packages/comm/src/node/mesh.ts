@@ -207,6 +207,7 @@ export class Mesh implements AsyncDisposable {
         landing = undefined;
         if (shaper === undefined || frame.due === 0) landed?.complete(frame.due, digest);
         else {
+          landed?.read?.();
           const at = shaper.arrival(frame.due, frame.length);
           atItsTime!(at, () => landed?.complete(at, digest));
         }

@@ -27,6 +27,8 @@ export interface BulkSource {
 /** Where the payload of a frame of bulk is to lie, and what to call when it is there. */
 export interface Landing {
   readonly elements: Uint8Array;
+  /** All of it has been read, and counts later. */
+  read?(): void;
   /** Takes the digest in one pass with what is to be done; undefined where there is no such pass. */
   digest?(): Uint8Array | undefined;
   /**
