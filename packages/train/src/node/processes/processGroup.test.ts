@@ -56,6 +56,8 @@ function rigOf(override: (rig: Rig) => Readonly<Record<number, Partial<RankComma
       asked.push(`${rank} advances`);
       return ranks[rank]!.advance(...given);
     },
+    hold: () => ranks[rank]!.hold(),
+    retarget: (...given: Parameters<RankCommands["retarget"]>) => ranks[rank]!.retarget(...given),
     snapshot: (...given: Parameters<RankCommands["snapshot"]>) => ranks[rank]!.snapshot(...given),
     takeOver: (...given: Parameters<RankCommands["takeOver"]>) => {
       asked.push(`${rank} takes over step ${given[0]}`);
@@ -145,4 +147,46 @@ test("a rank that is lost again while it gets its state is none of the quorum; t
     ["recovered", [2]],
     ["goneOn", [1]],
   ]);
+});
+
+test("where a rank is lost while all are held to stop early, the others are told to go on", async () => {
+  const told: number[] = [];
+  const { group, events } = rigOf(({ lose, ranks }) => {
+    const advanceOf = [0, 1, 2].map((rank) => ranks[rank]!.advance);
+    const untilTold = (rank: number) => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      return {
+        // The others cannot end before they have been told where.
+        advance: async (...given: Parameters<RankCommands["advance"]>) => {
+          await promise;
+          ranks[rank]!.advance = advanceOf[rank]!;
+          return advanceOf[rank]!(...given);
+        },
+        retarget: async () => {
+          told.push(rank);
+          resolve();
+        },
+      };
+    };
+    const lost = Promise.withResolvers<void>();
+    return {
+      0: untilTold(0),
+      1: untilTold(1),
+      2: {
+        advance: async () => {
+          await lost.promise;
+          return lose(2);
+        },
+        hold: async () => {
+          lost.resolve();
+          return lose(2);
+        },
+        retarget: async () => lose(2),
+      },
+    };
+  });
+  await group.advance(10, AbortSignal.abort());
+  // Once more when they have begun again what rank 2 broke off, since the run is to stop still.
+  expect(told).toEqual([0, 1, 0, 1]);
+  expect(events.filter((event) => event.type === "fault").map(({ kind }) => kind)).toContain("crash");
 });

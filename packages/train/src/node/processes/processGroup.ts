@@ -321,12 +321,16 @@ export class ProcessGroup implements RunNodes {
   async #stopEarly(planned: number): Promise<number> {
     const { ranks, presence } = this.#options;
     this.#awaited = undefined;
-    const present = presence.present.map((rank) => ranks[rank]!);
-    const held = await Promise.all(present.map((rank) => rank.hold()));
-    const step = Math.min(planned, nearestStop(held, this.#isAsynchronous));
+    const { present } = presence;
+    const answers = await Promise.all(present.map((rank) => this.#unlessLost(rank, ranks[rank]!.hold())));
+    const held = answers.filter((answer) => answer !== undefined);
+    const step = held.length === 0 ? planned : Math.min(planned, nearestStop(held, this.#isAsynchronous));
     const isAwaited = this.#isAsynchronous && !this.#haveAllDone(step);
     if (isAwaited) this.#awaited = step;
-    await Promise.all(present.map((rank) => rank.retarget({ step, isAwaited })));
+    // Whoever is held has to be told to go on, whatever has become of the others.
+    await Promise.all(
+      present.map((rank) => this.#unlessLost(rank, ranks[rank]!.retarget({ step, isAwaited }))),
+    );
     return step;
   }
 
