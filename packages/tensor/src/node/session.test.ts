@@ -91,6 +91,16 @@ describe("a session", () => {
     expect([...n]).toEqual([2, 2]);
   });
 
+  test("keeps subnormal numbers, which the runtime could have flushed on one of its threads only", async () => {
+    await using session = await createSession(program);
+    const y = new Float32Array(3);
+    await session.run(
+      { x: Float32Array.of(2 ** -130, -(2 ** -149), 1), n: new Int32Array(2) },
+      { y, n: new Int32Array(2) },
+    );
+    expect([...y]).toEqual([2 ** -129, -(2 ** -148), 2]);
+  });
+
   test("gives the same bits at every run", async () => {
     const gradient = lower(({ w, x }: { w: Tensor; x: Tensor }) => valueAndGrad(loss)(w, x), {
       w: normal([40, 30]),

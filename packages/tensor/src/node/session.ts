@@ -74,8 +74,8 @@ async function load(bytes: Uint8Array, intraOpThreads: number): Promise<ort.Infe
       executionMode: "sequential",
       graphOptimizationLevel: "all",
       logSeverityLevel: 3,
-      // Denormal numbers cost a hundred times the normal ones, and optimizers' moments decay into them.
-      extra: { session: { set_denormal_as_zero: "1" } },
+      // Subnormal numbers stay (no session.set_denormal_as_zero): the runtime has them flushed only on the thread that makes
+      // the process's first session, so that a result would depend on which worker has computed it.
     });
   } catch (cause) {
     throw new RunError(
