@@ -29,6 +29,9 @@ interface Receive {
   readonly started: Started<Parcel>;
 }
 
+/** Never is Infinity, of which JSON makes null. */
+type SavedMoment = number | null;
+
 export interface MailboxSnapshot {
   /** Messages in the order sent; their floats as text, see vectorText.ts. */
   readonly parcels: readonly {
@@ -37,13 +40,13 @@ export interface MailboxSnapshot {
     readonly group: string;
     readonly tag: number;
     readonly sent: number;
-    readonly arrived: number;
+    readonly arrived: SavedMoment;
     readonly vector: string;
   }[];
   /** Until when each rank's line is taken by the messages it has sent. */
-  readonly busyUntil: readonly number[];
+  readonly busyUntil: readonly SavedMoment[];
   /** When the latest message of each pair, source and target, arrives; snapshots of older versions have none. */
-  readonly latest?: readonly (readonly [source: Rank, target: Rank, arrived: number])[];
+  readonly latest?: readonly (readonly [source: Rank, target: Rank, arrived: SavedMoment])[];
 }
 
 export interface MailboxOptions {
@@ -193,18 +196,20 @@ export class Mailboxes {
   restore({ parcels, busyUntil, latest = [] }: MailboxSnapshot): void {
     for (const own of this.#parcels) own.length = 0;
     for (const sources of this.#latest) sources.clear();
-    for (const [source, target, arrived] of latest) this.#latest[target]!.set(source, seconds(arrived));
+    for (const [source, target, arrived] of latest) this.#latest[target]!.set(source, momentOf(arrived));
     for (const { vector, sent, arrived, ...parcel } of parcels) {
       this.#parcels[parcel.target]!.push({
         ...parcel,
         sent: seconds(sent),
-        arrived: seconds(arrived),
+        arrived: momentOf(arrived),
         vector: vectorOfText(vector),
       });
     }
-    this.#busyUntil = busyUntil.map(seconds);
+    this.#busyUntil = busyUntil.map(momentOf);
   }
 }
+
+const momentOf = (saved: SavedMoment): Seconds => seconds(saved ?? Number.POSITIVE_INFINITY);
 
 const fits = (parcel: Parcel, { source, group, tag }: Receive): boolean =>
   parcel.group === group && parcel.tag === tag && (source === "any" || source === parcel.source);
