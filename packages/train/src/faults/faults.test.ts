@@ -274,6 +274,11 @@ test.each<readonly [Strategy, NonNullable<RehearsalOptions["faults"]>, string]>(
     "a partition into [0], which isolates the star's hub, from 3 s on leaves 1 of 4 nodes connected for good",
   ],
   [
+    ddp(),
+    { schedule: [{ kind: "partition", groups: [[1, 2, 3]], from: 3 }] },
+    "a partition into [1, 2, 3], which isolates the star's hub, from 3 s on leaves 1 of 4 nodes connected for good",
+  ],
+  [
     fedAvg(),
     {
       schedule: [{ kind: "partition", groups: [[0]], from: 3 }],

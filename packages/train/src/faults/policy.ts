@@ -131,7 +131,12 @@ function describeFault(fault: Fault, topology: Topology): string {
     case "linkDown":
       return `the outage of the link between nodes ${fault.nodes.join(" and ")}`;
     case "partition": {
-      const isHubAlone = topology.name === "star" && fault.groups.some((group) => group.join() === "0");
+      const named = new Set(fault.groups.flat());
+      const rest = Array.from({ length: topology.worldSize }, (_, rank) => rank).filter(
+        (rank) => !named.has(rank),
+      );
+      const isHubAlone =
+        topology.name === "star" && [...fault.groups, rest].some((group) => group.join() === "0");
       const groups = fault.groups.map((group) => `[${group.join(", ")}]`).join(" and ");
       return `a partition into ${groups}${isHubAlone ? ", which isolates the star's hub," : ""}`;
     }
