@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type CommandOptions, type CommandResult, runCommand } from "./test/command.ts";
 import { expectRefusalIn } from "./test/refusal.ts";
 import { onSmallDisk } from "./test/smallDisk.ts";
+import { QUICK } from "./test/smallRuns.ts";
 
 let directory: string;
 beforeEach(async () => {
@@ -19,9 +20,6 @@ const atoll = (line: string, options?: CommandOptions): Promise<CommandResult> =
   runCommand(line.split(" "), directory, options);
 const expectRefusal = (line: string, exitCode: number, message: RegExp): Promise<void> =>
   expectRefusalIn(directory, line, exitCode, message);
-
-/** A run that takes a moment. */
-const QUICK = "train digits trainSize=200 testSize=20 batchSize=8 maxSteps=4 valSize=0";
 
 describe("experiment files", () => {
   /** An experiment in plain JavaScript, whose `create` has this body. */

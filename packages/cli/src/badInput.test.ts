@@ -8,6 +8,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { RunWorkers } from "./runWorkers.ts";
 import { type CommandOptions, type CommandResult, runCommand } from "./test/command.ts";
 import { expectRefusalIn } from "./test/refusal.ts";
+import { QUICK } from "./test/smallRuns.ts";
 
 let directory: string;
 beforeEach(async () => {
@@ -20,9 +21,6 @@ const atoll = (line: string, options?: CommandOptions): Promise<CommandResult> =
 
 const expectRefusal = (line: string, exitCode: number, message: RegExp): Promise<void> =>
   expectRefusalIn(directory, line, exitCode, message);
-
-/** A run that takes a moment. */
-const QUICK = "train digits trainSize=200 testSize=20 batchSize=8 maxSteps=4 valSize=0";
 
 test("a refusal is said before the threads end that were started early", async () => {
   const order: string[] = [];

@@ -5,15 +5,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { runCommand } from "./test/command.ts";
+import { PROCESSES, SMALL } from "./test/smallRuns.ts";
 
 let directory: string;
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), "atoll-processes-"));
 });
 afterEach(() => rm(directory, { recursive: true, force: true }));
-
-const SMALL = "digits trainSize=400 testSize=50 batchSize=8 valSize=20".split(" ");
-const PROCESSES = ["train", ...SMALL, "mode=processes", "nodes=3"];
 
 test.each<readonly [readonly string[], RegExp]>([
   [["mode=proceses"], /Option "mode": unknown choice "proceses"\. Did you mean "processes"\?/],

@@ -13,15 +13,13 @@ import type { RankOrder } from "./ranks/parentProcess.ts";
 import { runCommand } from "./test/command.ts";
 import { childrenOf, ended } from "./test/processTree.ts";
 import { onSmallDisk } from "./test/smallDisk.ts";
+import { PROCESSES, SMALL } from "./test/smallRuns.ts";
 
 let directory: string;
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), "atoll-processes-"));
 });
 afterEach(() => rm(directory, { recursive: true, force: true }));
-
-const SMALL = "digits trainSize=400 testSize=50 batchSize=8 valSize=20".split(" ");
-const PROCESSES = ["train", ...SMALL, "mode=processes", "nodes=3"];
 
 interface Started {
   readonly child: ChildProcess;

@@ -11,7 +11,6 @@ import {
   i32,
   i32x4,
   type Local,
-  range,
   type Value,
   v128,
   when,
@@ -124,14 +123,9 @@ function listing(
   }: Readonly<Record<"places" | "magnitudes" | "words" | "found" | "common" | "any", Local>>,
 ): Code {
   const { x, marks } = frame.arguments;
-  const [end, index, word, bit, place, magnitude] = range(6).map(() => frame.local("i32")) as [
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-  ];
+  const integer = (): Local => frame.local("i32");
+  const [end, index, word] = [integer(), integer(), integer()];
+  const [bit, place, magnitude] = [integer(), integer(), integer()];
   // A bit's byte tells which four, its place in the byte which of them.
   const inByte = i32.and(bit.get, i32.constant(7));
   const before = i32.shiftRightUnsigned(i32.subtract(bit.get, inByte), i32.constant(1));
@@ -250,14 +244,9 @@ function moving(
   }: Readonly<Record<"places" | "magnitudes" | "kth" | "left" | "least", Local>>,
 ): Code {
   const { x, values, shorts, k } = frame.arguments;
-  const [index, place, address, bits, magnitude, isMoved] = range(6).map(() => frame.local("i32")) as [
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-  ];
+  const integer = (): Local => frame.local("i32");
+  const [index, place, address] = [integer(), integer(), integer()];
+  const [bits, magnitude, isMoved] = [integer(), integer(), integer()];
   const isEqual = i32.equal(magnitude.get, kth.get);
   const isLarger = i32.greater(magnitude.get, kth.get);
   const isFirst = i32.and(isEqual, i32.greater(left.get, i32.constant(0)));

@@ -4,9 +4,9 @@
 
 import { memoryOf } from "../memory.ts";
 import { encodeModule } from "./encode.ts";
-import { fetchLines } from "./manyVectors.ts";
 import { addColumns, type Columns, copyRows, forwardColumns, inverseColumns } from "./transformFunctions.ts";
 import { tableOf } from "./transformScript.ts";
+import { kernelsFor } from "./vectors.ts";
 
 /** Columns are transformed four at a time, and a result is turned in squares of four. */
 const MULTIPLE = 4;
@@ -67,7 +67,6 @@ type ColumnsArguments = [x: number, width: number, out: number, outStride: numbe
 /** What transforms the columns of a matrix with so many rows; all arguments are byte offsets and elements. */
 interface AxisFunctions {
   copyRows(x: number, stride: number, rows: number, width: number, out: number, outStride: number): void;
-  fetchLines(x: number, bytes: number): number;
   forwardColumns(...columns: ColumnsArguments): void;
   addColumns(
     ...columns: [...ColumnsArguments, decay: number, factor: number, threshold: number, marks: number]
@@ -94,13 +93,7 @@ function axisFunctions(memory: WebAssembly.Memory, columns: Columns): AxisFuncti
   const key = `${columns.length}/${columns.stride}`;
   const present = ofMemory.get(key);
   if (present !== undefined) return present;
-  const functions = [
-    fetchLines,
-    copyRows,
-    forwardColumns(columns),
-    addColumns(columns),
-    inverseColumns(columns),
-  ];
+  const functions = [copyRows, forwardColumns(columns), addColumns(columns), inverseColumns(columns)];
   const module = modules.get(key) ?? new WebAssembly.Module(encodeModule(functions));
   modules.set(key, module);
   const { exports } = new WebAssembly.Instance(module, { env: { memory } });
@@ -119,7 +112,8 @@ export function createTileTransform(
   x: Float32Array,
 ): TileTransform | undefined {
   const memory = memoryOf(scratch);
-  if (memory === undefined || memoryOf(x) !== memory) return undefined;
+  const blocks = kernelsFor(scratch, x)?.blocks;
+  if (memory === undefined || blocks === undefined) return undefined;
   const [height, width] = [filledUp(rows), filledUp(columns)];
   const down = axisFunctions(memory, { length: rows, stride: width });
   const across = axisFunctions(memory, { length: columns, stride: height });
@@ -157,7 +151,7 @@ export function createTileTransform(
     ...(isWhole && {
       forwardAndAdd(from, { start, stride, to }, { sum, decay, factor, threshold, marks }) {
         const target = pointer(sum, to);
-        down.fetchLines(target, FLOAT_BYTES * rows * columns);
+        blocks.fetchLines(target, FLOAT_BYTES * rows * columns);
         halfForward(from, start, stride);
         const [kept, added] = [Math.fround(decay), Math.fround(factor)];
         const others = [kept, added, threshold, marks.byteOffset] as const;

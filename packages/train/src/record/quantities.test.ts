@@ -22,6 +22,7 @@ import {
   type StrategyState,
   streamingDiLoCo,
 } from "../strategies/index.ts";
+import { busyRun, STEPS } from "../test/busyRun.ts";
 import { lowRankError } from "../test/lowRankError.ts";
 import { clouds, numbersOf, perceptron, type RehearsalOptions, rehearse } from "../test/runs.ts";
 import { strategyRows } from "../test/strategyRows.ts";
@@ -34,14 +35,8 @@ afterAll(() => workers[Symbol.asyncDispose]());
 const run = (options: RehearsalOptions): ReturnType<typeof rehearse> =>
   rehearse({ executor: workerThreads(workers), ...options });
 
-const STEPS = 10;
 const small: Omit<RehearsalOptions, "strategy"> = { nodes: 3, maxSteps: STEPS, seed: 5 };
-const busy: Omit<RehearsalOptions, "strategy"> = {
-  ...small,
-  model: perceptron({ rate: 0.3, normed: true }),
-  train: clouds(100),
-  network: { profile: "mobile", topology: "ring" },
-};
+const busy = { ...busyRun, seed: 5 };
 
 const quantitiesOf = (events: readonly RunEvent[], quantity: RecordedQuantity): readonly Recorded[] =>
   events.filter((event) => event.type === "recorded" && event.quantity === quantity) as Recorded[];

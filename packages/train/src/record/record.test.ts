@@ -5,7 +5,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startWorkers, type Workers, workerThreads } from "../node/workerThreads.ts";
 import type { FitOptions } from "../options.ts";
 import { ddp, type Strategy, streamingDiLoCo } from "../strategies/index.ts";
-import { clouds, happenings, numbersOf, perceptron, type RehearsalOptions, rehearse } from "../test/runs.ts";
+import { busyRun } from "../test/busyRun.ts";
+import { happenings, numbersOf, type RehearsalOptions, rehearse } from "../test/runs.ts";
 import { type StrategyRow, strategyRows } from "../test/strategyRows.ts";
 
 let workers: Workers;
@@ -16,15 +17,7 @@ afterAll(() => workers[Symbol.asyncDispose]());
 const run = (options: RehearsalOptions): ReturnType<typeof rehearse> =>
   rehearse({ executor: workerThreads(workers), ...options });
 
-const STEPS = 10;
-const busy: Omit<RehearsalOptions, "strategy"> = {
-  model: perceptron({ rate: 0.3, normed: true }),
-  train: clouds(100),
-  nodes: 3,
-  maxSteps: STEPS,
-  seed: 7,
-  network: { profile: "mobile", topology: "ring" },
-};
+const busy = { ...busyRun, seed: 7 };
 const taking = ({ asynchronous }: StrategyRow): Pick<RehearsalOptions, "compute"> =>
   asynchronous ? { compute: { kind: "measured", durations: [0.1, 0.3, 1] } } : {};
 
