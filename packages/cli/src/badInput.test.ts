@@ -120,6 +120,11 @@ test.each<[string, string, RegExp]>([
     /compute\.devices\.1": unknown choice "h10"\. Did you mean "h100"\?/,
   ],
   [
+    "a device that is none, by a number",
+    "train digits trainSize=200 nodes=2 compute.device=5090",
+    /compute\.device": unknown choice "5090"\. Did you mean "4090"\?/,
+  ],
+  [
     "devices of measured steps",
     'train digits compute=measured compute.devices=["h100"]',
     /compute\.devices": expected only with compute=device, got compute=measured/,

@@ -63,7 +63,7 @@ function typeName(type: z.ZodType): string {
     const items = (type.def.items as readonly z.ZodType[]).map(typeName);
     return items.includes("integer") ? `[${items.join(",")}]` : "[low,high]";
   }
-  if (type instanceof z.ZodArray) return `[${typeName(type.element as z.ZodType)},…]`;
+  if (type instanceof z.ZodArray) return `[${typeName(peel(type.element as z.ZodType).inner)},…]`;
   if (type instanceof z.ZodUnion) return (type.def.options as readonly z.ZodType[]).map(typeName).join("|");
   return "value";
 }

@@ -94,6 +94,15 @@ test("a GPT on a device: parameters as GPT-2 has them, six FLOPs a parameter and
   expect(stepSeconds).toBeCloseTo((6 * 1_557_611_200 * 1000) / (989e12 * 0.5), 12);
 });
 
+test("a device whose name is a number is a device", async () => {
+  const times = ["4090", "h100"].map(async (device) => {
+    const { output } = await plan(`model=small device=${device} tokens=1000 --json`);
+    return JSON.parse(output).stepSeconds as number;
+  });
+  const [slow, fast] = await Promise.all(times);
+  expect(slow! / fast!).toBeCloseTo(989 / 165, 9);
+});
+
 test.each([
   ["parameter=1e9", /Unknown option "parameter"\. Did you mean "parameters"\?/],
   ["parameters=1e9 stepSeconds=1", /Option "layers": expected the size of the model/],

@@ -14,7 +14,7 @@ import {
 } from "@atoll/train";
 import { z } from "zod";
 import { refuseForeign } from "./choice.ts";
-import { runOptions } from "./runOptions.ts";
+import { deviceName, runOptions } from "./runOptions.ts";
 
 /** Schedules are looked at round by round, of which a ring has twice as many as nodes. */
 const MOST_NODES = 4096;
@@ -29,8 +29,7 @@ export const planOptions = z.strictObject({
     .optional()
     .describe("a GPT with the vocabulary and context of GPT-2, instead of parameters and layers"),
   stepSeconds: z.number().positive().optional().describe("seconds that a node computes for a step"),
-  device: z
-    .enum(Object.keys(deviceProfiles))
+  device: deviceName
     .optional()
     .describe("with tokens, instead of stepSeconds: 6 FLOPs a parameter and token"),
   tokens: z.int().min(1).optional().describe("of one step of one node"),

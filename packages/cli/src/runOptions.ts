@@ -124,7 +124,11 @@ const network = group("network.profile=wan", {
 /** The network's options under their name, for commands that take no others. */
 export const networkOptions = z.strictObject({ network });
 
-const deviceName = z.enum(Object.keys(deviceProfiles));
+/** A value that is typed as a number may be a device's name. */
+export const deviceName: z.ZodType<string> = z.preprocess(
+  (value) => (typeof value === "number" ? String(value) : value),
+  z.enum(Object.keys(deviceProfiles)),
+);
 
 /** How nodes differ, under every compute model. */
 const nodeSpeeds = {

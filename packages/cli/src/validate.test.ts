@@ -63,6 +63,13 @@ test("a case takes as many steps both ways, and is compared by its times", async
   expect(error).toBeCloseTo((predicted.seconds - measured.seconds) / measured.seconds, 12);
 });
 
+test("what simulated time only supposes is not held against real processes", async () => {
+  const experiment = await loadExperiment("digits", directory);
+  await expect(casesOf(experiment, ["strategy=ddp", "strategy.buckets=4"], directory)).rejects.toThrow(
+    /Strategy "ddp": .* what-if of simulated time.* Leave strategy\.buckets out\./,
+  );
+});
+
 test("an experiment has to be named", async () => {
   const { exitCode, error } = await runCommand(["validate", "network.profile=wan"], directory);
   expect({ exitCode, error }).toMatchObject({

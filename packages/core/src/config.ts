@@ -100,8 +100,8 @@ function describe(issue: z.core.$ZodIssue, schema: z.ZodType, value: unknown, wh
   const got = at(value, issue.path);
   if (issue.code === "invalid_union" && "options" in issue)
     return describeChoice(path.replace(/\.kind$/, ""), String(got), issue.options as readonly unknown[]);
-  if (issue.code === "invalid_value" && typeof got === "string")
-    return describeChoice(path, got, issue.values);
+  if (issue.code === "invalid_value" && (typeof got === "string" || typeof got === "number"))
+    return describeChoice(path, String(got), issue.values);
   const expected = issue.message
     .replace(/^(Invalid input|Too small|Too big): /, "")
     .replace(/, received .*$/, "")

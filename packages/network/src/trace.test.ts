@@ -167,6 +167,10 @@ describe("a trace as text", () => {
     ["0,1\n\n1,2,3", 'line 3: expected two numbers, seconds, bytes per second, got "1,2,3".'],
     ["0,1\n5,2\n4,3", 'line 3: expected a time after 5 s, got "4,3".'],
     ["time,bytes/s\n1,2", 'line 2: expected the time 0 at the beginning, got "1,2".'],
+    [
+      "0,1\n\u001b[31mred,5",
+      String.raw`line 2: expected two numbers, seconds, bytes per second, got "\u001b[31mred,5"`,
+    ],
     ["0,1\n1,-2", 'line 2: expected bytes per second of at least 0, got "1,-2".'],
     [
       "0,1\ntime,bytes/s\n1,2",

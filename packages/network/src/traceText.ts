@@ -29,7 +29,7 @@ export function parseTrace(text: string, name: string): readonly TracePoint[] {
     if (problem !== undefined) {
       const shown = content.length > SHOWN ? `${content.slice(0, SHOWN)}…` : content;
       throw new ConfigError(
-        `Bandwidth trace "${name}", line ${i + 1}: expected ${columns(problem)}, got "${shown}". Mend the line or take it out.`,
+        `Bandwidth trace "${name}", line ${i + 1}: expected ${columns(problem)}, got ${JSON.stringify(shown)}. Mend the line or take it out.`,
       );
     }
     points.push([point[0]!, point[1]!]);

@@ -1,10 +1,10 @@
 // What a validation runs: every combination of the options given, and cases that are hard for a network model.
 
-import type { ConfigTree } from "@atoll/core";
+import { ConfigError, type ConfigTree } from "@atoll/core";
 import { mergeConfig, parseAssignments } from "@atoll/core/config";
 import type { Experiment } from "@atoll/train";
 import { combinations, labelOf } from "../optionLists.ts";
-import { type ResolvedConfig, resolveConfig, withDefaults } from "../runConfig.ts";
+import { fitOptionsOf, type ResolvedConfig, resolveConfig, withDefaults } from "../runConfig.ts";
 import { withTraces } from "../traceFiles.ts";
 
 export interface ValidationCase {
@@ -39,7 +39,9 @@ export async function casesOf(
   const resolved = (label: string, tree: ConfigTree): ValidationCase => {
     const lengthGiven = tree.numEpochs === undefined ? USUAL : { nodes: 3, valSize: 0 };
     const options = mergeConfig({ ...lengthGiven, ...tree }, { mode: "processes" });
-    return { label, config: resolveConfig(experiment, withDefaults(experiment, options)) };
+    const config = resolveConfig(experiment, withDefaults(experiment, options));
+    refuseWhatIf(config);
+    return { label, config };
   };
   const cases: ValidationCase[] = [];
   const all = combinations(given);
@@ -52,4 +54,13 @@ export async function casesOf(
   for (const [label, tree] of Object.entries(ADVERSARIAL))
     cases.push(resolved(label, { ...others, ...tree }));
   return cases;
+}
+
+/** What a time model supposes is not what processes do, so there is nothing to hold against it. */
+function refuseWhatIf({ run }: ResolvedConfig): void {
+  const { strategy } = fitOptionsOf(run);
+  if (strategy.kind === "gradient" && (strategy.exchangesFrom ?? 1) < 1)
+    throw new ConfigError(
+      `Strategy "${strategy.name}": sending gradients before the backward pass has ended is a what-if of simulated time, which processes cannot follow. Leave strategy.buckets out.`,
+    );
 }

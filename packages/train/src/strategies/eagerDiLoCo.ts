@@ -41,7 +41,8 @@ export interface EagerDiLoCoOptions {
  * goes on during round t+1. In the first round nothing has come yet, and it is Δᵢ/N. Nodes differ by their own last part.
  * State: `anchor` (θ₀ᵢ), the outer optimizer's slots, `own` (Δᵢ(t−1)) and `inFlight` (mean Δ(t−1), once it has arrived).
  *
- * Bytes a node sends with a ring: 2(N−1)/N · 4P every H steps. With delay 0 it is DiLoCo.
+ * Bytes a node sends with a ring: 2(N−1)/N · 4P every H steps; what is under way when the run ends does not count. With delay 0
+ * it is DiLoCo.
  * @throws ConfigError if an option is out of its range.
  */
 export function eagerDiLoCo({

@@ -51,8 +51,8 @@ export interface StreamingDiLoCoOptions {
  * optimizer moves its θ₀ by the mean, and θᵢ ← αθᵢ + (1 − α)θ₀. State, each [P], fragment after fragment: `anchor` (θ₀), the
  * outer optimizer's slots, `inFlight` (means, once they have arrived); by fragment the number of its open call.
  *
- * Bytes a node sends every H steps, about: 2(N−1)/N · P/2, a fragment's part at a time. With one fragment, τ = 0, α = 0 and
- * no quantisation it is DiLoCo.
+ * Bytes a node sends every H steps, about: 2(N−1)/N · P/2, a fragment's part at a time; what is under way when the run ends does
+ * not count. With one fragment, τ = 0, α = 0 and no quantisation it is DiLoCo.
  * @throws ConfigError if an option is out of its range, τ ≥ H, F > H, or if there are more fragments than layers.
  */
 export function streamingDiLoCo({
