@@ -303,6 +303,17 @@ test.each<readonly [Strategy, NonNullable<RehearsalOptions["faults"]>, string]>(
     { schedule: [{ kind: "linkDown", nodes: [0, 1], from: 3 }] },
     "leaves 3 of 4 nodes connected for good, but nodes cannot go on without each other: with overlap above 0",
   ],
+  [
+    ddp(),
+    {
+      schedule: [
+        { kind: "linkDown", nodes: [0, 1], from: 0.2, until: 0.3 },
+        { kind: "linkDown", nodes: [3, 1], from: 0.2, until: 0.3 },
+      ],
+    },
+    'Option "faults.schedule[1].nodes": nodes 3 and 1 share no link in the topology star that could be down. ' +
+      "Name two nodes that do: node 3 has links to node 0, node 1 to node 0.",
+  ],
 ])("refuses what cannot be: %#", async (strategy, faults, message) => {
   const network = { topology: "star" } as const;
   await expect(rehearse({ ...steady, strategy, faults, network })).rejects.toThrow(message);

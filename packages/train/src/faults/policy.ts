@@ -1,11 +1,12 @@
 // What the nodes of a run do when some of them are missing: each strategy states its own policy, a run may choose another.
 
-import { ConfigError, type ConfigTree, type Random } from "@atoll/core";
+import { ConfigError, type ConfigTree, type Random, type Rank } from "@atoll/core";
 import {
   createFaultSchedule,
   type Fault,
   type FaultOptions,
   type FaultSchedule,
+  listed,
   primaryComponent,
   type Topology,
 } from "@atoll/network";
@@ -48,9 +49,12 @@ export function scheduleFaults(
   return createFaultSchedule(faults, world);
 }
 
-/** @throws ConfigError if an option is out of its range, or a fault without an end would keep the run waiting for good */
+/**
+ * @throws ConfigError if an option is out of its range, a link is to fail that the topology does not have, or a fault without
+ * an end would keep the run waiting for good
+ */
 export function planFaults(
-  { whenMissing, recovery = "peer" }: FaultyRunOptions,
+  { whenMissing, recovery = "peer", schedule: scheduled = [] }: FaultyRunOptions,
   strategy: Strategy,
   { schedule, topology }: { readonly schedule: FaultSchedule; readonly topology: Topology },
 ): FaultPlan {
@@ -60,6 +64,7 @@ export function planFaults(
     throw new ConfigError(
       `Option "faults.recovery": "checkpoint" makes all nodes go back, which goes with faults.whenMissing=wait only, got ${policy.kind}. Use recovery "peer", or wait.`,
     );
+  for (const [i, fault] of scheduled.entries()) checkLink(fault, `faults.schedule[${i}]`, topology);
   for (const { fault, from } of schedule.permanent)
     checkPermanent(fault, from, { schedule, policy, topology });
   const config = { ...schedule.config, whenMissing: { ...policy }, recovery };
@@ -91,6 +96,18 @@ function checkPolicy(policy: MissingPolicy, strategy: Strategy): void {
       refuse("seconds", "seconds of at least 0", policy.seconds);
   if (policy.kind === "quorum" && !(policy.fraction > 0 && policy.fraction <= 1))
     refuse("fraction", "a number above 0 and at most 1", policy.fraction);
+}
+
+/** Refuses the outage of a link that is not there: nothing would come of it. */
+function checkLink(fault: Fault, where: string, topology: Topology): void {
+  if (fault.kind !== "linkDown") return;
+  const [a, b] = fault.nodes;
+  if (topology.link(a, b) !== undefined) return;
+  const neighbours = (rank: Rank): string => listed("node", [...topology.neighbours(rank)]);
+  throw new ConfigError(
+    `Option "${where}.nodes": nodes ${a} and ${b} share no link in the topology ${topology.name} that could be down. ` +
+      `Name two nodes that do: node ${a} has links to ${neighbours(a)}, node ${b} to ${neighbours(b)}.`,
+  );
 }
 
 interface Circumstances {

@@ -23,18 +23,18 @@ export function randomFaultyRun(seed: number): RehearsalOptions {
   const hasChoice = own !== "none" && own !== "stop";
   const policy = hasChoice ? randomPolicy(random, span) : undefined;
   const waits = policy?.kind === "wait";
+  const checkpointInterval = choose(random, [0, 3, 4]);
+  const profile = choose(random, ["local", "wan"] as const);
+  const topology = choose(random, ["fully_connected", "ring", "star"] as const);
   return {
     strategy,
     nodes,
     seed,
     maxSteps: 10,
-    checkpointInterval: choose(random, [0, 3, 4]),
-    network: {
-      profile: choose(random, ["local", "wan"] as const),
-      topology: choose(random, ["fully_connected", "ring", "star"] as const),
-    },
+    checkpointInterval,
+    network: { profile, topology },
     faults: {
-      ...randomFaults(random, { nodes, span, waits }),
+      ...randomFaults(random, { nodes, span, waits, isStar: topology === "star" }),
       ...(policy === undefined ? {} : { whenMissing: policy }),
       ...(waits && random.uniform() < 0.3 ? { recovery: "checkpoint" as const } : {}),
     },
@@ -54,15 +54,18 @@ interface World {
   readonly nodes: number;
   readonly span: number;
   readonly waits: boolean;
+  /** Whether all links are those of node 0. Else every node shares one with the next. */
+  readonly isStar: boolean;
 }
 
-function randomFaults(random: Random, { nodes, span, waits }: World): FaultyRunOptions {
+function randomFaults(random: Random, world: World): FaultyRunOptions {
+  const { nodes, span } = world;
   const time = (): number => span * random.uniform();
   const onAndOff = () => ({ uptime: time() + span / 20, downtime: time() / 4 + span / 100 });
   const sometimes = <T extends object>(part: number, make: () => T): T | object =>
     random.uniform() < part ? make() : {};
   return {
-    schedule: Array.from({ length: random.integer(5) }, () => randomFault(random, { nodes, span, waits })),
+    schedule: Array.from({ length: random.integer(5) }, () => randomFault(random, world)),
     ...sometimes(0.3, () => ({ churn: onAndOff() })),
     ...sometimes(nodes > 1 ? 0.2 : 0, () => ({ disconnects: onAndOff() })),
     ...sometimes(nodes > 1 ? 0.2 : 0, () => ({ partitions: onAndOff() })),
@@ -70,7 +73,7 @@ function randomFaults(random: Random, { nodes, span, waits }: World): FaultyRunO
   };
 }
 
-function randomFault(random: Random, { nodes, span, waits }: World): Fault {
+function randomFault(random: Random, { nodes, span, waits, isStar }: World): Fault {
   const from = span * random.uniform();
   const node = random.integer(nodes);
   const end = from + span * (0.01 + random.uniform() / 2);
@@ -80,6 +83,7 @@ function randomFault(random: Random, { nodes, span, waits }: World): Fault {
   const kind = random.integer(nodes > 1 ? 4 : 2);
   if (kind === 0) return { kind: "straggler", node, slowdown: 1 + 1e5 * random.uniform(), from, ...until };
   if (kind === 1) return { kind: "crash", node, at: from, ...(ends ? { rejoin: end } : {}) };
-  if (kind === 2) return { kind: "linkDown", nodes: [node, (node + 1) % nodes], from, ...until };
+  const next = isStar && node > 0 ? 0 : (node + 1) % nodes;
+  if (kind === 2) return { kind: "linkDown", nodes: [node, next], from, ...until };
   return { kind: "partition", groups: [[node]], from, ...until };
 }
