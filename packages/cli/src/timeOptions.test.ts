@@ -104,6 +104,21 @@ test("strategy.buckets is a what-if, which config, summary and report say", asyn
   expect(error).toMatch(/^what-if {11}gradients are sent while/m);
 });
 
+test("processes send buckets after the backward pass: nothing is supposed where steps take the time that they take", async () => {
+  const { config, report, error } = await runWith("nodes=2", "strategy.buckets=4", "mode=processes");
+  expect(config.resolved.strategy).toEqual({ kind: "ddp", buckets: 4 });
+  expect(report).toContain("<dd>ddp (buckets=4)</dd>");
+  expect(`${report}${error}`).not.toMatch(/what-if/i);
+});
+
+test("processes whose steps are given a device's time suppose that buckets go while it passes", async () => {
+  const given = ["mode=processes", "compute=device"];
+  const { config, report, error } = await runWith("nodes=2", "strategy.buckets=4", ...given);
+  expect(config.resolved.strategy).toEqual({ kind: "ddp", buckets: 4, overlap: "what-if" });
+  expect(report).toMatch(/What-if: [^<]* do not compare these times with times of real steps\./);
+  expect(error).toMatch(/^what-if {11}/m);
+});
+
 test("without buckets nothing speaks of a what-if", async () => {
   const { config, report, error } = await runWith("nodes=2");
   expect(config.options.strategy.buckets).toBe(0);

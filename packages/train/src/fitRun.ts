@@ -189,9 +189,14 @@ const nextMultiple = (step: number, interval: number): number => (Math.floor(ste
 export const configOf = (options: ResolvedFitOptions, nodes: RunNodes): ConfigTree => ({
   ...optionsOf(options),
   maxSteps: nodes.maxSteps,
+  strategy: { ...options.strategy.config, ...(supposesOverlap(options) ? { overlap: "what-if" } : {}) },
   ...nodes.config,
   ...(options.record === undefined ? {} : { record: options.record.config }),
 });
+
+/** Whether exchanges are supposed to begin before gradients are there: nothing is where steps take the time that they take. */
+const supposesOverlap = ({ strategy, compute }: ResolvedFitOptions): boolean =>
+  strategy.kind === "gradient" && (strategy.exchangesFrom ?? 1) < 1 && compute.kind !== "real";
 
 /** The options that are the same whatever the nodes are, with every default. */
 export function optionsOf(options: ResolvedFitOptions): ConfigTree {

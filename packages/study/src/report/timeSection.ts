@@ -76,10 +76,11 @@ function timeOfRuns(runs: readonly ReportedRun[]): Content {
 }
 
 /** Times that rest on a supposition have to say so. */
-const whatIf = ({ settings }: Run): Content =>
-  isWhatIf(settings.strategy)
-    ? html`<p class="note">What-if: gradients are supposed to be sent in buckets while the backward pass, two thirds of a step’s compute time, still runs. The program makes them all at once, so do not compare these times with real processes.</p>`
-    : null;
+function whatIf({ settings }: Run): Content {
+  if (!isWhatIf(settings.strategy)) return null;
+  const others = settings.mode === "processes" ? "times of real steps" : "real processes";
+  return html`<p class="note">What-if: gradients are supposed to be sent in buckets while the backward pass, two thirds of a step’s compute time, still runs. The program makes them all at once, so do not compare these times with ${others}.</p>`;
+}
 
 const timeLegend: readonly LegendEntry[] = timeKinds.map((kind) => ({
   mark: { kind: "area", className: kind },

@@ -17,13 +17,16 @@ const options = z.strictObject({
     .min(0)
     .max(1000)
     .default(0)
-    .describe("what-if: send gradients in so many buckets while the backward pass runs; 0 for after it"),
+    .describe(
+      "what-if of simulated time: send gradients in so many buckets while the backward pass runs; 0 for after it",
+    ),
 });
 
 export interface DdpOptions {
   /**
    * A what-if of the time model: gradients are sent in so many buckets while the backward pass still runs, as PyTorch does.
-   * 0, the default, sends them all after it, as this program can in earnest. Leave it at 0 to compare with real processes.
+   * 0, the default, sends them all after it, as this program can in earnest. Leave it at 0 to compare with real processes:
+   * those cut gradients into buckets, too, but whose steps take the time that they take have all of them after the pass.
    */
   readonly buckets?: number;
   /** Default AdamW. */
@@ -49,7 +52,7 @@ export function ddp({ optimizer = adamW(), ...given }: DdpOptions = {}): Gradien
   return {
     kind: "gradient",
     name: "ddp",
-    config: { kind: "ddp", ...(buckets === 0 ? {} : { buckets, overlap: "what-if" }) },
+    config: { kind: "ddp", ...(buckets === 0 ? {} : { buckets }) },
     optimizer,
     whenMissing: WAIT,
     validate() {},

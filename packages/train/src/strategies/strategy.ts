@@ -84,8 +84,8 @@ export interface GradientStrategy extends StrategyBase {
   readonly kind: "gradient";
   /**
    * The part of a step's compute time that has passed on the clock when `exchange` is called. The gradients are whole even
-   * if it is below 1, which a program that makes them all at once cannot do in earnest: a what-if of the time model, which
-   * `config` has to say. The step ends no earlier than its compute time. Default 1.
+   * if it is below 1, which a program that makes them all at once cannot do in earnest: a what-if of the time model, as which
+   * the run's config marks it unless steps take the time that they take. The step ends no earlier than its compute time. Default 1.
    */
   readonly exchangesFrom?: number | undefined;
   /**
