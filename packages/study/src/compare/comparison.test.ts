@@ -195,13 +195,53 @@ test("cells that failed, diverged or computed only are told of, and break nothin
   expect(verdictsOf(compareCells([failed], { prices }))[0]!.winner).toBeNull();
 });
 
+/** The same, of nodes that never speak to each other. */
+function silentRun(given: Invented): RunFacts {
+  const { costs, curve, ...rest } = run(given);
+  const silent = curve.map((point) => ({ ...point, bytes: 0 }));
+  return { ...rest, costs: { ...costs, totalBytes: 0 }, curve: silent };
+}
+
+test("nodes that send nothing win nothing and set no target, however quick and cheap they are", () => {
+  const alone = cell({ strategy: "alone", nodes: "2" }, [silentRun({ pace: 0.01, losses: [4, 3.5] })]);
+  const lonely = cell({ strategy: "lonely", nodes: "2" }, [silentRun({ pace: 0.01, losses: falling })]);
+  const without = compareCells([slow, fast], { prices });
+  const among = compareCells([alone, slow, fast, lonely], { prices });
+  expect(among.cells.map(({ isSilent }) => isSilent)).toEqual([true, false, false, true]);
+  expect(among.target).toEqual(without.target);
+  const [verdict] = verdictsOf(without);
+  expect(verdictsOf(among)).toEqual([
+    {
+      ...verdict,
+      text: `${verdict!.text} strategy=alone and strategy=lonely are no contenders: their nodes sent nothing, and each trained by itself.`,
+    },
+  ]);
+  expect(comparisonText(among)).toContain("the lowest that every run comes to whose nodes sent something");
+  expect(comparisonText(without)).not.toContain("sent something");
+});
+
+test("who comes to the target before its nodes exchange anything is said to", () => {
+  const { curve, ...rest } = run({ pace: 0.1, losses: falling });
+  const late = curve.map((point, i) => ({ ...point, bytes: i < 3 ? 0 : point.bytes }));
+  const early = cell({ strategy: "late", nodes: "2" }, [{ ...rest, curve: late }]);
+  const [verdict] = verdictsOf(compareCells([early, slow], { prices, targetLoss: 3 }));
+  expect(verdict!.text).toContain("it has sent nothing yet (each node trained by itself), the other 2 GB;");
+});
+
+test("where no node sends anything in any cell there is nothing to win; a node alone is no silent one", () => {
+  const alone = cell({ strategy: "alone" }, [silentRun({ pace: 1, losses: falling })]);
+  const silent = compareCells([alone, { ...alone, varied: { strategy: "lonely" } }], { prices });
+  expect(silent.target).toEqual({ loss: 1, given: false });
+  expect(verdictsOf(silent)).toMatchObject([{ winner: null, cheapest: null }]);
+  expect(comparisonText(silent)).toMatch(/nothing to win/);
+  const { costs, ...rest } = silentRun({ pace: 1, losses: falling });
+  const single = cell({ nodes: "1" }, [{ ...rest, costs: { ...costs, nodes: 1 } }]);
+  const sizes = compareCells([single, cell({ nodes: "2" }, [run({ pace: 2, losses: falling })])], { prices });
+  expect(verdictsOf(sizes)).toMatchObject([{ winner: "nodes=1" }]);
+});
+
 test("nodes that send nothing are told of and drawn at no bytes; each option of a cell has a line", () => {
-  const { costs, curve, ...rest } = run({ pace: 1, losses: falling });
-  const silent: RunFacts = {
-    ...rest,
-    costs: { ...costs, totalBytes: 0 },
-    curve: curve.map((point) => ({ ...point, bytes: 0 })),
-  };
+  const silent = silentRun({ pace: 1, losses: falling });
   const cells = [fast, cell({ strategy: "alone", nodes: "2" }, [silent])];
   const title = { name: "a", experiment: "digits", command: null };
   const comparison = compareCells(cells, { prices });

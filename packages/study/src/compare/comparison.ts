@@ -46,11 +46,13 @@ export interface CellResult extends Cell {
   /** "communication" where it is not known whether latency or bandwidth; null for no run. */
   readonly bound: Bound | null;
   readonly toTarget: ToTarget | null;
+  /** Several nodes none of which sent anything: each trained by itself, which is no distributed training to win with. */
+  readonly isSilent: boolean;
 }
 
 export interface Target {
   readonly loss: number;
-  /** Whether it was asked for; otherwise it is the lowest loss that every run comes to. */
+  /** Whether it was asked for; otherwise it is the lowest loss that every run comes to, but for those of silent cells. */
   readonly given: boolean;
 }
 
@@ -70,10 +72,15 @@ export function compareCells(cells: readonly Cell[], { prices, targetLoss }: Com
   return { target, prices, cells: cells.map((cell) => resultOf(cell, target, prices)) };
 }
 
-/** A loss that only some come to compares nothing: by default it is one that all do, but for those that diverged at once. */
+/**
+ * A loss that only some come to compares nothing: by default it is one that all do, but for those that diverged at once, and
+ * for silent ones where others are not.
+ */
 function targetOf(cells: readonly Cell[], given: number | undefined): Target | null {
   if (given !== undefined) return { loss: given, given: true };
-  const bests = cells.flatMap(({ runs }) => runs.map(bestLoss)).filter(Number.isFinite);
+  const heard = cells.filter((cell) => !isSilent(cell));
+  const hasLoss = heard.some(({ runs }) => runs.length > 0);
+  const bests = (hasLoss ? heard : cells).flatMap(({ runs }) => runs.map(bestLoss)).filter(Number.isFinite);
   return bests.length === 0 ? null : { loss: Math.max(...bests), given: false };
 }
 
@@ -95,8 +102,13 @@ function resultOf(cell: Cell, target: Target | null, prices: Prices): CellResult
     computeShare,
     bound: computeShare === null ? null : boundOf(computeShare, cell.latencyShare),
     toTarget: target && toTarget(runs, target.loss, prices),
+    isSilent: isSilent(cell),
   };
 }
+
+/** A strategy whose rounds are longer than the run is quick and cheap, and none: its nodes train by themselves. */
+const isSilent = ({ runs }: Cell): boolean =>
+  runs.length > 0 && runs.every(({ costs }) => costs.nodes > 1 && costs.totalBytes === 0);
 
 /** A cross-entropy is never below zero; a loss that is so once has no bound that is known. */
 const lossOf = (losses: readonly number[]): Interval | null =>

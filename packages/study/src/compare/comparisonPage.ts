@@ -121,6 +121,7 @@ const NOTHING: CellResult = {
   computeShare: null,
   bound: null,
   toTarget: null,
+  isSilent: false,
 };
 
 function caption(place: string, cells: readonly CellResult[], contenders: number): Content {

@@ -59,9 +59,7 @@ export function comparisonNotes({ target, prices, cells }: Comparison): readonly
   return [
     ...(target === null
       ? []
-      : [
-          `Target: loss ${formatLoss(target.loss)}, ${target.given ? "as asked for" : "the lowest that every run comes to"}.`,
-        ]),
+      : [`Target: loss ${formatLoss(target.loss)}, ${target.given ? "as asked for" : lowestOf(cells)}.`]),
     ...(target !== null && isCoarse
       ? [
           "Each run was evaluated at its end alone, so its time to the target is that of the whole run. Evaluate on the way with a lower valInterval.",
@@ -77,18 +75,21 @@ export function comparisonNotes({ target, prices, cells }: Comparison): readonly
   ];
 }
 
+/** Where none sends anything, silence is no difference. */
+const lowestOf = (cells: readonly CellResult[]): string =>
+  cells.some(({ isSilent }) => isSilent) && cells.some(({ isSilent, runs }) => !isSilent && runs.length > 0)
+    ? "the lowest that every run comes to whose nodes sent something"
+    : "the lowest that every run comes to";
+
 const NAMED_CELLS = 3;
 
-/** A strategy whose rounds are longer than the run is quick and cheap, and none: its nodes train by themselves. */
 function silenceNotes(cells: readonly CellResult[]): readonly string[] {
-  const silent = cells.filter(
-    ({ runs }) => runs.length > 0 && runs.every(({ costs }) => costs.nodes > 1 && costs.totalBytes === 0),
-  );
+  const silent = cells.filter(({ isSilent }) => isSilent);
   if (silent.length === 0) return [];
   const named = silent.slice(0, NAMED_CELLS).map(({ label }) => label || "the run");
   const more = silent.length > NAMED_CELLS ? `; and ${silent.length - NAMED_CELLS} more` : "";
   return [
-    `No node sent anything in ${named.join("; ")}${more}: each trained by itself, as when strategy.H is above maxSteps.`,
+    `No node sent anything in ${named.join("; ")}${more}: each trained by itself, as when strategy.H is above maxSteps, so it wins nothing.`,
   ];
 }
 

@@ -44,10 +44,31 @@ type Kind = "seconds" | "dollars";
 /** Those that came to the target in all their runs, the best first. */
 const ranked = (cells: readonly Entrant[], kind: Kind): readonly Entrant[] =>
   cells
-    .filter(({ toTarget, runs }) => toTarget !== null && runs.length > 0 && toTarget.reached === runs.length)
+    .filter(({ toTarget, runs }) => runs.length > 0 && toTarget?.reached === runs.length)
     .toSorted((a, b) => a.toTarget![kind]!.mean - b.toTarget![kind]!.mean);
 
-function verdictOf({ label, cells }: Place, { target }: Comparison): Verdict {
+/** Nodes that never spoke to each other compete with nobody. */
+function verdictOf(place: Place, comparison: Comparison): Verdict {
+  const { label, cells } = place;
+  const silent = cells.filter(({ isSilent }) => isSilent).map(({ contender }) => contender);
+  if (silent.length === 0) return verdictOfHeard(place, comparison);
+  if (silent.length === cells.length)
+    return {
+      place: label,
+      winner: null,
+      cheapest: null,
+      text: "No node sent anything in any of the runs: each trained by itself, so there is nothing to win.",
+    };
+  const heard = { label, cells: cells.filter(({ isSilent }) => !isSilent) };
+  const verdict = verdictOfHeard(heard, comparison);
+  const who = silent.length === 1 ? "is no contender: its" : "are no contenders: their";
+  return {
+    ...verdict,
+    text: `${verdict.text} ${silent.join(" and ")} ${who} nodes sent nothing, and each trained by itself.`,
+  };
+}
+
+function verdictOfHeard({ label, cells }: Place, { target }: Comparison): Verdict {
   const order = ranked(cells, "seconds");
   const [first, second] = order;
   const loss = target === null ? "" : `loss ${formatLoss(target.loss)}`;
@@ -105,10 +126,16 @@ function certaintyOf(first: Entrant, second: Entrant): string {
 }
 
 function reasonOf(first: CellResult, second: CellResult): string {
-  const mine = first.toTarget!.bytes!.mean;
-  const other = second.toTarget!.bytes!.mean;
-  const bytes = `By then it has sent ${formatBytes(mine)}, the other ${formatBytes(other)}`;
+  const bytes = `By then it has sent ${sentText(first)}, the other ${sentText(second)}`;
   return `${bytes}; it is ${boundText(first)}, the other ${boundText(second)}.`;
+}
+
+/** Nodes may come to the target before their first exchange. */
+function sentText({ toTarget, runs }: CellResult): string {
+  const { mean } = toTarget!.bytes!;
+  return mean === 0 && runs[0]!.costs.nodes > 1
+    ? "nothing yet (each node trained by itself)"
+    : formatBytes(mean);
 }
 
 const words: Readonly<Record<Bound, string>> = {
