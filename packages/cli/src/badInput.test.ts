@@ -62,6 +62,26 @@ test.each<[string, string, RegExp]>([
     "train digits strategy.H=5",
     /expected only with strategy=fedavg or .* got strategy=ddp/,
   ],
+  [
+    "option of another choice in another case",
+    "train digits strategy.h=20",
+    /Unknown option "strategy\.h"\. Did you mean "strategy\.H"\? It is expected only with strategy=fedavg or .* got strategy=ddp\. Add strategy=fedavg/,
+  ],
+  [
+    "misspelt option of another choice",
+    "train digits strategy=ddp strategy.fragmnets=2",
+    /Did you mean "strategy\.fragments"\? It is expected only with strategy=streamingdiloco/,
+  ],
+  [
+    "misspelt option of a choice that is not named",
+    "train digits optimizer.LearningRate=1",
+    /Unknown option "optimizer\.LearningRate"\. Did you mean "optimizer\.learningRate"\? Known here: learningRate/,
+  ],
+  [
+    "an option of a choice that none has",
+    "train digits strategy.colour=red",
+    /Unknown option "strategy\.colour"\. Known here: buckets\.\n$/,
+  ],
   ["unknown choice", "train digits strategy=dilocco", /"dilocco"\. Did you mean "diloco"\?/],
   ["unknown value", "train digits network.profile=wam", /"wam"\. Did you mean "wan"\?/],
   ["text for a number", "train digits nodes=three", /Option "nodes": expected a number, got "three"/],

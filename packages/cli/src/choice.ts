@@ -1,8 +1,9 @@
 // A choice is an option with a name and options of its own: `strategy=diloco strategy.H=50`.
 
-import { ConfigError, type ConfigTree } from "@atoll/core";
+import { ConfigError, type ConfigTree, nearest } from "@atoll/core";
+import { unknownOption } from "@atoll/core/config";
 import { z } from "zod";
-import { branchesOf, peel } from "./schema.ts";
+import { type Branch, branchesOf, peel } from "./schema.ts";
 
 export interface ChoiceEntry {
   readonly name: string;
@@ -27,8 +28,9 @@ export function choice(entries: readonly ChoiceEntry[], usual: string): z.ZodTyp
 }
 
 /**
- * Looks for an option of a choice's other branch, which the schema could only call unknown: `strategy.H=5` under DDP.
- * @throws ConfigError that says which choice has the option.
+ * Looks for options that the chosen branch of a choice has not, which the schema could only call unknown: `strategy.H=5` under
+ * DDP, and `strategy.h=5` as well.
+ * @throws ConfigError that says which choice has the option, or which one may have been meant.
  */
 export function refuseForeign(schema: z.ZodObject, given: ConfigTree, where = ""): void {
   for (const [key, option] of Object.entries(schema.shape)) {
@@ -42,16 +44,31 @@ export function refuseForeign(schema: z.ZodObject, given: ConfigTree, where = ""
     const { kind = fallback, ...options } = value as ConfigTree;
     const chosen = branches.find(({ name }) => name === kind);
     if (chosen === undefined) continue;
-    for (const name of Object.keys(options)) {
-      if (Object.hasOwn(chosen.options, name)) continue;
-      const owners = branches.filter((branch) => Object.hasOwn(branch.options, name));
-      if (owners.length === 0) continue;
-      const [first, ...others] = owners.map((owner) => owner.name);
-      const more = others.length > 3 ? [...others.slice(0, 2), `${others.length - 2} others`] : others;
-      const assignments = [`${path}=${first}`, ...more].join(" or ");
-      throw new ConfigError(
-        `Option "${path}.${name}": expected only with ${assignments}, got ${path}=${chosen.name}. Add ${path}=${owners[0]!.name}, or leave the option out.`,
-      );
-    }
+    for (const name of Object.keys(options))
+      if (!Object.hasOwn(chosen.options, name)) throw refusalOf(name, { path, chosen, branches });
   }
+}
+
+interface Chosen {
+  /** Of the choice. */
+  readonly path: string;
+  readonly chosen: Branch;
+  readonly branches: readonly Branch[];
+}
+
+/** What is said of an option that the chosen branch has not: others may have it, or one that is called almost so. */
+function refusalOf(name: string, { path, chosen, branches }: Chosen): ConfigError {
+  const own = Object.keys(chosen.options);
+  const all = [...new Set(branches.flatMap(({ options }) => Object.keys(options)))];
+  const meant = all.includes(name) ? name : nearest(name, own) === undefined ? nearest(name, all) : undefined;
+  if (meant === undefined) return unknownOption(name, path, own);
+  const owners = branches.filter(({ options }) => Object.hasOwn(options, meant)).map((owner) => owner.name);
+  const [first, ...others] = owners;
+  const more = others.length > 3 ? [...others.slice(0, 2), `${others.length - 2} others`] : others;
+  const expected = `expected only with ${[`${path}=${first}`, ...more].join(" or ")}, got ${path}=${chosen.name}. Add ${path}=${first}, or leave the option out.`;
+  return new ConfigError(
+    meant === name
+      ? `Option "${path}.${name}": ${expected}`
+      : `Unknown option "${path}.${name}". Did you mean "${path}.${meant}"? It is ${expected}`,
+  );
 }

@@ -96,7 +96,7 @@ export function parseConfig<S extends z.ZodType>(schema: S, value: unknown, wher
 function describe(issue: z.core.$ZodIssue, schema: z.ZodType, value: unknown, where: string): string {
   const path = [where, ...issue.path.map(String)].filter((part) => part !== "").join(".");
   if (issue.code === "unrecognized_keys")
-    return describeUnknown(issue.keys[0]!, path, knownKeys(schema, value, issue.path));
+    return unknownOption(issue.keys[0]!, path, knownKeys(schema, value, issue.path)).message;
   const got = at(value, issue.path);
   if (issue.code === "invalid_union" && "options" in issue)
     return describeChoice(path.replace(/\.kind$/, ""), String(got), issue.options as readonly unknown[]);
@@ -114,11 +114,14 @@ function describe(issue: z.core.$ZodIssue, schema: z.ZodType, value: unknown, wh
 const describeChoice = (path: string, got: string, known: readonly unknown[]): string =>
   `Option "${path}": u${unknownName("choice", got, known.map(String)).message.slice(1)}`;
 
-function describeUnknown(name: string, path: string, known: readonly string[]): string {
+/** `Unknown option "strategy.h". Did you mean "strategy.H"? Known here: H, outer.` */
+export function unknownOption(name: string, path: string, known: readonly string[]): ConfigError {
   const full = (key: string): string => (path === "" ? key : `${path}.${key}`);
   const guess = nearest(name, known);
   const hint = guess === undefined ? "" : ` Did you mean "${full(guess)}"?`;
-  return `Unknown option "${full(name)}".${hint}${known.length > 0 ? ` Known here: ${known.join(", ")}.` : ""}`;
+  return new ConfigError(
+    `Unknown option "${full(name)}".${hint}${known.length > 0 ? ` Known here: ${known.join(", ")}.` : ""}`,
+  );
 }
 
 /** What was given at a path; a choice given as plain text is its own `kind`. */
