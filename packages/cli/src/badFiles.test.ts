@@ -161,7 +161,7 @@ describe("runs and directories", () => {
       return error;
     };
     expect(await say(`${QUICK} --name mine`)).toMatch(
-      /Run "mine" exists already .*--resume, or choose a new name/,
+      /Run "mine" exists already .* It is finished: choose a new name/,
     );
     expect(await say("train digits --name mine --resume")).toMatch(/Run "mine" is finished/);
     expect(await readdir(join(directory, "runs"))).toEqual(["mine"]);

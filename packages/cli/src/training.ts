@@ -14,6 +14,7 @@ import { createTrainer, workersOf } from "./ranks/createTrainer.ts";
 import { type RankFlags, type RankPlace, rankFlags } from "./ranks/rankPlace.ts";
 import { refuseWithoutRoom } from "./ranks/roomForProcesses.ts";
 import type { runServingRank } from "./ranks/servingRank.ts";
+import { openResumedRun, refuseUnclearResume } from "./resumedRun.ts";
 import {
   fitOptionsOf,
   type ResolvedConfig,
@@ -57,20 +58,29 @@ export function readTraining(
   { workingDirectory }: Terminal,
 ): TrainArguments & { readonly flags: RankFlags } {
   const known = command === "node" ? { ...trainFlags, ...rankFlags } : trainFlags;
-  const { values, positionals } = parseArguments(argv, known);
-  const [experiment, ...pairs] = positionals;
-  if (experiment === undefined || experiment.includes("="))
+  const { values, positionals } = parseArguments(
+    argv.map((argument) => argument.replace(/^--resume=.*$/s, "--resume")), // Refused below, with what was meant.
+    known,
+  );
+  const [first, ...pairs] = positionals;
+  const experiment = first?.includes("=") ? undefined : first;
+  const name = values.name as string | undefined;
+  const givenDirectory = values["runs-dir"] as string | undefined;
+  const runsDirectory = resolve(workingDirectory, givenDirectory ?? "runs");
+  const resume = values.resume === true;
+  if (resume) refuseUnclearResume(argv, { command, experiment, name, runsDirectory, givenDirectory });
+  if (experiment === undefined)
     throw new ConfigError(
-      `Expected an experiment first, got ${experiment === undefined ? "nothing" : `"${experiment}"`}. Example: npx atoll train digits nodes=3.`,
+      `Expected an experiment first, got ${first === undefined ? "nothing" : `"${first}"`}. Example: npx atoll train digits nodes=3.`,
     );
   return {
     command: reproducing(command, argv),
     experiment,
     given: parseAssignments(pairs),
     json: values.json === true,
-    name: values.name as string | undefined,
-    runsDirectory: resolve(workingDirectory, (values["runs-dir"] as string | undefined) ?? "runs"),
-    resume: values.resume === true,
+    name,
+    runsDirectory,
+    resume,
     flags: values,
   };
 }
@@ -89,7 +99,9 @@ export async function train(
   const given = placed(await withTraces(parsed.given, terminal.workingDirectory), place);
   if (place !== undefined && place.rank > 0)
     return await serve(experiment, configOf(experiment, given), place, terminal);
-  await using run = parsed.resume ? openRun(parsed, terminal.workingDirectory) : undefined;
+  await using run = parsed.resume
+    ? openResumedRun({ ...parsed, name: parsed.name! }, terminal.workingDirectory)
+    : undefined;
   const config = configOf(experiment, given, run?.config.options as ConfigTree | undefined);
   if (place === undefined) refuseWithoutRoom(config.run, terminal);
   if (run) return await trainIn(run, { experiment, config, parsed, place, workers }, terminal);
@@ -129,23 +141,6 @@ function placed(given: ConfigTree, place: RankPlace | undefined): ConfigTree {
       `Option "mode": expected processes, since this is rank ${place.rank} of ${place.worldSize}, got ${JSON.stringify(mode)}. Leave it out, or unset RANK and WORLD_SIZE.`,
     );
   return { ...given, nodes, mode };
-}
-
-function openRun(
-  { runsDirectory, name, experiment }: TrainArguments,
-  workingDirectory: string,
-): RunDirectory {
-  if (name === undefined)
-    throw new ConfigError(
-      `--resume needs to know which run: add --name NAME (runs are in ${runsDirectory}).`,
-    );
-  const run = RunDirectory.open(runsDirectory, name);
-  const path = (given: unknown): string => resolve(workingDirectory, String(given));
-  if (path(run.config.experiment) !== path(experiment))
-    throw new ConfigError(
-      `Run "${name}" is of experiment "${String(run.config.experiment)}", not "${experiment}". Resume it with that, or choose a new name.`,
-    );
-  return run;
 }
 
 /** The command that starts the same run anew: without the flags that say where it goes or what it prints. */

@@ -90,7 +90,7 @@ export class RunDirectory implements CheckpointStore, AsyncDisposable {
       if (makeNew(join(runsDirectory, candidate))) return new RunDirectory(runsDirectory, candidate, config);
       if (named)
         throw new ConfigError(
-          `Run "${name}" exists already in ${runsDirectory}. Go on with it by --resume, or choose a new name.`,
+          `Run "${name}" exists already in ${runsDirectory}. ${isFinished(join(runsDirectory, name)) ? "It is finished: choose" : "Go on with it by --resume, or choose"} a new name.`,
         );
     }
   }
@@ -106,9 +106,9 @@ export class RunDirectory implements CheckpointStore, AsyncDisposable {
       throw new ConfigError(
         `There is no run "${name}" in ${runsDirectory} to resume. Check the name, or run without --resume.`,
       );
-    if (existsSync(join(path, "summary.json")))
+    if (isFinished(path))
       throw new ConfigError(
-        `Run "${name}" is finished; there is nothing to resume. Start a new run for more steps.`,
+        `Run "${name}" is finished; there is nothing to resume. Start a new run under another name for more steps.`,
       );
     const checkpoint = latestCheckpoint(path);
     if (checkpoint === undefined)
@@ -283,6 +283,8 @@ function wholeEvents(lines: readonly string[]): readonly RunEvent[] {
   }
   return events;
 }
+
+const isFinished = (path: string): boolean => existsSync(join(path, "summary.json"));
 
 /** Makes a directory; false if it is there already, be it since a moment ago by another process. */
 function makeNew(path: string): boolean {
