@@ -1,5 +1,6 @@
 // Bandwidth traces from the command line: read, stated in config.json and the report, kept for a resume, refused.
 
+import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -108,7 +109,7 @@ test.each<[string, number, RegExp]>([
   [
     "network.trace=up.csv maxSteps=60 strategy=sgp",
     2,
-    /trace "up\.csv" of the link from node \d to node \d ends at 1\.50 s, .* Nothing has been trained/,
+    /trace "up\.csv" of the link from node \d to node \d ends at 1\.50 s, .* The run of 60 steps was timed before any training\./,
   ],
   ["network.background.load=1", 2, /Option "network\.background\.load": expected .*0\.99, got 1\./],
   ["network.background=0.3", 2, /as network\.background\.load=0\.3, got 0\.3/],
@@ -127,4 +128,30 @@ test.each<[string, number, RegExp]>([
   const result = await atoll(`maxSteps=2 ${line}`.replace(/maxSteps=2 (.*maxSteps)/, "$1"));
   expect(result.error).toMatch(message);
   expect(result).toMatchObject({ exitCode, output: "" });
+});
+
+test("a comparison times its runs, trained or repriced, before the first of them, and names the one whose trace is short", async () => {
+  const compare = (line: string) =>
+    runCommand(
+      `compare digits trainSize=200 testSize=20 batchSize=8 valSize=0 nodes=3 network.latency=0.01 ${line}`.split(
+        " ",
+      ),
+      directory,
+    );
+  await writeFile(join(directory, "long.csv"), "0,2e6\n1e6,0\n");
+  const short = "of the link from node \\d to node \\d ends at 1\\.50 s, .* Nothing has been run\\.\n$";
+  const refused: readonly (readonly [string, string])[] = [
+    ["maxSteps=60 network.trace=up.csv,long.csv", "network\\.trace=up\\.csv"],
+    ["maxSteps=60 network.trace=long.csv,up.csv allReduce=ring", "network\\.trace=up\\.csv"],
+    ["maxSteps=2,60 network.trace=up.csv", "maxSteps=60"],
+  ];
+  for (const [line, label] of refused) {
+    const { error, exitCode, output } = await compare(line);
+    expect(error).toMatch(new RegExp(`^atoll: ${label}: The bandwidth trace "up\\.csv" ${short}`));
+    expect({ exitCode, output }).toEqual({ exitCode: 2, output: "" });
+    expect(existsSync(join(directory, "runs"))).toBe(false);
+  }
+  const lasting = await compare("maxSteps=2 network.trace=long.csv,up.csv allReduce=ring");
+  expect(lasting.error).toContain("2 runs from 1 training");
+  expect(lasting.exitCode).toBe(0);
 });

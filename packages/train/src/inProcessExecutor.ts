@@ -43,7 +43,7 @@ interface Programs {
   readonly update: UpdateProgram;
   /** By batch size. */
   readonly evaluation: ReadonlyMap<number, EvaluationProgram>;
-  readonly flops: number;
+  readonly flopsPerStep: number;
 }
 
 export interface InProcessOptions {
@@ -72,8 +72,15 @@ async function compileAll(options: ExecutorOptions, backend: Backend): Promise<P
     gradient: await compile(gradient.f, gradient.example, { backend }),
     update: await compile(update.f, update.example, { backend }),
     evaluation,
-    flops: lower(gradient.f, gradient.example).flops,
+    flopsPerStep: flopsPerStep(options),
   };
+}
+
+/** Floating-point operations of one step of one node, from its traced programs. */
+export function flopsPerStep(options: ExecutorOptions): number {
+  const { batchSize, minibatchSize } = options;
+  const { f, example } = gradientFunction(options, minibatchSize);
+  return (lower(f, example).flops * batchSize) / minibatchSize;
 }
 
 class InProcessExecutor implements Executor {
@@ -84,12 +91,12 @@ class InProcessExecutor implements Executor {
   readonly #layout: ReplicaLayout;
 
   constructor(options: ExecutorOptions, backend: Backend, programs: Programs) {
-    const { batchSize, minibatchSize, layout, bufferLayout, optimizer } = options;
+    const { layout, bufferLayout, optimizer } = options;
     this.name = backend.name;
     this.#options = options;
     this.#programs = programs;
     this.#layout = replicaLayout(layout, bufferLayout, optimizer.slots);
-    this.flopsPerStep = (programs.flops * batchSize) / minibatchSize;
+    this.flopsPerStep = programs.flopsPerStep;
   }
 
   allocate(): Replica {

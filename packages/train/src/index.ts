@@ -42,6 +42,7 @@ export {
   checkFit,
   checkFitOptions,
   type FitResult,
+  hasEndingTrace,
   LocalTrainer,
   type LocalTrainerOptions,
 } from "./localTrainer.ts";

@@ -2,8 +2,9 @@
 // arithmetic is done by an executor, their messages by a simulated network.
 
 import { ConfigError, createRandom } from "@atoll/core";
+import { resolveNetwork } from "@atoll/network";
 import { type FitResult, fitNodes, setUpFit, type TrainerParts } from "./fit.ts";
-import { inProcessExecutor } from "./inProcessExecutor.ts";
+import { flopsPerStep, inProcessExecutor } from "./inProcessExecutor.ts";
 import { measureSteps } from "./measure.ts";
 import { type FitOptions, resolveFitOptions } from "./options.ts";
 import { checkSurroundings } from "./prepare.ts";
@@ -32,7 +33,8 @@ export function checkFitOptions(given: FitOptions): void {
 }
 
 /**
- * The same with the model and the data, such as whether there are examples for every node.
+ * The same with the model and the data, such as whether there are examples for every node, or whether the links' traces last
+ * as long as the run, which is timed for it. How long steps take that are still to be measured is not known here.
  * @throws ConfigError if options, model and data do not fit together
  */
 export async function checkFit(
@@ -40,7 +42,16 @@ export async function checkFit(
   given: FitOptions,
 ): Promise<void> {
   refuseReal(given);
-  await setUpFit({ ...parts, wallClock: () => 0 }, given);
+  const setup = await setUpFit({ ...parts, wallClock: () => 0 }, given);
+  const { compute } = setup.options;
+  if (compute.kind === "measured" && compute.durations === undefined) return;
+  await refuseShortTrace({ ...setup, flopsPerStep: () => flopsPerStep(setup.executorOptions) });
+}
+
+/** Whether `checkFit` has to time a run, since links of its network follow traces that end. */
+export function hasEndingTrace(given: FitOptions): boolean {
+  const { network, nodes: worldSize, seed } = resolveFitOptions(given);
+  return resolveNetwork(network, { worldSize, random: createRandom(seed).derive("network") }).hasEndingTrace;
 }
 
 export class LocalTrainer {
@@ -65,8 +76,8 @@ export class LocalTrainer {
     const measured = settled.options.resume?.durations ?? undefined;
     const compute = await measureSteps(settled.options.compute, { executor, prepared, wallClock, measured });
     const options = { ...settled.options, compute };
-    const { flopsPerStep } = executor;
-    await refuseShortTrace({ options, random, executor: { ...executorOptions, flopsPerStep }, prepare });
+    const flopsPerStep = (): number => executor.flopsPerStep;
+    await refuseShortTrace({ options, random, executorOptions, prepare, flopsPerStep });
     const simulation = createSimulation({ options, prepared, executor, random });
     return await fitNodes({ ...settled, options }, simulation, startedAt);
   }

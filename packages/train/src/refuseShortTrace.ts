@@ -5,7 +5,7 @@
 
 import { ConfigError, type Random } from "@atoll/core";
 import { resolveNetwork, TraceEndedError } from "@atoll/network";
-import type { Executor, ExecutorOptions } from "./executor.ts";
+import type { ExecutorOptions } from "./executor.ts";
 import type { ResolvedFitOptions } from "./options.ts";
 import type { PreparedRun } from "./prepare.ts";
 import { createSimulation } from "./simulation.ts";
@@ -15,7 +15,9 @@ export interface TracedRun {
   /** With the durations of measured steps. */
   readonly options: ResolvedFitOptions;
   readonly random: Random;
-  readonly executor: ExecutorOptions & Pick<Executor, "flopsPerStep">;
+  readonly executorOptions: ExecutorOptions;
+  /** Floating-point operations of one step of one node, as the real executor counts them. */
+  flopsPerStep(): number;
   /** The run as it will begin; its samplers are used up. */
   prepare(): Promise<PreparedRun>;
 }
@@ -25,13 +27,14 @@ export interface TracedRun {
  * that meet faults are not looked at: what they go back to is known only as they go.
  * @throws ConfigError if a transfer of the run still has bytes to move when its link's trace is over
  */
-export async function refuseShortTrace({ options, random, executor, prepare }: TracedRun): Promise<void> {
+export async function refuseShortTrace(run: TracedRun): Promise<void> {
+  const { options, random, executorOptions, prepare } = run;
   const { nodes: worldSize, resume, faults, signal } = options;
   if (worldSize === 1 || resume !== undefined || faults !== undefined) return;
   const network = resolveNetwork(options.network, { worldSize, random: random.derive("network") });
   if (!network.hasEndingTrace) return;
   const prepared = await prepare();
-  await using timing = await timingExecutor(executor)(executor);
+  await using timing = await timingExecutor({ flopsPerStep: run.flopsPerStep() })(executorOptions);
   const shared = timing.allocate();
   const simulation = createSimulation({
     options: { ...options, emit: () => {} },
@@ -44,7 +47,7 @@ export async function refuseShortTrace({ options, random, executor, prepare }: T
   } catch (error) {
     if (!(error instanceof TraceEndedError)) throw error;
     throw new ConfigError(
-      `${error.message.replace(/repeat=true\.$/, "repeat=true, or take fewer steps.")} Nothing has been trained: the run of ${prepared.maxSteps} steps was timed beforehand.`,
+      `${error.message.replace(/repeat=true\.$/, "repeat=true, or take fewer steps.")} The run of ${prepared.maxSteps} steps was timed before any training.`,
       error,
     );
   }

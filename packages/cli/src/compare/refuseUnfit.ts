@@ -1,8 +1,9 @@
 // What only an experiment's model and data tell of a matrix: whether there are examples for every node, labels to share them
-// out by, layers for every fragment. It is asked before any run, as what options tell is when the matrix is planned.
+// out by, layers for every fragment; whether links' traces last as long as what nodes of such a model send over them. It is
+// asked before any run, as what options tell is when the matrix is planned.
 
 import { ConfigError } from "@atoll/core";
-import { checkFit, type ExperimentParts } from "@atoll/train";
+import { checkFit, type ExperimentParts, hasEndingTrace } from "@atoll/train";
 import { createParts } from "../experimentParts.ts";
 import { Progress } from "../progress.ts";
 import { type MatrixRun, refusalOf, type Training } from "./matrix.ts";
@@ -14,13 +15,14 @@ export async function refuseUnfit(
   { experiment, terminal }: Pick<MatrixContext, "experiment" | "terminal">,
 ): Promise<void> {
   const progress = new Progress(terminal);
-  const firsts = trainings.map(({ runs }) => runs[0]!); // The others differ in their network, which no data is about.
-  for (const same of Map.groupBy(firsts, partsKey).values()) {
+  // The others differ in their network, which no data is about, but a trace that ends is.
+  const asked = trainings.flatMap(({ runs }) => runs.filter(({ fit }, i) => i === 0 || hasEndingTrace(fit)));
+  for (const same of Map.groupBy(asked, partsKey).values()) {
     let parts: ExperimentParts | undefined; // One data set at a time: all of them may be too many for the memory.
     for (const { config, fit, label } of same)
       try {
         parts ??= await createParts(experiment, config, terminal, progress);
-        await checkFit(parts, fit);
+        await checkFit(parts, { ...fit, signal: terminal.interrupted });
       } catch (error) {
         throw error instanceof ConfigError ? refusalOf(label, error) : error;
       }
