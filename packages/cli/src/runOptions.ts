@@ -10,27 +10,12 @@ import { type ChoiceEntry, choice } from "./choice.ts";
 import { faultOptions } from "./faultOptions.ts";
 import { group } from "./group.ts";
 import { record } from "./recordOption.ts";
+import { trace } from "./traceOption.ts";
 import { track } from "./trackOption.ts";
 
 const range = z.union([z.number(), z.tuple([z.number(), z.number()])], {
   error: "expected a number or [low,high]",
 });
-
-/** What a trace comes to once its file is read (traceFiles.ts). */
-const trace = z.strictObject(
-  {
-    name: z.string().optional().describe("what messages call it; the file's name"),
-    points: z
-      .array(z.tuple([z.number(), z.number()]), { error: "expected a CSV file, as network.trace=uplink.csv" })
-      .describe("what the file says: [seconds,bytes/s], the last one being the end"),
-    repeat: z.boolean().optional().describe("start over at the end"),
-    shift: z.boolean().optional().describe("begin each link elsewhere in it, drawn from the seed"),
-  },
-  {
-    error: ({ code }) =>
-      code === "invalid_type" ? "expected a CSV file, as network.trace=uplink.csv" : undefined,
-  },
-);
 
 /** Values of links instead of their profile's. */
 const linkValues = {

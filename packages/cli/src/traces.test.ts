@@ -97,7 +97,17 @@ test.each<[string, number, RegExp]>([
   [
     "network.trace.repeat=true",
     2,
-    /Option "network\.trace\.points": expected a CSV file, as network\.trace=uplink\.csv, got nothing/,
+    /Option "network\.trace": expected a CSV file beside repeat, as network\.trace=uplink\.csv, got \{"repeat":true\}\./,
+  ],
+  [
+    "network.topology=islands network.between.trace.repeat=true network.between.trace.shift=true",
+    2,
+    /Option "network\.between\.trace": expected a CSV file beside repeat and shift, as network\.trace=uplink\.csv/,
+  ],
+  [
+    'network.links=[{"from":0,"to":1,"trace":{"repeat":true}}]',
+    2,
+    /Option "network\.links\.0\.trace": expected a CSV file beside repeat, as/,
   ],
   ["network.trace=up.csv network.trace.repat=true", 2, /Did you mean "network\.trace\.repeat"\?/],
   [

@@ -54,7 +54,7 @@ describe("a trace", () => {
 
   test("after the end: an error that says what to do, or the beginning again", () => {
     expect(() => bandwidth(options, 3, 4).at(31)).toThrow(
-      'The bandwidth trace "uplink.csv" of the link from node 3 to node 4 ends at 30 s, but at simulated time 31 s a transfer still has bytes to move. Give a longer trace, or let it start over with repeat=true.',
+      'The bandwidth trace "uplink.csv" of the link from node 3 to node 4 ends at 30 s, but at simulated time 31 s a transfer still has bytes to move. Give a longer trace, or let it start over, as by network.trace.repeat=true.',
     );
     const link = bandwidth({ ...options, repeat: true });
     expect([30, 40, 59, 60, 300_010].map((time) => link.at(time))).toEqual([100, 300, 300, 100, 300]);

@@ -124,7 +124,7 @@ export class TraceBandwidth implements Steps {
     const { name, points, repeat, length } = this.#trace;
     if (!repeat && time >= length)
       throw new TraceEndedError(
-        `The bandwidth trace "${name}" of the link from node ${this.#link.replace(" to ", " to node ")} ends at ${formatSeconds(length)}, but at simulated time ${formatSeconds(time)} a transfer still has bytes to move. Give a longer trace, or let it start over with repeat=true.`,
+        `The bandwidth trace "${name}" of the link from node ${this.#link.replace(" to ", " to node ")} ends at ${formatSeconds(length)}, but at simulated time ${formatSeconds(time)} a transfer still has bytes to move. Give a longer trace, or let it start over, as by network.trace.repeat=true.`,
       );
     this.#seek(time);
     return points[this.#row % (points.length - 1)]![1];

@@ -46,8 +46,9 @@ export async function refuseShortTrace(run: TracedRun): Promise<void> {
     await simulation.advance(prepared.maxSteps, signal);
   } catch (error) {
     if (!(error instanceof TraceEndedError)) throw error;
+    const steps = prepared.maxSteps === 1 ? "1 step" : `${prepared.maxSteps} steps`;
     throw new ConfigError(
-      `${error.message.replace(/repeat=true\.$/, "repeat=true, or take fewer steps.")} The run of ${prepared.maxSteps} steps was timed before any training.`,
+      `${error.message.replace(/repeat=true\.$/, "repeat=true, or take fewer steps.")} The run of ${steps} was timed before any training.`,
       error,
     );
   }
