@@ -239,9 +239,13 @@ describe("a run that survives", () => {
   });
 
   test("nodes that wait for a killed rank take it back, with another's state", async () => {
-    const { faults } = await survive("back", ["faults.whenMissing=wait", "restarts=1", "maxSteps=120"]);
+    const waiting = ["faults.whenMissing=wait", "restarts=1", "maxSteps=120"];
+    const { faults, collectives } = await survive("back", waiting);
     expect(told(faults, "crash")).toEqual([[1]]);
     expect(told(faults, "recovered")).toEqual([[1]]);
+    // It does the step that the others wait with, too.
+    expect(told(faults, "goneOn")).toEqual([]);
+    expect(Math.min(...collectives.map(({ ranks }) => ranks.length))).toBe(3);
     await expectAgreement("back", 120);
   });
 

@@ -80,6 +80,8 @@ export class TrainNode {
   #step = 0;
   #committed = 0;
   #computeSeconds = 0;
+  /** Where nodes may be lost: where this one was when it began what it does. */
+  #begun: { readonly step: number; readonly position: SamplerPosition } | undefined;
   /** The gradient step under way: when it began, and how long it computes. */
   #computing = { from: seconds(0), duration: seconds(0) };
 
@@ -170,7 +172,10 @@ export class TrainNode {
     this.#options.sampler.position = position;
   }
 
+  /** Steps that the node had begun and does anew are of the same examples. */
   #goOnFrom(step: number): void {
+    const { sampler } = this.#options;
+    if (step === this.#begun?.step) sampler.position = this.#begun.position;
     this.#step = step;
     this.#committed = step;
   }
@@ -180,7 +185,10 @@ export class TrainNode {
     // Whether a node that is ahead goes on is known when the clock has come to its time, not when the ranks are started.
     if (isAsynchronous(strategy)) await clock.sleep(seconds(0));
     for (;;) {
-      this.#faulty?.boundary(this.#step);
+      if (this.#faulty !== undefined) {
+        this.#begun = { step: this.#step, position: this.position };
+        this.#faulty.boundary(this.#step);
+      }
       if (this.#step >= this.#limit) {
         await this.#work.flush();
         break;

@@ -24,8 +24,10 @@ export interface Circumstances {
   readonly expected: ReadonlySet<Rank>;
   /** Nodes that have a state, as far as they have not crashed. */
   readonly current: readonly Rank[];
-  /** Nodes that are back and wait to be given their state: nobody waits for them in this exchange. */
+  /** Nodes that are back and wait to be given their state, which they are after the exchange unless it waits for them. */
   readonly returned: ReadonlySet<Rank>;
+  /** Whether a node can hand on what it had when the round began. */
+  readonly canHandOn: (rank: Rank) => boolean;
   /** Nodes that reach each other, as far as the policy cares. */
   readonly reachable: (rank: Rank) => boolean;
   /** Nodes that have not crashed: whoever was connected to one that has is told at once. */
@@ -50,19 +52,27 @@ export class Meeting {
     this.isPart = isPart;
   }
 
-  /** Whether it waits for a quorum that all nodes that have a state are not. */
-  isShort(policy: MissingPolicy, { worldSize, current, isRunning, reachable }: Circumstances): boolean {
-    if (policy.kind !== "quorum" || this.isPart) return false;
+  /**
+   * Nodes that are back and that it waits for all the same: under `wait` all of its own, under a quorum any, if those that
+   * have a state are too few. Ascending.
+   */
+  lacking(policy: MissingPolicy, circumstances: Circumstances): readonly Rank[] {
+    const { worldSize, current, returned, isRunning, reachable } = circumstances;
+    const back = [...returned].sort((a, b) => a - b);
+    if (policy.kind === "wait") return back.filter((rank) => this.among?.includes(rank) !== false);
+    if (policy.kind !== "quorum" || this.isPart) return [];
     const able = current.filter((rank) => isRunning(rank) && reachable(rank));
-    return able.length < quorumOf(policy.fraction, worldSize);
+    return able.length < quorumOf(policy.fraction, worldSize) ? back : [];
   }
 
   /** @returns what is known; undefined while only a node's coming or a link's can decide */
   decide(policy: MissingPolicy, circumstances: Circumstances): Decision | undefined {
-    const { expected, returned, reachable, now, latestReturn } = circumstances;
+    const { expected, returned, reachable, canHandOn, now, latestReturn } = circumstances;
     const come = [...this.arrivals.keys()].filter(reachable).sort((a, b) => a - b);
     if (come.length === 0) return undefined;
-    const isThere = (rank: Rank): boolean => come.includes(rank) || returned.has(rank);
+    // Who can be given what the others began with is waited for, and comes.
+    const comesLater = policy.kind === "wait" && come.some(canHandOn);
+    const isThere = (rank: Rank): boolean => come.includes(rank) || (returned.has(rank) && !comesLater);
     const all = this.#all(circumstances);
     const awaited = policy.kind === "wait" ? all : all.filter((rank) => expected.has(rank));
     const needed = this.#needed(policy, awaited, circumstances);

@@ -13,6 +13,7 @@ import type { NodeMemories } from "./nodeMemory.ts";
 import type { Outlook } from "./outlook.ts";
 import type { FaultPlan } from "./policy.ts";
 import { FaultReport } from "./report.ts";
+import { RoundBegins } from "./roundBegins.ts";
 import { LeftBehind, NodeCrashed, RollBack } from "./signals.ts";
 
 /**
@@ -55,8 +56,7 @@ export class Membership {
   readonly #meetings = new Map<string, Meeting>();
   /** Nodes that are back and wait for their state: the step that it is of, or nothing if the segment is over. */
   readonly #returned = new Map<Rank, Wait<number | undefined>>();
-  /** Under a quorum, nodes whose memory was kept when they began the steps that they are in: the step that it is of. */
-  readonly #kept = new Map<Rank, number>();
+  readonly #begins: RoundBegins;
   /** Nodes that have come to the end of the segment, or for good to theirs. */
   readonly #ended = new Set<Rank>();
   #latestReturn = 0;
@@ -68,6 +68,7 @@ export class Membership {
   constructor(options: MembershipOptions) {
     this.#options = options;
     this.#outlook = options.outlook;
+    this.#begins = new RoundBegins(options);
     this.#futility = new Futility(options.worldSize);
     this.#report = new FaultReport(options.emit, options.worldSize);
     const ranks = Array.from({ length: options.worldSize }, (_, rank) => rank);
@@ -101,7 +102,10 @@ export class Membership {
     const isLate = among === undefined && step <= this.#decided;
     const again = isLate ? this.#beginningAgain(rank, step) : undefined;
     if (isLate && again === undefined) throw new LeftBehind(rank);
-    const meeting = again ?? this.#meetings.get(keyOf(step, among)) ?? this.#meet(step, among, at);
+    const present = again ?? this.#meetings.get(keyOf(step, among));
+    // The others have begun it again without the node, at the moment at which it learnt that it broke off.
+    if (present === undefined && among !== undefined && !this.#expected.has(rank)) throw new LeftBehind(rank);
+    const meeting = present ?? this.#meet(step, among, at);
     this.#meetings.set(keyOf(meeting.step, meeting.among), meeting);
     const wait = clock.wait<readonly Rank[]>(rank, () => this.#describe(meeting));
     meeting.arrivals.set(rank, { at, wait });
@@ -110,10 +114,13 @@ export class Membership {
     return wait.promise;
   }
 
-  /** An exchange that broke off and waits for its quorum, to which a node comes that was given what the others began with. */
+  /** An exchange that broke off and waits for others, to which a node comes that was given what they began with. */
   #beginningAgain(rank: Rank, step: number): Meeting | undefined {
-    if (this.#options.plan.policy.kind !== "quorum" || !this.#expected.has(rank)) return undefined;
-    return [...this.#meetings.values()].find((meeting) => meeting.step === step && !meeting.isPart);
+    const { policy } = this.#options.plan;
+    if (!this.#expected.has(rank)) return undefined;
+    const awaits = ({ among, isPart }: Meeting): boolean =>
+      policy.kind === "wait" ? among?.includes(rank) === true : policy.kind === "quorum" && !isPart;
+    return [...this.#meetings.values()].find((meeting) => meeting.step === step && awaits(meeting));
   }
 
   /** A node has waited for an exchange to begin; no collective of it tells of that. */
@@ -138,17 +145,7 @@ export class Membership {
     const { clock } = this.#options;
     for (const to of [...this.#returned.keys()].sort((a, b) => a - b))
       this.#give(rank, to, step, clock.forRank(rank).now());
-    this.#keep(rank, step);
-  }
-
-  /** Nodes that wait for a quorum hand on what they had when they began, so that others can come to it, too. */
-  #keep(rank: Rank, step: number): void {
-    const { plan, world, memory } = this.#options;
-    if (plan.policy.kind !== "quorum" || !world.isSettled(rank)) this.#kept.delete(rank);
-    else {
-      memory.keep(rank);
-      this.#kept.set(rank, step);
-    }
+    this.#begins.keep(rank, step);
   }
 
   /** A node has crashed; it calls this when its time has come. */
@@ -247,6 +244,7 @@ export class Membership {
       expected: this.#expected,
       current: this.#current(),
       returned: new Set(this.#returned.keys()),
+      canHandOn: (rank) => this.#begins.canHandOn(rank),
       reachable: this.#outlook.reachable(now),
       isRunning: (rank) => plan.schedule.isRunning(rank, now),
       latestReturn: this.#latestReturn,
@@ -262,14 +260,20 @@ export class Membership {
     else this.#alarm(meeting, decision.at, () => this.#consider(meeting, seconds(decision.at)));
   }
 
-  /** Those that are back do the round, too, from its beginning on: a quorum is one of nodes that have done it. */
+  /** Those that are back do the round, too, from its beginning on: an exchange is one of nodes that have done it. */
   #fetchOthers(meeting: Meeting, now: Seconds): void {
-    if (!meeting.isShort(this.#options.plan.policy, this.#circumstances(now))) return;
-    const givers = [...meeting.arrivals].filter(([rank]) => this.#kept.has(rank)).sort(([a], [b]) => a - b);
-    for (const to of [...this.#returned.keys()].sort((a, b) => a - b))
+    const lacking = meeting.lacking(this.#options.plan.policy, this.#circumstances(now));
+    if (lacking.length === 0) return;
+    const givers = [...meeting.arrivals]
+      .filter(([rank]) => this.#begins.canHandOn(rank))
+      .sort(([a], [b]) => a - b);
+    for (const to of lacking) {
+      // Nodes run ahead of each other: one that is back may be so later than those that stand have come.
+      const back = this.#options.clock.forRank(to).now();
       for (const [from, { at }] of givers)
         if (this.#returned.has(to))
-          this.#give(from, to, this.#kept.get(from)!, seconds(Math.max(now, at)), "kept");
+          this.#give(from, to, this.#begins.step(from), seconds(Math.max(now, at, back)), "kept");
+    }
   }
 
   #hold(meeting: Meeting, participants: readonly Rank[], at: number | undefined): void {

@@ -135,13 +135,17 @@ async function oddsOf(run: RehearsalOptions): Promise<number> {
   const { schedule = [], churn, disconnects, partitions, stragglers, recovery = "peer" } = faults;
   const slow = schedule.filter(({ kind }) => kind === "straggler");
   const calm = await rehearse({ ...run, faults: { schedule: slow, stragglers } });
-  const steps = recovery === "peer" ? 1 : checkpointInterval || maxSteps;
   const policy = policyOf(run);
-  // Whom a quorum waits for is given a state first, and does all of the round.
-  const given = policy.kind === "quorum" ? handingSeconds(run, calm.result.parameterCount) : 0;
+  const waits = policy.kind === "wait" && recovery === "peer";
+  // Whom the others wait for is given a state first, and does all of the round.
+  const { strategy } = run;
+  const round = waits && strategy.kind === "parameter" ? Math.min(maxSteps, strategy.localSteps(0)) : 1;
+  const steps = recovery === "peer" ? round : checkpointInterval || maxSteps;
+  const given = waits || policy.kind === "quorum" ? handingSeconds(run, calm.result.parameterCount) : 0;
   const duration = given + (calm.result.simulatedSeconds * steps) / maxSteps;
-  const patience =
-    policy.kind === "quorum" || policy.kind === "timeout" ? policy.seconds : Number.POSITIVE_INFINITY;
+  // Where nodes are waited for without end, what stands still may be too late for those that crash meanwhile.
+  const endless = waits && churn !== undefined ? 0 : Number.POSITIVE_INFINITY;
+  const patience = policy.kind === "quorum" || policy.kind === "timeout" ? policy.seconds : endless;
   const outlived = ({ uptime, downtime }: OnAndOff, borne: number): number =>
     borne === Number.POSITIVE_INFINITY
       ? 1

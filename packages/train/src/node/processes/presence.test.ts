@@ -57,8 +57,11 @@ test("those that wait for all go on when the last is back, however late, and not
   await permission;
   expect(presence.present).toEqual([0, 3]);
   expect(presence.back).toEqual([1, 2]);
+  expect(presence.isShort).toBe(true);
   presence.recovered(1, { from: 0, step: 2, bytes: 8 }, 1);
   expect(presence.present).toEqual([0, 1, 3]);
+  presence.recovered(2, { from: 0, step: 2, bytes: 8 }, 1);
+  expect(presence.isShort).toBe(false);
 });
 
 test("those that wait for all, where nobody can come back, end the run", async () => {

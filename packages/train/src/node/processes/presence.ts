@@ -73,9 +73,15 @@ export class Presence {
     this.#report.begun(this.present, step, time);
   }
 
-  /** Whether those that have a state are too few for a quorum. */
+  /** Whether those that have a state are too few: for a quorum, or where nodes wait for all. */
   get isShort(): boolean {
-    return this.#options.policy.kind === "quorum" && this.#present.size < this.#needed;
+    const { kind } = this.#options.policy;
+    return (kind === "quorum" || kind === "wait") && this.#present.size < this.#needed;
+  }
+
+  /** Whether those that are too few can only go on once others have done the round, too. */
+  get needsQuorum(): boolean {
+    return this.#options.policy.kind === "quorum";
   }
 
   /** Ends when enough are there to go on, with a state or waiting for one. @throws RunError if they never are */

@@ -260,8 +260,9 @@ export class ProcessGroup implements RunNodes {
     }
     const standing = presence.present.filter((rank) => this.#statuses[rank]!.isStanding);
     this.#isStanding = standing.length > 0;
-    // A quorum is one of ranks that have done the round: who is back does it, too, from its beginning on.
+    // An exchange is one of ranks that have done the round: who is back does it, too, from its beginning on.
     while (this.#isStanding && presence.isShort) {
+      if (!presence.needsQuorum && this.#statuses[standing[0]!]!.begin === null) break;
       this.#time = (nowMs() - from) / 1000;
       await this.#handOver(standing[0]!, "begin");
       await presence.permission(this.#step);

@@ -164,7 +164,8 @@ export class LocalRank implements RankCommands {
       horizon: this.#horizon(maxSteps),
       life: survives
         ? (memory) => {
-            this.#life = new ProcessLife(world, memory, { keeps: plan.policy.kind === "quorum" });
+            const { kind } = plan.policy;
+            this.#life = new ProcessLife(world, memory, { keeps: kind === "quorum" || kind === "wait" });
             return this.#life;
           }
         : undefined,
