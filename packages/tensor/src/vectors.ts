@@ -6,7 +6,6 @@ export {
   isShared,
   largestOfBlocks,
   meanMagnitude,
-  replaceBySigns,
   roundToIntegers,
   roundToSigns,
 } from "./kernels/blocks.ts";
@@ -26,6 +25,7 @@ export { type EncodedMean, meanOfIntegers, meanOfSigns } from "./kernels/reducti
 export {
   decayAndMark,
   marksLength,
+  NOTHING,
   type TakeLargest,
   takingOf,
   takingScratch,
@@ -38,6 +38,7 @@ export {
   summingOf,
 } from "./kernels/stochastic.ts";
 export {
+  type AddedTile,
   type CoefficientSum,
   createTileTransform,
   isSimdTile,
@@ -48,6 +49,7 @@ export {
   adamDirection,
   adaptiveStep,
   addVectors,
+  clearVector,
   copyVector,
   decayAndAdd,
   decayAndAddSquare,

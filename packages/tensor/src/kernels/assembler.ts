@@ -52,7 +52,8 @@ export const i32 = {
   greaterOrEqual: instruction([0x4e]) as Instruction,
   lessUnsigned: instruction([0x49]) as Instruction,
   greaterOrEqualUnsigned: instruction([0x4f]) as Instruction,
-  load: (address: Value): Value => [...address, 0x28, 2, OFFSET],
+  /** So many bytes behind the address. */
+  load: (address: Value, offset: number = OFFSET): Value => [...address, 0x28, 2, ...unsigned(offset)],
   store: (address: Value, value: Value): Code => [...address, ...value, 0x36, 2, OFFSET],
   /** The lowest byte, so many bytes behind the address. */
   storeByte: (address: Value, value: Value, offset: number = OFFSET): Code => [

@@ -85,17 +85,6 @@ export function roundToSigns(x: Float32Array, out: Float32Array, blockSize: numb
   });
 }
 
-/** Elements [start, end) of x become their signs: 1, 0, −1, or what is not a number. */
-export function replaceBySigns(x: Float32Array, { start, end }: Block): void {
-  const blocks = kernelsFor(x)?.blocks;
-  const whole = blocks === undefined ? 0 : wholeFours(end - start);
-  blocks?.signsInPlace(at(x, start), whole);
-  for (let i = start + whole; i < end; i++) {
-    const value = x[i]!;
-    x[i] = value > 0 ? 1 : value < 0 ? -1 : value === 0 ? 0 : Number.NaN;
-  }
-}
-
 /** The integer nearest to a float32 number of at most 2²² in magnitude, the even one of two; never a negative zero. */
 const nearestInteger = (x: number): number => Math.fround(Math.fround(x + MAGIC) - MAGIC);
 

@@ -88,27 +88,13 @@ export const signsTimes: WasmFunction = assemble(
   },
 );
 
-/** `(x, length)`: each element becomes its sign: 1, 0, −1, or what is not a number. */
-export const signsInPlace: WasmFunction = assemble(
-  "signsInPlace",
-  { x: "i32", length: "i32" },
-  undefined,
-  ({ arguments: { x, length }, local, count }) => {
-    const four = local("v128");
-    const one = f32x4.splat(f32.constant(1));
-    return [
-      count(bytesOf(length.get), 16, (index) => {
-        const positive = v128.and(f32x4.less(v128.zero(), four.get), one);
-        const negative = v128.and(f32x4.less(four.get, v128.zero()), one);
-        const none = f32x4.notEqual(four.get, four.get);
-        return [
-          ...four.set(v128.load(i32.add(x.get, index))),
-          ...v128.store(i32.add(x.get, index), v128.or(f32x4.subtract(positive, negative), none)),
-        ];
-      }),
-    ];
-  },
-);
+/** 1, 0 or −1, or what is not a number, for each of four. */
+export function signsOf(four: Local): Value {
+  const one = f32x4.splat(f32.constant(1));
+  const positive = v128.and(f32x4.less(v128.zero(), four.get), one);
+  const negative = v128.and(f32x4.less(four.get, v128.zero()), one);
+  return v128.or(f32x4.subtract(positive, negative), f32x4.notEqual(four.get, four.get));
+}
 
 /** x + MAGIC − MAGIC is the integer nearest to a float32 x, the even one of two, for |x| up to 2²². */
 export const MAGIC: number = 1.5 * 2 ** 23;

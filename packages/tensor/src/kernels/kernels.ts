@@ -6,7 +6,6 @@ import {
   largestMagnitude,
   largestOfGroups,
   roundToSteps,
-  signsInPlace,
   signsTimes,
   sumOfMagnitudes,
 } from "./codecFunctions.ts";
@@ -30,7 +29,7 @@ import {
 import { type ElementwiseKernel, emitElementwise } from "./elementwise.ts";
 import { encodeModule } from "./encode.ts";
 import { meanOfIntegers, meanOfSigns } from "./encodedSums.ts";
-import { copyBytes, fetchLines, meanOfMany } from "./manyVectors.ts";
+import { clearBytes, copyBytes, fetchLines, meanOfMany } from "./manyVectors.ts";
 import { expandFour, projectBackFour, projectFour, subtractProductAndAddFour } from "./matrixFunctions.ts";
 import { momentumAndCollect, momentumAndResidual, residualOfSigns } from "./momentumFunctions.ts";
 import { decayAndMark, magnitudeOfRank, markAtLeast, takeMarked } from "./selectionFunctions.ts";
@@ -96,7 +95,6 @@ type Exports = Record<KernelName, (...args: number[]) => void> &
 export interface BlockFunctions {
   largestMagnitude(x: number, length: number): number;
   sumOfMagnitudes(x: number, length: number): number;
-  signsInPlace(x: number, length: number): void;
   decayAndMark(
     a: number,
     b: number,
@@ -153,6 +151,7 @@ export interface BlockFunctions {
   ): void;
   meanOfMany(table: number, members: number, targets: number, length: number, by: number): void;
   copyBytes(to: number, from: number, bytes: number): void;
+  clearBytes(to: number, bytes: number): void;
   fetchLines(x: number, bytes: number): number;
   momentumAndCollect(
     velocity: number,
@@ -209,6 +208,7 @@ const BLOCK_FUNCTIONS = [
   subtractProductAndAddFour,
   meanOfMany,
   copyBytes,
+  clearBytes,
   fetchLines,
   meanOfSigns,
   meanOfIntegers,
@@ -219,7 +219,6 @@ const BLOCK_FUNCTIONS = [
   markAtLeast,
   magnitudeOfRank,
   takeMarked,
-  signsInPlace,
 ];
 
 let compiled: WebAssembly.Module | undefined;

@@ -47,6 +47,7 @@ export const meanOfMany: WasmFunction = assemble(
 );
 
 const MEMORY_COPY = [0xfc, 0x0a, 0, 0];
+const MEMORY_FILL = [0xfc, 0x0b, 0];
 
 /** `(to, from, bytes)`: copies them. */
 export const copyBytes: WasmFunction = assemble(
@@ -56,7 +57,16 @@ export const copyBytes: WasmFunction = assemble(
   ({ arguments: { to, from, bytes } }) => [[...to.get, ...from.get, ...bytes.get, ...MEMORY_COPY]],
 );
 
-const LINE_BYTES = 64;
+/** `(to, bytes)`: they become zero. */
+export const clearBytes: WasmFunction = assemble(
+  "clearBytes",
+  { to: "i32", bytes: "i32" },
+  undefined,
+  ({ arguments: { to, bytes } }) => [[...to.get, ...i32.constant(0), ...bytes.get, ...MEMORY_FILL]],
+);
+
+/** Of a cache line. */
+export const LINE_BYTES = 64;
 
 /**
  * `(x, bytes)`: reads a word of each cache line, so that all of them are fetched at once, and are there when they are needed.

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { createHeap } from "../memory.ts";
-import { decayAndMark, marksLength, takingOf, takingScratch } from "./selection.ts";
+import { decayAndMark, marksLength, NOTHING, takingOf, takingScratch } from "./selection.ts";
 
 /** Few values, so that many magnitudes are equal; and now and then zeros, and what is no finite number. */
 const element = fc.oneof(
@@ -40,7 +40,7 @@ test("the largest elements are taken as by sorting, whatever is marked, and beco
       const { x, block, zeros, ...vectors } = setting(exact, k);
       const scalars = { decay: 1, factor: 1, threshold: magnitudeBits(threshold) };
       decayAndMark(x, block, zeros, { ...scalars, marks: vectors.marks });
-      const least = takingOf({ x, ...vectors })!(block, k, 0);
+      const next = takingOf({ x, ...vectors })!(block, k, 0, scalars.threshold);
       const expected = exact
         .map((value, place) => ({ value, place, bits: magnitudeBits(value) }))
         .sort((a, b) => b.bits - a.bits || a.place - b.place)
@@ -48,7 +48,9 @@ test("the largest elements are taken as by sorting, whatever is marked, and beco
         .sort((a, b) => a.place - b.place);
       expect([...vectors.places]).toEqual(expected.map(({ place }) => place));
       expect([...vectors.values].map(Math.abs)).toEqual(expected.map(({ value }) => Math.abs(value)));
-      expect(least).toBe(Math.min(...expected.map(({ value }) => Math.abs(value))));
+      const least = Math.min(...expected.map(({ value }) => Math.abs(value)));
+      if (k === exact.length) expect(next, "all are marked from here").toBe(0);
+      else if (next !== NOTHING) expect(next).toBeLessThan(magnitudeBits(least));
       const left = exact.map((value, i) => (expected.some(({ place }) => place === i) ? 0 : value));
       expect([...x.subarray(OFFSET, -OFFSET)].map(Math.abs)).toEqual(left.map(Math.abs));
       expect([...x.subarray(0, OFFSET), ...x.subarray(-OFFSET)], "outside").toEqual(

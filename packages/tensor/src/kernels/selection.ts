@@ -35,6 +35,7 @@ function markRest(
     from,
   }: { readonly threshold: number; readonly marks: Float32Array; readonly from: number },
 ): void {
+  if (from === end - start && from % (MARKED_TOGETHER * WORD_BYTES) === 0) return;
   const bits = new Uint32Array(x.buffer, at(x, start), end - start);
   const bytes = new Uint8Array(marks.buffer, marks.byteOffset, markBytes(end - start));
   bytes.fill(0, from / MARKED_TOGETHER);
@@ -84,17 +85,22 @@ export interface TakingVectors {
 /**
  * Moves the k elements of largest magnitude of a chunk to `values` from `to` on, in their order, and their places to `places`; they
  * become zero. Of equal magnitudes the first are taken; what is not a number counts as larger than everything. The marks, if k
- * elements are marked, are those of all that reach some magnitude.
- * @returns the least magnitude that was taken
+ * elements are marked, are those of all that reach some magnitude, whose bits are `marked`.
+ * @returns the bits of a magnitude that is best marked from the next time, if the chunk changes little until then: `NOTHING` if
+ * there is no telling
  */
-export type TakeLargest = (chunk: Block, k: number, to: number) => number;
+export type TakeLargest = (chunk: Block, k: number, to: number, marked: number) => number;
+
+/** Bits that no magnitude reaches. */
+export const NOTHING: number = MAGNITUDE;
 
 /** Undefined where the vectors do not all lie in one shared memory. */
 export function takingOf({ x, marks, scratch, values, places }: TakingVectors): TakeLargest | undefined {
   const blocks = kernelsFor(x, marks, scratch, values, places)?.blocks;
   if (blocks === undefined) return undefined;
   const room = scratch.length / 3;
-  return (chunk, k, to) => {
+  const found = new Uint32Array(scratch.buffer, scratch.byteOffset, 1);
+  return (chunk, k, to, marked) => {
     const { start, end } = chunk;
     const [target, shorts] = [at(values, to), places.byteOffset + SHORT_BYTES * to];
     const take = (): number =>
@@ -108,14 +114,50 @@ export function takingOf({ x, marks, scratch, values, places }: TakingVectors): 
         target,
         shorts,
       );
-    const least = take();
-    if (least >= 0 || Number.isNaN(least)) return least;
-    markLargest(x, chunk, { k, marks, scratch, blocks });
-    return take();
+    const isTaken = (least: number): boolean => least >= 0 || Number.isNaN(least);
+    let threshold = marked;
+    let least = take();
+    if (!isTaken(least) && marked < NOTHING) {
+      threshold = lowered(marked, found[0]! / k);
+      mark(x, chunk, { threshold, marks, blocks });
+      least = take();
+    }
+    if (!isTaken(least)) {
+      threshold = markLargest(x, chunk, { k, marks, scratch, blocks });
+      least = take();
+    }
+    return k === end - start ? 0 : nextThreshold(least, threshold, found[0]! / k);
   };
 }
 
-/** Marks at least k elements, and not many more where the chunk is long enough for that. */
+/** How many more elements are marked than are taken, as a part of the latter, where that can be had. */
+const EXCESS = 0.6;
+/** How far below the least magnitude that was taken marks begin, as a part of it: at least and at most. */
+const [LEAST_GAP, MOST_GAP] = [0.05, 0.15];
+
+const float = new Float32Array(1);
+const bits = new Uint32Array(float.buffer);
+
+/** Where enough elements would be marked if so many, as a part of those that are to be taken, are too few. */
+function lowered(marked: number, found: number): number {
+  bits[0] = marked;
+  float[0]! *= found > 0.5 ? 0.9 : 0.8;
+  return bits[0]!;
+}
+
+function nextThreshold(least: number, marked: number, found: number): number {
+  if (!(least > 0 && least < Number.POSITIVE_INFINITY)) return NOTHING;
+  bits[0] = marked;
+  // As if magnitudes lay there evenly.
+  const gap = ((least - float[0]!) / least) * (EXCESS / Math.max(found - 1, 1e-3));
+  float[0] = least * (1 - Math.min(MOST_GAP, Math.max(LEAST_GAP, gap)));
+  return bits[0]!;
+}
+
+/**
+ * Marks at least k elements, and not many more where the chunk is long enough for that.
+ * @returns the bits of the magnitude that all of these reach, but for the first k where that is zero
+ */
 function markLargest(
   x: Float32Array,
   block: Block,
@@ -130,10 +172,37 @@ function markLargest(
     readonly scratch: Float32Array;
     readonly blocks: BlockFunctions;
   },
+): number {
+  const { start, end } = block;
+  const reached = magnitudeReachedBy(k, x.subarray(start, end), scratch) ?? 0;
+  const threshold = Math.max(reached, SMALLEST);
+  mark(x, block, { threshold, marks, blocks });
+  if (reached === 0) markFirst(marks, k);
+  return threshold;
+}
+
+function mark(
+  x: Float32Array,
+  block: Block,
+  {
+    threshold,
+    marks,
+    blocks,
+  }: { readonly threshold: number; readonly marks: Float32Array; readonly blocks: BlockFunctions },
 ): void {
   const { start, end } = block;
-  const threshold = magnitudeReachedBy(k, x.subarray(start, end), scratch) ?? 0;
   const whole = wholeFours(end - start);
   blocks.markAtLeast(at(x, start), whole, threshold, marks.byteOffset);
   markRest(x, block, { threshold, marks, from: whole });
+}
+
+/** The bits of the least magnitude that is not zero. */
+const SMALLEST = 1;
+
+/** Of zeros the first are taken, and among the first k elements there are enough of them. */
+function markFirst(marks: Float32Array, k: number): void {
+  const bytes = new Uint8Array(marks.buffer, marks.byteOffset, marks.byteLength);
+  const whole = Math.floor(k / MARKED_TOGETHER);
+  bytes.fill(2 ** MARKED_TOGETHER - 1, 0, whole);
+  if (k % MARKED_TOGETHER > 0) bytes[whole]! |= 2 ** (k % MARKED_TOGETHER) - 1;
 }

@@ -308,6 +308,7 @@ export const takeMarked: WasmFunction = assemble(
         ...least.set(f32.constant(Number.POSITIVE_INFINITY)),
         ...moving(frame, { places, magnitudes, kth, left, least }),
       ]),
+      i32.store(places.get, i32.shiftRightUnsigned(found.get, i32.constant(2))),
       least.get,
     ];
   },

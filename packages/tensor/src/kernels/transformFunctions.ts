@@ -3,7 +3,9 @@
 // up with zeros to a multiple of four.
 
 import { assemble, type Frame, f32x4, i32, LANES, type Local, range, type Value, v128 } from "./assembler.ts";
+import { signsOf } from "./codecFunctions.ts";
 import type { Code, ValueType, WasmFunction } from "./encode.ts";
+import { LINE_BYTES } from "./manyVectors.ts";
 import { markAt, marking, markOffset } from "./selectionFunctions.ts";
 import { type Element, forward, inverse, type Script, scriptOf } from "./transformScript.ts";
 
@@ -46,6 +48,9 @@ export interface Columns {
 interface Writer {
   readonly begin: Code;
   write(four: Local, target: Local, offset: number): Code;
+  /** Statements that are spread over the transform of each four columns. */
+  readonly meanwhile?: readonly Code[];
+  readonly result?: Value;
 }
 
 const storing = (): Writer => ({
@@ -53,24 +58,28 @@ const storing = (): Writer => ({
   write: (four, target, offset) => v128.store(target.get, four.get, offset),
 });
 
+/** Further parameters of a function, its result, and what it does with coefficients. */
+interface Use<P extends string> {
+  readonly parameters: Readonly<Record<P, ValueType>>;
+  readonly result?: ValueType;
+  readonly writer: (frame: Frame<P | keyof typeof COLUMNS>) => Writer;
+}
+
 /** The function that loads four columns, does `transform` and writes them as rows. */
 const ofColumns = <P extends string = never>(
   name: string,
   { length, stride }: Columns,
   transform: (script: Script, loaded: readonly Element[]) => (k: number) => Value,
-  {
-    parameters,
-    writer,
-  }: {
-    readonly parameters: Readonly<Record<P, ValueType>>;
-    readonly writer: (frame: Frame<P | keyof typeof COLUMNS>) => Writer;
-  } = { parameters: {} as Readonly<Record<P, ValueType>>, writer: storing },
+  { parameters, result, writer }: Use<P> = {
+    parameters: {} as Readonly<Record<P, ValueType>>,
+    writer: storing,
+  },
 ): WasmFunction =>
-  assemble(name, { ...COLUMNS, ...parameters }, undefined, (frame) => {
+  assemble(name, { ...COLUMNS, ...parameters }, result, (frame) => {
     const { x, width, out, outStride, table } = frame.arguments;
     const source = frame.local("i32");
     const targets = FOUR.map(() => frame.local("i32"));
-    const { begin, write } = writer(frame);
+    const { begin, write, meanwhile = [], result: left = [] } = writer(frame);
     return [
       begin,
       frame.count(width.get, FOUR.length, (column) => {
@@ -89,10 +98,17 @@ const ofColumns = <P extends string = never>(
           );
           for (const j of FOUR) script.code.push(write(script.keep(rows[j]!), targets[j]!, FLOAT_BYTES * k));
         }
-        return script.code.flat();
+        return spreadOver(script.code, meanwhile).flat();
       }),
+      left,
     ];
   });
+
+/** Statements with others among them, at even distances. */
+function spreadOver(code: readonly Code[], others: readonly Code[]): readonly Code[] {
+  const place = (i: number): number => Math.floor((i * others.length) / code.length);
+  return code.flatMap((statement, i) => [...others.slice(place(i), place(i + 1)), statement]);
+}
 
 const scaleOf = (k: number): number => (k === 0 ? 0 : 1);
 
@@ -108,19 +124,64 @@ export const forwardColumns = (columns: Columns): WasmFunction =>
   ofColumns("forwardColumns", columns, coefficientsOf(columns.length));
 
 /**
- * `(x, width, out, outStride, table, decay, factor, threshold, marks)`: as `forwardColumns`, whose coefficients are added
- * to what is there: out ← decay · out + factor · coefficients, where `marking` marks which elements of out, [width, outStride],
- * reach the threshold. Only for multiples of four.
+ * Statements that read a word of each of so many cache lines from `address` on, which become part of `any`: what is read for
+ * nothing would not be read. All at once, the loads would hold up what comes next until the lines are there.
+ */
+const fetching = (any: Local, address: Local, lines: number): readonly Code[] =>
+  range(lines).map((line) => any.set(i32.or(any.get, i32.load(address.get, LINE_BYTES * line))));
+
+/**
+ * `(x, width, out, outStride, table, ahead) => any`: as `forwardColumns`; meanwhile it fetches as many elements from `ahead` on.
+ * Only for multiples of four.
+ */
+export const forwardAndFetch = (columns: Columns): WasmFunction =>
+  ofColumns("forwardAndFetch", columns, coefficientsOf(columns.length), {
+    parameters: { ahead: "i32" },
+    result: "i32",
+    writer(frame) {
+      const { ahead } = frame.arguments;
+      const any = frame.local("i32");
+      const bytes = FOUR.length * FLOAT_BYTES * columns.length;
+      return {
+        ...storing(),
+        meanwhile: [
+          ...fetching(any, ahead, bytes / LINE_BYTES),
+          ahead.set(i32.add(ahead.get, i32.constant(bytes))),
+        ],
+        result: any.get,
+      };
+    },
+  });
+
+/**
+ * `(x, width, out, outStride, table, decay, factor, threshold, marks, ahead, aheadStride) => any`: as `forwardColumns`, whose
+ * coefficients are added to what is there: out ← decay · out + factor · coefficients, where `marking` marks which elements of
+ * out, [width, outStride], reach the threshold. Meanwhile it fetches what lies at `ahead` [width, length], rows so many bytes
+ * apart. Only for multiples of four.
  */
 export const addColumns = (columns: Columns): WasmFunction =>
   ofColumns("addColumns", columns, coefficientsOf(columns.length), {
-    parameters: { decay: "f32", factor: "f32", threshold: "i32", marks: "i32" },
+    parameters: {
+      decay: "f32",
+      factor: "f32",
+      threshold: "i32",
+      marks: "i32",
+      ahead: "i32",
+      aheadStride: "i32",
+    },
+    result: "i32",
     writer(frame) {
-      const { out, decay, factor, threshold, marks } = frame.arguments;
+      const { out, decay, factor, threshold, marks, ahead, aheadStride } = frame.arguments;
+      const any = frame.local("i32");
       const [kept, added, sum] = [frame.local("v128"), frame.local("v128"), frame.local("v128")];
       const { begin, mark } = marking(frame, threshold);
       return {
         begin: [...begin, ...kept.set(f32x4.splat(decay.get)), ...added.set(f32x4.splat(factor.get))],
+        meanwhile: FOUR.flatMap(() => [
+          ...fetching(any, ahead, Math.ceil((FLOAT_BYTES * columns.length) / LINE_BYTES)),
+          ahead.set(i32.add(ahead.get, aheadStride.get)),
+        ]),
+        result: any.get,
         write: (four, target, offset) => [
           ...sum.set(
             f32x4.add(
@@ -135,12 +196,26 @@ export const addColumns = (columns: Columns): WasmFunction =>
     },
   });
 
+const elementsOf =
+  (length: number) =>
+  (script: Script, coefficients: readonly Element[]): ((n: number) => Value) => {
+    const scaled = coefficients.map((x, k) => script.later(() => script.scaled(x.get, scaleOf(k))));
+    const elements = inverse(script, scaled, length);
+    return (n) => elements[n]!.get;
+  };
+
 /** The inverse of `forwardColumns`, of the same form. */
 export const inverseColumns = (columns: Columns): WasmFunction =>
-  ofColumns("inverseColumns", columns, (script, coefficients) => {
-    const scaled = coefficients.map((x, k) => script.later(() => script.scaled(x.get, scaleOf(k))));
-    const elements = inverse(script, scaled, columns.length);
-    return (n) => elements[n]!.get;
+  ofColumns("inverseColumns", columns, elementsOf(columns.length));
+
+/** As `inverseColumns`, of which only signs are written: 1, 0, −1, or what is not a number. */
+export const inverseSigns = (columns: Columns): WasmFunction =>
+  ofColumns("inverseSigns", columns, elementsOf(columns.length), {
+    parameters: {},
+    writer: () => ({
+      begin: [],
+      write: (four, target, offset) => v128.store(target.get, signsOf(four), offset),
+    }),
   });
 
 /** Bytes that are copied at a time: a cache line, a register, an element. */

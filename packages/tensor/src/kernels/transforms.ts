@@ -3,8 +3,16 @@
 // turned: so that twice that is the tile as it was. Sides are filled up to multiples of four.
 
 import { memoryOf } from "../memory.ts";
-import { encodeModule } from "./encode.ts";
-import { addColumns, type Columns, copyRows, forwardColumns, inverseColumns } from "./transformFunctions.ts";
+import { encodeModule, type WasmFunction } from "./encode.ts";
+import {
+  addColumns,
+  type Columns,
+  copyRows,
+  forwardAndFetch,
+  forwardColumns,
+  inverseColumns,
+  inverseSigns,
+} from "./transformFunctions.ts";
 import { tableOf } from "./transformScript.ts";
 import { kernelsFor } from "./vectors.ts";
 
@@ -43,15 +51,21 @@ export interface TileTransform {
   /** x [rows, columns] at `start`, rows `stride` apart -> coefficients */
   forward(x: Float32Array, start: number, stride: number): void;
   inverse(x: Float32Array, start: number, stride: number): void;
+  /** The signs of what `inverse` gives: 1, 0, −1, or what is not a number. */
+  inverseSigns(x: Float32Array, start: number, stride: number): void;
   /**
    * Adds coefficients to others while they are in registers; missing where sides have to be filled up. It does to the chunk at
    * `to` of `sum` what `decayAndMark` does.
    */
-  readonly forwardAndAdd?: (
-    x: Float32Array,
-    place: { readonly start: number; readonly stride: number; readonly to: number },
-    sum: CoefficientSum,
-  ) => void;
+  readonly forwardAndAdd?: (x: Float32Array, place: AddedTile, sum: CoefficientSum) => void;
+}
+
+/** Where a tile lies, and where its coefficients belong; `next` is where the tile begins that is most likely to come next. */
+export interface AddedTile {
+  readonly start: number;
+  readonly stride: number;
+  readonly to: number;
+  readonly next: number;
 }
 
 export interface CoefficientSum {
@@ -63,15 +77,19 @@ export interface CoefficientSum {
 }
 
 type ColumnsArguments = [x: number, width: number, out: number, outStride: number, table: number];
+type Addition = [decay: number, factor: number, threshold: number, marks: number];
 
 /** What transforms the columns of a matrix with so many rows; all arguments are byte offsets and elements. */
 interface AxisFunctions {
-  copyRows(x: number, stride: number, rows: number, width: number, out: number, outStride: number): void;
   forwardColumns(...columns: ColumnsArguments): void;
-  addColumns(
-    ...columns: [...ColumnsArguments, decay: number, factor: number, threshold: number, marks: number]
-  ): void;
+  forwardAndFetch(...columns: [...ColumnsArguments, ahead: number]): void;
+  addColumns(...columns: [...ColumnsArguments, ...Addition, ahead: number, aheadStride: number]): void;
   inverseColumns(...columns: ColumnsArguments): void;
+  inverseSigns(...columns: ColumnsArguments): void;
+}
+
+interface CopyFunctions {
+  copyRows(x: number, stride: number, rows: number, width: number, out: number, outStride: number): void;
 }
 
 /** By length. */
@@ -84,22 +102,46 @@ function tableFor(length: number): Float32Array {
 }
 
 const modules = new Map<string, WebAssembly.Module>();
-const instances = new WeakMap<WebAssembly.Memory, Map<string, AxisFunctions>>();
+const instances = new WeakMap<WebAssembly.Memory, Map<string, WebAssembly.Exports>>();
 
-/** Compiled once a thread for each length and stride, since the code is straight and long. */
-function axisFunctions(memory: WebAssembly.Memory, columns: Columns): AxisFunctions {
-  const ofMemory = instances.get(memory) ?? new Map<string, AxisFunctions>();
+/** The exports of a module with one function, compiled once a thread. */
+function compiled(memory: WebAssembly.Memory, key: string, write: () => WasmFunction): WebAssembly.Exports {
+  const ofMemory = instances.get(memory) ?? new Map<string, WebAssembly.Exports>();
   instances.set(memory, ofMemory);
-  const key = `${columns.length}/${columns.stride}`;
   const present = ofMemory.get(key);
   if (present !== undefined) return present;
-  const functions = [copyRows, forwardColumns(columns), addColumns(columns), inverseColumns(columns)];
-  const module = modules.get(key) ?? new WebAssembly.Module(encodeModule(functions));
+  const module = modules.get(key) ?? new WebAssembly.Module(encodeModule([write()]));
   modules.set(key, module);
   const { exports } = new WebAssembly.Instance(module, { env: { memory } });
-  const made = exports as unknown as AxisFunctions;
-  ofMemory.set(key, made);
-  return made;
+  ofMemory.set(key, exports);
+  return exports;
+}
+
+const copying = (memory: WebAssembly.Memory): CopyFunctions =>
+  compiled(memory, "copyRows", () => copyRows) as unknown as CopyFunctions;
+
+const WRITTEN: Readonly<Record<keyof AxisFunctions, (columns: Columns) => WasmFunction>> = {
+  forwardColumns,
+  forwardAndFetch,
+  addColumns,
+  inverseColumns,
+  inverseSigns,
+};
+
+type AxisFunction = <N extends keyof AxisFunctions>(name: N) => AxisFunctions[N];
+
+/** Each is written out and compiled when it is used first: their code is straight and long, and an operation needs one or two. */
+function axisFunctions(memory: WebAssembly.Memory, columns: Columns): AxisFunction {
+  const { length, stride } = columns;
+  const made: Partial<AxisFunctions> = {};
+  return <N extends keyof AxisFunctions>(name: N): AxisFunctions[N] => {
+    const present: AxisFunctions[N] | undefined = made[name];
+    if (present !== undefined) return present;
+    const exports = compiled(memory, `${name}/${length}/${stride}`, () => WRITTEN[name](columns));
+    const written = exports[name] as AxisFunctions[N];
+    made[name] = written;
+    return written;
+  };
 }
 
 /**
@@ -112,9 +154,9 @@ export function createTileTransform(
   x: Float32Array,
 ): TileTransform | undefined {
   const memory = memoryOf(scratch);
-  const blocks = kernelsFor(scratch, x)?.blocks;
-  if (memory === undefined || blocks === undefined) return undefined;
+  if (memory === undefined || kernelsFor(scratch, x) === undefined) return undefined;
   const [height, width] = [filledUp(rows), filledUp(columns)];
+  const { copyRows: copy } = copying(memory);
   const down = axisFunctions(memory, { length: rows, stride: width });
   const across = axisFunctions(memory, { length: columns, stride: height });
   const area = height * width;
@@ -124,38 +166,41 @@ export function createTileTransform(
   const [one, other] = [pointer(scratch, 0), pointer(scratch, area)];
   const [downTable, acrossTable] = [pointer(scratch, 2 * area), pointer(scratch, 2 * area + 2 * rows)];
   const isWhole = rows === height && columns === width;
-  /** x -> the tile, turned and transformed along its first axis, in the scratch's second half */
-  const halfForward = (from: Float32Array, start: number, stride: number): void => {
-    // Rows that lie a power of two apart would drive each other out of the cache.
-    down.copyRows(pointer(from, start), stride, rows, columns, one, width);
-    down.forwardColumns(one, width, other, height, downTable);
+  const inverse = (
+    name: "inverseColumns" | "inverseSigns",
+    to: Float32Array,
+    start: number,
+    stride: number,
+  ): void => {
+    const target = pointer(to, start);
+    if (isWhole) {
+      down("inverseColumns")(one, width, other, height, downTable);
+      across(name)(other, height, target, stride, acrossTable);
+      return;
+    }
+    copy(one, columns, rows, columns, other, width);
+    down("inverseColumns")(other, width, one, height, downTable);
+    across(name)(one, height, other, width, acrossTable);
+    copy(other, width, rows, columns, target, stride);
   };
   return {
     forward(from, start, stride) {
-      halfForward(from, start, stride);
-      across.forwardColumns(other, height, one, width, acrossTable);
-      if (width > columns) down.copyRows(one, width, rows, columns, one, columns);
+      // Rows that lie a power of two apart would drive each other out of the cache.
+      copy(pointer(from, start), stride, rows, columns, one, width);
+      down("forwardColumns")(one, width, other, height, downTable);
+      across("forwardColumns")(other, height, one, width, acrossTable);
+      if (width > columns) copy(one, width, rows, columns, one, columns);
     },
-    inverse(to, start, stride) {
-      const target = pointer(to, start);
-      if (isWhole) {
-        down.inverseColumns(one, width, other, height, downTable);
-        across.inverseColumns(other, height, target, stride, acrossTable);
-        return;
-      }
-      down.copyRows(one, columns, rows, columns, other, width);
-      down.inverseColumns(other, width, one, height, downTable);
-      across.inverseColumns(one, height, other, width, acrossTable);
-      down.copyRows(other, width, rows, columns, target, stride);
-    },
+    inverse: (to, start, stride) => inverse("inverseColumns", to, start, stride),
+    inverseSigns: (to, start, stride) => inverse("inverseSigns", to, start, stride),
     ...(isWhole && {
-      forwardAndAdd(from, { start, stride, to }, { sum, decay, factor, threshold, marks }) {
+      forwardAndAdd(from, { start, stride, to, next }, { sum, decay, factor, threshold, marks }) {
         const target = pointer(sum, to);
-        blocks.fetchLines(target, FLOAT_BYTES * rows * columns);
-        halfForward(from, start, stride);
-        const [kept, added] = [Math.fround(decay), Math.fround(factor)];
-        const others = [kept, added, threshold, marks.byteOffset] as const;
-        across.addColumns(other, height, target, width, acrossTable, ...others);
+        copy(pointer(from, start), stride, rows, columns, one, width);
+        down("forwardAndFetch")(one, width, other, height, downTable, target);
+        const addition = [Math.fround(decay), Math.fround(factor), threshold, marks.byteOffset] as const;
+        const ahead = [pointer(from, next), FLOAT_BYTES * stride] as const;
+        across("addColumns")(other, height, target, width, acrossTable, ...addition, ...ahead);
       },
     }),
   };

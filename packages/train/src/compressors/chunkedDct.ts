@@ -3,7 +3,9 @@
 
 import type { VectorLayout } from "@atoll/tensor";
 import {
+  type AddedTile,
   type CoefficientSum,
+  clearVector,
   createTileTransform,
   decayAndMark,
   isShared,
@@ -50,8 +52,14 @@ export interface ChunkedDct {
     sum: Omit<CoefficientSum, "threshold">,
     chunks: { threshold(chunk: number): number; use(chunk: number): void },
   ): void;
-  /** The inverse, of some bands: `fill` is handed zeros, to make them a chunk's coefficients. */
-  inverse(x: Float32Array, scratch: Float32Array, fill: OfChunk, bands?: readonly Band[]): void;
+  /** The inverse: `fill` is handed zeros, to make them a chunk's coefficients. */
+  inverse(x: Float32Array, scratch: Float32Array, fill: OfChunk, part?: InversePart): void;
+}
+
+/** Of some bands, by default all; `signs` says that only signs are written: 1, 0, −1, or what is not a number. */
+export interface InversePart {
+  readonly bands?: readonly Band[];
+  readonly signs?: boolean;
 }
 
 /** @param coefficients [the chunk's], a part of the scratch: good until this returns */
@@ -106,22 +114,23 @@ export function chunkedDct(layout: VectorLayout, chunkSize: number): ChunkedDct 
           const together = isTogether ? fast(tile)?.forwardAndAdd : undefined;
           if (together === undefined)
             decayAndMark(sum.sum, tile, coefficientsOf(tile, x, scratch, fast), added);
-          else together(x, { start: tile.source, stride: tile.stride, to: tile.start }, added);
+          else together(x, placeOf(tile, tiles[chunk + 1]), added);
           use(chunk);
         }
       });
     },
-    inverse(to, own, fill, chosen = bands) {
+    inverse(to, own, fill, { bands: chosen = bands, signs = false } = {}) {
       inShared(to, own, (x, scratch) => {
         const fast = fastTransforms(x, scratch);
         for (const { first, last } of chosen)
           for (let chunk = first; chunk <= last; chunk++) {
             const tile = tiles[chunk]!;
             const { source, stride, start, end } = tile;
-            const coefficients = scratch.subarray(0, end - start).fill(0);
+            const coefficients = clearVector(scratch.subarray(0, end - start));
             fill(chunk, coefficients);
             const quick = fast(tile);
-            if (quick === undefined) exact.inverse(tile, coefficients, x);
+            if (quick === undefined) exact.inverse(tile, coefficients, x, signs ? signOf : same);
+            else if (signs) quick.inverseSigns(x, source, stride);
             else quick.inverse(x, source, stride);
           }
         return true;
@@ -153,8 +162,12 @@ function sharedPlaces(
 
 interface ExactTransform {
   forward(tile: Tile, x: Float32Array, coefficients: Float32Array): void;
-  inverse(tile: Tile, coefficients: Float32Array, x: Float32Array): void;
+  inverse(tile: Tile, coefficients: Float32Array, x: Float32Array, written: (value: number) => number): void;
 }
+
+const same = (value: number): number => value;
+/** As `TileTransform`'s, of a value that is rounded to float32 first. */
+const signOf = (value: number): number => Math.sign(Math.fround(value)) + 0;
 
 /** The transform of any tile, in float64. */
 function exactTransform(longest: number): ExactTransform {
@@ -174,7 +187,7 @@ function exactTransform(longest: number): ExactTransform {
       }
       for (let i = 0; i < rows * columns; i++) coefficients[i] = block[i]!;
     },
-    inverse({ source, stride, along, across }, coefficients, x) {
+    inverse({ source, stride, along, across }, coefficients, x, written) {
       const [rows, columns] = [across.length, along.length];
       for (let i = 0; i < rows * columns; i++) block[i] = coefficients[i]!;
       if (rows > 1) {
@@ -184,7 +197,7 @@ function exactTransform(longest: number): ExactTransform {
       }
       for (let r = 0; r < rows; r++) {
         along.inverse(block, r * columns);
-        for (let c = 0; c < columns; c++) x[source + r * stride + c] = block[r * columns + c]!;
+        for (let c = 0; c < columns; c++) x[source + r * stride + c] = written(block[r * columns + c]!);
       }
     },
   };
@@ -194,6 +207,17 @@ const shapeOf = ({ across, along }: Tile): { readonly rows: number; readonly col
   rows: across.length,
   columns: along.length,
 });
+
+/** The next one is only a tip, and has to be of the same shape. */
+const placeOf = (tile: Tile, next: Tile | undefined): AddedTile => ({
+  start: tile.source,
+  stride: tile.stride,
+  to: tile.start,
+  next: next !== undefined && isAlike(next, tile) ? next.source : tile.source,
+});
+
+const isAlike = (a: Tile, b: Tile): boolean =>
+  a.stride === b.stride && a.along === b.along && a.across === b.across;
 
 /** The fast transform of a tile, if it has one. */
 type FastTransforms = (tile: Tile) => TileTransform | undefined;

@@ -311,11 +311,36 @@ describe("cosine transform", () => {
     dct.inverse(undone, new Float32Array(dct.scratch), chunksOf(dct, coefficients));
     for (const [i, value] of x!.entries()) expect(undone[i]).toBeCloseTo(value, 4);
     for (const band of dct.bands) {
-      dct.inverse(back!, scratch, chunksOf(dct, coefficients), [band]);
+      dct.inverse(back!, scratch, chunksOf(dct, coefficients), { bands: [band] });
       expect(back!.subarray(0, band.end)).toEqual(undone.subarray(0, band.end));
       expect(back!.subarray(band.end).every((value) => value === 0)).toBe(true);
     }
     expect(dct.bands.length).toBeGreaterThan(3);
+  });
+
+  test("its inverse gives signs where these are asked for: of zeros, and of what is not a number, too", () => {
+    const side = fc.constantFrom(1, 3, 4, 7, 8, 12, 61, 64);
+    fc.assert(
+      fc.property(side, side, fc.nat(99), (rows, columns, seed) => {
+        const layout = layoutOf({ a: { shape: [2 * rows, columns] }, b: { shape: [8, 8] } });
+        const dct = chunkedDct(layout, 64);
+        const coefficients = transformed(dct, normals(layout.size, seed));
+        const { end } = dct.bands[0]!;
+        coefficients.fill(0, 0, end);
+        coefficients[layout.size - 1] = Number.NaN;
+        const heap = createHeap();
+        const places = [(length: number) => heap.alloc(length), (length: number) => new Float32Array(length)];
+        for (const place of places) {
+          const [values, signs, scratch] = [place(layout.size), place(layout.size), place(dct.scratch)];
+          dct.inverse(values, scratch, chunksOf(dct, coefficients));
+          dct.inverse(signs, scratch, chunksOf(dct, coefficients), { signs: true });
+          expect([...signs]).toEqual([...values].map((value) => Math.sign(value) + 0));
+          expect(signs.subarray(0, end).every((sign) => Object.is(sign, 0))).toBe(true);
+          expect(signs.subarray(-64).every(Number.isNaN)).toBe(true);
+        }
+      }),
+      { numRuns: 30 },
+    );
   });
 
   test("a side is the largest divisor up to the limit", () => {

@@ -2,7 +2,7 @@
 // their chunks. Source: Peng, Quesnelle and Kingma, "DeMo: decoupled momentum optimization" (arXiv 2411.19870), algorithm 1.
 
 import type { VectorLayout } from "@atoll/tensor";
-import { replaceBySigns, type TakeLargest, takingOf, takingScratch } from "@atoll/tensor/vectors";
+import { NOTHING, type TakeLargest, takingOf, takingScratch } from "@atoll/tensor/vectors";
 import { type Band, type ChunkedDct, chunkedDct, type OfChunk } from "./chunkedDct.ts";
 import { bitsOf, createTopK } from "./topK.ts";
 
@@ -113,10 +113,10 @@ function planOf(numbers: Numbers): CoefficientPlan {
       const guesses = bitsOf(thresholds);
       const sum = { ...scalars, sum: spectrum, marks: marks! };
       dct.forwardAndAdd(gradients, scratch!, sum, {
-        threshold: (chunk) => (thresholds[chunk]! > 0 ? guesses[chunk]! : NONE),
+        threshold: (chunk) => guesses[chunk]!,
         use(chunk) {
           const range = ranges[chunk]!;
-          thresholds[chunk] = NEXT_THRESHOLD * take(range, range.k, range.at);
+          guesses[chunk] = take(range, range.k, range.at, guesses[chunk]!);
         },
       });
     },
@@ -130,12 +130,6 @@ function planOf(numbers: Numbers): CoefficientPlan {
     },
   };
 }
-
-/** Bits that no magnitude reaches. */
-const NONE = 0x7fffffff;
-
-/** Part of the least magnitude that was sent of a chunk which candidates of the next step have to reach. */
-const NEXT_THRESHOLD = 0.9;
 
 /** [Σ lengths or more] -> one part of each length */
 function partsOf(whole: Float32Array, lengths: readonly number[]): readonly Float32Array[] {
@@ -157,16 +151,14 @@ function takingOneByOne(
   return ({ x, values, places }) =>
     ({ start, end }, k, to) => {
       select(bitsOf(x), { start, end, k }, indices, 0);
-      let least = Number.POSITIVE_INFINITY;
       for (let j = 0; j < k; j++) {
         const index = indices[j]!;
         const value = x[index]!;
-        least = Math.min(least, Math.abs(value));
         values[to + j] = value;
         places[to + j] = index - start;
         x[index] = 0;
       }
-      return least;
+      return NOTHING;
     };
 }
 
@@ -197,6 +189,5 @@ export function coefficientSigns(vectors: Vectors, numbers: Numbers): void {
   const { signs, work } = vectors as Readonly<Record<"signs" | "work", Float32Array>>;
   const bands = bandsOf(dct, numbers);
   const messages = Array.from({ length: numbers.members! }, (_, member) => vectors[member]!);
-  dct.inverse(signs, work.subarray(0, dct.scratch), adding(messages), bands);
-  for (const band of bands) replaceBySigns(signs, band);
+  dct.inverse(signs, work.subarray(0, dct.scratch), adding(messages), { bands, signs: true });
 }
