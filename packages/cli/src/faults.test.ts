@@ -29,7 +29,7 @@ test("roll-backs: told in words, counted, and the steps done again are in the fi
   const summary = JSON.parse(output) as Record<string, unknown>;
   expect(summary.faults).toEqual({ crashes: 2, recoveries: 0, rollBacks: 2, nodesLeft: 4 });
   expect(JSON.parse(await readRun("back", "summary.json"))).toEqual(summary);
-  expect(error).toContain("at 2 s: Node 1 crashed, and is down until 2.5 s.\n");
+  expect(error).toContain("at 2 s: Node 1 crashed, and is down until 2.50 s.\n");
   expect(error).toContain(
     "\nfaults            2 crashes, no recoveries, 2 roll-backs\nnodes at the end  4 of 4\n",
   );

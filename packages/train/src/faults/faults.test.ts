@@ -363,7 +363,7 @@ test("a run whose strategy cannot go on without a node ends with the reason", as
   const strategy = sgp({ overlap: 1 });
   const faults = { schedule: [{ kind: "crash", node: 1, at: 0.45, rejoin: 2 } as const] };
   await expect(rehearse({ ...steady, strategy, faults })).rejects.toThrow(
-    "Node 1 crashed at 0.45 s, and the other nodes cannot go on without it: with overlap above 0",
+    "Node 1 crashed at 450 ms, and the other nodes cannot go on without it: with overlap above 0",
   );
 });
 

@@ -2,7 +2,7 @@
 // and comes back after it was lost. What it computes and says is the business of its TrainNode and strategy.
 
 import { type Communicator, PeerLostError, type SimulatedWorld } from "@atoll/comm";
-import { type Rank, RunError, type Seconds, seconds } from "@atoll/core";
+import { formatSeconds, type Rank, RunError, type Seconds, seconds } from "@atoll/core";
 import type { Clock } from "@atoll/network";
 import type { MissingPolicy } from "../strategies/whenMissing.ts";
 import type { Membership } from "./membership.ts";
@@ -85,7 +85,7 @@ export class FaultyNode implements NodeLife {
     const { rank, clock, membership, policy } = this.#options;
     if (policy.kind === "stop")
       throw new RunError(
-        `Node ${rank} crashed at ${downtime.from} s, and the other nodes cannot go on without it: ${policy.reason}.`,
+        `Node ${rank} crashed at ${formatSeconds(downtime.from)}, and the other nodes cannot go on without it: ${policy.reason}.`,
       );
     membership.crashed(rank, downtime, clock.now());
   }

@@ -20,7 +20,7 @@ test("a run is given up after 40 faults a node without a step, and says of which
   expect(untilGivenUp((count) => lost.lost(count))).toEqual({
     count: 321,
     message: expect.stringMatching(
-      /^The run cannot go on: nodes were lost 321 times since step 0 was done, by 321 s\./,
+      /^The run cannot go on: nodes were lost 321 times since step 0 was done, by 5 min 21 s\./,
     ),
   });
   // An exchange that breaks off is in vain for all of its members.

@@ -1,7 +1,6 @@
 // Counts what goes wrong while a run makes no progress: faults that come faster than it goes on would keep it going for ever.
 
-import { RunError } from "@atoll/core";
-import { short } from "./report.ts";
+import { formatSeconds, RunError } from "@atoll/core";
 
 /** Faults without any progress, by node, after which a run is given up. */
 const FUTILE_FAULTS = 40;
@@ -52,7 +51,7 @@ export class Futility {
       `The run cannot go on: nodes were lost ${this.#losses} times` +
         times("exchanges broke off", this.#brokenOff) +
         times("links came or went", this.#changes) +
-        ` since step ${Math.max(0, this.#step)} was done, by ${short(at)} s. ` +
+        ` since step ${Math.max(0, this.#step)} was done, by ${formatSeconds(at)}. ` +
         "Let faults be rarer, save more often (checkpointInterval), or choose another faults.whenMissing.",
     );
   }

@@ -262,14 +262,15 @@ export class Membership {
 
   /** Those that are back do the round, too, from its beginning on: an exchange is one of nodes that have done it. */
   #fetchOthers(meeting: Meeting, now: Seconds): void {
-    const lacking = meeting.lacking(this.#options.plan.policy, this.#circumstances(now));
+    const { policy } = this.#options.plan;
+    const lacking = meeting.lacking(policy, this.#circumstances(now));
     if (lacking.length === 0) return;
     const givers = [...meeting.arrivals]
       .filter(([rank]) => this.#begins.canHandOn(rank))
       .sort(([a], [b]) => a - b);
     for (const to of lacking) {
-      // Nodes run ahead of each other: one that is back may be so later than those that stand have come.
-      const back = this.#options.clock.forRank(to).now();
+      // Nodes run ahead of each other: one may be back later than now. A quorum may need another, and asks again then.
+      const back = policy.kind === "wait" ? this.#options.clock.forRank(to).now() : now;
       for (const [from, { at }] of givers)
         if (this.#returned.has(to))
           this.#give(from, to, this.#begins.step(from), seconds(Math.max(now, at, back)), "kept");

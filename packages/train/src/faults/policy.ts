@@ -1,6 +1,6 @@
 // What the nodes of a run do when some of them are missing: each strategy states its own policy, a run may choose another.
 
-import { ConfigError, type ConfigTree, type Random, type Rank } from "@atoll/core";
+import { ConfigError, type ConfigTree, formatSeconds, type Random, type Rank } from "@atoll/core";
 import {
   createFaultSchedule,
   type Fault,
@@ -128,7 +128,7 @@ function checkPermanent(fault: Fault, from: number, circumstances: Circumstances
   if (left >= needed) return;
   const end = `Give the fault an end (${fault.kind === "crash" ? "rejoin" : "until"})`;
   throw new ConfigError(
-    `Option "faults.schedule": ${describeFault(fault, topology)} from ${from} s on leaves ${left} of ${worldSize} nodes connected for good, but ${needs(policy, needed)}. ` +
+    `Option "faults.schedule": ${describeFault(fault, topology)} from ${formatSeconds(from)} on leaves ${left} of ${worldSize} nodes connected for good, but ${needs(policy, needed)}. ` +
       (policy.kind === "stop" ? `${end}.` : `${end}, or use faults.whenMissing=timeout.`),
   );
 }

@@ -1,10 +1,7 @@
 // What a run says of its faults: one event for each, with a sentence.
 
-import type { EventSink, Rank } from "@atoll/core";
+import { type EventSink, formatBytes, formatSeconds, type Rank } from "@atoll/core";
 import { type Downtime, listed } from "@atoll/network";
-
-/** Seconds as people read them. */
-export const short = (time: number): string => String(Number(time.toPrecision(6)));
 
 export class FaultReport {
   readonly #emit: EventSink;
@@ -27,7 +24,7 @@ export class FaultReport {
 
   crashed(rank: Rank, downtime: Downtime, time: number): void {
     const until = downtime.until === Number.POSITIVE_INFINITY ? null : downtime.until;
-    const message = `Node ${rank} crashed, and is down ${until === null ? "for good" : `until ${short(until)} s`}.`;
+    const message = `Node ${rank} crashed, and is down ${until === null ? "for good" : `until ${formatSeconds(until)}`}.`;
     this.#emit({ type: "fault", kind: "crash", time, ranks: [rank], message, until });
   }
 
@@ -36,7 +33,7 @@ export class FaultReport {
     { from, step, bytes }: { readonly from: Rank; readonly step: number; readonly bytes: number },
     time: number,
   ): void {
-    const message = `Node ${rank} goes on from step ${step} with the state of node ${from} (${bytes} bytes).`;
+    const message = `Node ${rank} goes on from step ${step} with the state of node ${from} (${formatBytes(bytes)}).`;
     this.#emit({ type: "fault", kind: "recovered", time, ranks: [rank], message });
   }
 

@@ -1,7 +1,7 @@
 // How a node learns that it cannot go on with what it does. None of these is an error of the run: whoever drives the node
 // catches them and takes the node through its recovery.
 
-import type { Rank } from "@atoll/core";
+import { formatSeconds, type Rank } from "@atoll/core";
 import type { Downtime } from "@atoll/network";
 
 /** The node has crashed: what it was doing and what it remembers is lost. */
@@ -9,7 +9,7 @@ export class NodeCrashed extends Error {
   readonly downtime: Downtime;
 
   constructor(rank: Rank, downtime: Downtime) {
-    super(`Node ${rank} crashed at ${downtime.from} s.`);
+    super(`Node ${rank} crashed at ${formatSeconds(downtime.from)}.`);
     this.downtime = downtime;
   }
 }

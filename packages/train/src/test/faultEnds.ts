@@ -1,7 +1,7 @@
 // Which ends a run that meets faults may come to before its last step, told from its options alone: by brute force over the
 // faults that never end, and by the odds of ever getting through those that come again and again.
 
-import { bytes, ConfigError, createRandom, RunError, seconds } from "@atoll/core";
+import { bytes, ConfigError, createRandom, formatSeconds, RunError, seconds } from "@atoll/core";
 import { createFaultSchedule, type Fault, type OnAndOff, resolveNetwork } from "@atoll/network";
 import type { FaultyRunOptions } from "../faults/policy.ts";
 import type { MissingPolicy } from "../strategies/whenMissing.ts";
@@ -81,25 +81,27 @@ export async function objectionTo(error: Error, run: RehearsalOptions): Promise<
   if (error instanceof ConfigError) {
     if (refusal === undefined) return "nothing of it lasts, or enough nodes are left: it must not be refused";
     const { from, left } = refusal;
-    const says = `from ${from} s on leaves ${left} of ${nodes} nodes connected for good`;
+    const says = `from ${formatSeconds(from)} on leaves ${left} of ${nodes} nodes connected for good`;
     return error.message.includes(says) ? undefined : `the refusal has to say "${says}"`;
   }
   if (refusal !== undefined) return "it must be refused before it starts";
   if (!(error instanceof RunError)) return "it broke";
   const policy = policyOf(run).kind;
   const lasting = (faults.schedule ?? []).filter(isLasting);
-  const crash = /^Node (\d+) crashed at (\S+) s, and the other nodes cannot go on without it: /.exec(
+  const crash = /^Node (\d+) crashed at (.+), and the other nodes cannot go on without it: /.exec(
     error.message,
   );
   if (crash !== null) {
-    const [, node, at] = crash.map(Number);
+    const [, node, at] = crash;
     const random = createRandom(seed).derive("faults");
     const downtime = createFaultSchedule(timesOf(faults), { worldSize: nodes, random }).nextDowntime(
-      node!,
-      at!,
+      Number(node),
+      0,
     );
     if (policy !== "stop") return `under ${policy} the others can go on`;
-    return downtime?.from === at ? undefined : `node ${node} runs then`;
+    return downtime !== undefined && formatSeconds(downtime.from) === at
+      ? undefined
+      : `node ${node} does not crash first then`;
   }
   if (error.message.includes(`all ${nodes} nodes have crashed, and none rejoins`)) {
     const gone = new Set(lasting.flatMap((fault) => (fault.kind === "crash" ? [fault.node] : [])));
