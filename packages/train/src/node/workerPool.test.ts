@@ -1,5 +1,9 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { RunError } from "@atoll/core";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { ddp } from "../strategies/index.ts";
 import type { PoolReport, PoolTask } from "../test/poolWorker.ts";
 import { rehearse } from "../test/runs.ts";
@@ -128,4 +132,25 @@ test("workers that are disposed of under a run end it with an error", async () =
 
 test("workers that are still loading can be disposed of", async () => {
   for (let i = 0; i < 4; i++) await startWorkers(3)[Symbol.asyncDispose]();
+});
+
+test("workers read compiled modules where the program does, and none unless it does", () => {
+  const directory = mkdtempSync(join(tmpdir(), "atoll-cache-"));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  const at = (path: string): string => JSON.stringify(new URL(path, import.meta.url).href);
+  const cacheOf = (before: string): string => {
+    const script = `
+      import { enableCompileCache, getCompileCacheDir } from "node:module";
+      ${before}
+      const { WorkerPool } = await import(${at("./workerPool.ts")});
+      await using pool = new WorkerPool(new URL(${at("../test/poolWorker.ts")}), 1);
+      const { compileCache } = await pool.run({ kind: "report", number: 0 });
+      process.stdout.write(String(compileCache === getCompileCacheDir() && compileCache));`;
+    const env = { PATH: process.env.PATH };
+    const file = join(directory, "program.mjs");
+    writeFileSync(file, script);
+    return execFileSync(process.execPath, [file], { env }).toString();
+  };
+  expect(cacheOf(`enableCompileCache(${JSON.stringify(directory)});`)).toContain(directory);
+  expect(cacheOf("")).toBe("undefined");
 });

@@ -7,7 +7,9 @@
 // new ones (`broadcast`), which a pool of interchangeable workers has no way to say.
 
 import "@atoll/tensor/node/no-telemetry";
+import { getCompileCacheDir } from "node:module";
 import { availableParallelism } from "node:os";
+import { dirname } from "node:path";
 import { Worker } from "node:worker_threads";
 import { invariant, messageOf, RunError } from "@atoll/core";
 
@@ -102,7 +104,10 @@ export class WorkerPool<T, R, B> implements AsyncDisposable {
   }
 
   #start(module: URL): Member<T, R> {
-    const thread = new Worker(module, { resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB } });
+    const thread = new Worker(module, {
+      env: environmentOfThreads(),
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
+    });
     const member: Member<T, R> = { thread, unanswered: [] };
     thread.unref();
     const { promise, resolve: loaded } = Promise.withResolvers<void>();
@@ -201,4 +206,14 @@ export class WorkerPool<T, R, B> implements AsyncDisposable {
     const sent = this.#members.flatMap(({ unanswered }) => unanswered.splice(0).flat());
     for (const job of [...sent, ...this.#queue.splice(0)]) job.reject(this.#failure);
   }
+}
+
+/**
+ * That of the program, and the cache of compiled modules that it has turned on: a thread does not have it by itself, and spent
+ * two thirds of its start on reading TypeScript that was there as compiled code (measured: 330 ms of the processor, then 100).
+ */
+function environmentOfThreads(): NodeJS.ProcessEnv {
+  const directory = getCompileCacheDir();
+  if (directory === undefined) return process.env;
+  return { ...process.env, NODE_COMPILE_CACHE: dirname(directory) }; // Node adds its version to it by itself.
 }

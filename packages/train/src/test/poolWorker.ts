@@ -1,5 +1,6 @@
 // A worker for tests of the pool: it does what its task says.
 
+import { getCompileCacheDir } from "node:module";
 import { parentPort, threadId } from "node:worker_threads";
 import { type PoolMessage, READY, type Reply } from "../node/workerPool.ts";
 
@@ -14,6 +15,8 @@ export interface PoolReport {
   readonly thread: number;
   /** The last broadcast that this worker got. */
   readonly told: string | undefined;
+  /** Where the worker finds and leaves compiled modules. */
+  readonly compileCache: string | undefined;
 }
 
 let told: string | undefined;
@@ -38,7 +41,7 @@ parentPort!.postMessage(READY);
 async function answer(task: PoolTask): Promise<Reply<PoolReport>> {
   switch (task.kind) {
     case "report":
-      return { result: { number: task.number, thread: threadId, told } };
+      return { result: { number: task.number, thread: threadId, told, compileCache: getCompileCacheDir() } };
     case "fail":
       return { error: new Error(task.message) };
     case "exit":
