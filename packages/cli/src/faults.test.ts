@@ -27,7 +27,14 @@ test("roll-backs: told in words, counted, and the steps done again are in the fi
   const { exitCode, output, error } = await runCommand(argv, directory);
   expect(exitCode).toBe(0);
   const summary = JSON.parse(output) as Record<string, unknown>;
-  expect(summary.faults).toEqual({ crashes: 2, recoveries: 0, rollBacks: 2, nodesLeft: 4 });
+  expect(summary.faults).toEqual({
+    crashes: 2,
+    recoveries: 0,
+    rollBacks: 2,
+    stragglers: 0,
+    outages: 0,
+    nodesLeft: 4,
+  });
   expect(JSON.parse(await readRun("back", "summary.json"))).toEqual(summary);
   expect(error).toContain("at 2 s: Node 1 crashed, and is down until 2.50 s.\n");
   expect(error).toContain(

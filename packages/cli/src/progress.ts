@@ -26,6 +26,8 @@ const LEAST_BAR_WIDTH = 6;
 export class Progress {
   readonly #terminal: Terminal;
   readonly #faultLines = new LineBudget(FAULT_LINES);
+  /** Those that only slow a run: they must not take the place of the others. */
+  readonly #slowLines = new LineBudget(FAULT_LINES);
   readonly #warnings = new Set<string>();
   #maxSteps = 0;
   /** What seconds are called. */
@@ -94,14 +96,15 @@ export class Progress {
     this.note(`warning: ${message}`);
   }
 
-  #fault({ time, message }: FaultHappened): void {
-    if (!this.#faultLines.admit(this.#terminal.now())) return;
+  #fault({ kind, time, message }: FaultHappened): void {
+    const lines = kind === "straggler" || kind === "outage" ? this.#slowLines : this.#faultLines;
+    if (!lines.admit(this.#terminal.now())) return;
     this.#noteHeldFaults();
     this.note(`at ${formatSeconds(time)}: ${message}`);
   }
 
   #noteHeldFaults(): void {
-    const held = this.#faultLines.takeHeld();
+    const held = this.#faultLines.takeHeld() + this.#slowLines.takeHeld();
     if (held > 0) this.note(`… and ${held} more ${held === 1 ? "fault" : "faults"}`);
   }
 

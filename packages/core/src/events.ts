@@ -144,13 +144,18 @@ export interface FaultHappened {
   readonly type: "fault";
   /**
    * `crash`: a node is down. `recovered`: one goes on with another's state. `goneOn`: exchanges go on without these nodes,
-   * with all again if there are none. `rolledBack`: all nodes go back to a checkpoint.
+   * with all again if there are none. `rolledBack`: all nodes go back to a checkpoint. `straggler`: a node's steps take longer
+   * from here on; one that begins no step meanwhile leaves none. `outage`: links of these nodes are down from here on; of a
+   * network that falls apart, those outside its largest part. Logs of older versions have neither of the last two.
    */
-  readonly kind: "crash" | "recovered" | "goneOn" | "rolledBack";
+  readonly kind: "crash" | "recovered" | "goneOn" | "rolledBack" | "straggler" | "outage";
   readonly time: number;
   readonly ranks: readonly number[];
   readonly message: string;
-  /** Of a crash: when the node is up again, which is before it has recovered; null if it never is. */
+  /**
+   * Of a crash: when the node is up again, which is before it has recovered. Of a straggler and an outage: when that is over.
+   * Null if never.
+   */
   readonly until?: number | null;
   /** Of a roll-back: the step of the checkpoint that the nodes go on from; the steps after it are done again. */
   readonly step?: number;

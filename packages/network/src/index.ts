@@ -3,7 +3,7 @@ export type { Clock, Duration, RunOptions, VirtualClock, Wait } from "./clock.ts
 export { createVirtualClock } from "./clock.ts";
 export { primaryComponent } from "./faults/components.ts";
 export type { Fault, FaultOptions, OnAndOff, Stragglers } from "./faults/options.ts";
-export type { Downtime, FaultSchedule } from "./faults/schedule.ts";
+export type { Downtime, FaultSchedule, LinkOutage, Slowness } from "./faults/schedule.ts";
 export { createFaultSchedule } from "./faults/schedule.ts";
 export type { Link } from "./link.ts";
 export { listed } from "./listed.ts";

@@ -82,7 +82,7 @@ const eventSchema = z.discriminatedUnion("type", [
   z.object({ type: z.literal("warning"), message: z.string() }),
   z.object({
     type: z.literal("fault"),
-    kind: z.enum(["crash", "recovered", "goneOn", "rolledBack"]),
+    kind: z.enum(["crash", "recovered", "goneOn", "rolledBack", "straggler", "outage"]),
     time: count,
     ranks: z.array(count),
     message: z.string(),

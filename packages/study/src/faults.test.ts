@@ -53,7 +53,36 @@ test("after a roll-back all nodes take part that are up by then", () => {
     ["down 1-10"],
     ["behind 1-4"],
   ]);
-  expect(countFaults(faults, 4)).toEqual({ nodes: 4, crashes: 3, recoveries: 0, rollBacks: 1, nodesLeft: 2 });
+  expect(countFaults(faults, 4)).toEqual({
+    nodes: 4,
+    crashes: 3,
+    recoveries: 0,
+    rollBacks: 1,
+    stragglers: 0,
+    outages: 0,
+    nodesLeft: 2,
+  });
+});
+
+test("slow nodes and links that are down hinder nodes, and make nobody absent", () => {
+  const faults = [
+    fault("straggler", 1, [1], { until: 3 }),
+    fault("outage", 2, [0, 1], { until: null }),
+    fault("outage", 4, [2], { until: 5 }),
+  ];
+  expect(absentOf(faults, 3)).toEqual([[], [], []]);
+  const hindered = nodeTimelines(faults, { nodes: 3, end: 10 }).map((timeline) => timeline.hindered);
+  expect(hindered).toEqual([
+    [{ kind: "cut", from: 2, until: 10 }],
+    [
+      { kind: "slow", from: 1, until: 3 },
+      { kind: "cut", from: 2, until: 10 },
+    ],
+    [{ kind: "cut", from: 4, until: 5 }],
+  ]);
+  expect(describeCounts(countFaults(faults, 3))).toBe(
+    "no crashes, no recoveries, no roll-backs, 1 straggler, 2 outages; 3 of 3 nodes at the end",
+  );
 });
 
 test("whatever the log, absences are in order, apart from each other and within the run", () => {

@@ -1,5 +1,5 @@
-// What the faults of a run came to, from its events: how many there were, and when each node was down or left behind.
-// Faults that only slow a run (stragglers, links that are down for a while) leave no event and are not seen here.
+// What the faults of a run came to, from its events: how many there were, when each node was down or left behind, and when
+// it was slow or its links were down. Logs of older versions do not tell of the latter.
 
 import type { FaultHappened, RunEvent } from "@atoll/core";
 import { formatCount } from "./format.ts";
@@ -14,10 +14,23 @@ export interface AbsentInterval {
   readonly until: number;
 }
 
-/** How a node fared. Intervals are in order and do not overlap. */
+/** What hindered a node that may have taken part all the same: its steps took longer, or links of it were down. */
+export type Hindrance = "slow" | "cut";
+
+export interface HinderedInterval {
+  readonly kind: Hindrance;
+  /** Simulated seconds. */
+  readonly from: number;
+  readonly until: number;
+}
+
+/** How a node fared. */
 export interface NodeTimeline {
   readonly rank: number;
+  /** In order; they do not overlap. */
   readonly absent: readonly AbsentInterval[];
+  /** As they were told: they may overlap. */
+  readonly hindered: readonly HinderedInterval[];
   /** When it was with the others again by another node's state, in simulated seconds. */
   readonly recoveries: readonly number[];
   readonly crashes: number;
@@ -29,6 +42,10 @@ export interface FaultCounts {
   readonly crashes: number;
   readonly recoveries: number;
   readonly rollBacks: number;
+  /** Times in which a node was slow. */
+  readonly stragglers: number;
+  /** Times in which links were down but for crashes. */
+  readonly outages: number;
   /** Nodes that take part at the end. */
   readonly nodesLeft: number;
 }
@@ -43,7 +60,7 @@ export function countFaults(faults: readonly FaultHappened[], nodes: number): Fa
   const count = (wanted: FaultHappened["kind"]): number =>
     faults.reduce((total, { kind, ranks }) => {
       if (kind !== wanted) return total;
-      return total + (kind === "rolledBack" ? 1 : ranks.length);
+      return total + (kind === "rolledBack" || kind === "outage" ? 1 : ranks.length);
     }, 0);
   const watch = followed(faults, nodes);
   return {
@@ -51,24 +68,29 @@ export function countFaults(faults: readonly FaultHappened[], nodes: number): Fa
     crashes: count("crash"),
     recoveries: count("recovered"),
     rollBacks: count("rolledBack"),
+    stragglers: count("straggler"),
+    outages: count("outage"),
     nodesLeft: watch.filter(({ open }) => open === null).length,
   };
 }
 
-/** "3 crashes, 2 recoveries, no roll-backs; 7 of 8 nodes at the end". */
+/** "3 crashes, 2 recoveries, no roll-backs, 1 straggler; 7 of 8 nodes at the end"; the last two if there are any. */
 export const describeCounts = (counts: FaultCounts): string =>
   `${describeHappened(counts)}; ${describeLeft(counts)} ${counts.nodes === 1 ? "node" : "nodes"} at the end`;
 
 export const describeLeft = ({ nodesLeft, nodes }: FaultCounts): string =>
   `${formatCount(nodesLeft)} of ${formatCount(nodes)}`;
 
-export function describeHappened({ crashes, recoveries, rollBacks }: FaultCounts): string {
+export function describeHappened(counts: FaultCounts): string {
+  const { crashes, recoveries, rollBacks, stragglers, outages } = counts;
   const some = (count: number, one: string, many: string): string =>
     count === 1 ? `1 ${one}` : `${count === 0 ? "no" : formatCount(count)} ${many}`;
   return [
     some(crashes, "crash", "crashes"),
     some(recoveries, "recovery", "recoveries"),
     some(rollBacks, "roll-back", "roll-backs"),
+    ...(stragglers > 0 ? [some(stragglers, "straggler", "stragglers")] : []),
+    ...(outages > 0 ? [some(outages, "outage", "outages")] : []),
   ].join(", ");
 }
 
@@ -82,7 +104,11 @@ export function nodeTimelines(
 ): readonly NodeTimeline[] {
   return followed(faults, nodes).map((watch) => {
     close(watch, end);
-    return { rank: watch.rank, absent: watch.absent, recoveries: watch.recoveries, crashes: watch.crashes };
+    const { rank, absent, recoveries, crashes } = watch;
+    const hindered = watch.hindered
+      .map(({ kind, from, until }) => ({ kind, from, until: Math.min(until, end) }))
+      .filter(({ from, until }) => until > from);
+    return { rank, absent, hindered, recoveries, crashes };
   });
 }
 
@@ -97,6 +123,7 @@ interface OpenAbsence {
 interface Watch {
   readonly rank: number;
   readonly absent: AbsentInterval[];
+  readonly hindered: HinderedInterval[];
   readonly recoveries: number[];
   crashes: number;
   open: OpenAbsence | null;
@@ -105,7 +132,7 @@ interface Watch {
 function followed(faults: readonly FaultHappened[], nodes: number): readonly Watch[] {
   const watches = Array.from(
     { length: nodes },
-    (_, rank): Watch => ({ rank, absent: [], recoveries: [], crashes: 0, open: null }),
+    (_, rank): Watch => ({ rank, absent: [], hindered: [], recoveries: [], crashes: 0, open: null }),
   );
   for (const fault of faults) follow(watches, fault);
   return watches;
@@ -140,6 +167,13 @@ function follow(watches: readonly Watch[], fault: FaultHappened): void {
       // All nodes that run then begin anew together; the others stay down.
       for (const watch of watches) if (!isStillDown(watch, fault)) close(watch, time);
       return;
+    case "straggler":
+    case "outage": {
+      const until = upAgain(fault) ?? Number.POSITIVE_INFINITY;
+      for (const { hindered } of those)
+        hindered.push({ kind: kind === "outage" ? "cut" : "slow", from: time, until });
+      return;
+    }
     default:
       kind satisfies never;
   }

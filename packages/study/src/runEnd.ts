@@ -8,6 +8,8 @@ export type FaultSummary = {
   readonly crashes: number;
   readonly recoveries: number;
   readonly rollBacks: number;
+  readonly stragglers: number;
+  readonly outages: number;
   readonly nodesLeft: number;
 };
 
@@ -20,6 +22,6 @@ export function runEnd(record: RunRecord): {
   const outcome = run.outcome.kind;
   const counts = faultCounts(run);
   if (counts === null) return { outcome, faults: null };
-  const { crashes, recoveries, rollBacks, nodesLeft } = counts;
-  return { outcome, faults: { crashes, recoveries, rollBacks, nodesLeft } };
+  const { nodes: _, ...faults } = counts;
+  return { outcome, faults };
 }

@@ -22,6 +22,7 @@ import type { Executor } from "./executor.ts";
 import { Membership } from "./faults/membership.ts";
 import { NodeMemories } from "./faults/nodeMemory.ts";
 import { nodeTime } from "./faults/nodeTime.ts";
+import { Notices } from "./faults/notices.ts";
 import { Outlook } from "./faults/outlook.ts";
 import { type FaultPlan, planFaults, scheduleFaults } from "./faults/policy.ts";
 import { RollBack } from "./faults/signals.ts";
@@ -89,6 +90,7 @@ export class Simulation implements RunNodes {
   readonly #emit: EventSink;
   readonly #faults: FaultPlan | undefined;
   readonly #membership: Membership | undefined;
+  readonly #notices: Notices | undefined;
   /** The last scheduled checkpoint of a run whose nodes may all have to go back to it. */
   #kept: RunSnapshot | undefined;
   /** Where all nodes are to stop next, in steps. */
@@ -151,8 +153,10 @@ export class Simulation implements RunNodes {
       policy: this.#faults!.policy,
       world: this.#world,
       membership: this.#createMembership(outlook, emit),
+      notices: new Notices(this.#faults!.schedule, emit, worldSize),
     };
     this.#membership = adversity?.membership;
+    this.#notices = adversity?.notices;
     this.#nodes = prepared.nodes.map((data, rank) => {
       const node = new TrainNode(
         {
@@ -197,6 +201,8 @@ export class Simulation implements RunNodes {
     });
     this.#world.restore(world);
     if (faults) this.#membership?.restore(faults.membership);
+    // Checkpoints of older versions do not say what has been told.
+    if (faults?.notices) this.#notices?.restore(faults.notices);
   }
 
   #createHorizon(last: number): Horizon {
@@ -383,6 +389,7 @@ export class Simulation implements RunNodes {
       faults: this.#membership
         ? {
             membership: this.#membership.snapshot(),
+            notices: this.#notices!.snapshot(),
             recorder: this.#recorder.state,
             steps: this.#nodes.map(({ step }) => step),
           }

@@ -5,6 +5,7 @@ import { ConfigError, type ConfigValue, type Rank, type Seconds } from "@atoll/c
 import type { HostTensor, VectorLayout } from "@atoll/tensor";
 import type { SamplerPosition } from "./data/index.ts";
 import type { MembershipSnapshot } from "./faults/membership.ts";
+import type { NoticesSnapshot } from "./faults/notices.ts";
 import type { RecorderState, StepReport } from "./recorder.ts";
 import type { Replica } from "./replica.ts";
 import type { StrategyState } from "./strategies/index.ts";
@@ -51,6 +52,8 @@ export interface RunSnapshot {
 
 export interface FaultsSnapshot {
   readonly membership: MembershipSnapshot;
+  /** Left out by older versions. */
+  readonly notices?: NoticesSnapshot;
   readonly recorder: RecorderState;
   /** Steps that each node has done. */
   readonly steps: readonly number[];

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { resolveNetwork } from "../network.ts";
 import { primaryComponent } from "./components.ts";
 import type { Fault, FaultOptions } from "./options.ts";
-import { createFaultSchedule, type FaultSchedule } from "./schedule.ts";
+import { createFaultSchedule, type FaultSchedule, type LinkOutage } from "./schedule.ts";
 
 const WORLD = 5;
 const random = createRandom(3);
@@ -57,6 +57,33 @@ const statesAt = (faults: FaultSchedule, at: number): string =>
   pairs.map(([a, b]) => (faults.isUp(a, b, at) ? 1 : 0)).join("");
 
 describe("a schedule of faults", () => {
+  test("a link is up where both nodes run and no outage says otherwise", () => {
+    fc.assert(
+      fc.property(options, (given) => {
+        const faults = scheduleOf(given);
+        const told: LinkOutage[] = [];
+        const isCut = (a: number, b: number, at: number): boolean =>
+          told.some((outage) => {
+            if (!(outage.from <= at && at < outage.until)) return false;
+            if (outage.kind === "link") return outage.nodes.includes(a) && outage.nodes.includes(b);
+            if (outage.kind === "node") return outage.node === a || outage.node === b;
+            return outage.groups.every((group) => !(group.includes(a) && group.includes(b)));
+          });
+        for (let at = 0, changes = 0; at < 200 && changes < 100; changes++) {
+          told.push(...faults.outagesFrom(at));
+          const next = faults.nextChange(at);
+          for (const moment of [at, at + (Math.min(next, 300) - at) / 2])
+            for (const [a, b] of pairs)
+              expect(faults.isUp(a, b, moment), `nodes ${a} and ${b} at ${moment} s`).toBe(
+                faults.isRunning(a, moment) && faults.isRunning(b, moment) && !isCut(a, b, moment),
+              );
+          at = next;
+        }
+        expect(faults.hasOutages || told.length === 0).toBe(true);
+      }),
+    );
+  });
+
   test("changes only at the moments that it names, and says the same in any order of questions", () => {
     fc.assert(
       fc.property(options, fc.array(time, { maxLength: 20 }), (given, moments) => {
@@ -117,6 +144,7 @@ describe("a schedule of faults", () => {
     });
     expect([4.9, 5, 6.9, 7].map((at) => faults.slowdown(2, at))).toEqual([1, 3, 3, 1]);
     expect(faults.slowdown(1, 6)).toBe(1);
+    expect(faults.slowness(2, 6)).toEqual([{ from: 5, until: 7, slowdown: 3 }]);
     expect(faults.affectsLinks).toBe(false);
     const often = scheduleOf({ stragglers: { probability: 0.25, slowdown: 4, interval: 2 } });
     const slow = Array.from({ length: 4000 }, (_, i) => often.slowdown(i % WORLD, 2 * i + 0.5)).filter(

@@ -8,16 +8,35 @@ import { type Downtime, Renewal } from "./renewal.ts";
 
 export type { Downtime } from "./renewal.ts";
 
+/** A time in which the steps that a node begins take so many times as long. */
+export interface Slowness extends Downtime {
+  readonly slowdown: number;
+}
+
+/** A time in which links carry nothing: that of two nodes, all of a node, or those between groups of all nodes. */
+export type LinkOutage = Downtime &
+  (
+    | { readonly kind: "link"; readonly nodes: readonly [Rank, Rank] }
+    | { readonly kind: "node"; readonly node: Rank }
+    | { readonly kind: "split"; readonly groups: readonly (readonly Rank[])[] }
+  );
+
 /** A node that is down has no links, and no others are reached through it. */
 export interface FaultSchedule extends Outages {
   /** How many times as long a step takes that a node begins at a moment; 1 where it is not slow. */
   slowdown(rank: Rank, at: number): number;
+  /** What makes steps slow that a node begins at a moment. */
+  slowness(rank: Rank, at: number): readonly Slowness[];
+  /** The outages of links that begin at a moment, which `nextChange` leads to. A crash is none. */
+  outagesFrom(at: number): readonly LinkOutage[];
   /** The first time that a node is down and that ends after a moment; it may have begun before. */
   nextDowntime(rank: Rank, at: number): Downtime | undefined;
   /** Whether a node runs at a moment. */
   isRunning(rank: Rank, at: number): boolean;
   /** Whether any fault takes links away; a crash does. */
   readonly affectsLinks: boolean;
+  /** Whether any does that is no crash. */
+  readonly hasOutages: boolean;
   /** The faults that have no end, with the moment of their beginning. */
   readonly permanent: readonly { readonly fault: Fault; readonly from: number }[];
   /** Nothing but those: what is up at a moment once everything is over that has an end. */
@@ -43,6 +62,7 @@ const within = ({ from, until }: Downtime, at: number): boolean => from <= at &&
 
 class Faults implements FaultSchedule {
   readonly affectsLinks: boolean;
+  readonly hasOutages: boolean;
   readonly permanent: FaultSchedule["permanent"];
   readonly config: ConfigTree;
   readonly #options: FaultOptions;
@@ -73,8 +93,11 @@ class Faults implements FaultSchedule {
     this.permanent = schedule
       .filter((fault) => endOf(fault) === Number.POSITIVE_INFINITY && fault.kind !== "straggler")
       .map((fault) => ({ fault, from: beginOf(fault) }));
+    this.hasOutages =
+      schedule.some(({ kind }) => kind === "linkDown" || kind === "partition") ||
+      [disconnects, partitions].some(Boolean);
     this.affectsLinks =
-      schedule.some(({ kind }) => kind !== "straggler") || [churn, disconnects, partitions].some(Boolean);
+      this.hasOutages || churn !== undefined || schedule.some(({ kind }) => kind === "crash");
     const each = (label: string, means: FaultOptions["churn"]): readonly Renewal[] =>
       means === undefined
         ? []
@@ -105,15 +128,46 @@ class Faults implements FaultSchedule {
   }
 
   slowdown(rank: Rank, at: number): number {
+    return this.slowness(rank, at).reduce((factor, { slowdown }) => factor * slowdown, 1);
+  }
+
+  slowness(rank: Rank, at: number): readonly Slowness[] {
     const { schedule = [], stragglers } = this.#options;
-    let factor = 1;
+    const slow: Slowness[] = [];
     for (const fault of schedule)
-      if (fault.kind === "straggler" && fault.node === rank)
-        if (within({ from: beginOf(fault), until: endOf(fault) }, at)) factor *= fault.slowdown;
-    if (stragglers === undefined) return factor;
+      if (fault.kind === "straggler" && fault.node === rank) {
+        const time = { from: beginOf(fault), until: endOf(fault) };
+        if (within(time, at)) slow.push({ ...time, slowdown: fault.slowdown });
+      }
+    if (stragglers === undefined) return slow;
     const { probability, slowdown, interval = 1 } = stragglers;
-    const draw = this.#random.derive("straggler", rank, Math.floor(at / interval)).uniform();
-    return draw < probability ? factor * slowdown : factor;
+    const number = Math.floor(at / interval);
+    const draw = this.#random.derive("straggler", rank, number).uniform();
+    if (draw < probability) slow.push({ from: number * interval, until: (number + 1) * interval, slowdown });
+    return slow;
+  }
+
+  outagesFrom(at: number): readonly LinkOutage[] {
+    const everyone = Array.from({ length: this.#worldSize }, (_, rank) => rank);
+    const outages: LinkOutage[] = [];
+    for (const fault of this.#options.schedule ?? []) {
+      const time = { from: beginOf(fault), until: endOf(fault) };
+      if (time.from !== at) continue;
+      if (fault.kind === "linkDown") outages.push({ ...time, kind: "link", nodes: fault.nodes });
+      if (fault.kind === "partition")
+        outages.push({ ...time, kind: "split", groups: groupsOf(everyone, grouping(fault.groups)) });
+    }
+    this.#disconnects.forEach((renewal, node) => {
+      const { from, until } = renewal.next(at);
+      if (from === at) outages.push({ from, until, kind: "node", node });
+    });
+    const random = this.#randomPartitions?.next(at);
+    if (random?.from === at) {
+      const side = this.#drawSide(random.number);
+      const groups = groupsOf(everyone, (rank) => (side.has(rank) ? 1 : 0));
+      outages.push({ from: at, until: random.until, kind: "split", groups });
+    }
+    return outages;
   }
 
   nextDowntime(rank: Rank, at: number): Downtime | undefined {
@@ -209,6 +263,17 @@ class Faults implements FaultSchedule {
 }
 
 const linkKey = (a: Rank, b: Rank): string => `${Math.min(a, b)} ${Math.max(a, b)}`;
+
+/** The groups of all nodes, as far as there are nodes in them, by their lowest. */
+function groupsOf(nodes: readonly Rank[], groupOf: (rank: Rank) => number): readonly (readonly Rank[])[] {
+  const groups = new Map<number, Rank[]>();
+  for (const rank of nodes) {
+    const group = groups.get(groupOf(rank));
+    if (group === undefined) groups.set(groupOf(rank), [rank]);
+    else group.push(rank);
+  }
+  return [...groups.values()];
+}
 
 /** The number of a node's group; 0 for the rest. */
 function grouping(groups: readonly (readonly Rank[])[]): (rank: Rank) => number {

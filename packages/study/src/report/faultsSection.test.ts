@@ -119,6 +119,25 @@ test("the table has the first faults, and counts the rest", () => {
   expect(section).toContain(" word wo…");
 });
 
+test("slow nodes and links that are down are drawn and told, and take no other fault's place in the table", () => {
+  const { events, ...record } = faultyRun({ nodes: 40, steps: 100, rate: 0.05 });
+  const slow = Array.from({ length: 300 }, (_, i): RunEvent => {
+    const kind = i % 2 === 0 ? "straggler" : "outage";
+    const message = `${kind} number ${i}.`;
+    return { type: "fault", kind, time: i / 100, ranks: [i % 40], message, until: i / 100 + 1 };
+  });
+  const section = sectionOf(renderReport({ ...record, events: [...events, ...slow] }));
+  const others = events.filter((event) => event.type === "fault").slice(0, 20);
+  expect(others.length).toBeGreaterThan(0);
+  expect(textOf(section)).toContain(`${300 - (20 - others.length)} more are in events.jsonl`);
+  expect(section).toMatch(/<path class="slow"/);
+  expect(section).toMatch(/<path class="cut"/);
+  // Nobody is absent here: only the nodes' lanes are drawn.
+  const onlySlow = sectionOf(renderReport({ ...record, events: [events[0]!, ...slow] }));
+  expect(onlySlow.match(/class="node-lane"/g)).toHaveLength(24);
+  expect(onlySlow).not.toContain("nodes absent");
+});
+
 test("a thousand nodes with thousands of faults are a page that a browser opens at once", () => {
   const record = faultyRun({ nodes: 1000, steps: 3000, H: 100, rate: 1, rollBacks: 0.02 });
   expect(record.events.filter((event) => event.type === "fault").length).toBeGreaterThan(4000);

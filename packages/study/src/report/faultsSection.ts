@@ -2,8 +2,8 @@
 // It is left out where a run was to meet no faults and met none.
 
 import { type FaultHappened, formatSeconds } from "@atoll/core";
-import { max, rollup } from "d3-array";
-import { describeCounts, type NodeTimeline, nodeTimelines } from "../faults.ts";
+import { max, rollup, sum } from "d3-array";
+import { describeCounts, type Hindrance, type NodeTimeline, nodeTimelines } from "../faults.ts";
 import { formatCount } from "../format.ts";
 import { faultCounts, nodesOf, simulatedSeconds, timeName } from "../run.ts";
 import { faultNotes } from "./faultNotes.ts";
@@ -28,6 +28,8 @@ const names: Readonly<Record<FaultHappened["kind"], string>> = {
   recovered: "recovered",
   goneOn: "gone on",
   rolledBack: "rolled back",
+  straggler: "straggler",
+  outage: "outage",
 };
 
 export function faultsSection(runs: readonly ReportedRun[]): Content {
@@ -68,12 +70,13 @@ function figureOf(run: ReportedRun): Content {
   const timelines = nodeTimelines(faults, { nodes, end });
   const isCrowd = nodes > MOST_LANES;
   const lanes = isCrowd ? longestAbsent(timelines) : timelines;
+  const isAbsent = timelines.some(({ absent }) => absent.length > 0);
   return figure({
     name: keyed("faults", run),
     title: `When nodes of ${run.name} were absent`,
     legend: legendOf(timelines, rollBacks.length > 0),
     panels: [
-      ...(isCrowd ? [faultProfile(timelines, span)] : []),
+      ...(isCrowd && isAbsent ? [faultProfile(timelines, span)] : []),
       ...(lanes.length > 0 ? [faultTimeline(lanes, { ...span, rollBacks })] : []),
     ],
     layout: "stack",
@@ -81,12 +84,16 @@ function figureOf(run: ReportedRun): Content {
   });
 }
 
-/** In rank order. */
+/** In rank order; where too few were absent, also those that were hindered the longest. */
 const longestAbsent = (timelines: readonly NodeTimeline[]): readonly NodeTimeline[] =>
   timelines
-    .map((timeline) => ({ timeline, seconds: absentSeconds(timeline) }))
-    .filter(({ seconds }) => seconds > 0)
-    .sort((a, b) => b.seconds - a.seconds || a.timeline.rank - b.timeline.rank)
+    .map((timeline) => ({
+      timeline,
+      seconds: absentSeconds(timeline),
+      hindered: sum(timeline.hindered, ({ from, until }) => until - from),
+    }))
+    .filter(({ seconds, hindered }) => seconds > 0 || hindered > 0)
+    .sort((a, b) => b.seconds - a.seconds || b.hindered - a.hindered || a.timeline.rank - b.timeline.rank)
     .slice(0, MOST_LANES)
     .map(({ timeline }) => timeline)
     .sort((a, b) => a.rank - b.rank);
@@ -101,6 +108,11 @@ function legendOf(timelines: readonly NodeTimeline[], hasRollBacks: boolean): re
       mark: { kind: "area", className: "area behind" },
       label: "left behind, or up without its state",
     });
+  const hasBeen = (wanted: Hindrance): boolean =>
+    timelines.some(({ hindered }) => hindered.some(({ kind }) => kind === wanted));
+  if (hasBeen("slow")) entries.push({ mark: { kind: "area", className: "area slow" }, label: "slow" });
+  if (hasBeen("cut"))
+    entries.push({ mark: { kind: "area", className: "area cut" }, label: "some or all of its links down" });
   if (timelines.some(({ recoveries }) => recoveries.length > 0))
     entries.push({ mark: { kind: "recovered" }, label: "recovered from another node" });
   if (hasRollBacks)
@@ -122,16 +134,20 @@ function caption(
     isCrowd
       ? `Above, how many of ${formatCount(timelines.length)} nodes were absent; below, ${which}. `
       : "When each node was absent. ",
-    "A node is down from its crash until it is up again, and takes part again once it has a state to go on from; shorter times than a pixel are drawn as one. Links that are down and slow nodes are not shown unless a node was left behind.",
+    "A node is down from its crash until it is up again, and takes part again once it has a state to go on from; shorter times than a pixel are drawn as one. A thin bar at the bottom of a lane says that the node was slow, one at the top that links of it were down.",
   ];
 }
 
 /** By time: nodes run ahead of each other, so the log is not quite in this order. */
 function eventTable(run: ReportedRun): Markup {
   const { faults } = run;
-  const sorted = faults.toSorted((a, b) => a.time - b.time);
-  const shown = sorted.slice(0, MOST_ROWS);
-  const left = sorted.slice(MOST_ROWS);
+  // What only slows a run may come by the hundred: what becomes of nodes goes before it.
+  const [first, then] = [false, true].map((slows) =>
+    faults.filter(({ kind }) => slows === (kind === "straggler" || kind === "outage")).toSorted(byTime),
+  );
+  const chosen = [...first!, ...then!];
+  const shown = chosen.slice(0, MOST_ROWS).toSorted(byTime);
+  const left = chosen.slice(MOST_ROWS);
   const rows = shown.map(({ kind, time, message }) => [
     quantity(time, formatSeconds),
     names[kind],
@@ -149,6 +165,8 @@ function eventTable(run: ReportedRun): Markup {
     rows,
   });
 }
+
+const byTime = (a: FaultHappened, b: FaultHappened): number => a.time - b.time;
 
 function restOf(left: readonly FaultHappened[]): string {
   const kinds = rollup(

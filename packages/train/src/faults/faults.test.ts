@@ -62,6 +62,33 @@ test("a straggler's steps take as many times as long, and the others wait for it
   expect(result.nodes[0]!.waiting).toBeCloseTo(0.4, 6);
 });
 
+test("slow nodes and links that are down are told once, with when that is over", async () => {
+  const schedule = [
+    { kind: "straggler", node: 2, slowdown: 3, from: 0.35, until: 0.95 },
+    // No step begins in it.
+    { kind: "straggler", node: 1, slowdown: 3, from: 0.12, until: 0.13 },
+    { kind: "linkDown", nodes: [0, 3], from: 0.25, until: 0.45 },
+    { kind: "partition", groups: [[1, 2, 3]], from: 0.55, until: 0.58 },
+    { kind: "linkDown", nodes: [1, 2], from: 99 },
+  ] as const;
+  const options = { ...steady, strategy: ddp(plainSgd()), checkpointInterval: 1, faults: { schedule } };
+  const run = await rehearse(options);
+  const slow = told(run).map(({ kind, time, ranks, until, message }) => [kind, time, ranks, until, message]);
+  expect(slow).toEqual([
+    ["outage", 0.25, [0, 3], 0.45, "The link between nodes 0 and 3 is down until 450 ms."],
+    ["straggler", 0.35, [2], 0.95, "Node 2 is slow until 950 ms: steps take 3 times as long."],
+    ["outage", 0.55, [0], 0.58, "The network falls apart into node 0 | nodes 1, 2, 3 until 580 ms."],
+  ]);
+  for (const [step, resume] of run.snapshots) {
+    if (step === steady.maxSteps) continue;
+    const cut = run.events.findIndex((event) => event.type === "checkpoint" && event.step === step);
+    const resumed = await rehearse({ ...options, resume });
+    expect(told(resumed), `resumed at ${step}`).toEqual(
+      run.events.slice(cut).filter(({ type }) => type === "fault"),
+    );
+  }
+});
+
 test("a node crashes at any moment of an exchange: where it had done its part, that is brought to its end", async () => {
   // By a slow link the members of the ring are done at different times.
   const network = {
@@ -284,6 +311,7 @@ describe("the network falls apart", () => {
     });
     const kinds = told(rehearsal).map(({ kind, ranks }) => [kind, ranks]);
     expect(kinds).toEqual([
+      ["outage", [0]],
       ["goneOn", [0]],
       ["recovered", [0]],
       ["goneOn", []],

@@ -8,6 +8,7 @@ import type { MissingPolicy } from "../strategies/whenMissing.ts";
 import type { Membership } from "./membership.ts";
 import type { NodeLife, Rounds } from "./nodeLife.ts";
 import { MemoryCopy, type NodeMemory } from "./nodeMemory.ts";
+import type { Notices } from "./notices.ts";
 import type { Outlook } from "./outlook.ts";
 import { LeftBehind, NodeCrashed } from "./signals.ts";
 
@@ -15,6 +16,7 @@ import { LeftBehind, NodeCrashed } from "./signals.ts";
 export interface Adversity {
   readonly membership: Membership;
   readonly outlook: Outlook;
+  readonly notices: Notices;
   readonly world: SimulatedWorld;
   readonly policy: MissingPolicy;
 }
@@ -92,7 +94,9 @@ export class FaultyNode implements NodeLife {
 
   /** The node is between two steps. */
   boundary(step: number): void {
-    this.#options.membership.boundary(this.#options.rank, step);
+    const { rank, clock, membership, notices } = this.#options;
+    notices.cameTo(clock.now());
+    membership.boundary(rank, step);
   }
 
   /**
@@ -100,15 +104,18 @@ export class FaultyNode implements NodeLife {
    * @param undisturbed seconds of each step if nothing happens
    */
   async durations(undisturbed: readonly Seconds[]): Promise<readonly Seconds[]> {
-    const { rank, clock, outlook } = this.#options;
+    const { rank, clock, outlook, notices } = this.#options;
     const begin = clock.now();
     let now: number = begin;
+    const begins: number[] = [];
     const taken = undisturbed.map((duration) => {
+      begins.push(now);
       const slowed = duration * outlook.slowdown(rank, now);
       now += slowed;
       return seconds(slowed);
     });
     const downtime = outlook.crashBefore(rank, begin, now);
+    for (const at of begins) if (downtime === undefined || at < downtime.from) notices.stepBegins(rank, at);
     if (downtime === undefined) return taken;
     await clock.sleep(seconds(Math.max(0, downtime.from - begin)));
     throw new NodeCrashed(rank, downtime);
@@ -116,7 +123,7 @@ export class FaultyNode implements NodeLife {
 
   /** Exchanges with the nodes that are there; if some are lost meanwhile, begins again with those that are left. */
   async exchange<T>(step: number, run: () => Promise<T>): Promise<T> {
-    const { rank, clock, membership, world, policy, memory } = this.#options;
+    const { rank, clock, membership, notices, world, policy, memory } = this.#options;
     if (policy.kind === "none" || policy.kind === "stop") return this.#exchangeUnmet(run);
     this.#copy ??= new MemoryCopy(memory);
     this.#copy.take();
@@ -124,6 +131,7 @@ export class FaultyNode implements NodeLife {
     let among: readonly Rank[] | undefined;
     for (;;) {
       const from = clock.now();
+      notices.cameTo(from);
       let participants: readonly Rank[];
       try {
         participants = await membership.attend(rank, step, among);

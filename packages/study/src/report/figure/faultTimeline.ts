@@ -3,7 +3,7 @@
 
 import { formatSeconds } from "@atoll/core";
 import { sum } from "d3-array";
-import type { Absence, NodeTimeline } from "../../faults.ts";
+import type { Absence, Hindrance, NodeTimeline } from "../../faults.ts";
 import { formatCount } from "../../format.ts";
 import { type Content, html, type Markup } from "../html.ts";
 import { type Axis, linearAxis, timeUnit } from "./axis.ts";
@@ -70,7 +70,31 @@ function lane(timeline: NodeTimeline, { axis, box, top, pitch, end }: Lane): Mar
     );
     return d.length === 0 ? null : html`<path class="${kind}" stroke-width="${height}" d="${d.join("")}"/>`;
   };
-  return html`<g class="node-lane"><text x="${box.left - 8}" y="${middle + 4}" text-anchor="end">node ${timeline.rank}</text><rect class="lane" x="${box.left}" y="${top}" width="${box.right - box.left}" height="${height}"/>${bars("behind")}${bars("down")}${recoveryMarks(timeline, axis, middle, height)}<title>${laneTip(timeline, end)}</title></g>\n`;
+  return html`<g class="node-lane"><text x="${box.left - 8}" y="${middle + 4}" text-anchor="end">node ${timeline.rank}</text><rect class="lane" x="${box.left}" y="${top}" width="${box.right - box.left}" height="${height}"/>${bars("behind")}${bars("down")}${hindrances(timeline, { axis, box, top, height })}${recoveryMarks(timeline, axis, middle, height)}<title>${laneTip(timeline, end)}</title></g>\n`;
+}
+
+/** Thin bars at the lane's edges, over whole pixels: slow below, links down above. */
+function hindrances(
+  { hindered }: NodeTimeline,
+  {
+    axis,
+    box: { left, right },
+    top,
+    height,
+  }: Pick<Lane, "axis" | "box" | "top"> & { readonly height: number },
+): Content {
+  const bar = (wanted: Hindrance, y: number): Content => {
+    const covered = new Uint8Array(right - left);
+    for (const { kind, from, until } of hindered)
+      if (kind === wanted) {
+        const first = Math.min(Math.floor(axis.position(from) - left), covered.length - 1);
+        covered.fill(1, first, Math.max(first + 1, Math.round(axis.position(until) - left)));
+      }
+    const columns = Array.from(covered, (is) => (is === 1 ? wanted : undefined));
+    const d = runsOf(columns, wanted).map(({ start, length }) => `M${left + start} ${y}h${length}`);
+    return d.length === 0 ? null : html`<path class="${wanted}" stroke-width="4" d="${d.join("")}"/>`;
+  };
+  return [bar("slow", top + height - 2), bar("cut", top + 2)];
 }
 
 /** For each pixel of the lane what the node was in it; down hides being behind, however short it is. */
@@ -89,9 +113,9 @@ function absenceByColumn(
   return columns;
 }
 
-function runsOf(
-  columns: readonly (Absence | undefined)[],
-  kind: Absence,
+function runsOf<K extends Absence | Hindrance>(
+  columns: readonly (K | undefined)[],
+  kind: K,
 ): readonly { readonly start: number; readonly length: number }[] {
   const runs: { start: number; length: number }[] = [];
   columns.forEach((column, i) => {
@@ -128,6 +152,8 @@ function laneTip(timeline: NodeTimeline, end: number): string {
   const times = (count: number): string => (count === 1 ? "once" : `${formatCount(count)} times`);
   const down = absentSeconds(timeline, "down");
   const behind = absentSeconds(timeline, "behind");
+  const hindered = (wanted: Hindrance): number =>
+    timeline.hindered.filter(({ kind }) => kind === wanted).length;
   return [
     `node ${rank}`,
     crashes > 0
@@ -135,6 +161,8 @@ function laneTip(timeline: NodeTimeline, end: number): string {
       : null,
     behind > 0 ? `left behind or without its state for ${formatSeconds(behind)}` : null,
     recoveries.length > 0 ? `recovered ${times(recoveries.length)}` : null,
+    hindered("slow") > 0 ? `slow ${times(hindered("slow"))}` : null,
+    hindered("cut") > 0 ? `links down ${times(hindered("cut"))}` : null,
     crashes === 0 && behind === 0 ? "with the others all the time" : null,
   ]
     .filter((line) => line !== null)
