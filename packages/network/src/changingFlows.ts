@@ -13,7 +13,7 @@ export interface FlowCourse {
   /** Resources, weight and own highest rate of the route at a moment; undefined while there is none. */
   wayAt(
     time: number,
-  ): { readonly resources: Int32Array; readonly weight: number; readonly ceiling: number } | undefined;
+  ): { readonly resources: readonly number[]; readonly weight: number; readonly ceiling: number } | undefined;
   /** The rate of a flow that meets no other, in bytes per second. */
   at(time: number): number;
   /** Bytes per second of a resource at a moment. */
@@ -39,11 +39,11 @@ interface Moving<F> {
   number: number;
   /** When it was given its route, and that route's resources. */
   since: number;
-  resources: Int32Array;
+  resources: readonly number[];
   isDone: boolean;
 }
 
-const SET_ASIDE = { number: NONE, since: 0, resources: new Int32Array(0), isDone: false };
+const SET_ASIDE = { number: NONE, since: 0, resources: [], isDone: false };
 
 interface Change<F> {
   readonly time: number;

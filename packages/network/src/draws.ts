@@ -6,7 +6,7 @@
 // Transfer n of a path draws from blocks (n, 0), (n, 1) … of the path's key: its luck depends on nothing but the seed,
 // the two ends and how many transfers went before, and a path's whole state is that one number.
 
-import { type RandomKey, threefryBlocks } from "@atoll/core";
+import { threefryBlocks } from "@atoll/core";
 
 /** One transfer after chance had its say. */
 export interface Drawn {
@@ -23,22 +23,20 @@ export interface Uniforms {
   uniform(): number;
 }
 
-/** Uniform numbers on [0, 1) for one transfer after another. */
+/** Uniform numbers on [0, 1) for one transfer after another, of any path. */
 export class TransferDraws implements Uniforms {
-  readonly #first: number;
-  readonly #second: number;
+  /** The path's key. */
+  #first = 0;
+  #second = 0;
   /** The words of the block last made: written in place, since a ring among 4,096 nodes makes 33 million of them. */
   readonly #block = new Uint32Array(2);
   #transfer = 0;
   #word = 0;
 
-  constructor([first, second]: RandomKey) {
+  /** Goes to the first number of a transfer. @param first @param second of the path's key, as integers of 32 bits */
+  seek(first: number, second: number, transfer: number): void {
     this.#first = first;
     this.#second = second;
-  }
-
-  /** Goes to the first number of a transfer. */
-  seek(transfer: number): void {
     this.#transfer = transfer;
     this.#word = 0;
   }

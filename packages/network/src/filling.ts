@@ -13,7 +13,7 @@ import type { NumberList } from "./numberList.ts";
 /** Flows and what they take, by flow number; flows by capacity. */
 export interface Sharers extends FlowTerms, Levels {
   readonly capacities: readonly number[];
-  readonly resources: readonly Int32Array[];
+  readonly resources: readonly (readonly number[])[];
   readonly flowsOn: readonly NumberList[];
   /** Bytes per second; filling sets them. */
   readonly rates: number[];

@@ -45,7 +45,7 @@ const worlds: fc.Arbitrary<World> = fc.integer({ min: 1, max: 6 }).chain((count)
       flows: flows.map(({ own, resources, ...flow }, place) => ({
         ...flow,
         place,
-        resources: Int32Array.from(resources),
+        resources: resources,
         limit: Math.min(own, ...Array.from<number>(resources).map((resource) => capacities[resource]!)),
       })),
     })),

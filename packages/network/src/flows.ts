@@ -7,7 +7,7 @@ import { FlowProgress, SAME_MOMENT } from "./progress.ts";
 
 export interface Flow {
   /** Numbers of the capacities that the flow takes, each once. */
-  readonly resources: Int32Array;
+  readonly resources: readonly number[];
   /** The rate of the flow where it has its path to itself, in bytes per second. */
   readonly limit: number;
   /** Its part of a shared capacity is in proportion to this. */

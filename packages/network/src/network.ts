@@ -119,10 +119,11 @@ class SimulatedNetwork implements Network {
   readonly #detours: Detours | undefined;
   /** Used again by one schedule after another: what it knows of each capacity is much for a small one. */
   #simulation: FlowSimulation<TransferFlow> | undefined;
-  readonly #resourceNumbers = new Map<string, number>();
+  /** By key: nodes' lines up, then their lines down, then link directions by sender and receiver. */
+  readonly #resourceNumbers = new Map<number, number>();
   /** Whether a schedule is free of contention is found out once, and so are the capacities that it takes. */
   readonly #uncontended = new WeakMap<TransferSchedule, boolean>();
-  readonly #resourcesOf = new WeakMap<TransferSchedule, Int32Array>();
+  readonly #resourcesOf = new WeakMap<TransferSchedule, readonly number[]>();
 
   constructor(resolved: ResolvedNetwork, { worldSize, random, outages }: NetworkWorld) {
     this.#resolved = resolved;
@@ -240,7 +241,7 @@ class SimulatedNetwork implements Network {
         for (let i = 0; i < sources.length; i++)
           for (const resource of this.#path(ranks[sources[i]!]!, ranks[targets[i]!]!).resources)
             all.add(resource);
-      resources = Int32Array.from(all);
+      resources = [...all];
       this.#resourcesOf.set(schedule, resources);
     }
     return among.isFree(resources, begin);
@@ -326,16 +327,17 @@ class SimulatedNetwork implements Network {
 
   #pathOver(source: Rank, target: Rank, links: readonly Link[]): Path {
     const { nic, tcp } = this.#resolved;
+    const { worldSize } = this.topology;
     const constant = (bandwidth: number) => (): LinkCapacity => ({ mean: bandwidth, steps: undefined });
-    const resources = Int32Array.from(
-      links.flatMap((link) => [
-        this.#resource(`up ${link.source}`, constant(nic.up)),
-        this.#resource(`${link.source} to ${link.target}`, () =>
-          linkCapacity(link, this.#traceOf, this.#resolved, this.#random),
-        ),
-        this.#resource(`down ${link.target}`, constant(nic.down)),
-      ]),
-    );
+    const numbers = links.flatMap((link) => [
+      this.#resource(link.source, constant(nic.up)),
+      this.#resource(worldSize * (2 + link.source) + link.target, () =>
+        linkCapacity(link, this.#traceOf, this.#resolved, this.#random),
+      ),
+      this.#resource(worldSize + link.target, constant(nic.down)),
+    ]);
+    // A copy has room for as many as it has: what was filled has more.
+    const resources = numbers.slice();
     const capacity = resources.reduce(
       (least, resource) => Math.min(least, this.#capacities[resource]!),
       Number.POSITIVE_INFINITY,
@@ -343,11 +345,11 @@ class SimulatedNetwork implements Network {
     return new Path({ source, target, links, resources, capacity, tcp, random: this.#random });
   }
 
-  #resource(name: string, capacity: () => LinkCapacity): number {
-    const number = this.#resourceNumbers.get(name) ?? this.#capacities.length;
+  #resource(key: number, capacity: () => LinkCapacity): number {
+    const number = this.#resourceNumbers.get(key) ?? this.#capacities.length;
     if (number === this.#capacities.length) {
       const { mean, steps } = capacity();
-      this.#resourceNumbers.set(name, number);
+      this.#resourceNumbers.set(key, number);
       this.#capacities.push(usableCapacity(this.#resolved.tcp, mean));
       this.#steps.push(steps && scaled(steps, usableCapacity(this.#resolved.tcp, 1)));
     }

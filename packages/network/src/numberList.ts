@@ -3,7 +3,8 @@
 
 export class NumberList {
   /** The first `size` are in the list. */
-  readonly items: number[] = [];
+  // With room for one: an array that is empty makes room for 17.
+  readonly items: number[] = [0];
   size = 0;
 
   /** @returns its place */

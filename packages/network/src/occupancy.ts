@@ -6,7 +6,7 @@
 import type { Steps } from "./steps.ts";
 
 /** Notes that bytes move over some capacities from one moment to another. */
-export type Take = (resources: Int32Array, from: number, until: number, bytes: number) => void;
+export type Take = (resources: readonly number[], from: number, until: number, bytes: number) => void;
 
 /** Bytes per second that are taken of one capacity, as a function of time. */
 export class Taken implements Steps {
@@ -72,7 +72,7 @@ export class Occupancy {
   }
 
   /** Whether nothing is taken of these capacities from a moment on. */
-  isFree(resources: Int32Array, from: number): boolean {
+  isFree(resources: readonly number[], from: number): boolean {
     return this.isOver(from) || resources.every((resource) => !((this.#taken[resource]?.end ?? from) > from));
   }
 

@@ -33,17 +33,18 @@ test("a transfer draws by its number, in any order and for any size", () => {
         source: 0,
         target,
         links: way,
-        resources: Int32Array.of(0),
+        resources: [0],
         capacity: 1e6,
         tcp,
         random,
       });
-      const draws = new TransferDraws(random.derive("transfers", 0, target).key);
+      const draws = new TransferDraws();
+      const { key } = random.derive("transfers", 0, target);
       const latency = way.reduce((sum, link) => sum + link.latency, 0);
       const loss = 1 - way.reduce((kept, link) => kept * (1 - link.loss), 1);
       for (const { jump, size } of transfers) {
         if (jump !== null) path.restore(jump);
-        draws.seek(path.transfers);
+        draws.seek(...key, path.transfers);
         let delay = latency;
         if (way.some((link) => link.latency * link.jitter > 0))
           for (const link of way) delay += link.latency * link.jitter * (2 * draws.uniform() - 1);

@@ -78,7 +78,7 @@ export class FlowProgress {
   }
 
   /** @returns the flow's number; that of a flow which is over is given again. See FairSharing.add for the rest */
-  add(bytes: number, time: number, resources: Int32Array, limit: number, weight: number): number {
+  add(bytes: number, time: number, resources: readonly number[], limit: number, weight: number): number {
     const flow = this.#sharing.add(resources, limit, weight);
     this.#left[flow] = bytes;
     this.#since[flow] = time;

@@ -28,7 +28,7 @@ export function isUncontended({ ranks, chunkBytes, rounds }: TransferSchedule, p
       if (lastRound[source] === number) return false;
       lastRound[source] = number;
       if (senderOf[target] === source) continue;
-      if (senderOf[target] !== -1 || path(ranks[source]!, ranks[target]!).links.length !== 1) return false;
+      if (senderOf[target] !== -1 || path(ranks[source]!, ranks[target]!).hops !== 1) return false;
       senderOf[target] = source;
     }
     number++;

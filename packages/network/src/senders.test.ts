@@ -53,7 +53,7 @@ test("what senders take of what was drawn ahead is what each path would draw, in
             const name = `${source} ${target}`;
             const made = {
               links: ways[source]!,
-              resources: Int32Array.of(0),
+              resources: [0],
               capacity: 1e6,
               tcp,
               random,

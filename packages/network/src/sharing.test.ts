@@ -37,7 +37,7 @@ function allocated({ capacities, flows }: Contest, keptFrom: number): readonly A
   const sharing = new FairSharing(capacities, keptFrom);
   const limits = flows.map((flow) => limitOf(flow, capacities));
   const addAll = (): readonly number[] =>
-    flows.map(({ resources, weight }, i) => sharing.add(Int32Array.from(resources), limits[i]!, weight));
+    flows.map(({ resources, weight }, i) => sharing.add(resources, limits[i]!, weight));
   // Flows that have come and gone must leave no trace.
   const guests = addAll();
   const numbers = addAll();
@@ -104,7 +104,7 @@ test.each(KEPT_FROM)(
               const number = present.get(flow);
               if (number === undefined) {
                 const limit = limitOf(flow, capacities);
-                present.set(flow, sharing.add(Int32Array.from(flow.resources), limit, flow.weight));
+                present.set(flow, sharing.add(flow.resources, limit, flow.weight));
               } else {
                 sharing.remove(number);
                 present.delete(flow);

@@ -19,7 +19,7 @@ const BOTTLENECK_FROM = 8;
 /** Sums of limits are kept over many events: what rounding may have done to them must not make a capacity seem ample. */
 const ROUNDING = 1e-6;
 
-const NO_RESOURCES = new Int32Array(0);
+const NO_RESOURCES: readonly number[] = [];
 
 /** What an allocation may have changed; valid until the next one. */
 export interface Allocated {
@@ -42,7 +42,7 @@ export class FairSharing {
   /** When each flow was added, as the number of flows before it. */
   readonly #added: number[] = [];
   #additions = 0;
-  readonly #resources: Int32Array[] = [];
+  readonly #resources: (readonly number[])[] = [];
   readonly #rates: number[] = [];
   /** By flow: its place among the flows on each of its capacities. */
   readonly #places: Int32Array[] = [];
@@ -124,7 +124,7 @@ export class FairSharing {
    * @param limit the least of them and of the flow's own highest rate, in bytes per second
    * @returns the flow's number; that of a flow which was removed is given again
    */
-  add(resources: Int32Array, limit: number, weight = 1): number {
+  add(resources: readonly number[], limit: number, weight = 1): number {
     const flow = this.#unused.pop() ?? this.#size;
     this.#size++;
     this.#limits[flow] = limit;

@@ -7,7 +7,7 @@ import type { Flow } from "../flows.ts";
 export interface Contest {
   readonly capacities: readonly number[];
   readonly flows: readonly {
-    readonly resources: Int32Array | readonly number[];
+    readonly resources: readonly number[];
     /** The highest rate that the flow could use. */
     readonly own: number;
     readonly weight: number;
