@@ -42,6 +42,7 @@ import { type Steps, scaled } from "./steps.ts";
 import { usableCapacity } from "./tcp.ts";
 import { createTopology } from "./topology/index.ts";
 import type { Topology } from "./topology/topology.ts";
+import { Trials } from "./trials.ts";
 
 /** What paths remember, by sender and receiver: all that a network remembers. JSON. */
 export type NetworkSnapshot = { readonly [source: string]: { readonly [target: string]: PathSnapshot } };
@@ -61,9 +62,10 @@ export interface Network {
   /** When each member of a schedule is done, given when each is ready; both in the order of `schedule.ranks`. */
   time(schedule: TransferSchedule, ready: readonly Seconds[], options?: TimeOptions): readonly Seconds[];
   /**
-   * About how long a schedule takes from scratch, without a draw: as if all members began each round together, each round
-   * takes its longest latency and the time of its most loaded link, NIC or window. Of many rounds the first ones stand for
-   * all. Good for choosing between schedules, not for their times.
+   * About how long a schedule takes, without a draw of the run's. Among few members it is tried out, with draws of its own.
+   * Among many it is as if all began each round together, and each round took its longest latency and the time of its most
+   * loaded link, NIC or window; of many rounds the first ones stand for all. Good for choosing between schedules, not for
+   * their times.
    */
   estimate(schedule: TransferSchedule): Seconds;
   /** The event that tells a report about the links; they are left out above 64 nodes. */
@@ -117,6 +119,7 @@ class SimulatedNetwork implements Network {
   /** What others take during the present call. */
   readonly #present: { occupancy: Occupancy } = { occupancy: NOBODY };
   readonly #detours: Detours | undefined;
+  readonly #trials: Trials;
   /** Used again by one schedule after another: what it knows of each capacity is much for a small one. */
   #simulation: FlowSimulation<TransferFlow> | undefined;
   /** By key: nodes' lines up, then their lines down, then link directions by sender and receiver. */
@@ -142,6 +145,12 @@ class SimulatedNetwork implements Network {
     this.hasEndingTrace = hasEndingTrace(resolved);
     this.#detours = outages && new Detours(this.topology, outages);
     this.#isChanging = outages !== undefined || hasChangingLinks(resolved);
+    const trials = random.derive("trials");
+    this.#trials = new Trials({
+      createPath: (source, target) =>
+        this.#pathOver(source, target, this.topology.route(source, target), trials),
+      capacities: this.#capacities,
+    });
   }
 
   transfer(source: Rank, target: Rank, size: Bytes, at: Seconds): Seconds {
@@ -162,6 +171,7 @@ class SimulatedNetwork implements Network {
   }
 
   estimate(schedule: TransferSchedule): Seconds {
+    if (this.#trials.canTry(schedule)) return this.#trials.time(schedule);
     return estimateTime(schedule, this.#path, this.#capacities);
   }
 
@@ -325,7 +335,7 @@ class SimulatedNetwork implements Network {
     return course;
   };
 
-  #pathOver(source: Rank, target: Rank, links: readonly Link[]): Path {
+  #pathOver(source: Rank, target: Rank, links: readonly Link[], random: Random = this.#random): Path {
     const { nic, tcp } = this.#resolved;
     const { worldSize } = this.topology;
     const constant = (bandwidth: number) => (): LinkCapacity => ({ mean: bandwidth, steps: undefined });
@@ -342,7 +352,7 @@ class SimulatedNetwork implements Network {
       (least, resource) => Math.min(least, this.#capacities[resource]!),
       Number.POSITIVE_INFINITY,
     );
-    return new Path({ source, target, links, resources, capacity, tcp, random: this.#random });
+    return new Path({ source, target, links, resources, capacity, tcp, random });
   }
 
   #resource(key: number, capacity: () => LinkCapacity): number {

@@ -162,6 +162,45 @@ describe("all-reduce", () => {
     expect(choice(1e5, 16, "star")).toBe("star (auto)");
   });
 
+  test.each<readonly [TopologyName, number, number]>([
+    ["islands", 6, 1e7],
+    ["islands", 4, 1e6],
+    ["star", 8, 1e6],
+    ["star", 6, 1e7],
+    ["ring", 8, 1e6],
+    ["fully_connected", 4, 1e6],
+    ["fully_connected", 16, 1e5],
+  ])(
+    "auto takes one that links and chance make fast, too: %s, %i nodes, %i floats",
+    (topology, size, length) => {
+      const island = topology === "islands" ? { islandSize: size / 2 } : {};
+      for (const profile of ["wan", "mobile", "datacenter"] as const)
+        for (const seed of [0, 1, 2]) {
+          const world = { worldSize: size, random: createRandom(seed) };
+          const drawn = (): Network => resolveNetwork({ profile, topology, ...island }, world);
+          const times = new Map<string, number>();
+          for (const algorithm of ALL_REDUCE_ALGORITHMS) {
+            const simulated = drawn();
+            const schedule = planned(reduce(length, algorithm), simulated);
+            if (schedule.algorithm !== algorithm) continue;
+            times.set(algorithm, total(Array.from({ length: 30 }, () => duration(schedule, simulated))) / 30);
+          }
+          const chosen = planned(reduce(length, "auto"), drawn()).algorithm.replace(" (auto)", "");
+          const note = `${profile}, seed ${seed}: ${chosen} of ${JSON.stringify([...times])}`;
+          expect(times.get(chosen), note).toBeLessThan(1.1 * Math.min(...times.values()));
+        }
+    },
+  );
+
+  test("trying algorithms out leaves a run's own draws as they are, and ends the same each time", () => {
+    const world = { worldSize: 6, random: createRandom(4) };
+    const [tried, fresh] = [1, 2].map(() => resolveNetwork({ profile: "mobile", topology: "ring" }, world));
+    const schedule = planned(reduce(1e5, "ring"), fresh!);
+    expect(tried!.estimate(schedule)).toBe(tried!.estimate(schedule));
+    expect(tried!.snapshot()).toEqual({});
+    for (let call = 0; call < 3; call++) expect(duration(schedule, tried!)).toBe(duration(schedule, fresh!));
+  });
+
   test("hierarchical on islands: the cost of two levels, which auto finds", () => {
     const [m, s, inner, outer] = [4, 8, 1e-3, 0.05];
     const quiet = network(
