@@ -4,6 +4,8 @@ import { formatSeconds, RunError } from "@atoll/core";
 
 /** Faults without any progress, by node, after which a run is given up. */
 const FUTILE_FAULTS = 40;
+/** The same of changes of links: many may come and go in the time that a single exchange takes. */
+const FUTILE_CHANGES = 1000;
 
 export class Futility {
   readonly #worldSize: number;
@@ -45,7 +47,8 @@ export class Futility {
   }
 
   #check(at: number): void {
-    if (this.#losses + this.#parts + this.#changes <= FUTILE_FAULTS * (this.#worldSize + 5)) return;
+    const size = this.#worldSize + 5;
+    if (this.#losses + this.#parts <= FUTILE_FAULTS * size && this.#changes <= FUTILE_CHANGES * size) return;
     const times = (what: string, count: number): string => (count > 0 ? `, ${what} ${count} times` : "");
     throw new RunError(
       `The run cannot go on: nodes were lost ${this.#losses} times` +

@@ -28,6 +28,8 @@ export interface Circumstances {
   readonly returned: ReadonlySet<Rank>;
   /** Whether a node can hand on what it had when the round began. */
   readonly canHandOn: (rank: Rank) => boolean;
+  /** Steps that a node with a state had done when it began its round, where that is known. */
+  readonly begunAt: (rank: Rank) => number | undefined;
   /** Nodes that reach each other, as far as the policy cares. */
   readonly reachable: (rank: Rank) => boolean;
   /** Nodes that have not crashed: whoever was connected to one that has is told at once. */
@@ -38,6 +40,8 @@ export interface Circumstances {
 
 export class Meeting {
   readonly step: number;
+  /** Steps that its members had done when they began the round before it. */
+  readonly begun: number;
   /** Of an exchange that broke off: its members. */
   readonly among: readonly Rank[] | undefined;
   /** Whether those are only some of the nodes that had met; all of them had their quorum. */
@@ -46,8 +50,9 @@ export class Meeting {
   /** The moments at which it will be looked at again. */
   readonly alarms: Set<number> = new Set();
 
-  constructor(step: number, among: readonly Rank[] | undefined, isPart: boolean) {
+  constructor({ step, begun, among, isPart }: Pick<Meeting, "step" | "begun" | "among" | "isPart">) {
     this.step = step;
+    this.begun = begun;
     this.among = among;
     this.isPart = isPart;
   }
@@ -67,12 +72,13 @@ export class Meeting {
 
   /** @returns what is known; undefined while only a node's coming or a link's can decide */
   decide(policy: MissingPolicy, circumstances: Circumstances): Decision | undefined {
-    const { expected, returned, reachable, canHandOn, now, latestReturn } = circumstances;
+    const { expected, returned, reachable, canHandOn, begunAt, now, latestReturn } = circumstances;
     const come = [...this.arrivals.keys()].filter(reachable).sort((a, b) => a - b);
     if (come.length === 0) return undefined;
     // Who can be given what the others began with is waited for, and comes.
     const comesLater = policy.kind === "wait" && come.some(canHandOn);
-    const isThere = (rank: Rank): boolean => come.includes(rank) || (returned.has(rank) && !comesLater);
+    const isThere = (rank: Rank): boolean =>
+      come.includes(rank) || (returned.has(rank) && !comesLater) || this.#isPast(begunAt(rank));
     const all = this.#all(circumstances);
     const awaited = policy.kind === "wait" ? all : all.filter((rank) => expected.has(rank));
     const needed = this.#needed(policy, awaited, circumstances);
@@ -89,6 +95,16 @@ export class Meeting {
     // Who comes after the deadline is too late, even if it is known already.
     const inTime = come.filter((rank) => this.arrivals.get(rank)!.at <= now);
     return { kind: "begin", participants: inTime, at: now };
+  }
+
+  /** Whether a node that began its round after so many steps is past the exchange: it was given a state of later. */
+  #isPast(begun: number | undefined): boolean {
+    return this.among !== undefined && begun !== undefined && begun > this.begun;
+  }
+
+  /** Whether a node that began its round after so many steps comes to the exchange, or has come. */
+  awaits(begun: number | undefined): boolean {
+    return begun !== undefined && begun <= this.begun;
   }
 
   #all({ worldSize }: Circumstances): readonly Rank[] {

@@ -105,7 +105,7 @@ export class Membership {
     const present = again ?? this.#meetings.get(keyOf(step, among));
     // The others have begun it again without the node, at the moment at which it learnt that it broke off.
     if (present === undefined && among !== undefined && !this.#expected.has(rank)) throw new LeftBehind(rank);
-    const meeting = present ?? this.#meet(step, among, at);
+    const meeting = present ?? this.#meet(rank, step, among, at);
     this.#meetings.set(keyOf(meeting.step, meeting.among), meeting);
     const wait = clock.wait<readonly Rank[]>(rank, () => this.#describe(meeting));
     meeting.arrivals.set(rank, { at, wait });
@@ -128,10 +128,11 @@ export class Membership {
     if (end > from) this.#options.emit({ type: "waited", rank, from, ready: end, end });
   }
 
-  #meet(step: number, among: readonly Rank[] | undefined, at: number): Meeting {
+  #meet(rank: Rank, step: number, among: readonly Rank[] | undefined, at: number): Meeting {
     // An exchange that broke off has been in vain for all of its members.
     if (among !== undefined) this.#futility.brokeOff(among.length, at);
-    return new Meeting(step, among, among !== undefined && among.length < this.#participants);
+    const isPart = among !== undefined && among.length < this.#participants;
+    return new Meeting({ step, begun: this.#begins.step(rank)!, among, isPart });
   }
 
   /** What an exchange that broke off has lost; the others do not count on it any more, unless they wait for all. */
@@ -144,8 +145,18 @@ export class Membership {
     this.#futility.progress(step);
     const { clock } = this.#options;
     for (const to of [...this.#returned.keys()].sort((a, b) => a - b))
-      this.#give(rank, to, step, clock.forRank(rank).now());
+      if (!this.#isAwaited(to)) this.#give(rank, to, step, clock.forRank(rank).now());
     this.#begins.keep(rank, step);
+  }
+
+  /** Whether an exchange that broke off begins again once a node is back, which is then given what that began with. */
+  #isAwaited(rank: Rank): boolean {
+    if (this.#options.plan.policy.kind !== "wait") return false;
+    return [...this.#meetings.values()].some(
+      (meeting) =>
+        meeting.among?.includes(rank) &&
+        meeting.among.some((member) => meeting.awaits(this.#begins.step(member))),
+    );
   }
 
   /** A node has crashed; it calls this when its time has come. */
@@ -245,6 +256,7 @@ export class Membership {
       current: this.#current(),
       returned: new Set(this.#returned.keys()),
       canHandOn: (rank) => this.#begins.canHandOn(rank),
+      begunAt: (rank) => this.#begins.step(rank),
       reachable: this.#outlook.reachable(now),
       isRunning: (rank) => plan.schedule.isRunning(rank, now),
       latestReturn: this.#latestReturn,
@@ -273,7 +285,7 @@ export class Membership {
       const back = policy.kind === "wait" ? this.#options.clock.forRank(to).now() : now;
       for (const [from, { at }] of givers)
         if (this.#returned.has(to))
-          this.#give(from, to, this.#begins.step(from), seconds(Math.max(now, at, back)), "kept");
+          this.#give(from, to, this.#begins.step(from)!, seconds(Math.max(now, at, back)), "kept");
     }
   }
 
@@ -354,6 +366,7 @@ export class Membership {
     else memory.copy(from, to);
     world.adopt(to, from, size);
     this.#statuses[to] = "current";
+    this.#begins.willBegin(to, step);
     if (plan.policy.kind !== "none") this.#expected.add(to);
     this.#latestReturn = Math.max(this.#latestReturn, arrived);
     onJoin(to, step);
@@ -363,6 +376,7 @@ export class Membership {
 
   #leave(rank: Rank, status: NodeStatus): void {
     this.#statuses[rank] = status;
+    this.#begins.forget(rank);
     this.#options.onLeave(rank);
   }
 

@@ -33,8 +33,11 @@ describe.each(Array.from({ length: RUNS / 10 }, (_, block) => FIRST + 10 * block
   },
 );
 
-/** Nodes that learn of a break when the others have begun again; one that is back after those that stand have come. */
-test.each([310, 392])("seed %i, which stood still for ever", expectSense);
+/**
+ * Nodes that learn of a break when the others have begun again; one that is back after those that stand have come; one that was given
+ * a state of later while a pair waited for it.
+ */
+test.each([310, 392, 70196])("seed %i, which stood still for ever", expectSense);
 
 async function expectSense(seed: number): Promise<void> {
   const first = await outcomeOf(seed);

@@ -14,8 +14,10 @@ export interface RoundBeginsOptions {
 
 export class RoundBegins {
   readonly #options: RoundBeginsOptions;
-  /** By node, as far as its memory was kept: the step that it is of. */
+  /** By node that has a state: the step that its round began with, or begins with once it has it all. */
   readonly #steps = new Map<Rank, number>();
+  /** Nodes whose memory of that was kept. */
+  readonly #kept = new Set<Rank>();
 
   constructor(options: RoundBeginsOptions) {
     this.#options = options;
@@ -26,20 +28,31 @@ export class RoundBegins {
     const { plan, world, memory } = this.#options;
     const { policy, recovery, schedule } = plan;
     const waits = policy.kind === "wait" && recovery === "peer" && schedule.affectsLinks;
-    if (!(waits || policy.kind === "quorum") || !world.isSettled(rank)) this.#steps.delete(rank);
-    else {
-      memory.keep(rank);
-      this.#steps.set(rank, step);
-    }
+    this.willBegin(rank, step);
+    if (!(waits || policy.kind === "quorum") || !world.isSettled(rank)) return;
+    memory.keep(rank);
+    this.#kept.add(rank);
+  }
+
+  /** A node is given a state. */
+  willBegin(rank: Rank, step: number): void {
+    this.forget(rank);
+    this.#steps.set(rank, step);
+  }
+
+  /** A node has lost its state. */
+  forget(rank: Rank): void {
+    this.#steps.delete(rank);
+    this.#kept.delete(rank);
   }
 
   /** Whether a node that stands can hand on what it began with. */
   canHandOn(rank: Rank): boolean {
-    return this.#steps.has(rank) && this.#options.world.isSettled(rank);
+    return this.#kept.has(rank) && this.#options.world.isSettled(rank);
   }
 
-  /** Steps that a node that can hand on had done. */
-  step(rank: Rank): number {
-    return this.#steps.get(rank)!;
+  /** Steps that a node with a state had done when it began its round; undefined if it has not begun one yet. */
+  step(rank: Rank): number | undefined {
+    return this.#steps.get(rank);
   }
 }

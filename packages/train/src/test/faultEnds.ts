@@ -7,8 +7,11 @@ import type { FaultyRunOptions } from "../faults/policy.ts";
 import type { MissingPolicy } from "../strategies/whenMissing.ts";
 import { type RehearsalOptions, rehearse } from "./runs.ts";
 
-/** Below these odds of getting from one step that is kept to the next in one go, a run may be given up. */
-const HOPELESS = 0.02;
+/**
+ * Below these odds of getting from one step that is kept to the next in one go, a run may be given up. They are too good where
+ * outages are outlived: those make exchanges take several times as long.
+ */
+const HOPELESS = 0.25;
 
 const isLasting = (fault: Fault): boolean =>
   fault.kind !== "straggler" && (fault.kind === "crash" ? fault.rejoin : fault.until) === undefined;
