@@ -163,8 +163,10 @@ export class Mailboxes {
     const { source, sent, arrived } = parcel;
     const { started } = receive;
     const end = seconds(Math.max(arrived, started.ready));
-    // What a sender has sent gets through even if the sender is lost then, as long as the network holds together.
-    const undertaking = { ranks: [target, source], ready: [started.ready, sent], end: [end, sent] };
+    // What a sender has sent gets through even if the sender is lost then, as long as the network holds together: if it does
+    // not, the receiver waits until it learns that the sender is lost.
+    const needed = end === Number.POSITIVE_INFINITY ? end : sent;
+    const undertaking = { ranks: [target, source], ready: [started.ready, sent], end: [end, needed] };
     const disruption = this.#disruptions?.find(undertaking);
     if (disruption !== undefined)
       started.breakOff(disruption.at, new PeerLostError(`recv from rank ${source}`, [target], disruption));
