@@ -63,7 +63,7 @@ export class Group {
     let plan = this.#plans.get(key);
     if (plan === undefined) {
       const { topology } = this.#network;
-      const estimate = this.#network.estimate.bind(this.#network);
+      const estimate = this.#network.tryOut.bind(this.#network);
       const schedule = scheduleOf(call, lengths, { ranks: this.ranks, topology, estimate });
       const traced = reduces(call) ? trace(schedule) : undefined;
       plan = { schedule, trace: traced, bytesSent: traced?.bytesSent ?? bytesSentBy(schedule) };

@@ -62,12 +62,16 @@ export interface Network {
   /** When each member of a schedule is done, given when each is ready; both in the order of `schedule.ranks`. */
   time(schedule: TransferSchedule, ready: readonly Seconds[], options?: TimeOptions): readonly Seconds[];
   /**
-   * About how long a schedule takes, without a draw of the run's. Among few members it is tried out, with draws of its own.
-   * Among many it is as if all began each round together, and each round took its longest latency and the time of its most
-   * loaded link, NIC or window; of many rounds the first ones stand for all. Good for choosing between schedules, not for
-   * their times.
+   * About how long a schedule takes from scratch, without a draw: as if all members began each round together, each round
+   * takes its longest latency and the time of its most loaded link, NIC or window. Of many rounds the first ones stand for
+   * all.
    */
   estimate(schedule: TransferSchedule): Seconds;
+  /**
+   * How long a schedule takes on average, to choose between schedules for the same members: among few it is tried out, with
+   * draws that are not the run's; among many it is the estimate.
+   */
+  tryOut(schedule: TransferSchedule): Seconds;
   /** The event that tells a report about the links; they are left out above 64 nodes. */
   describe(): TopologyDrawn;
   snapshot(): NetworkSnapshot;
@@ -170,8 +174,11 @@ class SimulatedNetwork implements Network {
     return { left: seconds(at + onWire), arrived };
   }
 
+  tryOut(schedule: TransferSchedule): Seconds {
+    return this.#trials.canTry(schedule) ? this.#trials.time(schedule) : this.estimate(schedule);
+  }
+
   estimate(schedule: TransferSchedule): Seconds {
-    if (this.#trials.canTry(schedule)) return this.#trials.time(schedule);
     return estimateTime(schedule, this.#path, this.#capacities);
   }
 

@@ -27,7 +27,7 @@ const reduce = (length: number, algorithm: AllReduceChoice): Call => ({
 
 function planned(call: Call, simulated: Network, lengths: readonly number[] = []): Schedule {
   const ranks = ranksOf(simulated.topology.worldSize);
-  const estimate = simulated.estimate.bind(simulated);
+  const estimate = simulated.tryOut.bind(simulated);
   return scheduleOf(call, lengths, { ranks, topology: simulated.topology, estimate });
 }
 
@@ -196,7 +196,7 @@ describe("all-reduce", () => {
     const world = { worldSize: 6, random: createRandom(4) };
     const [tried, fresh] = [1, 2].map(() => resolveNetwork({ profile: "mobile", topology: "ring" }, world));
     const schedule = planned(reduce(1e5, "ring"), fresh!);
-    expect(tried!.estimate(schedule)).toBe(tried!.estimate(schedule));
+    expect(tried!.tryOut(schedule)).toBe(tried!.tryOut(schedule));
     expect(tried!.snapshot()).toEqual({});
     for (let call = 0; call < 3; call++) expect(duration(schedule, tried!)).toBe(duration(schedule, fresh!));
   });

@@ -137,7 +137,7 @@ const makeSchedule = (call: Call, ranks: readonly Rank[], { network }: CostConte
   scheduleOf(
     call,
     ranks.map(() => call.length),
-    { ranks, topology: network.topology, estimate: (schedule) => network.estimate(schedule) },
+    { ranks, topology: network.topology, estimate: (schedule) => network.tryOut(schedule) },
   );
 
 /** "auto" is decided by the real size. */
