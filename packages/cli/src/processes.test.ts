@@ -266,14 +266,35 @@ describe("a run that survives", () => {
     },
   );
 
-  /** After a step that ends with an exchange all nodes have the same parameters. */
-  async function expectAgreement(name: string, step: number): Promise<void> {
+  test("what overlaps with computing is begun again without a killed rank: the others have the same means", async () => {
+    const eager = ["strategy=eagerdiloco", "strategy.H=5", "maxSteps=400"];
+    const { faults, collectives } = await survive("eager", eager);
+    expect(faults.map(({ kind, ranks }) => [kind, ranks])).toEqual([
+      ["crash", [1]],
+      ["goneOn", [1]],
+    ]);
+    expect(collectives.at(-1)!.ranks).toEqual([0, 2]);
+    await expectAgreement("eager", 400, "strategy.inFlight");
+  });
+
+  test("a rank that comes back is given the results of what overlaps with computing", async () => {
+    const streaming = ["strategy=streamingdiloco", "strategy.H=6", "strategy.delay=2", "restarts=1"];
+    const { faults, collectives } = await survive("streaming", [...streaming, "maxSteps=120"]);
+    expect(told(faults, "crash")).toEqual([[1]]);
+    expect(told(faults, "recovered")).toEqual([[1]]);
+    expect(collectives.at(-1)!.ranks).toEqual([0, 1, 2]);
+    // What outer steps start from is the same on all nodes, whatever was in the air.
+    await expectAgreement("streaming", 120, "strategy.anchor");
+  });
+
+  /** After a step that ends with an exchange all nodes have the same parameters, or whatever the strategy shares. */
+  async function expectAgreement(name: string, step: number, shared = "parameters."): Promise<void> {
     const last = join(directory, "runs", name, "checkpoints", String(step).padStart(8, "0"));
     const [first, ...others] = await Promise.all(
       [0, 1, 2].map(async (rank) => {
         const file = join(last, `node-000${rank}.safetensors`);
         const { tensors } = decodeSafetensors(await readFile(file), file);
-        return Object.entries(tensors).filter(([path]) => path.startsWith("parameters."));
+        return Object.entries(tensors).filter(([path]) => path.startsWith(shared));
       }),
     );
     expect(first!.length).toBeGreaterThan(0);

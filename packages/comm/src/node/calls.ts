@@ -133,8 +133,9 @@ export class Calls {
     this.#clock = clock;
   }
 
-  begin<T>(call: NewCall): StartedCall<T> {
-    return this.#begin(++this.#counters.calls, call);
+  /** @param again the number of a call that is begun once more, in the place of the one that broke off; a new one has its own */
+  begin<T>(call: NewCall, again?: number): StartedCall<T> {
+    return this.#begin(again ?? ++this.#counters.calls, call);
   }
 
   #begin<T>(id: number, call: NewCall): StartedCall<T> {
@@ -182,6 +183,16 @@ export class Calls {
   /** Whether all that was started has been waited for. */
   get areOver(): boolean {
     return this.#open.size === 0;
+  }
+
+  isOpen(id: number): boolean {
+    return this.#open.has(id);
+  }
+
+  /** Waits until all that was started has ended. @returns whether none of it has failed */
+  async haveEndedWell(): Promise<boolean> {
+    const ends = await Promise.allSettled([...this.#open.values()].map(({ outcome }) => outcome));
+    return ends.every(({ status }) => status === "fulfilled");
   }
 
   /** Forgets the calls with a number above one. */

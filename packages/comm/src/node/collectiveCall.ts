@@ -101,6 +101,7 @@ export class Collective {
   readonly #early: (() => void)[] = [];
   #phase = 0;
   #isOver = false;
+  #failure: Promise<void> | undefined;
   /** Ranks that have done their part and left. */
   readonly #finished = new Set<Rank>();
 
@@ -303,9 +304,13 @@ export class Collective {
     });
   }
 
-  /** The call's promise rejects once nobody touches its vectors any more. */
+  /** The call's promise rejects once nobody touches its vectors any more; then this one ends, too. */
   async fail(error: unknown): Promise<void> {
-    if (this.#isOver) return;
+    if (!this.#isOver) this.#failure = this.#fail(error);
+    return this.#failure;
+  }
+
+  async #fail(error: unknown): Promise<void> {
     this.#leave();
     await Promise.all(this.#executions.map((execution) => execution.cancel()));
     this.#options.handle.fail(error);

@@ -18,6 +18,7 @@ import { Collective, type CollectivePart, type Lines, type Plan } from "./collec
 import type { Frame } from "./frame.ts";
 import { type MemberPlan, planMember } from "./memberPlan.ts";
 import type { Announcement, CollectiveNote } from "./note.ts";
+import { Overlapping } from "./overlapping.ts";
 import type { Landing } from "./peer.ts";
 import { Staging } from "./staging.ts";
 
@@ -54,6 +55,7 @@ export class Collectives {
   readonly #broken = new Map<string, string>();
   /** The call whose result is in the place for that. */
   #lentTo: LentTo | undefined;
+  #overlapping: Overlapping | undefined;
   #epoch: number;
   #lastStream = 0;
 
@@ -71,23 +73,39 @@ export class Collectives {
     membership: Membership,
     asked: Call,
     vectors: readonly Float32Array[],
-    { signal }: StartOptions,
+    options: StartOptions,
+  ): Handle<readonly Float32Array[]> {
+    const handle = this.#start(membership, asked, vectors, options);
+    if (options.overlaps && asked.operation === "allReduce")
+      this.#overlapping?.keep(handle.id, asked, membership.ranks, vectors[0]!);
+    return handle;
+  }
+
+  /** @param again the number of a call that is begun once more */
+  #start(
+    membership: Membership,
+    asked: Call,
+    vectors: readonly Float32Array[],
+    { signal, again }: Pick<StartOptions, "signal"> & { readonly again?: number },
   ): Handle<readonly Float32Array[]> {
     signal?.throwIfAborted();
     const { calls, clock } = this.#options;
     const call = withAlgorithm(asked, this.#options.allReduce, (message) => this.#warnOnce(message));
     const { ranks, key, member } = membership;
-    if (ranks.length === 1) return this.#alone(call, vectors);
+    if (ranks.length === 1) return this.#alone(call, vectors, again);
     const number = (this.#numbers.get(key) ?? 0) + 1;
     this.#numbers.set(key, number);
     const name = `${this.#epoch}/${key}/${number}`;
-    const handle = calls.begin<readonly Float32Array[]>({
-      operation: call.operation,
-      describe: () => collective.describe(),
-      signal,
-      onAbort: (reason) =>
-        this.#break(collective, reason, `rank ${ranks[member]} gave ${describeCall(call)} up`),
-    });
+    const handle = calls.begin<readonly Float32Array[]>(
+      {
+        operation: call.operation,
+        describe: () => collective.describe(),
+        signal,
+        onAbort: (reason) =>
+          this.#break(collective, reason, `rank ${ranks[member]} gave ${describeCall(call)} up`),
+      },
+      again,
+    );
     const stream = this.#lastStream + 1;
     this.#lastStream += 2;
     const collective: Collective = new Collective({
@@ -156,11 +174,11 @@ export class Collectives {
     this.#options.warn?.(message);
   }
 
-  #alone(call: Call, vectors: readonly Float32Array[]): Handle<readonly Float32Array[]> {
-    const handle = this.#options.calls.begin<readonly Float32Array[]>({
-      operation: call.operation,
-      describe: () => "itself",
-    });
+  #alone(call: Call, vectors: readonly Float32Array[], again?: number): Handle<readonly Float32Array[]> {
+    const handle = this.#options.calls.begin<readonly Float32Array[]>(
+      { operation: call.operation, describe: () => "itself" },
+      again,
+    );
     const value = vectors.map((vector) => vector.slice());
     handle.settle({ lastReady: handle.ready, end: handle.ready, bytes: 0, value });
     return handle;
@@ -255,6 +273,38 @@ export class Collectives {
       void collective.fail(
         new RunError(`${describeCall(collective.call)} broke off: epoch ${epoch} has begun without it.`),
       );
+  }
+
+  /** From now on overlapping all-reduces are kept with what was brought to them, to be begun again. */
+  keepOverlapping(): void {
+    this.#overlapping ??= new Overlapping();
+  }
+
+  /** Forgets what was brought to calls that have been waited for. */
+  forgetWaited(): void {
+    this.#overlapping?.forget((id) => !this.#options.calls.isOpen(id));
+  }
+
+  /** Forgets what was brought to the calls with a number above one. */
+  forgetOverlapping(above = 0): void {
+    this.#overlapping?.forget((id) => id > above);
+  }
+
+  /**
+   * Begins the overlapping all-reduces that are kept once more, in the present epoch, among those of their members that are
+   * left: also those that had come to their end here, since others may have been in the middle of them. Ends when they are
+   * under way.
+   */
+  async beginAgain(left: readonly Rank[]): Promise<void> {
+    // What broke off may still be writing.
+    const past = [...this.#open.values()].filter(({ name }) => Number.parseInt(name, 10) < this.#epoch);
+    await Promise.all(past.map((collective) => collective.fail(undefined)));
+    for (const [id, { call, ranks: before, vector, brought }] of this.#overlapping?.all ?? []) {
+      const ranks = before.filter((rank) => left.includes(rank));
+      vector.set(brought);
+      const membership = { ranks, key: ranks.join(), member: ranks.indexOf(this.#options.lines.rank) };
+      this.#start(membership, call, [vector], { again: id });
+    }
   }
 
   /** All open calls fail: this rank leaves. @returns their names */

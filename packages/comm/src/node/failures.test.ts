@@ -100,6 +100,50 @@ test("a killed rank: all calls with it break off, the others go on without it, a
   });
 });
 
+test("overlapping sums that a killed rank was in are begun again by those that are left, with what they had brought", async () => {
+  await withProcess(async ({ worlds, process }) => {
+    for (const world of worlds) world.keepOverlapping();
+    const ended = worlds.map((_, rank) => new Float32Array(1000).fill(rank + 1));
+    const broken = worlds.map((_, rank) => new Float32Array(5_000_000).fill(10 * (rank + 1)));
+    const begun = (vectors: readonly Float32Array[]): readonly number[] =>
+      worlds.map(({ communicator }, rank) => communicator.start.allReduce(vectors[rank]!).id);
+    const first = begun(ended);
+    await process.ask({ kind: "sum", length: 1000 });
+    expect(await Promise.all(worlds.map((world) => world.haveEndedWell()))).toEqual([true, true]);
+    const second = begun(broken);
+    const losses = Promise.all(worlds.map(nextLoss));
+    await kill(process);
+    await losses;
+    // One has waited for it, the other has not.
+    await expect(worlds[0].communicator.started(second[0]!).wait()).rejects.toThrow(PeerLostError);
+    expect(await worlds[1].haveEndedWell()).toBe(false);
+    for (const vector of [...ended, ...broken]) vector.fill(-1);
+    for (const world of worlds) world.advance(1);
+    await Promise.all(worlds.map((world) => world.beginAgain([0, 1])));
+    const sent = worlds[0].communicator.bytesSent;
+    await Promise.all(
+      worlds.map(async ({ communicator }, rank) => {
+        for (const ids of [second, first]) await communicator.started(ids[rank]!).wait();
+      }),
+    );
+    for (const vector of ended) expect(vector.every((value) => value === 3)).toBe(true);
+    for (const vector of broken) expect(vector.every((value) => value === 30)).toBe(true);
+    expect(worlds[0].communicator.bytesSent - sent).toBe(4 * 5_001_000);
+    // What has been waited for is not begun once more.
+    for (const world of worlds) world.forgetOverlapping("waited");
+    for (const world of worlds) world.advance(2);
+    await Promise.all(worlds.map((world) => world.beginAgain([0, 1])));
+    expect(() => worlds[0].communicator.started(first[0]!)).toThrow(/none of that number open/);
+    // Alone, too, and with the same number.
+    const x = Float32Array.of(3);
+    const { id } = worlds[0].communicator.start.allReduce(x);
+    worlds[0].advance(3);
+    await worlds[0].beginAgain([0]);
+    await worlds[0].communicator.started(id).wait();
+    expect([...x]).toEqual([3]);
+  });
+});
+
 test("a rank that hangs is lost after the timeout", async () => {
   await withProcess(
     async ({ worlds, process }) => {

@@ -3,7 +3,8 @@
 // have come back. Time is real here: `times()` splits it as the simulated world does.
 // Each process calls `joinTcpWorld`; rank 0 is the rendezvous, and a world without it has come to its end.
 // A lost rank breaks off what involves it (PeerLostError, of overlapping calls as well). Survivors go on in groups without
-// it. Since they need not have made equally many calls by then, all begin to count anew: `advance`, with the same number.
+// it. Since they need not have made equally many calls by then, all begin to count anew: `advance`, with the same number. What
+// overlapped with computing they can begin again among themselves, with what they had brought: `beginAgain`.
 
 import { type ConfigValue, type Rank, RunError } from "@atoll/core";
 import type { Network } from "@atoll/network";
@@ -120,6 +121,17 @@ export interface TcpWorld extends AsyncDisposable {
   callsMade(): number;
   /** Forgets the calls made since: what they were for has broken off. */
   withdraw(since: number): void;
+  /** From now on what is brought to all-reduces that overlap with computing is kept, so that they can be begun again. */
+  keepOverlapping(): void;
+  /** What was brought to calls that have been waited for is not needed any more; with `all`, to no call so far. */
+  forgetOverlapping(which: "waited" | "all"): void;
+  /**
+   * Begins the all-reduces that are kept once more among those that are left, under their old numbers; all of these do it in
+   * the same epoch, before they make further calls, and have kept the same ones. Ends when they are under way.
+   */
+  beginAgain(left: readonly Rank[]): Promise<void>;
+  /** Waits until all that this rank has started and not waited for has ended. @returns whether none of it has failed */
+  haveEndedWell(): Promise<boolean>;
   /** Whether this rank has waited for all calls that it has made: nothing that it remembers is about to change. */
   isSettled(): boolean;
   /** What this rank's calls wait for, a phrase each. */
@@ -327,6 +339,24 @@ class World implements TcpWorld, MemberWorld, MeshUser {
 
   withdraw(since: number): void {
     this.#calls.withdraw(since);
+    this.#collectives.forgetOverlapping(since);
+  }
+
+  keepOverlapping(): void {
+    this.#collectives.keepOverlapping();
+  }
+
+  forgetOverlapping(which: "waited" | "all"): void {
+    if (which === "waited") this.#collectives.forgetWaited();
+    else this.#collectives.forgetOverlapping();
+  }
+
+  beginAgain(left: readonly Rank[]): Promise<void> {
+    return this.#collectives.beginAgain(left);
+  }
+
+  haveEndedWell(): Promise<boolean> {
+    return this.#calls.haveEndedWell();
   }
 
   isSettled(): boolean {
@@ -344,6 +374,7 @@ class World implements TcpWorld, MemberWorld, MeshUser {
 
   restore(snapshot: ConfigValue): void {
     const { calls, mail } = (snapshot ?? {}) as { calls?: ConfigValue; mail?: ConfigValue };
+    this.#collectives.forgetOverlapping();
     this.#calls.restore(asCallsSnapshot(calls));
     this.#messages.restore(mail ?? []);
   }

@@ -11,7 +11,7 @@ import type { StepReport } from "../../recorder.ts";
 import type { NodeState } from "../../snapshot.ts";
 import type { Identity } from "./identity.ts";
 import type { LinkOffer } from "./links.ts";
-import type { Moment } from "./processLife.ts";
+import type { Moment, RegroupCause } from "./processLife.ts";
 import type { RankSnapshot, RankStatus, Target } from "./rank.ts";
 
 /** What rank 0 asks. */
@@ -22,7 +22,13 @@ export type Request =
   | { readonly kind: "weights" }
   | { readonly kind: "snapshot"; readonly moment: Moment }
   | { readonly kind: "restore"; readonly step: number; readonly saved: SnapshotHead }
-  | { readonly kind: "regroup"; readonly members: readonly Rank[]; readonly epoch: number }
+  | {
+      readonly kind: "regroup";
+      readonly members: readonly Rank[];
+      readonly epoch: number;
+      readonly cause: RegroupCause;
+    }
+  | { readonly kind: "haveCallsEnded" }
   | {
       readonly kind: "takeOver";
       readonly step: number;
@@ -45,6 +51,7 @@ export type Answer =
   | { readonly kind: "snapshot"; readonly saved: SnapshotHead }
   | { readonly kind: "restore" }
   | { readonly kind: "regroup" }
+  | { readonly kind: "haveCallsEnded"; readonly well: boolean }
   | { readonly kind: "takeOver" }
   /** It could not be done. `lost`: since these ranks are lost. */
   | { readonly kind: "failed"; readonly message: string; readonly lost: readonly Rank[] };

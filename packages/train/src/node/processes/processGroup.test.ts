@@ -47,6 +47,7 @@ function rigOf(override: (rig: Rig) => Readonly<Record<number, Partial<RankComma
     snapshot: async () => savedBy(rank),
     restore: async () => {},
     regroup: async () => {},
+    haveCallsEnded: async () => true,
     takeOver: async () => {},
   });
   const ranks = Array.from({ length: NODES }, (_, rank) => obedient(rank));
@@ -59,6 +60,8 @@ function rigOf(override: (rig: Rig) => Readonly<Record<number, Partial<RankComma
     hold: () => ranks[rank]!.hold(),
     retarget: (...given: Parameters<RankCommands["retarget"]>) => ranks[rank]!.retarget(...given),
     snapshot: (...given: Parameters<RankCommands["snapshot"]>) => ranks[rank]!.snapshot(...given),
+    haveCallsEnded: () => ranks[rank]!.haveCallsEnded(),
+    regroup: (...given: Parameters<RankCommands["regroup"]>) => ranks[rank]!.regroup(...given),
     takeOver: (...given: Parameters<RankCommands["takeOver"]>) => {
       asked.push(`${rank} takes over step ${given[0]}`);
       return ranks[rank]!.takeOver(...given);
@@ -99,6 +102,29 @@ function rigOf(override: (rig: Rig) => Readonly<Record<number, Partial<RankComma
 test("a rank that is lost while it is saved is saved as rank 0 is", async () => {
   const { group } = rigOf(({ lose }) => ({ 1: { snapshot: async () => lose(1) } }));
   const { nodes } = await group.snapshot();
+  expect(nodes.map(({ state }) => state.time)).toEqual([0, 0, 2]);
+});
+
+test("where a loss has broken off what overlaps with computing, the others begin it again before they are saved", async () => {
+  const told: string[] = [];
+  const { group } = rigOf(({ group, ranks }) => {
+    const regroup = (rank: number): Partial<RankCommands> => ({
+      regroup: async (members, _, cause) => void told.push(`${rank} among ${members} after a ${cause}`),
+    });
+    return {
+      0: {
+        ...regroup(0),
+        haveCallsEnded: async () => {
+          group.lose(1, "its connection closed");
+          ranks[0]!.haveCallsEnded = async () => true;
+          return false;
+        },
+      },
+      2: regroup(2),
+    };
+  });
+  const { nodes } = await group.snapshot();
+  expect(told).toEqual(["0 among 0,2 after a loss", "2 among 0,2 after a loss"]);
   expect(nodes.map(({ state }) => state.time)).toEqual([0, 0, 2]);
 });
 

@@ -21,7 +21,7 @@ import { aheadOf, type RunSnapshot } from "../../snapshot.ts";
 import { isAsynchronous } from "../../strategies/index.ts";
 import { handOver } from "./handOver.ts";
 import type { Presence } from "./presence.ts";
-import type { Moment } from "./processLife.ts";
+import type { Moment, RegroupCause } from "./processLife.ts";
 import { type RankCommands, type RankStatus, statusBefore } from "./rank.ts";
 import { lostOf, RanksLostError } from "./remoteRank.ts";
 import { rankSnapshots, runSnapshot } from "./worldSnapshot.ts";
@@ -267,7 +267,7 @@ export class ProcessGroup implements RunNodes {
       await this.#handOver(standing[0]!, "begin");
       await presence.permission(this.#step);
     }
-    await this.#beginEpoch([...new Set([...left, ...presence.present])]);
+    await this.#beginEpoch([...new Set([...left, ...presence.present])], "loss");
     this.#time = (nowMs() - from) / 1000;
     // Where none stands, those that are back are given a state before anything is exchanged.
     if (this.#isStanding || presence.back.length === 0)
@@ -286,22 +286,36 @@ export class ProcessGroup implements RunNodes {
       );
   }
 
-  async #beginEpoch(ranks: readonly Rank[]): Promise<void> {
+  async #beginEpoch(ranks: readonly Rank[], cause: RegroupCause): Promise<void> {
     const epoch = ++this.#epoch;
     const { present } = this.#options.presence;
     // Who is lost meanwhile is found to be when the others go on.
     await Promise.all(
-      ranks.map((rank) => this.#unlessLost(rank, this.#options.ranks[rank]!.regroup(present, epoch))),
+      ranks.map((rank) => this.#unlessLost(rank, this.#options.ranks[rank]!.regroup(present, epoch, cause))),
     );
+  }
+
+  /**
+   * Waits for the calls that overlap with computing, on all ranks that are there. Who is lost meanwhile has none.
+   * @returns whether none of them was broken off by a loss
+   */
+  async #haveCallsEnded(): Promise<boolean> {
+    const { ranks, presence } = this.#options;
+    const ends = await Promise.all(
+      presence.present.map((rank) => this.#unlessLost(rank, ranks[rank]!.haveCallsEnded())),
+    );
+    return ends.every((well) => well !== false);
   }
 
   /** Ranks that wait for it are given the state of another, and are with the others again. */
   async #takeBack(): Promise<void> {
     const { presence } = this.#options;
     if (presence.back.length === 0) return;
+    // Those that are back have only the results: where another is lost, its loss comes first.
+    if (!(await this.#haveCallsEnded())) return;
     const from = presence.present[0]!;
     await this.#handOver(from, "now");
-    await this.#beginEpoch(presence.present);
+    await this.#beginEpoch(presence.present, "return");
     presence.goneOn(this.#statuses[from]!.step, this.#time);
   }
 
@@ -354,6 +368,7 @@ export class ProcessGroup implements RunNodes {
   }
 
   async snapshot(): Promise<RunSnapshot> {
+    await this.#untilCallsHaveEnded();
     const own = await this.#ask((rank) => rank.snapshot("now"));
     const [first] = own.values();
     // Who is not there is saved as another is: the run goes on from here with all of them.
@@ -362,6 +377,17 @@ export class ProcessGroup implements RunNodes {
       this.#beyond.filter((other) => other.rank === rank).map(({ report }) => report);
     const ahead = saved.map((_, rank) => [...this.#recorder.ahead(rank), ...beyond(rank)]);
     return runSnapshot({ step: this.#step, saved, ahead, network: this.#options.network.snapshot() });
+  }
+
+  /** A loss may break off what overlaps with computing: those that are left begin it again before they are saved. */
+  async #untilCallsHaveEnded(): Promise<void> {
+    const { presence } = this.#options;
+    if (!presence.survives || this.#isAsynchronous) return;
+    try {
+      while (!(await this.#haveCallsEnded())) await this.#regroup(presence.present);
+    } catch (error) {
+      throw await this.#explained(error);
+    }
   }
 
   keepCheckpoint(): Promise<void> {

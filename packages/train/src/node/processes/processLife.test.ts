@@ -29,6 +29,9 @@ function rigOf(keeps: boolean): Rig {
     callsMade: () => 3,
     withdraw: () => {},
     isSettled: () => rig.isSettled,
+    keepOverlapping: () => {},
+    forgetOverlapping: () => {},
+    beginAgain: async () => {},
   };
   const rig: Rig = { life: new ProcessLife(world, memory, { keeps }), memory, isSettled: true };
   return rig;

@@ -14,7 +14,13 @@ export interface LifeWorld {
   callsMade(): number;
   withdraw(since: number): void;
   isSettled(): boolean;
+  keepOverlapping(): void;
+  forgetOverlapping(which: "waited" | "all"): void;
+  beginAgain(left: readonly Rank[]): Promise<void>;
 }
+
+/** Why ranks go on in another group: some were lost, and calls with them, or some are back, and all calls have ended. */
+export type RegroupCause = "loss" | "return";
 
 /** When a node had what is asked for. */
 export type Moment = "now" | "begin";
@@ -49,6 +55,7 @@ export class ProcessLife implements NodeLife {
     this.#memory = memory;
     this.#keeps = keeps;
     this.#communicator = world.communicator;
+    world.keepOverlapping();
   }
 
   get communicator(): Communicator {
@@ -110,6 +117,7 @@ export class ProcessLife implements NodeLife {
       try {
         const result = await run();
         this.#exchanges++;
+        this.#world.forgetOverlapping("waited");
         return result;
       } catch (error) {
         if (!(error instanceof PeerLostError)) throw error;
@@ -122,13 +130,18 @@ export class ProcessLife implements NodeLife {
     }
   }
 
-  /** The nodes that go on together, from a new epoch of the world on. */
-  regroup(members: readonly Rank[], epoch: number): void {
+  /**
+   * The nodes that go on together, from a new epoch of the world on. What overlaps with computing and broke off is begun again
+   * by those that are left; once some are back, who have only its results, nobody can do that.
+   */
+  async regroup(members: readonly Rank[], epoch: number, cause: RegroupCause): Promise<void> {
     this.#world.advance(epoch);
     const everyone = this.#world.communicator;
     const isMember = members.includes(everyone.rank);
     if (isMember)
       this.#communicator = members.length === everyone.worldSize ? everyone : everyone.group(members);
+    if (!isMember || cause === "return") this.#world.forgetOverlapping("all");
+    await this.#world.beginAgain(members);
   }
 
   /** What stands still is begun again. */

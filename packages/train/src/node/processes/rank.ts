@@ -15,7 +15,7 @@ import type { StepReport } from "../../recorder.ts";
 import { copyNode, type NodeParts, type NodeSnapshot, restoreNode, snapshotNode } from "../../snapshot.ts";
 import { isAsynchronous } from "../../strategies/index.ts";
 import { type Horizon, TrainNode } from "../../trainNode.ts";
-import { type LifeWorld, type Moment, ProcessLife } from "./processLife.ts";
+import { type LifeWorld, type Moment, ProcessLife, type RegroupCause } from "./processLife.ts";
 import { RankClock } from "./rankClock.ts";
 import { settledWorld } from "./worldSnapshot.ts";
 
@@ -26,6 +26,7 @@ export interface RankWorld extends LifeWorld {
   /** What has to be remembered of the rank's calls and messages. */
   snapshot(): Promise<ConfigValue>;
   restore(snapshot: ConfigValue): void;
+  haveEndedWell(): Promise<boolean>;
 }
 
 /** Where a rank is at a cut. */
@@ -71,7 +72,9 @@ export interface RankCommands {
   snapshot(moment: Moment): Promise<RankSnapshot>;
   restore(step: number, saved: RankSnapshot): Promise<void>;
   /** The ranks that go on together, this one among them or not. */
-  regroup(members: readonly Rank[], epoch: number): Promise<void>;
+  regroup(members: readonly Rank[], epoch: number, cause: RegroupCause): Promise<void>;
+  /** Waits for the calls that overlap with computing. @returns whether they have ended well: none was broken off by a loss */
+  haveCallsEnded(): Promise<boolean>;
   /** Goes on with another rank's state, after so many exchanges. */
   takeOver(step: number, exchanges: number, saved: RankSnapshot): Promise<void>;
 }
@@ -268,8 +271,12 @@ export class LocalRank implements RankCommands {
     this.clock.stopAt(node.state.time);
   }
 
-  async regroup(members: readonly Rank[], epoch: number): Promise<void> {
-    this.#life?.regroup(members, epoch);
+  async regroup(members: readonly Rank[], epoch: number, cause: RegroupCause): Promise<void> {
+    await this.#life?.regroup(members, epoch, cause);
+  }
+
+  haveCallsEnded(): Promise<boolean> {
+    return this.#world.haveEndedWell();
   }
 
   async takeOver(step: number, exchanges: number, saved: RankSnapshot): Promise<void> {

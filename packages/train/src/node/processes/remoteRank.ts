@@ -13,7 +13,7 @@ import {
   snapshotOf,
   weightsOf,
 } from "./messages.ts";
-import type { Moment } from "./processLife.ts";
+import type { Moment, RegroupCause } from "./processLife.ts";
 import type { RankCommands, RankSnapshot, RankStatus, Target } from "./rank.ts";
 
 interface Received {
@@ -97,8 +97,14 @@ export class RemoteRank implements RankCommands {
     await this.#ask({ kind: "restore", step, saved: headOf(saved) }, bytes);
   }
 
-  async regroup(members: readonly Rank[], epoch: number): Promise<void> {
-    await this.#ask({ kind: "regroup", members, epoch });
+  async regroup(members: readonly Rank[], epoch: number, cause: RegroupCause): Promise<void> {
+    await this.#ask({ kind: "regroup", members, epoch, cause });
+  }
+
+  async haveCallsEnded(): Promise<boolean> {
+    const { answer } = await this.#ask({ kind: "haveCallsEnded" });
+    invariant(answer.kind === "haveCallsEnded", "the answer to the request");
+    return answer.well;
   }
 
   async takeOver(step: number, exchanges: number, saved: RankSnapshot): Promise<void> {

@@ -114,8 +114,10 @@ async function carriedOut(rank: LocalRank, request: Request, bytes: Uint8Array):
       await rank.restore(request.step, snapshotOf(request.saved, bytes));
       return { answer: { kind: "restore" } };
     case "regroup":
-      await rank.regroup(request.members, request.epoch);
+      await rank.regroup(request.members, request.epoch, request.cause);
       return { answer: { kind: "regroup" } };
+    case "haveCallsEnded":
+      return { answer: { kind: "haveCallsEnded", well: await rank.haveCallsEnded() } };
     case "takeOver":
       await rank.takeOver(request.step, request.exchanges, snapshotOf(request.saved, bytes));
       return { answer: { kind: "takeOver" } };
