@@ -61,7 +61,7 @@ function refusalOf(name: string, { path, chosen, branches }: Chosen): ConfigErro
   const own = Object.keys(chosen.options);
   const all = [...new Set(branches.flatMap(({ options }) => Object.keys(options)))];
   const meant = all.includes(name) ? name : nearest(name, own) === undefined ? nearest(name, all) : undefined;
-  if (meant === undefined) return unknownOption(name, path, own);
+  if (meant === undefined) return unknownOption(name, path, { known: own });
   const owners = branches.filter(({ options }) => Object.hasOwn(options, meant)).map((owner) => owner.name);
   const [first, ...others] = owners;
   const more = others.length > 3 ? [...others.slice(0, 2), `${others.length - 2} others`] : others;

@@ -34,7 +34,7 @@ test.each([
     'Option "strategy": unknown choice "dilocco". Did you mean "diloco"? Known: diloco, fedavg.',
   ],
   ["strategy=fedavg strategy.h=2", 'Unknown option "strategy.h". Did you mean "strategy.H"? Known here: H.'],
-  ["strategy=fedavg strategy.H=0", 'Option "strategy.H": expected a number to be >=1, got 0.'],
+  ["strategy=fedavg strategy.H=0", 'Option "strategy.H": expected a number of at least 1, got 0.'],
   ["nodes=two", 'Option "nodes": expected a number, got "two".'],
   ["nodes=2.5", 'Option "nodes": expected an integer, got 2.5.'],
   [
@@ -54,6 +54,13 @@ test.each([
     'links=[{"from":0},{"from":1,"bandwith":2}]',
     'Unknown option "links.1.bandwith". Did you mean "links.1.bandwidth"? Known here: from, bandwidth.',
   ],
+  [
+    "latency=3",
+    'Unknown option "latency". Did you mean "network.latency"? Known here: nodes, strategy, links, network.',
+  ],
+  ["H=3", 'Unknown option "H". Did you mean "strategy.H"? Known here: nodes, strategy, links, network.'],
+  ["network.nodes=3", 'Unknown option "network.nodes". Did you mean "nodes"? Known here: profile, latency.'],
+  ["network.profile=false", 'Option "network.profile": unknown choice "false". Known: mobile, wan.'],
   ["nodes", 'Expected key=value, got "nodes". Example: strategy.H=50.'],
 ])("%s is refused with the option, what was expected, what came and the nearest name", (line, message) => {
   expect(() => read(line)).toThrow(new ConfigError(message));

@@ -96,32 +96,77 @@ export function parseConfig<S extends z.ZodType>(schema: S, value: unknown, wher
 function describe(issue: z.core.$ZodIssue, schema: z.ZodType, value: unknown, where: string): string {
   const path = [where, ...issue.path.map(String)].filter((part) => part !== "").join(".");
   if (issue.code === "unrecognized_keys")
-    return unknownOption(issue.keys[0]!, path, knownKeys(schema, value, issue.path)).message;
+    return unknownOption(issue.keys[0]!, path, {
+      known: knownKeys(schema, value, issue.path),
+      elsewhere: placesOf(issue.keys[0]!, schema, where),
+    }).message;
   const got = at(value, issue.path);
   if (issue.code === "invalid_union" && "options" in issue)
     return describeChoice(path.replace(/\.kind$/, ""), String(got), issue.options as readonly unknown[]);
-  if (issue.code === "invalid_value" && (typeof got === "string" || typeof got === "number"))
+  if (issue.code === "invalid_value" && ["string", "number", "boolean"].includes(typeof got))
     return describeChoice(path, String(got), issue.values);
-  const expected = issue.message
+  return `Option "${path || "(config)"}": ${expectedOf(issue)}, got ${got === undefined ? "nothing" : JSON.stringify(got)}.`;
+}
+
+/** "expected a number of at least 1" */
+function expectedOf(issue: z.core.$ZodIssue): string {
+  if (issue.code === "too_small" && (issue.origin === "number" || issue.origin === "int"))
+    return `expected a number ${issue.inclusive === false ? "above" : "of at least"} ${issue.minimum}`;
+  if (issue.code === "too_big" && (issue.origin === "number" || issue.origin === "int"))
+    return `expected a number ${issue.inclusive === false ? "below" : "of at most"} ${issue.maximum}`;
+  return issue.message
     .replace(/^(Invalid input|Too small|Too big): /, "")
     .replace(/, received .*$/, "")
     .replace(/\bexpected int\b/, "expected an integer")
-    .replace(/\bexpected number\b/, "expected a number");
-  return `Option "${path || "(config)"}": ${expected}, got ${got === undefined ? "nothing" : JSON.stringify(got)}.`;
+    .replace(/\bexpected number\b/, "expected a number")
+    .replace(/\bexpected boolean\b/, "expected true or false");
 }
 
 /** `Option "strategy": unknown choice "dilocco". Did you mean "diloco"? Known: diloco, fedavg.` */
 const describeChoice = (path: string, got: string, known: readonly unknown[]): string =>
   `Option "${path}": u${unknownName("choice", got, known.map(String)).message.slice(1)}`;
 
-/** `Unknown option "strategy.h". Did you mean "strategy.H"? Known here: H, outer.` */
-export function unknownOption(name: string, path: string, known: readonly string[]): ConfigError {
+/** Most places that are named for one option. */
+const MOST_PLACES = 2;
+
+/**
+ * `Unknown option "strategy.h". Did you mean "strategy.H"? Known here: H, outer.`
+ * @param elsewhere options of other parts that have the very name
+ */
+export function unknownOption(
+  name: string,
+  path: string,
+  { known, elsewhere = [] }: { readonly known: readonly string[]; readonly elsewhere?: readonly string[] },
+): ConfigError {
   const full = (key: string): string => (path === "" ? key : `${path}.${key}`);
-  const guess = nearest(name, known);
-  const hint = guess === undefined ? "" : ` Did you mean "${full(guess)}"?`;
+  const near = nearest(name, known);
+  const isCase = near?.toLowerCase() === name.toLowerCase();
+  const same = isCase ? [] : elsewhere.slice(0, MOST_PLACES);
+  const guesses = same.length > 0 ? same : near === undefined ? [] : [full(near)];
+  const hint =
+    guesses.length === 0 ? "" : ` Did you mean ${guesses.map((guess) => `"${guess}"`).join(" or ")}?`;
   return new ConfigError(
     `Unknown option "${full(name)}".${hint}${known.length > 0 ? ` Known here: ${known.join(", ")}.` : ""}`,
   );
+}
+
+const depth = (path: string): number => path.split(".").length;
+
+/** Where a schema has options of this name, in its objects and in any branch of its choices: those of fewest names first. */
+const placesOf = (name: string, schema: z.ZodType, where: string): readonly string[] =>
+  [...new Set(pathsTo(name, schema, where))].sort((a, b) => depth(a) - depth(b));
+
+function pathsTo(name: string, schema: z.ZodType, where: string): readonly string[] {
+  const inner = unwrap(schema, undefined);
+  if (inner instanceof z.ZodDiscriminatedUnion) {
+    const branches = inner.def.options as readonly z.ZodType[];
+    return branches.flatMap((branch) => pathsTo(name, branch, where));
+  }
+  if (!(inner instanceof z.ZodObject)) return [];
+  return Object.entries(inner.shape).flatMap(([key, option]) => {
+    const path = where === "" ? key : `${where}.${key}`;
+    return [...(key === name ? [path] : []), ...pathsTo(name, option as z.ZodType, path)];
+  });
 }
 
 /** What was given at a path; a choice given as plain text is its own `kind`. */
