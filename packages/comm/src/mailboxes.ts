@@ -97,7 +97,8 @@ export class Mailboxes {
     const { left, arrived } = this.#network.send(source, target, bytes(size), start, {
       among: this.#exchanges.of(source),
     });
-    this.#busyUntil[source] = left;
+    // What can never leave does not hold up what is sent to others.
+    if (left < Number.POSITIVE_INFINITY) this.#busyUntil[source] = left;
     const latest = this.#latest[target]!;
     const parcel: Parcel = { ...letter, arrived: seconds(Math.max(arrived, latest.get(source) ?? 0)) };
     latest.set(source, parcel.arrived);
@@ -182,6 +183,9 @@ export class Mailboxes {
     this.#parcels[rank]!.length = 0;
     this.#receives[rank]!.length = 0;
     this.#latest[rank]!.clear();
+    // Once it is back it sends on connections of its own, in whose order what was cut off for good has no place.
+    for (const sources of this.#latest)
+      if (sources.get(rank) === Number.POSITIVE_INFINITY) sources.delete(rank);
   }
 
   snapshot(): ConfigValue {
