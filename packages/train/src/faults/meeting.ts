@@ -2,7 +2,7 @@
 // neither clocks nor networks: it is told who can be reached, and answers with a decision or when to ask again.
 
 import type { Rank, Seconds } from "@atoll/core";
-import type { Wait } from "@atoll/network";
+import { listed, type Wait } from "@atoll/network";
 import type { MissingPolicy } from "../strategies/whenMissing.ts";
 import { quorumOf } from "./policy.ts";
 
@@ -55,6 +55,17 @@ export class Meeting {
     this.begun = begun;
     this.among = among;
     this.isPart = isPart;
+  }
+
+  /** What its nodes wait for: "the exchange after step 3, where rank 2 is and ranks 0, 1 are not". */
+  describe(worldSize: number): string {
+    const there = [...this.arrivals.keys()].sort((a, b) => a - b);
+    const missing = Array.from({ length: worldSize }, (_, rank) => rank).filter(
+      (rank) => !this.arrivals.has(rank),
+    );
+    const are = (ranks: readonly Rank[]): string =>
+      `${listed("rank", ranks)} ${ranks.length === 1 ? "is" : "are"}`;
+    return `the exchange after step ${this.step}, where ${are(there)} and ${are(missing)} not`;
   }
 
   /**

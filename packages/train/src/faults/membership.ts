@@ -5,14 +5,15 @@
 // It is not in the way of runs without faults: those have none.
 
 import type { SimulatedWorld } from "@atoll/comm";
-import { bytes, type EventSink, type Rank, type Seconds, seconds } from "@atoll/core";
-import { type Downtime, listed, type Network, type VirtualClock, type Wait } from "@atoll/network";
+import { type EventSink, type Rank, type Seconds, seconds } from "@atoll/core";
+import type { Downtime, Network, VirtualClock } from "@atoll/network";
 import { Futility } from "./futility.ts";
 import { type Circumstances, Meeting } from "./meeting.ts";
 import type { NodeMemories } from "./nodeMemory.ts";
 import type { Outlook } from "./outlook.ts";
 import type { FaultPlan } from "./policy.ts";
 import { FaultReport } from "./report.ts";
+import { type Given, Returns } from "./returns.ts";
 import { RoundBegins } from "./roundBegins.ts";
 import { LeftBehind, NodeCrashed, RollBack } from "./signals.ts";
 
@@ -54,8 +55,7 @@ export class Membership {
   /** Steps of the last meeting that was decided. */
   #decided = -1;
   readonly #meetings = new Map<string, Meeting>();
-  /** Nodes that are back and wait for their state: the step that it is of, or nothing if the segment is over. */
-  readonly #returned = new Map<Rank, Wait<number | undefined>>();
+  readonly #returns: Returns;
   readonly #begins: RoundBegins;
   /** Nodes that have come to the end of the segment, or for good to theirs. */
   readonly #ended = new Set<Rank>();
@@ -69,6 +69,7 @@ export class Membership {
     this.#options = options;
     this.#outlook = options.outlook;
     this.#begins = new RoundBegins(options);
+    this.#returns = new Returns({ ...options, onGiven: (given) => this.#given(given) });
     this.#futility = new Futility(options.worldSize);
     this.#report = new FaultReport(options.emit, options.worldSize);
     const ranks = Array.from({ length: options.worldSize }, (_, rank) => rank);
@@ -84,7 +85,7 @@ export class Membership {
   begin(times: readonly Seconds[]): void {
     this.#ended.clear();
     this.#meetings.clear();
-    this.#returned.clear();
+    this.#returns.clear();
     times.forEach((time, rank) => {
       if (this.#statuses[rank] === "current") this.#watch(rank, time);
     });
@@ -107,7 +108,7 @@ export class Membership {
     if (present === undefined && among !== undefined && !this.#expected.has(rank)) throw new LeftBehind(rank);
     const meeting = present ?? this.#meet(rank, step, among, at);
     this.#meetings.set(keyOf(meeting.step, meeting.among), meeting);
-    const wait = clock.wait<readonly Rank[]>(rank, () => this.#describe(meeting));
+    const wait = clock.wait<readonly Rank[]>(rank, () => meeting.describe(this.#options.worldSize));
     meeting.arrivals.set(rank, { at, wait });
     this.#consider(meeting, at);
     this.#watchLinks(meeting, at);
@@ -144,8 +145,9 @@ export class Membership {
   boundary(rank: Rank, step: number): void {
     this.#futility.progress(step);
     const { clock } = this.#options;
-    for (const to of [...this.#returned.keys()].sort((a, b) => a - b))
-      if (!this.#isAwaited(to)) this.#give(rank, to, step, clock.forRank(rank).now());
+    const now = clock.forRank(rank).now();
+    for (const to of this.#returns.ranks)
+      if (!this.#isAwaited(to)) this.#returns.give({ from: rank, to }, { step, state: "present" }, now);
     this.#begins.keep(rank, step);
   }
 
@@ -192,13 +194,12 @@ export class Membership {
       }
       if (this.#isOver()) return undefined;
       this.#statuses[rank] = "behind";
-      const wait = clock.wait<number | undefined>(rank, () => "a node that gives it its state");
-      this.#returned.set(rank, wait);
+      const given = this.#returns.wait(rank);
       this.#watch(rank, own.now());
       this.#checkSurvivors(own.now());
       for (const meeting of [...this.#meetings.values()]) this.#consider(meeting, own.now());
       try {
-        return await wait.promise;
+        return await given;
       } catch (error) {
         if (!(error instanceof NodeCrashed)) throw error;
         this.crashed(rank, error.downtime, own.now());
@@ -210,9 +211,7 @@ export class Membership {
   ended(rank: Rank): void {
     this.#ended.add(rank);
     if (!this.#isOver()) return;
-    const { clock } = this.#options;
-    for (const [returned, wait] of this.#returned) wait.resolveAt(clock.forRank(returned).now(), undefined);
-    this.#returned.clear();
+    this.#returns.end();
     for (const { arrivals } of this.#meetings.values())
       for (const [late, { wait }] of arrivals) wait.reject(new LeftBehind(late));
     this.#meetings.clear();
@@ -254,7 +253,7 @@ export class Membership {
       worldSize,
       expected: this.#expected,
       current: this.#current(),
-      returned: new Set(this.#returned.keys()),
+      returned: new Set(this.#returns.ranks),
       canHandOn: (rank) => this.#begins.canHandOn(rank),
       begunAt: (rank) => this.#begins.step(rank),
       reachable: this.#outlook.reachable(now),
@@ -284,8 +283,11 @@ export class Membership {
       // Nodes run ahead of each other: one may be back later than now. A quorum may need another, and asks again then.
       const back = policy.kind === "wait" ? this.#options.clock.forRank(to).now() : now;
       for (const [from, { at }] of givers)
-        if (this.#returned.has(to))
-          this.#give(from, to, this.#begins.step(from)!, seconds(Math.max(now, at, back)), "kept");
+        this.#returns.give(
+          { from, to },
+          { step: this.#begins.step(from)!, state: "kept" },
+          seconds(Math.max(now, at, back)),
+        );
     }
   }
 
@@ -339,9 +341,7 @@ export class Membership {
     if (downtime === undefined || downtime.from <= from) return;
     this.#options.clock.at(seconds(downtime.from), rank, () => {
       const error = new NodeCrashed(rank, downtime);
-      const returned = this.#returned.get(rank);
-      this.#returned.delete(rank);
-      returned?.rejectAt(seconds(downtime.from), error);
+      this.#returns.lose(rank, seconds(downtime.from), error);
       for (const { arrivals } of this.#meetings.values()) {
         const attendance = arrivals.get(rank);
         arrivals.delete(rank);
@@ -350,28 +350,15 @@ export class Membership {
     });
   }
 
-  /** A node hands its state to one that has lost its own, if the two are there until it has arrived. */
-  #give(from: Rank, to: Rank, step: number, now: Seconds, state: "present" | "kept" = "present"): void {
-    const { network, memory, plan, onJoin, world } = this.#options;
-    if (!world.isSettled(from)) return;
-    const reachable = this.#outlook.reachable(now);
-    if (!reachable(from) || !reachable(to)) return;
-    const size = memory.bytes();
-    const { arrived } = network.send(from, to, bytes(size), now);
-    if (arrived === Number.POSITIVE_INFINITY) return;
-    for (const rank of [from, to]) if (this.#outlook.crashBefore(rank, now, arrived) !== undefined) return;
-    const wait = this.#returned.get(to)!;
-    this.#returned.delete(to);
-    if (state === "kept") memory.copyKept(from, to);
-    else memory.copy(from, to);
-    world.adopt(to, from, size);
+  /** A node has a state again. */
+  #given({ from, to, step, bytes, arrived }: Given): void {
+    const { plan, onJoin } = this.#options;
     this.#statuses[to] = "current";
     this.#begins.willBegin(to, step);
     if (plan.policy.kind !== "none") this.#expected.add(to);
     this.#latestReturn = Math.max(this.#latestReturn, arrived);
     onJoin(to, step);
-    this.#report.recovered(to, { from, step, bytes: size }, arrived);
-    wait.resolveAt(arrived, step);
+    this.#report.recovered(to, { from, step, bytes }, arrived);
   }
 
   #leave(rank: Rank, status: NodeStatus): void {
@@ -385,8 +372,7 @@ export class Membership {
     this.#futility.lost(at);
     for (const meeting of this.#meetings.values()) this.#fetchOthers(meeting, at);
     if (this.#statuses.includes("current")) return;
-    const [first] = this.#returned.values();
-    first?.rejectAt(
+    this.#returns.giveUp(
       at,
       new RollBack(at, "No node is left that has the model: all go back to the last checkpoint."),
     );
@@ -400,15 +386,6 @@ export class Membership {
   #isOver(): boolean {
     const current = this.#current();
     return current.length > 0 && current.every((rank) => this.#ended.has(rank));
-  }
-
-  #describe({ step, arrivals }: Meeting): string {
-    const { worldSize } = this.#options;
-    const there = [...arrivals.keys()].sort((a, b) => a - b);
-    const missing = Array.from({ length: worldSize }, (_, rank) => rank).filter(
-      (rank) => !arrivals.has(rank),
-    );
-    return `the exchange after step ${step}, where ${listed("rank", there)} ${there.length === 1 ? "is" : "are"} and ${listed("rank", missing)} ${missing.length === 1 ? "is" : "are"} not`;
   }
 }
 
