@@ -52,8 +52,19 @@ export class FaultyNode implements NodeLife {
     } catch (error) {
       if (!(error instanceof PeerLostError)) throw error;
       this.#throwIfDown();
+      for (const lost of error.lost) this.#stopIfCrashed(lost, error.at);
       throw error;
     }
+  }
+
+  /** Where nodes cannot go on without each other, the crash of one is what ends the run, whoever learns of it first. */
+  #stopIfCrashed(lost: Rank, at: Seconds): void {
+    const { policy, outlook } = this.#options;
+    const downtime = outlook.crashBefore(lost, at, at);
+    if (policy.kind !== "stop" || downtime === undefined) return;
+    throw new RunError(
+      `Node ${lost} crashed at ${formatSeconds(downtime.from)}, and the other nodes cannot go on without it: ${policy.reason}.`,
+    );
   }
 
   #throwIfDown(since = this.#options.clock.now()): void {
@@ -84,11 +95,8 @@ export class FaultyNode implements NodeLife {
   }
 
   #crash({ downtime }: NodeCrashed): void {
-    const { rank, clock, membership, policy } = this.#options;
-    if (policy.kind === "stop")
-      throw new RunError(
-        `Node ${rank} crashed at ${formatSeconds(downtime.from)}, and the other nodes cannot go on without it: ${policy.reason}.`,
-      );
+    const { rank, clock, membership } = this.#options;
+    this.#stopIfCrashed(rank, seconds(downtime.from));
     membership.crashed(rank, downtime, clock.now());
   }
 

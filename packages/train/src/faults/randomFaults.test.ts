@@ -36,9 +36,12 @@ describe.each(Array.from({ length: RUNS / 10 }, (_, block) => FIRST + 10 * block
 /**
  * Nodes that learn of a break when the others have begun again; one that is back after those that stand have come; one that was given
  * a state of later while a pair waited for it; a sender that crashes before an outage that holds up its message was too long, or that
- * has a message for a node that is gone for good.
+ * has a message for a node that is gone for good; a node that learns of a crash which ends the run from a message that is lost.
  */
-test.each([310, 392, 4101, 4119, 70196, 100066])("seed %i, which stood still for ever or broke", expectSense);
+test.each([310, 392, 4101, 4119, 70196, 100066, 101703])(
+  "seed %i, which stood still for ever or broke",
+  expectSense,
+);
 
 async function expectSense(seed: number): Promise<void> {
   const first = await outcomeOf(seed);
