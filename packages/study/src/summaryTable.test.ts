@@ -1,3 +1,4 @@
+import type { RunEvent } from "@atoll/core";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { summaryTable } from "./summaryTable.ts";
@@ -54,6 +55,18 @@ test("a run that met faults: how many, and who is left", () => {
   expect(summaryTable(faultyRun({ rate: 0 }))).toContain(
     "faults            no crashes, no recoveries, no roll-backs\nnodes at the end  3 of 3\n",
   );
+});
+
+test("a list that is too long for its line goes on under itself, and loses nothing", () => {
+  const { events, ...record } = faultyRun({ nodes: 5, steps: 100 });
+  const hindered = Array.from({ length: 300 }, (_, i): RunEvent => {
+    const kind = i % 3 === 0 ? "straggler" : "outage";
+    return { type: "fault", kind, time: i / 100, ranks: [i % 5], message: `${kind}.`, until: i / 100 + 1 };
+  });
+  const table = summaryTable({ ...record, events: [...events, ...hindered] });
+  expect(table).toMatch(/\nfaults {12}\d+ crash.*,\n {18}.*200 outages\nnodes at the end/);
+  expect(table).toContain("100 stragglers");
+  for (const line of table.split("\n")) expect([...line].length).toBeLessThanOrEqual(80);
 });
 
 test("the wall time of a resumed run says from where it counts", () => {

@@ -34,6 +34,12 @@ export function summaryTable(record: RunRecord): string {
 const row = (name: string, ...cells: readonly string[]): string =>
   (name.padEnd(NAME) + cells.map((cell) => cell.padEnd(CELL)).join("")).trimEnd();
 
+/** A list with commas, which goes on under itself where a line is full. */
+function listRows(name: string, list: string): readonly string[] {
+  const lines = wrap(list.split(/(?<=,) /), WIDTH - NAME);
+  return lines.map((line, i) => row(i === 0 ? name : "", line));
+}
+
 function heading({ name, started, stepsDone, outcome }: Run): string {
   const steps = started ? `${formatCount(stepsDone)} of ${formatCount(started.maxSteps)} steps` : "no steps";
   const nodes = started && `${formatCount(started.nodes)} ${started.nodes === 1 ? "node" : "nodes"}`;
@@ -51,12 +57,16 @@ function messageOf(outcome: Outcome): string | null {
 function messageLines({ outcome }: Run): readonly string[] {
   const message = messageOf(outcome);
   if (message === null) return [];
-  const words = singleLine(message).split(" ");
+  return wrap(singleLine(message).split(" "), WIDTH);
+}
+
+/** Parts with a space between them, on as many lines as they need; one that is too wide has a line of its own. */
+function wrap(parts: readonly string[], width: number): readonly string[] {
   const lines = [""];
-  for (const word of words) {
+  for (const part of parts) {
     const line = lines.at(-1)!;
-    const longer = line === "" ? word : `${line} ${word}`;
-    if (line !== "" && longer.length > WIDTH) lines.push(word);
+    const longer = line === "" ? part : `${line} ${part}`;
+    if (line !== "" && longer.length > width) lines.push(part);
     else lines[lines.length - 1] = longer;
   }
   return lines;
@@ -89,7 +99,7 @@ function costRows(run: Run): readonly string[] {
   const differences = describeDifferences(run.settings.compute);
   if (isWhatIf(run.settings.strategy))
     rows.push(row("what-if", "gradients are sent while the backward pass still runs"));
-  if (differences !== null) rows.push(row("nodes differ", singleLine(differences)));
+  if (differences !== null) rows.push(...listRows("nodes differ", singleLine(differences)));
   rows.push(...faultRows(run));
   if (run.started) rows.push(row("parameters", formatCount(run.started.parameters)));
   // The clock on the wall starts anew with every part of a run.
@@ -102,7 +112,7 @@ function costRows(run: Run): readonly string[] {
 function faultRows(run: Run): readonly string[] {
   const counts = faultCounts(run);
   if (counts === null) return [];
-  return [row("faults", describeHappened(counts)), row("nodes at the end", describeLeft(counts))];
+  return [...listRows("faults", describeHappened(counts)), row("nodes at the end", describeLeft(counts))];
 }
 
 /** Where the simulated time went, on a line of its own. */
