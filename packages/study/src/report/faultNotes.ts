@@ -10,11 +10,14 @@ const MOST_SCHEDULED = 8;
 /** More nodes than this are counted. */
 const MOST_NODES = 8;
 
-/** @param options the resolved `faults` of a run's config; empty for a run that was to meet none */
-export function faultNotes(options: ConfigTree): readonly string[] {
+/**
+ * @param options the resolved `faults` of a run's config; empty for a run that was to meet none
+ * @param size nodes of the run; 0 if that is not known
+ */
+export function faultNotes(options: ConfigTree, size = 0): readonly string[] {
   const { schedule, churn, disconnects, partitions, stragglers, whenMissing, recovery } = options;
   const notes = [
-    scheduleNote(listOf(schedule).map(treeOf)),
+    scheduleNote(listOf(schedule).map(treeOf), size),
     onAndOff("Each node crashes at random", churn, "is down"),
     onAndOff("Each node loses all its links at random", disconnects, "has none"),
     onAndOff("The nodes are split into two groups at random", partitions, "stay apart"),
@@ -27,14 +30,18 @@ export function faultNotes(options: ConfigTree): readonly string[] {
 const listOf = (value: ConfigValue | undefined): readonly ConfigValue[] =>
   value !== undefined && isList(value) ? value : [];
 
-function scheduleNote(schedule: readonly ConfigTree[]): string | null {
+function scheduleNote(schedule: readonly ConfigTree[], size: number): string | null {
   if (schedule.length === 0) return null;
-  const shown = schedule.slice(0, MOST_SCHEDULED).map(describeFault).join("; ");
+  const shown = schedule
+    .slice(0, MOST_SCHEDULED)
+    .map((fault) => describeFault(fault, size))
+    .join("; ");
   const left = schedule.length - MOST_SCHEDULED;
   return `On schedule: ${shown}${left > 0 ? `; and ${formatCount(left)} more` : ""}.`;
 }
 
-function describeFault({ kind, node, nodes, groups, slowdown, ...times }: ConfigTree): string {
+function describeFault(fault: ConfigTree, size: number): string {
+  const { kind, node, nodes, groups, slowdown, ...times } = fault;
   switch (kind) {
     case "crash":
       return `node ${words(node)} crashes at ${time(times.at)} ${times.rejoin === undefined ? "for good" : `and is up again at ${time(times.rejoin)}`}`;
@@ -43,8 +50,10 @@ function describeFault({ kind, node, nodes, groups, slowdown, ...times }: Config
     case "linkDown":
       return `the link between nodes ${listOf(nodes).map(words).join(" and ")} is down ${interval(times)}`;
     case "partition": {
-      const parts = listOf(groups).map((group) => nodesIn(listOf(group)));
-      return `a partition parts ${parts.join(" from ")}${parts.length === 1 ? " from the others" : ""} ${interval(times)}`;
+      const named = listOf(groups).map(listOf);
+      const parts = named.map(nodesIn);
+      if (parts.length === 1 || named.flat().length < size) parts.push("the others");
+      return `a partition parts ${parts.join(" from ")} ${interval(times)}`;
     }
     default:
       return words(kind);

@@ -129,13 +129,49 @@ test("slow nodes and links that are down are drawn and told, and take no other f
   const section = sectionOf(renderReport({ ...record, events: [...events, ...slow] }));
   const others = events.filter((event) => event.type === "fault").slice(0, 20);
   expect(others.length).toBeGreaterThan(0);
-  expect(textOf(section)).toContain(`${300 - (20 - others.length)} more are in events.jsonl`);
+  expect(textOf(section)).toContain(
+    others.length < 20
+      ? `All faults but for slow nodes and outages, and the first ${20 - others.length} of these. ${300 - (20 - others.length)} more are in events.jsonl`
+      : "The first 20 faults that are neither slow nodes nor outages. ",
+  );
   expect(section).toMatch(/<path class="slow"/);
   expect(section).toMatch(/<path class="cut"/);
   // Nobody is absent here: only the nodes' lanes are drawn.
   const onlySlow = sectionOf(renderReport({ ...record, events: [events[0]!, ...slow] }));
   expect(onlySlow.match(/class="node-lane"/g)).toHaveLength(24);
   expect(onlySlow).not.toContain("nodes absent");
+  expect(textOf(onlySlow)).toContain("The first 20 faults. 280 more are in events.jsonl");
+  expect(textOf(onlySlow)).toContain(
+    "When nodes were slow or short of links: the 24 that were the longest, of 40.",
+  );
+  expect(textOf(onlySlow)).toContain("No crashes, no recoveries");
+});
+
+test("the caption tells of the marks that the figure has, and of no others", () => {
+  const { events, ...record } = faultyRun({ nodes: 4, steps: 50, rate: 0 });
+  const captionOf = (...kinds: readonly ("crash" | "straggler" | "outage")[]): string => {
+    const faults = kinds.map(
+      (kind): RunEvent => ({ type: "fault", kind, time: 0, ranks: [1], message: `${kind}.`, until: 1 }),
+    );
+    const section = sectionOf(renderReport({ ...record, events: [...events, ...faults] }));
+    return textOf(/<figcaption>[\s\S]*?<\/figcaption>/.exec(section)![0]);
+  };
+  expect(captionOf("crash")).toMatch(/When each node was absent\. A node is down .* Shorter times/);
+  expect(captionOf("crash")).not.toMatch(/thin bar/);
+  expect(captionOf("straggler")).toMatch(
+    /When each node was slow\. Shorter .* bottom of a lane: the node was slow\./,
+  );
+  expect(captionOf("straggler")).not.toMatch(/crash|at the top/);
+  expect(captionOf("outage")).toMatch(/When each node was short of links\. Shorter .* at the top: links/);
+  expect(captionOf("crash", "straggler", "outage")).toMatch(
+    /absent, slow or short of links\. A node is down/,
+  );
+});
+
+test("a partition that names not all nodes parts them from the others, too", () => {
+  const faults: ConfigTree = { schedule: [{ kind: "partition", groups: [[0, 1], [2]], from: 1, until: 2 }] };
+  expect(faultNotes(faults, 3)[0]).toContain("parts nodes 0, 1 from node 2 from 1 s");
+  expect(faultNotes(faults, 4)[0]).toContain("parts nodes 0, 1 from node 2 from the others from 1 s");
 });
 
 test("a thousand nodes with thousands of faults are a page that a browser opens at once", () => {

@@ -52,13 +52,17 @@ function faultsOfRun(run: ReportedRun): Content {
   const counts = faultCounts(run)!;
   const { faults, faultOptions } = run;
   const notes =
-    Object.keys(faultOptions).length > 0 ? html`<p>${faultNotes(faultOptions).join(" ")}</p>` : null;
+    Object.keys(faultOptions).length > 0
+      ? html`<p>${faultNotes(faultOptions, nodesOf(run)).join(" ")}</p>`
+      : null;
   const body =
     faults.length === 0
       ? emptyState("No node crashed or was left behind.")
-      : [html`<p>${describeCounts(counts)}.</p>\n`, figureOf(run), eventTable(run)];
+      : [html`<p>${capitalized(describeCounts(counts))}.</p>\n`, figureOf(run), eventTable(run)];
   return [notes, body];
 }
+
+const capitalized = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
 function figureOf(run: ReportedRun): Content {
   const { faults } = run;
@@ -98,6 +102,9 @@ const longestAbsent = (timelines: readonly NodeTimeline[]): readonly NodeTimelin
     .map(({ timeline }) => timeline)
     .sort((a, b) => a.rank - b.rank);
 
+const wasHindered = (timelines: readonly NodeTimeline[], wanted: Hindrance): boolean =>
+  timelines.some(({ hindered }) => hindered.some(({ kind }) => kind === wanted));
+
 function legendOf(timelines: readonly NodeTimeline[], hasRollBacks: boolean): readonly LegendEntry[] {
   const has = (wanted: "down" | "behind"): boolean =>
     timelines.some(({ absent }) => absent.some(({ kind }) => kind === wanted));
@@ -108,11 +115,13 @@ function legendOf(timelines: readonly NodeTimeline[], hasRollBacks: boolean): re
       mark: { kind: "area", className: "area behind" },
       label: "left behind, or up without its state",
     });
-  const hasBeen = (wanted: Hindrance): boolean =>
-    timelines.some(({ hindered }) => hindered.some(({ kind }) => kind === wanted));
-  if (hasBeen("slow")) entries.push({ mark: { kind: "area", className: "area slow" }, label: "slow" });
-  if (hasBeen("cut"))
-    entries.push({ mark: { kind: "area", className: "area cut" }, label: "some or all of its links down" });
+  if (wasHindered(timelines, "slow"))
+    entries.push({ mark: { kind: "edge", className: "slow", edge: "bottom" }, label: "slow" });
+  if (wasHindered(timelines, "cut"))
+    entries.push({
+      mark: { kind: "edge", className: "cut", edge: "top" },
+      label: "some or all of its links down",
+    });
   if (timelines.some(({ recoveries }) => recoveries.length > 0))
     entries.push({ mark: { kind: "recovered" }, label: "recovered from another node" });
   if (hasRollBacks)
@@ -124,18 +133,48 @@ function caption(
   timelines: readonly NodeTimeline[],
   lanes: readonly NodeTimeline[],
   isCrowd: boolean,
-): Content {
+): string {
+  const isSlow = wasHindered(timelines, "slow");
+  const isCut = wasHindered(timelines, "cut");
+  const hindered = [isSlow ? "slow" : null, isCut ? "short of links" : null].filter((word) => word !== null);
   const absent = timelines.filter(({ absent: intervals }) => intervals.length > 0).length;
-  const which =
-    lanes.length < absent
-      ? `the ${formatCount(lanes.length)} nodes that were absent the longest, of ${formatCount(absent)} that were`
-      : "the nodes that were absent at some time";
-  return [
+  const sentences = [
     isCrowd
-      ? `Above, how many of ${formatCount(timelines.length)} nodes were absent; below, ${which}. `
-      : "When each node was absent. ",
-    "A node is down from its crash until it is up again, and takes part again once it has a state to go on from; shorter times than a pixel are drawn as one. A thin bar at the bottom of a lane says that the node was slow, one at the top that links of it were down.",
+      ? crowdCaption({
+          nodes: timelines.length,
+          absent,
+          drawn: lanes.length,
+          hindered: either(hindered),
+        })
+      : `When each node was ${either([...(absent > 0 || hindered.length === 0 ? ["absent"] : []), ...hindered])}.`,
+    absent > 0
+      ? "A node is down from its crash until it is up again, and takes part again once it has a state to go on from."
+      : null,
+    lanes.length > 0 ? "Shorter times than a pixel are drawn as one." : null,
+    isSlow ? "A thin bar at the bottom of a lane: the node was slow." : null,
+    isCut ? "A thin bar at the top: links of it were down." : null,
   ];
+  return sentences.filter((sentence) => sentence !== null).join(" ");
+}
+
+/** "a", "a or b", "a, b or c" */
+const either = (words: readonly string[]): string => words.join(", ").replace(/, (?=[^,]*$)/, " or ");
+
+/** @param o.hindered what other nodes than those that were absent were, in words; "" if nothing */
+function crowdCaption(o: {
+  readonly nodes: number;
+  readonly absent: number;
+  readonly drawn: number;
+  readonly hindered: string;
+}): string {
+  const { nodes, absent, drawn, hindered } = o;
+  if (absent === 0)
+    return `When nodes were ${hindered}: the ${formatCount(drawn)} that were the longest, of ${formatCount(nodes)}.`;
+  const most =
+    drawn < absent
+      ? `the ${formatCount(drawn)} nodes that were absent the longest, of ${formatCount(absent)} that were`
+      : `the nodes that were absent${drawn > absent ? `, and those that were ${hindered} the longest` : " at some time"}`;
+  return `Above, how many of ${formatCount(nodes)} nodes were absent; below, ${most}.`;
 }
 
 /** By time: nodes run ahead of each other, so the log is not quite in this order. */
@@ -156,7 +195,9 @@ function eventTable(run: ReportedRun): Markup {
   return table({
     name: keyed("fault-events", run),
     caption:
-      left.length === 0 ? "Faults in the order of time." : `The first ${MOST_ROWS} faults. ${restOf(left)}`,
+      left.length === 0
+        ? "Faults in the order of time."
+        : `${whichRows(first!.length, then!.length)} ${restOf(left)}`,
     columns: [
       { label: "Time", numeric: true, unit: "s" },
       { label: "Kind" },
@@ -164,6 +205,13 @@ function eventTable(run: ReportedRun): Markup {
     ],
     rows,
   });
+}
+
+/** @param slows how many there are that only slow a run, beside the others */
+function whichRows(others: number, slows: number): string {
+  if (slows === 0 || others === 0) return `The first ${MOST_ROWS} faults.`;
+  if (others >= MOST_ROWS) return `The first ${MOST_ROWS} faults that are neither slow nodes nor outages.`;
+  return `All faults but for slow nodes and outages, and the first ${MOST_ROWS - others} of these.`;
 }
 
 const byTime = (a: FaultHappened, b: FaultHappened): number => a.time - b.time;

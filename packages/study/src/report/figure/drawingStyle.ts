@@ -34,8 +34,7 @@ path.target { fill: none; stroke: transparent; stroke-width: 12; pointer-events:
 .lane { fill: var(--faint); }
 .down { stroke: var(--down); fill: none; } .behind { stroke: url(#hatch); fill: none; }
 .area.down { fill: var(--down); stroke: none; } .area.behind { fill: url(#hatch); stroke: none; }
-.slow { stroke: var(--waiting); fill: none; } .cut { stroke: var(--communication); fill: none; }
-.area.slow { fill: var(--waiting); stroke: none; } .area.cut { fill: var(--communication); stroke: none; }
+.slow { stroke: var(--compute); fill: none; } .cut { stroke: var(--communication); fill: none; }
 .recovered { stroke: var(--good); stroke-linecap: round; fill: none; }
 .compute { fill: var(--compute); } .communication { fill: var(--communication); } .waiting { fill: url(#hatch); }
 .hatch rect { fill: var(--faint); } .hatch path { stroke: var(--waiting); stroke-width: 2.5; }

@@ -8,7 +8,9 @@ export type LegendMark =
   | { readonly kind: "diamond"; readonly series: SeriesKind }
   | { readonly kind: "gap" }
   | { readonly kind: "rolledBack" | "goneOn" | "recovered" | "checkpoint" }
-  | { readonly kind: "area"; readonly className: string };
+  | { readonly kind: "area"; readonly className: string }
+  /** A thin bar at an edge of a lane. */
+  | { readonly kind: "edge"; readonly className: string; readonly edge: "top" | "bottom" };
 
 export interface LegendEntry {
   readonly mark: LegendMark;
@@ -48,6 +50,8 @@ function swatch(mark: LegendMark): Content {
       return html`<path class="recovered" stroke-width="8" d="M14 7h0"/>`;
     case "area":
       return html`<rect class="${mark.className}" x="5" y="1" width="18" height="12"/>`;
+    case "edge":
+      return html`<rect class="lane" x="3" y="0" width="22" height="14"/><path class="${mark.className}" stroke-width="4" d="M3 ${mark.edge === "top" ? 2 : 12}h22"/>`;
     default:
       return mark satisfies never;
   }
