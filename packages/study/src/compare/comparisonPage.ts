@@ -131,7 +131,7 @@ function caption(place: string, cells: readonly CellResult[], contenders: number
     evaluated
       ? "Loss of the average of all nodes’ models, at each evaluation; a line is a run. "
       : "Training loss where a run has no evaluations; a line is a run. ",
-    "Axes whose values differ by more than a factor of 30 are logarithmic. ",
+    "Axes whose values differ by more than a factor of 30 are logarithmic, without a place for 0. ",
     contenders > DISTINCT_CONTENDERS ? `Looks come again after ${DISTINCT_CONTENDERS} contenders. ` : null,
   ];
 }
@@ -140,8 +140,9 @@ function cellSection({ cells }: Comparison): Markup {
   const columns = tableHead.map((label, i) => ({ label, numeric: i > 0 && i < tableHead.length - 1 }));
   return html`<section id="cells"><h2>All cells</h2>${table({
     name: "cells",
-    caption:
-      "Means over the runs of each cell. Time is simulated, bytes are those of all nodes together; in brackets: the 95 % interval.",
+    caption: cells.some(({ runs }) => runs.length > 1)
+      ? "Means over the runs of each cell. Time is simulated, bytes are those of all nodes together; in brackets: the 95 % interval."
+      : "Time is simulated, bytes are those of all nodes together.",
     columns,
     rows: cells.map((cell) =>
       tableRow(cell).map((text, i) => {

@@ -78,7 +78,7 @@ export function comparisonNotes({ target, prices, cells }: Comparison): readonly
 /** Where none sends anything, silence is no difference. */
 const lowestOf = (cells: readonly CellResult[]): string =>
   cells.some(({ isSilent }) => isSilent) && cells.some(({ isSilent, runs }) => !isSilent && runs.length > 0)
-    ? "the lowest that every run comes to whose nodes sent something"
+    ? "the lowest that every run comes to, but for those of several nodes that sent nothing"
     : "the lowest that every run comes to";
 
 const NAMED_CELLS = 3;
