@@ -5,7 +5,7 @@ import { type Rank, type Seconds, seconds } from "@atoll/core";
 import { FlowSimulation } from "./flows.ts";
 import type { Path } from "./path.ts";
 import { isUncontended, timeByRecurrence } from "./recurrence.ts";
-import { timeByFlows } from "./replay.ts";
+import { type TransferFlow, timeByFlows } from "./replay.ts";
 import type { TransferSchedule } from "./schedule.ts";
 
 /** Among more members a trial would cost more than it saves. */
@@ -22,7 +22,11 @@ export interface TrialOptions {
 
 export class Trials {
   readonly #options: TrialOptions;
+  /** Between the members of the last schedule only: groups that are drawn anew each round would leave ever more of them. */
   readonly #paths = new Map<string, Path>();
+  #members = "";
+  /** Used again by one trial after another: it knows all capacities of the network, of which a trial takes a few. */
+  #simulation: FlowSimulation<TransferFlow> | undefined;
 
   constructor(options: TrialOptions) {
     this.#options = options;
@@ -34,17 +38,28 @@ export class Trials {
 
   /** The mean time from when all members are ready until the last is done; the same whatever was tried before. */
   time(schedule: TransferSchedule): Seconds {
-    for (const path of this.#paths.values()) path.restore(0);
+    this.#beginAmong(schedule.ranks);
     const isDirect = isUncontended(schedule, this.#path);
+    const simulation = this.#simulation ?? new FlowSimulation(this.#options.capacities);
+    // After an error something may be left in it.
+    this.#simulation = undefined;
     let end = 0;
     for (let trial = 0; trial < TRIALS; trial++) {
       const ready = schedule.ranks.map(() => seconds(end));
       const times = isDirect
         ? timeByRecurrence(schedule, ready, this.#path)
-        : timeByFlows(schedule, ready, this.#path, new FlowSimulation(this.#options.capacities));
+        : timeByFlows(schedule, ready, this.#path, simulation);
       end = times.reduce((latest, time) => Math.max(latest, time), end);
     }
+    this.#simulation = simulation;
     return seconds(end / TRIALS);
+  }
+
+  #beginAmong(ranks: readonly Rank[]): void {
+    const members = ranks.join();
+    if (members !== this.#members) this.#paths.clear();
+    this.#members = members;
+    for (const path of this.#paths.values()) path.restore(0);
   }
 
   readonly #path = (source: Rank, target: Rank): Path => {
