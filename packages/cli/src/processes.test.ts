@@ -249,6 +249,34 @@ describe("a run that survives", () => {
     await expectAgreement("back", 120);
   });
 
+  test("a rank that is lost once more than it is started again is not waited for, and each end is told of as its own", async () => {
+    const waiting = [
+      "faults.whenMissing=wait",
+      "restarts=1",
+      "maxSteps=100000",
+      "valSize=0",
+      "checkpointInterval=10",
+      "--name",
+      "twice",
+    ];
+    const run = start([...PROCESSES, ...waiting]);
+    await run.says("step 10: checkpoint");
+    const [first, other] = childrenOf(run.child.pid!);
+    process.kill(first!, "SIGKILL");
+    await run.says("Node 1 goes on from step ");
+    const again = childrenOf(run.child.pid!).find((pid) => pid !== first && pid !== other);
+    process.kill(again!, "SIGKILL");
+    expect(await run.exit).toEqual([1, null]);
+    expect(run.error()).toContain(`Rank 1 is lost: its process ${first} was ended by SIGKILL.`);
+    expect(run.error()).toContain(`Rank 1 is lost: its process ${again} was ended by SIGKILL.`);
+    const end = /atoll: The run cannot go on after step (\d+): rank 1 is lost: its process (\d+) /.exec(
+      run.error(),
+    );
+    expect(Number(end?.[1])).toBeGreaterThan(0);
+    expect(Number(end?.[2])).toBe(again);
+    // Those that wait do it for two minutes at most, which is longer than this test may take.
+  });
+
   test.each([["ddp"], ["fedavg", "strategy.H=5"]])(
     "one of two killed ranks comes back, and does the round that waits for a quorum: %s",
     async (name, ...options) => {

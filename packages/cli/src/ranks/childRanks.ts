@@ -39,8 +39,9 @@ const ENTRY = fileURLToPath(new URL("../../bin/atoll.mjs", import.meta.url));
 export class ChildRanks implements AsyncDisposable {
   readonly #options: ChildRanksOptions;
   readonly #children = new Map<number, Child>();
-  /** How ranks ended last, by rank. */
-  readonly #fates = new Map<number, string>();
+  /** How processes ended that were started again, by rank, until it is asked for. */
+  readonly #untold = new Map<number, string>();
+  readonly #gone = new Map<number, AbortController>();
   readonly #abandoned = new AbortController();
   #isOver = false;
   #restarts = 0;
@@ -56,7 +57,10 @@ export class ChildRanks implements AsyncDisposable {
 
   /** Starts ranks 1 to nodes − 1, which meet at a port of this machine. */
   start(port: number): void {
-    for (let rank = 1; rank < this.#options.nodes; rank++) this.#children.set(rank, this.#spawn(rank, port));
+    for (let rank = 1; rank < this.#options.nodes; rank++) {
+      this.#gone.set(rank, new AbortController());
+      this.#children.set(rank, this.#spawn(rank, port));
+    }
   }
 
   #spawn(rank: number, port: number): Child {
@@ -90,29 +94,35 @@ export class ChildRanks implements AsyncDisposable {
 
   #onEnd(rank: number, port: number): void {
     if (this.#isOver) return;
-    this.#fates.set(rank, this.#ending(rank));
+    const ending = endingOf(this.#children.get(rank)!);
     if (this.#restarts < this.#options.restarts) {
       this.#restarts++;
+      this.#untold.set(rank, ending);
       this.#children.set(rank, this.#spawn(rank, port));
-    } else this.#abandoned.abort(new RunError(`Rank ${rank} is lost: ${this.#ending(rank)}.`));
+    } else {
+      this.#gone.get(rank)!.abort();
+      this.#abandoned.abort(new RunError(`Rank ${rank} is lost: ${ending}.`));
+    }
   }
 
-  #ending(rank: number): string {
-    const { process: child, lines } = this.#children.get(rank)!;
-    const said = lines.length === 0 ? "" : `; it said: ${lines.at(-1)!.replace(/\.$/, "")}`;
-    const name = `its process ${child.pid}`;
-    if (child.signalCode !== null) return `${name} was ended by ${child.signalCode}`;
-    return `${name} ended with exit code ${child.exitCode}${said}`;
+  /** Aborted once a rank has ended and is not started again. */
+  gone(rank: number): AbortSignal {
+    return this.#gone.get(rank)!.signal;
   }
 
   /** Why a rank is lost, as the end of a sentence about it; undefined while its process runs. */
   async fate(rank: number): Promise<string | undefined> {
     const child = this.#children.get(rank);
     if (child === undefined) return undefined;
-    // The end of a process may be told a little later than that of its connections.
-    const patience = setTimeout(FATE_MS, undefined, { ref: false });
-    if (!this.#fates.has(rank)) await Promise.race([child.ended, patience]);
-    return this.#fates.get(rank) ?? `its process ${child.process.pid} runs, and does not answer`;
+    const untold = this.#untold.get(rank);
+    if (untold === undefined) {
+      // The end of a process may be told a little later than that of its connections.
+      const hasEnded = child.ended.then(() => true);
+      if (!(await Promise.race([hasEnded, setTimeout(FATE_MS, false, { ref: false })])))
+        return `its process ${child.process.pid} runs, and does not answer`;
+    }
+    this.#untold.delete(rank);
+    return untold ?? endingOf(child);
   }
 
   /** The run is over: waits for the ranks to end, and ends those that do not. */
@@ -126,4 +136,11 @@ export class ChildRanks implements AsyncDisposable {
       if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
     await all;
   }
+}
+
+function endingOf({ process: child, lines }: Child): string {
+  const said = lines.length === 0 ? "" : `; it said: ${lines.at(-1)!.replace(/\.$/, "")}`;
+  const name = `its process ${child.pid}`;
+  if (child.signalCode !== null) return `${name} was ended by ${child.signalCode}`;
+  return `${name} ended with exit code ${child.exitCode}${said}`;
 }

@@ -48,6 +48,7 @@ async function fitOnChildren(
     token: order.token,
     abandoned: children.abandoned,
     returnMs: config.run.restarts > 0 ? RESTART_MS : 0,
+    gone: (rank) => children.gone(rank),
     fate: (rank) => children.fate(rank),
     // This rank has its data and its model by now: the others will be about as large.
     onListening: (port) => {

@@ -35,6 +35,8 @@ export interface Rendezvous {
   readonly returnMs?: number;
   /** Aborted, with the reason, when other ranks will not come. */
   readonly abandoned?: AbortSignal;
+  /** Aborted when a rank has ended and will not come back, however long it is waited for; the same one at each call. */
+  readonly gone?: (rank: Rank) => AbortSignal;
   /** What is known of a lost rank's end, as the end of a sentence about it. */
   readonly fate?: (rank: Rank) => Promise<string | undefined>;
 }

@@ -51,7 +51,7 @@ export class Lead {
 
   #createGroup(own: LocalRank): ProcessGroup {
     const { setup, executor, network, nowMs, plan, survives } = this.#joined;
-    const { fate, returnMs = 0, timeoutMs = 10_000 } = this.#rendezvous;
+    const { fate, gone, returnMs = 0, timeoutMs = 10_000 } = this.#rendezvous;
     const { nodes: worldSize, emit, faults } = setup.options;
     const { policy } = plan;
     const presence = new Presence({
@@ -60,6 +60,7 @@ export class Lead {
       // Nodes that wait for nobody need not be ready for it.
       survives: survives || policy.kind === "none",
       returnMs,
+      ...(gone === undefined ? {} : { gone }),
       emit,
     });
     return new ProcessGroup({

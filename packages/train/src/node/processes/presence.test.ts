@@ -5,10 +5,16 @@ import { expect, test } from "vitest";
 import type { MissingPolicy } from "../../strategies/whenMissing.ts";
 import { Presence } from "./presence.ts";
 
-function presenceOf(policy: MissingPolicy, returnMs = 0): { presence: Presence; events: RunEvent[] } {
+function presenceOf(
+  policy: MissingPolicy,
+  returnMs = 0,
+): { presence: Presence; events: RunEvent[]; gone: readonly AbortController[] } {
   const events: RunEvent[] = [];
   const emit = (event: RunEvent): void => void events.push(event);
-  return { presence: new Presence({ worldSize: 4, policy, survives: true, returnMs, emit }), events };
+  const ends = Array.from({ length: 4 }, () => new AbortController());
+  const gone = (rank: number): AbortSignal => ends[rank]!.signal;
+  const presence = new Presence({ worldSize: 4, policy, survives: true, returnMs, gone, emit });
+  return { presence, events, gone: ends };
 }
 
 test("a quorum goes on while it is one, and ends the run when it is none any more", async () => {
@@ -70,6 +76,28 @@ test("those that wait for all, where nobody can come back, end the run", async (
   await expect(presence.permission(1)).rejects.toThrow(
     "ranks 0, 2, 3 of 4 are left, and all have to be there",
   );
+});
+
+test("who will not come back is not waited for: before, or once that is known", async () => {
+  const refused = "ranks 0, 2, 3 of 4 are left, and all have to be there";
+  for (const when of ["before", "while the others wait"]) {
+    const { presence, gone } = presenceOf({ kind: "wait" }, 3_600_000);
+    presence.lost(1, "it was killed", 0);
+    if (when === "before") gone[1]!.abort();
+    const permission = presence.permission(1);
+    gone[1]!.abort();
+    await expect(permission, when).rejects.toThrow(refused);
+  }
+});
+
+test("a quorum waits for those that can come back, whoever else cannot", async () => {
+  const { presence, gone } = presenceOf({ kind: "quorum", fraction: 0.75, seconds: 3600 }, 3_600_000);
+  for (const rank of [1, 2]) presence.lost(rank, "it was killed", 0);
+  const permission = presence.permission(1);
+  gone[1]!.abort();
+  presence.isBack(2);
+  await permission;
+  expect(presence.back).toEqual([2]);
 });
 
 test.each<MissingPolicy>([{ kind: "timeout", seconds: 60 }, { kind: "none" }])(

@@ -14,6 +14,8 @@ export interface PresenceOptions {
   readonly survives: boolean;
   /** How long a lost rank is waited for, in milliseconds; 0 if none can come back. */
   readonly returnMs: number;
+  /** Aborted once a rank will not come back. */
+  readonly gone?: (rank: Rank) => AbortSignal;
   readonly emit: EventSink;
 }
 
@@ -113,15 +115,26 @@ export class Presence {
     return this.#present.size + this.#back.size;
   }
 
-  /** Ends when so many are there, or when the time has passed. */
+  /** Ends when so many are there, when no more can come back, or when the time has passed. */
   async #untilThere(enough: number, patienceMs: number): Promise<void> {
     const expired = AbortSignal.timeout(patienceMs);
-    while (this.#there < enough && !expired.aborted) await this.#someReturn(expired);
+    while (this.#there < enough && !expired.aborted) {
+      const gone = this.#absent.flatMap((rank) => this.#options.gone?.(rank) ?? []);
+      const left = gone.filter(({ aborted }) => !aborted);
+      if (this.#there + this.#absent.length - (gone.length - left.length) < enough) return;
+      await this.#someReturn(AbortSignal.any([expired, ...left]));
+    }
   }
 
-  async #someReturn(expired: AbortSignal): Promise<void> {
+  get #absent(): readonly Rank[] {
+    const ranks = Array.from({ length: this.#options.worldSize }, (_, rank) => rank);
+    return ranks.filter((rank) => !this.#present.has(rank) && !this.#back.has(rank));
+  }
+
+  /** Ends when a rank is back, or at the signal. */
+  async #someReturn(signal: AbortSignal): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    expired.addEventListener("abort", () => resolve(), { once: true });
+    signal.addEventListener("abort", () => resolve(), { once: true });
     await Promise.race([this.#onReturn.promise, promise]);
   }
 }

@@ -250,7 +250,7 @@ export class ProcessGroup implements RunNodes {
       const why = await fate(rank);
       if (presence.present.includes(rank)) this.#leave(rank, why);
     }
-    await presence.permission(this.#step);
+    await presence.permission(this.#stepsDone);
     const left = presence.present;
     const furthest = Math.max(...left.map((rank) => this.#statuses[rank]!.exchanges));
     // Some may have come to the end of the exchange that broke off for others.
@@ -265,7 +265,7 @@ export class ProcessGroup implements RunNodes {
       if (!presence.needsQuorum && this.#statuses[standing[0]!]!.begin === null) break;
       this.#time = (nowMs() - from) / 1000;
       await this.#handOver(standing[0]!, "begin");
-      await presence.permission(this.#step);
+      await presence.permission(this.#stepsDone);
     }
     await this.#beginEpoch([...new Set([...left, ...presence.present])], "loss");
     this.#time = (nowMs() - from) / 1000;
@@ -282,7 +282,7 @@ export class ProcessGroup implements RunNodes {
     if (!isKnown()) await Promise.race([this.#onLost.promise, expired]);
     if (!isKnown())
       throw new RunError(
-        `The run cannot go on after step ${this.#step}: ranks have lost each other, though rank 0 reaches all of them. Check the network between them.`,
+        `The run cannot go on after step ${this.#stepsDone}: ranks have lost each other, though rank 0 reaches all of them. Check the network between them.`,
       );
   }
 
@@ -412,6 +412,11 @@ export class ProcessGroup implements RunNodes {
     }
   }
 
+  /** Steps that are told of as done; all ranks stood still together after fewer. */
+  get #stepsDone(): number {
+    return this.#recorder.state.step;
+  }
+
   /** What goes wrong when a rank is gone goes wrong in many places: the rank is what to tell of. */
   async #explained(error: unknown): Promise<unknown> {
     const lost = [...new Set([...this.#lost, ...lostOf(error)])].sort((a, b) => a - b);
@@ -419,6 +424,9 @@ export class ProcessGroup implements RunNodes {
     const fates = await Promise.all(
       lost.map(async (rank) => `rank ${rank} is lost: ${await this.#options.fate(rank)}`),
     );
-    return new RanksLostError(`The run cannot go on after step ${this.#step}: ${fates.join("; ")}.`, lost);
+    return new RanksLostError(
+      `The run cannot go on after step ${this.#stepsDone}: ${fates.join("; ")}.`,
+      lost,
+    );
   }
 }
