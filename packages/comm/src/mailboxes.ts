@@ -3,7 +3,7 @@
 // come to the earliest arrival, since until then another rank may send something that arrives before. In the same way a
 // rank that only looks what is there is answered when the clock has come to the moment at which it looks.
 
-import { bytes, type ConfigValue, type Rank, RunError, type Seconds, seconds } from "@atoll/core";
+import { bytes, type ConfigValue, type Rank, type Seconds, seconds } from "@atoll/core";
 import type { Network, VirtualClock } from "@atoll/network";
 import { type Disruptions, PeerLostError } from "./disruptions.ts";
 import type { Exchanges } from "./exchanges.ts";
@@ -139,7 +139,11 @@ export class Mailboxes {
   }
 
   /** The message that fits and arrives first, up to a moment; of two at the same time that of the lower rank. */
-  #earliest(target: Rank, receive: Receive, until = Number.POSITIVE_INFINITY): Parcel | undefined {
+  #earliest(
+    target: Rank,
+    receive: Omit<Receive, "started">,
+    until = Number.POSITIVE_INFINITY,
+  ): Parcel | undefined {
     let best: Parcel | undefined;
     for (const parcel of this.#parcels[target]!) {
       if (!fits(parcel, receive) || parcel.arrived > until) continue;
@@ -159,23 +163,28 @@ export class Mailboxes {
   }
 
   #hand(target: Rank, receive: Receive, parcel: Parcel): void {
-    remove(this.#receives[target]!, receive);
-    remove(this.#parcels[target]!, parcel);
     const { source, sent, arrived } = parcel;
     const { started } = receive;
     const end = seconds(Math.max(arrived, started.ready));
+    const isCutOff = end === Number.POSITIVE_INFINITY;
     // What a sender has sent gets through even if the sender is lost then, as long as the network holds together: if it does
     // not, the receiver waits until it learns that the sender is lost.
-    const needed = end === Number.POSITIVE_INFINITY ? end : sent;
+    const needed = isCutOff ? end : sent;
     const undertaking = { ranks: [target, source], ready: [started.ready, sent], end: [end, needed] };
     const disruption = this.#disruptions?.find(undertaking);
-    if (disruption !== undefined)
-      started.breakOff(disruption.at, new PeerLostError(`recv from rank ${source}`, [target], disruption));
-    else if (end === Number.POSITIVE_INFINITY)
-      throw new RunError(
-        `A message from rank ${source} to rank ${target} can never arrive: the links between them stay down.`,
-      );
-    else started.settle({ lastReady: sent, end, bytes: 0, value: parcel });
+    // It waits for good, or until the run ends for another reason.
+    if (disruption === undefined && isCutOff) return;
+    remove(this.#receives[target]!, receive);
+    remove(this.#parcels[target]!, parcel);
+    if (disruption === undefined) started.settle({ lastReady: sent, end, bytes: 0, value: parcel });
+    else started.breakOff(disruption.at, new PeerLostError(`recv from rank ${source}`, [target], disruption));
+  }
+
+  /** Why a receive still waits, if that is known: the end of a sentence. */
+  obstacle(target: Rank, receive: Omit<Receive, "started">): string {
+    return this.#earliest(target, receive)?.arrived === Number.POSITIVE_INFINITY
+      ? ", whose message can never arrive, since the links between them stay down"
+      : "";
   }
 
   /** Forgets what a rank waits for and what was sent to it. */
@@ -217,7 +226,7 @@ export class Mailboxes {
 
 const momentOf = (saved: SavedMoment): Seconds => seconds(saved ?? Number.POSITIVE_INFINITY);
 
-const fits = (parcel: Parcel, { source, group, tag }: Receive): boolean =>
+const fits = (parcel: Parcel, { source, group, tag }: Omit<Receive, "started">): boolean =>
   parcel.group === group && parcel.tag === tag && (source === "any" || source === parcel.source);
 
 function remove<T>(list: T[], item: T): void {

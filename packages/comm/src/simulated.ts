@@ -171,8 +171,10 @@ class World implements SimulatedWorld, MemberWorld {
     const rank = ranks[member]!;
     const source = from === "any" ? from : ranks[from]!;
     const whom = source === "any" ? "any rank" : `rank ${source}`;
-    const started = this.#begin<Parcel>(rank, "recv", () => `recv(from ${whom}, tag ${tag})`);
-    this.#mail.receive(rank, { source, group: key === this.#key ? "" : key, tag, started });
+    const wanted = { source, group: key === this.#key ? "" : key, tag };
+    const describe = (): string => `recv(from ${whom}, tag ${tag})${this.#mail.obstacle(rank, wanted)}`;
+    const started = this.#begin<Parcel>(rank, "recv", describe);
+    this.#mail.receive(rank, { ...wanted, started });
     return started;
   }
 

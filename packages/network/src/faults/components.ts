@@ -5,14 +5,17 @@ import type { Topology } from "../topology/topology.ts";
 import type { FaultSchedule } from "./schedule.ts";
 
 /**
- * The largest set of running nodes that reach each other over links that are up at a moment; of two equally large ones
- * the one with the lowest rank. Nodes outside it cannot know whether the others go on, so only these do: two halves of
- * a run would never fit together again.
+ * The sets of running nodes that reach each other over links that are up at a moment, the largest first; of two equally large
+ * ones that with the lowest rank.
  */
-export function primaryComponent(topology: Topology, faults: FaultSchedule, at: number): ReadonlySet<Rank> {
+export function components(
+  topology: Topology,
+  faults: FaultSchedule,
+  at: number,
+): readonly ReadonlySet<Rank>[] {
   const unseen = new Set<Rank>();
   for (let rank = 0; rank < topology.worldSize; rank++) if (faults.isRunning(rank, at)) unseen.add(rank);
-  let largest: ReadonlySet<Rank> = new Set();
+  const found: ReadonlySet<Rank>[] = [];
   for (const start of unseen) {
     unseen.delete(start);
     const component = new Set([start]);
@@ -22,7 +25,14 @@ export function primaryComponent(topology: Topology, faults: FaultSchedule, at: 
           unseen.delete(other);
           component.add(other);
         }
-    if (component.size > largest.size) largest = component;
+    found.push(component);
   }
-  return largest;
+  return found.sort((a, b) => b.size - a.size);
 }
+
+/**
+ * The first of them. Nodes outside it cannot know whether the others go on, so only these do: two halves of a run would never
+ * fit together again.
+ */
+export const primaryComponent = (topology: Topology, faults: FaultSchedule, at: number): ReadonlySet<Rank> =>
+  components(topology, faults, at)[0] ?? new Set();

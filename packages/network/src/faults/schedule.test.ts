@@ -2,7 +2,7 @@ import { createRandom } from "@atoll/core";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { resolveNetwork } from "../network.ts";
-import { primaryComponent } from "./components.ts";
+import { components, primaryComponent } from "./components.ts";
 import type { Fault, FaultOptions } from "./options.ts";
 import { createFaultSchedule, type FaultSchedule, type LinkOutage } from "./schedule.ts";
 
@@ -165,6 +165,9 @@ test("the primary component is the largest that holds together, the lowest of tw
     0, 1,
   ]);
   expect(of({ kind: "crash", node: 2, at: 0 })).toEqual([0, 1, 3, 4]);
+  const cut: Fault = { kind: "partition", groups: [[0], [1, 2]], from: 0 };
+  const parts = components(topology, scheduleOf({ schedule: [cut] }), 1).map((part) => [...part]);
+  expect(parts.map((part) => part.sort((a, b) => a - b))).toEqual([[1, 2], [3, 4], [0]]);
 });
 
 test.each<readonly [FaultOptions, string]>([

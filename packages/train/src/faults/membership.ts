@@ -68,6 +68,7 @@ export class Membership {
   constructor(options: MembershipOptions) {
     this.#options = options;
     this.#outlook = options.outlook;
+    this.#outlook.follow((rank) => this.#statuses[rank] === "current");
     this.#begins = new RoundBegins(options);
     this.#returns = new Returns({ ...options, onGiven: (given) => this.#given(given) });
     this.#futility = new Futility(options.worldSize);
@@ -298,6 +299,7 @@ export class Membership {
     if (among === undefined) this.#decided = step;
     if (!meeting.isPart) this.#participants = participants.length;
     if (!isWaiting) {
+      if (among === undefined) this.#leaveBehind(participants, meeting, at);
       const dropped = among ?? [...this.#expected];
       for (const rank of dropped) if (!participants.includes(rank)) this.#expected.delete(rank);
     }
@@ -308,6 +310,17 @@ export class Membership {
       if (participants.includes(rank)) wait.resolveAt(time, participants);
       else wait.rejectAt(time, new LeftBehind(rank));
     }
+  }
+
+  /** The others go on without nodes that wait for an earlier exchange to begin again. */
+  #leaveBehind(participants: readonly Rank[], { step, arrivals }: Meeting, at: number | undefined): void {
+    const moment = at ?? Math.max(...arrivals.values().map((own) => own.at));
+    for (const earlier of [...this.#meetings.values()].filter((other) => other.step < step))
+      for (const [rank, { at: came, wait }] of earlier.arrivals)
+        if (!participants.includes(rank)) {
+          earlier.arrivals.delete(rank);
+          wait.rejectAt(seconds(Math.max(came, moment)), new LeftBehind(rank));
+        }
   }
 
   /** Looks at a meeting again whenever links change, as long as it is not decided. */

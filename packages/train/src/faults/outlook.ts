@@ -3,7 +3,7 @@
 
 import type { Disruption, Disruptions, Undertaking } from "@atoll/comm";
 import { type Rank, type Seconds, seconds } from "@atoll/core";
-import { type Downtime, primaryComponent, type Topology } from "@atoll/network";
+import { components, type Downtime, type Topology } from "@atoll/network";
 import type { FaultPlan } from "./policy.ts";
 
 /** Changes of links that are looked at within one call of the communicator. */
@@ -12,16 +12,22 @@ const MOST_CHANGES = 10_000;
 export class Outlook implements Disruptions {
   readonly #plan: FaultPlan;
   readonly #topology: Topology;
-  /** Between two changes of links: the nodes that go on. */
-  #steady: { readonly from: number; readonly until: number; readonly component: ReadonlySet<Rank> } = {
+  /** Between two changes of links: the parts of the network, the largest first. */
+  #steady: { readonly from: number; readonly until: number; readonly parts: readonly ReadonlySet<Rank>[] } = {
     from: Number.POSITIVE_INFINITY,
     until: Number.NEGATIVE_INFINITY,
-    component: new Set(),
+    parts: [],
   };
+  #hasState: (rank: Rank) => boolean = () => true;
 
   constructor(plan: FaultPlan, topology: Topology) {
     this.#plan = plan;
     this.#topology = topology;
+  }
+
+  /** From here on it asks which nodes have a state, which no others can go on without. */
+  follow(hasState: (rank: Rank) => boolean): void {
+    this.#hasState = hasState;
   }
 
   /** How many times as long a step takes that begins at a moment. */
@@ -35,7 +41,10 @@ export class Outlook implements Disruptions {
     return downtime !== undefined && downtime.from <= until ? downtime : undefined;
   }
 
-  /** The nodes that a policy other than waiting goes on with are those of the largest part of the network. */
+  /**
+   * The nodes that a policy other than waiting goes on with are those of the largest part of the network in which one has a
+   * state.
+   */
   reachable(at: number): (rank: Rank) => boolean {
     const plan = this.#plan;
     if (plan.policy.kind === "wait" || plan.policy.kind === "none") return () => true;
@@ -43,10 +52,11 @@ export class Outlook implements Disruptions {
       this.#steady = {
         from: at,
         until: plan.schedule.nextChange(at),
-        component: primaryComponent(this.#topology, plan.schedule, at),
+        parts: components(this.#topology, plan.schedule, at),
       };
-    const { component } = this.#steady;
-    return (rank) => component.has(rank);
+    const { parts } = this.#steady;
+    const part = parts.find((ranks) => [...ranks].some(this.#hasState)) ?? parts[0];
+    return (rank) => part?.has(rank) === true;
   }
 
   losses(ranks: readonly Rank[], ready: readonly Seconds[]): readonly number[] {

@@ -34,11 +34,13 @@ describe.each(Array.from({ length: RUNS / 10 }, (_, block) => FIRST + 10 * block
 );
 
 /**
- * Nodes that learn of a break when the others have begun again; one that is back after those that stand have come; one that was given
- * a state of later while a pair waited for it; a sender that crashes before an outage that holds up its message was too long, or that
- * has a message for a node that is gone for good; a node that learns of a crash which ends the run from a message that is lost.
+ * Nodes that learn of a break when the others have begun again (310); one that is back after those that stand have come (392), or
+ * was given a later state while a pair waited for it (70196). Senders that have a message for a node that is gone for good (4101,
+ * 4119), or crash before an outage that holds one up was too long (100066). A crash that ends the run, learnt of from a message
+ * that never comes (101703, 102388). The largest part of the network, in which no node has a state (102448, 104412); a node that is
+ * cut off while it waits for an exchange to begin again, and that the others have gone on without (103619).
  */
-test.each([310, 392, 4101, 4119, 70196, 100066, 101703])(
+test.each([310, 392, 4101, 4119, 70196, 100066, 101703, 102388, 102448, 103619, 104412])(
   "seed %i, which stood still for ever or broke",
   expectSense,
 );
