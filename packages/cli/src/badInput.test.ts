@@ -98,7 +98,21 @@ test.each<[string, string, RegExp]>([
   ],
   ["text for a range", "train digits network.latency=low", /expected a number or \[low,high\], got "low"/],
   ["range with one end", "train digits network.latency=[1]", /expected a number or \[low,high\], got \[1\]/],
-  ["unclosed range", "train digits network.latency=[1,2", /Cannot read \[1,2 as JSON/],
+  [
+    "unclosed range",
+    "train digits network.latency=[1,2",
+    /Option "network\.latency": cannot read \[1,2 as JSON/,
+  ],
+  [
+    "option for a list",
+    'train digits faults.schedule={"kind":"crash"}',
+    /"faults\.schedule": expected a list, got/,
+  ],
+  [
+    "unknown choice in a list",
+    'train digits faults.schedule=[{"kind":"crsh"}]',
+    /"faults\.schedule\[0\]": unknown choice "crsh"/,
+  ],
   [
     "negative bandwidth",
     "train digits trainSize=200 network.bandwidth=-3",
@@ -127,7 +141,7 @@ test.each<[string, string, RegExp]>([
   [
     "a speed of nothing",
     "train digits trainSize=200 nodes=2 compute.speeds=[1,0]",
-    /compute\.speeds\.1": expected a number above 0, got 0/,
+    /compute\.speeds\[1\]": expected a number above 0, got 0/,
   ],
   [
     "speeds given and drawn",
@@ -137,7 +151,7 @@ test.each<[string, string, RegExp]>([
   [
     "a device that is none",
     'train digits trainSize=200 nodes=2 compute.devices=["h100","h10"]',
-    /compute\.devices\.1": unknown choice "h10"\. Did you mean "h100"\?/,
+    /compute\.devices\[1\]": unknown choice "h10"\. Did you mean "h100"\?/,
   ],
   [
     "a device that is none, by a number",

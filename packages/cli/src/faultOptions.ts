@@ -13,7 +13,7 @@ const fault = z.discriminatedUnion("kind", [
   z.strictObject({
     kind: z.literal("straggler"),
     node,
-    slowdown: positive,
+    slowdown: z.number().min(1),
     from: time.optional(),
     until: time.optional(),
   }),

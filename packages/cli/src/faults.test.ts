@@ -88,7 +88,7 @@ test.each([
   ],
   [
     'faults.schedule=[{"kind":"crash","nod":1,"at":2}]',
-    'Unknown option "faults.schedule.0.nod". Did you mean "faults.schedule.0.node"?',
+    'Unknown option "faults.schedule[0].nod". Did you mean "faults.schedule[0].node"?',
   ],
   [
     'strategy=sgp strategy.overlap=1 faults.schedule=[{"kind":"partition","groups":[[1]],"from":0.2}]',

@@ -107,7 +107,7 @@ test.each<[string, number, RegExp]>([
   [
     'network.links=[{"from":0,"to":1,"trace":{"repeat":true}}]',
     2,
-    /Option "network\.links\.0\.trace": expected a CSV file beside repeat, as/,
+    /Option "network\.links\[0\]\.trace": expected a CSV file beside repeat, as/,
   ],
   ["network.trace=up.csv network.trace.repat=true", 2, /Did you mean "network\.trace\.repeat"\?/],
   [

@@ -52,7 +52,7 @@ test.each([
   ],
   [
     'links=[{"from":0},{"from":1,"bandwith":2}]',
-    'Unknown option "links.1.bandwith". Did you mean "links.1.bandwidth"? Known here: from, bandwidth.',
+    'Unknown option "links[1].bandwith". Did you mean "links[1].bandwidth"? Known here: from, bandwidth.',
   ],
   [
     "latency=3",

@@ -10,8 +10,11 @@ export interface ConfigTree {
   readonly [name: string]: ConfigValue;
 }
 
-/** Reads a value as a user types it: numbers (1e-3, 50), true, false, null, JSON in brackets, otherwise text. */
-export function parseValue(text: string): ConfigValue {
+/**
+ * Reads a value as a user types it: numbers (1e-3, 50), true, false, null, JSON in brackets, otherwise text.
+ * @throws ConfigError that names the option, where brackets or quotes do not match
+ */
+function parseValue(name: string, text: string): ConfigValue {
   if (text === "true") return true;
   if (text === "false") return false;
   if (text === "null") return null;
@@ -20,7 +23,10 @@ export function parseValue(text: string): ConfigValue {
     try {
       return JSON.parse(text) as ConfigValue;
     } catch (cause) {
-      throw new ConfigError(`Cannot read ${text} as JSON; check its brackets and quotes.`, cause);
+      throw new ConfigError(
+        `Option "${name}": cannot read ${text} as JSON; check its brackets and quotes.`,
+        cause,
+      );
     }
   }
   return text;
@@ -38,7 +44,8 @@ export function parseAssignments(pairs: readonly string[]): ConfigTree {
   for (const pair of pairs) {
     const at = pair.indexOf("=");
     if (at <= 0) throw new ConfigError(`Expected key=value, got "${pair}". Example: strategy.H=50.`);
-    assign(root, pair.slice(0, at), parseValue(pair.slice(at + 1)));
+    const name = pair.slice(0, at);
+    assign(root, name, parseValue(name, pair.slice(at + 1)));
   }
   return root;
 }
@@ -94,7 +101,7 @@ export function parseConfig<S extends z.ZodType>(schema: S, value: unknown, wher
 }
 
 function describe(issue: z.core.$ZodIssue, schema: z.ZodType, value: unknown, where: string): string {
-  const path = [where, ...issue.path.map(String)].filter((part) => part !== "").join(".");
+  const path = dotted(where, issue.path);
   if (issue.code === "unrecognized_keys")
     return unknownOption(issue.keys[0]!, path, {
       known: knownKeys(schema, value, issue.path),
@@ -108,6 +115,13 @@ function describe(issue: z.core.$ZodIssue, schema: z.ZodType, value: unknown, wh
   return `Option "${path || "(config)"}": ${expectedOf(issue)}, got ${got === undefined ? "nothing" : JSON.stringify(got)}.`;
 }
 
+/** "faults.schedule[0].node" */
+const dotted = (where: string, path: readonly PropertyKey[]): string =>
+  path.reduce<string>((before, key) => {
+    if (typeof key === "number") return `${before}[${key}]`;
+    return before === "" ? String(key) : `${before}.${String(key)}`;
+  }, where);
+
 /** "expected a number of at least 1" */
 function expectedOf(issue: z.core.$ZodIssue): string {
   if (issue.code === "too_small" && (issue.origin === "number" || issue.origin === "int"))
@@ -119,6 +133,8 @@ function expectedOf(issue: z.core.$ZodIssue): string {
     .replace(/, received .*$/, "")
     .replace(/\bexpected int\b/, "expected an integer")
     .replace(/\bexpected number\b/, "expected a number")
+    .replace(/\bexpected array\b/, "expected a list")
+    .replace(/\bexpected string\b/, "expected text")
     .replace(/\bexpected boolean\b/, "expected true or false");
 }
 

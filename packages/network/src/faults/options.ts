@@ -92,8 +92,8 @@ function checkFault(fault: Fault, where: string, worldSize: number): void {
   switch (fault.kind) {
     case "straggler":
       node("node", fault.node);
-      if (!(fault.slowdown > 0 && Number.isFinite(fault.slowdown)))
-        refuse(`${where}.slowdown`, "a factor above 0", fault.slowdown);
+      if (!(fault.slowdown >= 1 && Number.isFinite(fault.slowdown)))
+        refuse(`${where}.slowdown`, "a factor of at least 1", fault.slowdown);
       interval(where, "from", fault.from ?? 0, "until", fault.until);
       return;
     case "crash":

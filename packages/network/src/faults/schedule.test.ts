@@ -191,7 +191,7 @@ test.each<readonly [FaultOptions, string]>([
     { schedule: [{ kind: "partition", groups: [[0, 1, 2, 3, 4]], from: 0 }] },
     '"faults.schedule[0].groups": expected groups that part the nodes',
   ],
-  [{ schedule: [{ kind: "straggler", node: 0, slowdown: 0 }] }, '"faults.schedule[0].slowdown"'],
+  [{ schedule: [{ kind: "straggler", node: 0, slowdown: 0.5 }] }, '"faults.schedule[0].slowdown"'],
   [{ churn: { uptime: 0, downtime: 1 } }, '"faults.churn.uptime": expected seconds above 0, got 0'],
   [
     { stragglers: { probability: 2, slowdown: 2 } },
