@@ -29,6 +29,12 @@ function significant(value: number, digits: number): string {
   return size >= 10 ** (digits - 1) ? formatCount(Math.round(value)) : value.toPrecision(digits);
 }
 
+/** Three digits: "2.70", "5,020". */
+export function formatFactor(factor: number): string {
+  const digits = factor.toPrecision(3);
+  return Number(digits) < 1000 ? digits : formatCount(Number(digits));
+}
+
 /** A fraction as "96.41 %". */
 export const formatPercent = (fraction: number, digits = 2): string =>
   Number.isFinite(fraction) ? `${(100 * fraction).toFixed(digits)} %` : notFinite(fraction);

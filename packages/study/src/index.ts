@@ -8,7 +8,7 @@ export {
 export { type ComparisonReport, type ComparisonTitle, renderComparison } from "./compare/comparisonPage.ts";
 export { comparisonJson, comparisonText } from "./compare/comparisonTable.ts";
 export { type RunFacts, runFacts } from "./compare/runFacts.ts";
-export { formatLoss } from "./format.ts";
+export { formatFactor, formatLoss } from "./format.ts";
 export { describeNetwork, planNotes } from "./plan/notes.ts";
 export type { Plan, PlanOptions, PlanSchedule, RequiredBandwidth } from "./plan/plan.ts";
 export { PLAN_SCHEDULES, planRun } from "./plan/plan.ts";

@@ -3,7 +3,7 @@
 import { resolve } from "node:path";
 import { ConfigError, type ConfigTree, formatSeconds } from "@atoll/core";
 import { mergeConfig, parseAssignments } from "@atoll/core/config";
-import { type RunCosts, reprice, runCosts, textTable } from "@atoll/study";
+import { formatFactor, type RunCosts, reprice, runCosts, textTable } from "@atoll/study";
 import { parseArguments } from "../arguments.ts";
 import { createParts } from "../experimentParts.ts";
 import { table } from "../help.ts";
@@ -134,7 +134,7 @@ function tableOf(recorded: Priced, priced: readonly Priced[]): string {
     formatSeconds(costs.computeSeconds),
     formatSeconds(costs.communicationSeconds),
     formatSeconds(costs.waitingSeconds),
-    `${(costs.simulatedSeconds / recorded.costs.simulatedSeconds).toPrecision(3)}×`,
+    `${formatFactor(costs.simulatedSeconds / recorded.costs.simulatedSeconds)}×`,
   ]);
   return textTable(head, rows).join("\n");
 }

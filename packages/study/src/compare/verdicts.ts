@@ -1,7 +1,7 @@
 // Which contender wins where, and why.
 
 import { formatBytes, formatSeconds } from "@atoll/core";
-import { formatCount, formatLoss, formatPercent } from "../format.ts";
+import { formatFactor, formatLoss, formatPercent } from "../format.ts";
 import type { Bound, CellResult, Comparison } from "./comparison.ts";
 import { ratioOf } from "./interval.ts";
 import { type Role, rolesOf } from "./roles.ts";
@@ -105,10 +105,6 @@ function against(first: Entrant, second: Entrant): string {
   if (other.mean === mine.mean) return `as soon as ${rival}`;
   return `${formatFactor(other.mean / mine.mean)} times as fast as ${rival}; ${certaintyOf(first, second)}`;
 }
-
-/** Three digits: "2.70", "5,020". */
-const formatFactor = (factor: number): string =>
-  factor < 1000 ? factor.toPrecision(3) : formatCount(Number(factor.toPrecision(3)));
 
 /** Runs of one seed have the same data, weights and links, so it is by seeds that two contenders are compared. */
 function certaintyOf(first: Entrant, second: Entrant): string {
