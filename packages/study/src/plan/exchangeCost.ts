@@ -60,10 +60,13 @@ function collectiveCost(
   const { network, nodes } = context;
   const codec = int8();
   const size = Math.max(...groups.map((ranks) => ranks.length));
+  // It takes longer to choose than all else, and only all-reduces without a codec have a choice.
+  const algorithms =
+    exchange.operation === "allReduce" ? groups.map((ranks) => chosenAlgorithm(ranks, context)) : [];
   const scheduled = (chunk: number): readonly Schedule[] =>
-    groups.map((ranks) => {
+    groups.map((ranks, group) => {
       const length = chunk * size;
-      const algorithm = chosenAlgorithm(ranks, context);
+      const algorithm = algorithms[group];
       switch (exchange.operation) {
         case "allReduce":
           return makeSchedule({ operation: "allReduce", length, op: "mean", algorithm }, ranks, context);
