@@ -9,6 +9,7 @@ import { type EventSink, type Rank, type Seconds, seconds } from "@atoll/core";
 import type { Downtime, Network, VirtualClock } from "@atoll/network";
 import { Futility } from "./futility.ts";
 import { type Circumstances, Meeting } from "./meeting.ts";
+import { Meetings } from "./meetings.ts";
 import type { NodeMemories } from "./nodeMemory.ts";
 import type { Outlook } from "./outlook.ts";
 import type { FaultPlan } from "./policy.ts";
@@ -54,7 +55,7 @@ export class Membership {
   #expected: Set<Rank>;
   /** Steps of the last meeting that was decided. */
   #decided = -1;
-  readonly #meetings = new Map<string, Meeting>();
+  readonly #meetings: Meetings;
   readonly #returns: Returns;
   readonly #begins: RoundBegins;
   /** Nodes that have come to the end of the segment, or for good to theirs. */
@@ -69,6 +70,7 @@ export class Membership {
     this.#options = options;
     this.#outlook = options.outlook;
     this.#outlook.follow((rank) => this.#statuses[rank] === "current");
+    this.#meetings = new Meetings(options.clock);
     this.#begins = new RoundBegins(options);
     this.#returns = new Returns({ ...options, onGiven: (given) => this.#given(given) });
     this.#futility = new Futility(options.worldSize);
@@ -104,15 +106,16 @@ export class Membership {
     const isLate = among === undefined && step <= this.#decided;
     const again = isLate ? this.#beginningAgain(rank, step) : undefined;
     if (isLate && again === undefined) throw new LeftBehind(rank);
-    const present = again ?? this.#meetings.get(keyOf(step, among));
+    const present = again ?? this.#meetings.find({ step, among });
     // The others have begun it again without the node, at the moment at which it learnt that it broke off.
     if (present === undefined && among !== undefined && !this.#expected.has(rank)) throw new LeftBehind(rank);
     const meeting = present ?? this.#meet(rank, step, among, at);
-    this.#meetings.set(keyOf(meeting.step, meeting.among), meeting);
+    this.#meetings.open(meeting);
     const wait = clock.wait<readonly Rank[]>(rank, () => meeting.describe(this.#options.worldSize));
     meeting.arrivals.set(rank, { at, wait });
     this.#consider(meeting, at);
     this.#watchLinks(meeting, at);
+    this.#endWithoutCutOff(at);
     return wait.promise;
   }
 
@@ -122,7 +125,7 @@ export class Membership {
     if (!this.#expected.has(rank)) return undefined;
     const awaits = ({ among, isPart }: Meeting): boolean =>
       policy.kind === "wait" ? among?.includes(rank) === true : policy.kind === "quorum" && !isPart;
-    return [...this.#meetings.values()].find((meeting) => meeting.step === step && awaits(meeting));
+    return [...this.#meetings].find((meeting) => meeting.step === step && awaits(meeting));
   }
 
   /** A node has waited for an exchange to begin; no collective of it tells of that. */
@@ -155,7 +158,7 @@ export class Membership {
   /** Whether an exchange that broke off begins again once a node is back, which is then given what that began with. */
   #isAwaited(rank: Rank): boolean {
     if (this.#options.plan.policy.kind !== "wait") return false;
-    return [...this.#meetings.values()].some(
+    return [...this.#meetings].some(
       (meeting) =>
         meeting.among?.includes(rank) &&
         meeting.among.some((member) => meeting.awaits(this.#begins.step(member))),
@@ -198,7 +201,7 @@ export class Membership {
       const given = this.#returns.wait(rank);
       this.#watch(rank, own.now());
       this.#checkSurvivors(own.now());
-      for (const meeting of [...this.#meetings.values()]) this.#consider(meeting, own.now());
+      for (const meeting of this.#meetings) this.#consider(meeting, own.now());
       try {
         return await given;
       } catch (error) {
@@ -211,11 +214,22 @@ export class Membership {
   /** A node has nothing more to do in this segment. */
   ended(rank: Rank): void {
     this.#ended.add(rank);
+    this.#endWithoutCutOff(this.#options.clock.forRank(rank).now());
     if (!this.#isOver()) return;
     this.#returns.end();
-    for (const { arrivals } of this.#meetings.values())
-      for (const [late, { wait }] of arrivals) wait.reject(new LeftBehind(late));
-    this.#meetings.clear();
+    this.#meetings.end();
+  }
+
+  /** A segment ends without those that are cut off and wait for an exchange, once all others have come to its end. */
+  #endWithoutCutOff(at: Seconds): void {
+    const { policy } = this.#options.plan;
+    if (policy.kind !== "timeout" && policy.kind !== "quorum") return;
+    const reachable = this.#outlook.reachable(at);
+    const [ended, left] = [true, false].map((has) =>
+      this.#current().filter((r) => this.#ended.has(r) === has),
+    );
+    const isInVain = (rank: Rank): boolean => !reachable(rank) && this.#meetings.hasCome(rank);
+    if (ended!.some(reachable) && left!.every(isInVain)) this.#meetings.leaveBehind(at);
   }
 
   snapshot(): MembershipSnapshot {
@@ -269,7 +283,7 @@ export class Membership {
     const decision = meeting.decide(policy, this.#circumstances(now));
     if (decision === undefined) return;
     if (decision.kind === "begin") this.#hold(meeting, decision.participants, decision.at);
-    else this.#alarm(meeting, decision.at, () => this.#consider(meeting, seconds(decision.at)));
+    else this.#meetings.alarm(meeting, decision.at, () => this.#consider(meeting, seconds(decision.at)));
   }
 
   /** Those that are back do the round, too, from its beginning on: an exchange is one of nodes that have done it. */
@@ -295,16 +309,17 @@ export class Membership {
   #hold(meeting: Meeting, participants: readonly Rank[], at: number | undefined): void {
     const { among, step, arrivals } = meeting;
     const isWaiting = this.#options.plan.policy.kind === "wait";
-    this.#meetings.delete(keyOf(step, among));
+    this.#meetings.close(meeting);
     if (among === undefined) this.#decided = step;
     if (!meeting.isPart) this.#participants = participants.length;
+    const moment = at ?? Math.max(...arrivals.values().map((own) => own.at));
     if (!isWaiting) {
-      if (among === undefined) this.#leaveBehind(participants, meeting, at);
+      if (among === undefined) this.#meetings.leaveBehind(moment, { before: step, except: participants });
       const dropped = among ?? [...this.#expected];
       for (const rank of dropped) if (!participants.includes(rank)) this.#expected.delete(rank);
     }
     if (among === undefined || among.length >= this.#expected.size)
-      this.#report.begun(participants, step, at ?? Math.max(...arrivals.values().map((own) => own.at)));
+      this.#report.begun(participants, step, moment);
     for (const [rank, { at: came, wait }] of arrivals) {
       const time = seconds(Math.max(came, at ?? came));
       if (participants.includes(rank)) wait.resolveAt(time, participants);
@@ -312,39 +327,16 @@ export class Membership {
     }
   }
 
-  /** The others go on without nodes that wait for an earlier exchange to begin again. */
-  #leaveBehind(participants: readonly Rank[], { step, arrivals }: Meeting, at: number | undefined): void {
-    const moment = at ?? Math.max(...arrivals.values().map((own) => own.at));
-    for (const earlier of [...this.#meetings.values()].filter((other) => other.step < step))
-      for (const [rank, { at: came, wait }] of earlier.arrivals)
-        if (!participants.includes(rank)) {
-          earlier.arrivals.delete(rank);
-          wait.rejectAt(seconds(Math.max(came, moment)), new LeftBehind(rank));
-        }
-  }
-
   /** Looks at a meeting again whenever links change, as long as it is not decided. */
   #watchLinks(meeting: Meeting, at: number): void {
     const { plan } = this.#options;
-    if (plan.policy.kind === "wait" || this.#meetings.get(keyOf(meeting.step, meeting.among)) !== meeting)
-      return;
+    if (plan.policy.kind === "wait" || !this.#meetings.isOpen(meeting)) return;
     const next = plan.schedule.nextChange(at);
     if (next === Number.POSITIVE_INFINITY) return;
-    this.#alarm(meeting, next, () => {
+    this.#meetings.alarm(meeting, next, () => {
       this.#futility.linksChanged(next);
       this.#consider(meeting, seconds(next));
       this.#watchLinks(meeting, next);
-    });
-  }
-
-  /** Calls back at a moment unless the meeting is over by then; once a moment. */
-  #alarm(meeting: Meeting, at: number, action: () => void): void {
-    if (meeting.alarms.has(at)) return;
-    meeting.alarms.add(at);
-    const [rank] = meeting.arrivals.keys();
-    this.#options.clock.at(seconds(at), rank!, () => {
-      meeting.alarms.delete(at);
-      if (this.#meetings.get(keyOf(meeting.step, meeting.among)) === meeting) action();
     });
   }
 
@@ -355,11 +347,7 @@ export class Membership {
     this.#options.clock.at(seconds(downtime.from), rank, () => {
       const error = new NodeCrashed(rank, downtime);
       this.#returns.lose(rank, seconds(downtime.from), error);
-      for (const { arrivals } of this.#meetings.values()) {
-        const attendance = arrivals.get(rank);
-        arrivals.delete(rank);
-        attendance?.wait.rejectAt(seconds(downtime.from), error);
-      }
+      this.#meetings.lose(rank, seconds(downtime.from), error);
     });
   }
 
@@ -383,7 +371,7 @@ export class Membership {
   /** If no node is left that remembers the run, those that are back begin again at the last checkpoint. */
   #checkSurvivors(at: Seconds): void {
     this.#futility.lost(at);
-    for (const meeting of this.#meetings.values()) this.#fetchOthers(meeting, at);
+    for (const meeting of this.#meetings) this.#fetchOthers(meeting, at);
     if (this.#statuses.includes("current")) return;
     this.#returns.giveUp(
       at,
@@ -401,5 +389,3 @@ export class Membership {
     return current.length > 0 && current.every((rank) => this.#ended.has(rank));
   }
 }
-
-const keyOf = (step: number, among: readonly Rank[] | undefined): string => `${step} ${among?.join() ?? ""}`;
