@@ -1,5 +1,5 @@
 // The all-reduce algorithms by name, and which of them serves a call: the one asked for if it can, the topology's own if
-// none was asked for, the fastest by estimate for "auto".
+// none was asked for, the fastest for "auto", by trial or by estimate.
 
 import { unknownName } from "@atoll/core";
 import type { Members, Schedule } from "../schedule.ts";
@@ -18,7 +18,7 @@ export type AllReduceAlgorithm =
   | "star"
   | "hierarchical";
 
-/** What a caller may ask for: an algorithm, the topology's own, or "auto" for the fastest by estimate. */
+/** What a caller may ask for: an algorithm, the topology's own, or "auto" for the fastest, by trial or by estimate. */
 export type AllReduceChoice = AllReduceAlgorithm | "topology" | "auto";
 
 type Options = Members & { readonly length: number };
