@@ -63,8 +63,8 @@ export class Group {
     let plan = this.#plans.get(key);
     if (plan === undefined) {
       const { topology } = this.#network;
-      const estimate = this.#network.tryOut.bind(this.#network);
-      const schedule = scheduleOf(call, lengths, { ranks: this.ranks, topology, estimate });
+      const tryOut = this.#network.tryOut.bind(this.#network);
+      const schedule = scheduleOf(call, lengths, { ranks: this.ranks, topology, tryOut });
       const traced = reduces(call) ? trace(schedule) : undefined;
       plan = { schedule, trace: traced, bytesSent: traced?.bytesSent ?? bytesSentBy(schedule) };
       const oldest = this.#plans.keys().next();

@@ -22,10 +22,14 @@ export interface Parcel {
   readonly vector: Float32Array;
 }
 
-interface Receive {
+/** Which messages a rank would take. */
+interface Wanted {
   readonly source: Rank | "any";
   readonly group: string;
   readonly tag: number;
+}
+
+interface Receive extends Wanted {
   readonly started: Started<Parcel>;
 }
 
@@ -139,14 +143,10 @@ export class Mailboxes {
   }
 
   /** The message that fits and arrives first, up to a moment; of two at the same time that of the lower rank. */
-  #earliest(
-    target: Rank,
-    receive: Omit<Receive, "started">,
-    until = Number.POSITIVE_INFINITY,
-  ): Parcel | undefined {
+  #earliest(target: Rank, wanted: Wanted, until = Number.POSITIVE_INFINITY): Parcel | undefined {
     let best: Parcel | undefined;
     for (const parcel of this.#parcels[target]!) {
-      if (!fits(parcel, receive) || parcel.arrived > until) continue;
+      if (!fits(parcel, wanted) || parcel.arrived > until) continue;
       const { arrived, source } = parcel;
       if (best === undefined || arrived < best.arrived || (arrived === best.arrived && source < best.source))
         best = parcel;
@@ -181,8 +181,8 @@ export class Mailboxes {
   }
 
   /** Why a receive still waits, if that is known: the end of a sentence. */
-  obstacle(target: Rank, receive: Omit<Receive, "started">): string {
-    return this.#earliest(target, receive)?.arrived === Number.POSITIVE_INFINITY
+  obstacle(target: Rank, wanted: Wanted): string {
+    return this.#earliest(target, wanted)?.arrived === Number.POSITIVE_INFINITY
       ? ", whose message can never arrive, since the links between them stay down"
       : "";
   }
@@ -226,7 +226,7 @@ export class Mailboxes {
 
 const momentOf = (saved: SavedMoment): Seconds => seconds(saved ?? Number.POSITIVE_INFINITY);
 
-const fits = (parcel: Parcel, { source, group, tag }: Omit<Receive, "started">): boolean =>
+const fits = (parcel: Parcel, { source, group, tag }: Wanted): boolean =>
   parcel.group === group && parcel.tag === tag && (source === "any" || source === parcel.source);
 
 function remove<T>(list: T[], item: T): void {

@@ -36,7 +36,7 @@ export interface Members {
   readonly ranks: readonly Rank[];
   readonly topology: Topology;
   /** How long a schedule takes, roughly: what "auto" decides by. Without it "auto" is the topology's default. */
-  readonly estimate?: ((schedule: TransferSchedule) => Seconds) | undefined;
+  readonly tryOut?: ((schedule: TransferSchedule) => Seconds) | undefined;
 }
 
 const BYTES_PER_ELEMENT = Float32Array.BYTES_PER_ELEMENT;

@@ -189,7 +189,7 @@ export class Collectives {
     const known = this.#plans.get(planKey);
     if (known !== undefined) return known;
     const { network } = this.#options;
-    const members = { ranks, topology: network.topology, estimate: network.tryOut.bind(network) };
+    const members = { ranks, topology: network.topology, tryOut: network.tryOut.bind(network) };
     const schedule = scheduleOf(call, lengths, members);
     if (schedule.fallback !== undefined) this.#warnOnce(schedule.fallback);
     const phases: MemberPlan[] = [];

@@ -81,12 +81,12 @@ test.each(ALL_REDUCE_ALGORITHMS)("%s: a digest is that of the bytes it goes with
   fc.assert(
     fc.property(fc.constantFrom(2, 4, 8), fc.integer({ min: 8, max: 50 }), fc.nat(), (size, length, seed) => {
       const random = createRandom(seed);
-      const { topology, estimate } = resolveNetwork({}, { worldSize: size, random: createRandom(1) });
+      const { topology, tryOut } = resolveNetwork({}, { worldSize: size, random: createRandom(1) });
       const ranks = Array.from({ length: size }, (_, rank) => rank);
       const schedule = scheduleOf({ operation: "allReduce", length, op: "sum", algorithm }, [], {
         ranks,
         topology,
-        estimate,
+        tryOut,
       });
       const inputs = ranks.map(() => Float32Array.from({ length }, () => random.normal()));
       const vectors = inputs.map((x) => x.slice());
@@ -102,10 +102,10 @@ test.each(ALL_REDUCE_ALGORITHMS)("%s: a digest is that of the bytes it goes with
 /** Members of an all-reduce, and how many staged cells they hold. */
 function counted(): { readonly executions: readonly Execution[]; taken(): number } {
   const size = 8;
-  const { topology, estimate } = resolveNetwork({}, { worldSize: size, random: createRandom(1) });
+  const { topology, tryOut } = resolveNetwork({}, { worldSize: size, random: createRandom(1) });
   const ranks = Array.from({ length: size }, (_, rank) => rank);
   const call = { operation: "allReduce", length: 40, op: "sum", algorithm: "recursive-doubling" } as const;
-  const schedule = scheduleOf(call, [], { ranks, topology, estimate });
+  const schedule = scheduleOf(call, [], { ranks, topology, tryOut });
   let taken = 0;
   class Counted extends Staging {
     override take(like: Elements) {

@@ -77,14 +77,14 @@ const byTopology = (options: Options): Schedule =>
   options.topology.name === "star" ? starAllReduce(options) : ringAllReduce(options);
 
 function fastest(options: Options): Schedule {
-  const { estimate } = options;
+  const { tryOut } = options;
   const own = byTopology(options);
-  if (estimate === undefined) return { ...own, algorithm: `${own.algorithm} (auto)` };
+  if (tryOut === undefined) return { ...own, algorithm: `${own.algorithm} (auto)` };
   let best = own;
-  let least: number = estimate(own);
+  let least: number = tryOut(own);
   for (const make of Object.values(ALGORITHMS)) {
     const made = make(options);
-    const time = typeof made === "string" ? Number.POSITIVE_INFINITY : estimate(made);
+    const time = typeof made === "string" ? Number.POSITIVE_INFINITY : tryOut(made);
     if (typeof made === "string" || time >= least) continue;
     best = made;
     least = time;

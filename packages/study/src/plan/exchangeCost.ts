@@ -140,7 +140,7 @@ const makeSchedule = (call: Call, ranks: readonly Rank[], { network }: CostConte
   scheduleOf(
     call,
     ranks.map(() => call.length),
-    { ranks, topology: network.topology, estimate: (schedule) => network.tryOut(schedule) },
+    { ranks, topology: network.topology, tryOut: (schedule) => network.tryOut(schedule) },
   );
 
 /** "auto" is decided by the real size. */

@@ -91,7 +91,7 @@ export interface TakingVectors {
  */
 export type TakeLargest = (chunk: Block, k: number, to: number, marked: number) => number;
 
-/** Bits that no magnitude reaches. */
+/** Bits that no number's magnitude reaches. */
 export const NOTHING: number = MAGNITUDE;
 
 /** Undefined where the vectors do not all lie in one shared memory. */
@@ -138,13 +138,14 @@ const [LEAST_GAP, MOST_GAP] = [0.05, 0.15];
 const float = new Float32Array(1);
 const bits = new Uint32Array(float.buffer);
 
-/** Where enough elements would be marked if so many, as a part of those that are to be taken, are too few. */
+/** A mark that should be low enough where so many elements, as a part of those that are to be taken, were too few. */
 function lowered(marked: number, found: number): number {
   bits[0] = marked;
   float[0]! *= found > 0.5 ? 0.9 : 0.8;
   return bits[0]!;
 }
 
+/** Where to mark from the next time, if so many elements, as a part of those that were taken, were marked this time. */
 function nextThreshold(least: number, marked: number, found: number): number {
   if (!(least > 0 && least < Number.POSITIVE_INFINITY)) return NOTHING;
   bits[0] = marked;

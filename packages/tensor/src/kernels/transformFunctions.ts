@@ -124,14 +124,14 @@ export const forwardColumns = (columns: Columns): WasmFunction =>
   ofColumns("forwardColumns", columns, coefficientsOf(columns.length));
 
 /**
- * Statements that read a word of each of so many cache lines from `address` on, which become part of `any`: what is read for
+ * Statements that read a word of each of so many cache lines from `address` on, which become part of `read`: what is read for
  * nothing would not be read. All at once, the loads would hold up what comes next until the lines are there.
  */
-const fetching = (any: Local, address: Local, lines: number): readonly Code[] =>
-  range(lines).map((line) => any.set(i32.or(any.get, i32.load(address.get, LINE_BYTES * line))));
+const fetching = (read: Local, address: Local, lines: number): readonly Code[] =>
+  range(lines).map((line) => read.set(i32.or(read.get, i32.load(address.get, LINE_BYTES * line))));
 
 /**
- * `(x, width, out, outStride, table, ahead) => any`: as `forwardColumns`; meanwhile it fetches as many elements from `ahead` on.
+ * `(x, width, out, outStride, table, ahead) => read`: as `forwardColumns`; meanwhile it fetches as many elements from `ahead` on.
  * Only for multiples of four.
  */
 export const forwardAndFetch = (columns: Columns): WasmFunction =>
@@ -140,21 +140,21 @@ export const forwardAndFetch = (columns: Columns): WasmFunction =>
     result: "i32",
     writer(frame) {
       const { ahead } = frame.arguments;
-      const any = frame.local("i32");
+      const read = frame.local("i32");
       const bytes = FOUR.length * FLOAT_BYTES * columns.length;
       return {
         ...storing(),
         meanwhile: [
-          ...fetching(any, ahead, bytes / LINE_BYTES),
+          ...fetching(read, ahead, bytes / LINE_BYTES),
           ahead.set(i32.add(ahead.get, i32.constant(bytes))),
         ],
-        result: any.get,
+        result: read.get,
       };
     },
   });
 
 /**
- * `(x, width, out, outStride, table, decay, factor, threshold, marks, ahead, aheadStride) => any`: as `forwardColumns`, whose
+ * `(x, width, out, outStride, table, decay, factor, threshold, marks, ahead, aheadStride) => read`: as `forwardColumns`, whose
  * coefficients are added to what is there: out ← decay · out + factor · coefficients, where `marking` marks which elements of
  * out, [width, outStride], reach the threshold. Meanwhile it fetches what lies at `ahead` [width, length], rows so many bytes
  * apart. Only for multiples of four.
@@ -172,16 +172,16 @@ export const addColumns = (columns: Columns): WasmFunction =>
     result: "i32",
     writer(frame) {
       const { out, decay, factor, threshold, marks, ahead, aheadStride } = frame.arguments;
-      const any = frame.local("i32");
+      const read = frame.local("i32");
       const [kept, added, sum] = [frame.local("v128"), frame.local("v128"), frame.local("v128")];
       const { begin, mark } = marking(frame, threshold);
       return {
         begin: [...begin, ...kept.set(f32x4.splat(decay.get)), ...added.set(f32x4.splat(factor.get))],
         meanwhile: FOUR.flatMap(() => [
-          ...fetching(any, ahead, Math.ceil((FLOAT_BYTES * columns.length) / LINE_BYTES)),
+          ...fetching(read, ahead, Math.ceil((FLOAT_BYTES * columns.length) / LINE_BYTES)),
           ahead.set(i32.add(ahead.get, aheadStride.get)),
         ]),
-        result: any.get,
+        result: read.get,
         write: (four, target, offset) => [
           ...sum.set(
             f32x4.add(

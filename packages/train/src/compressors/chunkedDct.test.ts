@@ -1,18 +1,11 @@
 // The cosine transform of vectors and of chunks: its definition, its inverse, and the same bits wherever vectors lie.
 
-import { createRandom } from "@atoll/core";
 import { createHeap, layoutOf } from "@atoll/tensor";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { dot, normals } from "../test/vectors.ts";
 import { type ChunkedDct, chunkedDct, largestDivisor, type OfChunk } from "./chunkedDct.ts";
 import { cosineTransform } from "./dct.ts";
-
-const normals = (length: number, seed: number): Float32Array => {
-  const random = createRandom(seed);
-  return Float32Array.from({ length }, () => random.normal());
-};
-const dot = (a: ArrayLike<number>, b: ArrayLike<number>): number =>
-  Array.from(a).reduce((sum, value, i) => sum + value * b[i]!, 0);
 
 describe("cosine transform", () => {
   const lengths = fc.integer({ min: 1, max: 130 });

@@ -5,6 +5,7 @@ import { createRandom } from "@atoll/core";
 import { expand, project, projectBack } from "@atoll/tensor/vectors";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { dot, normals } from "../test/vectors.ts";
 import { packBits, packedBytes, unpackBits } from "./bits.ts";
 import { e3m0 } from "./e3m0.ts";
 import { float32 } from "./float32.ts";
@@ -16,12 +17,6 @@ import { twoBit } from "./twoBit.ts";
 import { fromWords, toWords, wireBytes } from "./wire.ts";
 
 const floats = fc.float32Array({ minLength: 1, maxLength: 80, noNaN: true, min: -1e6, max: 1e6 });
-const normals = (length: number, seed: number): Float32Array => {
-  const random = createRandom(seed);
-  return Float32Array.from({ length }, () => random.normal());
-};
-const dot = (a: ArrayLike<number>, b: ArrayLike<number>): number =>
-  Array.from(a).reduce((sum, value, i) => sum + value * b[i]!, 0);
 
 describe("top k", () => {
   test("takes the largest magnitudes, the first of equal ones, in order of place", () => {

@@ -43,7 +43,7 @@ export class Outlook implements Disruptions {
 
   /**
    * The nodes that a policy other than waiting goes on with are those of the largest part of the network in which one has a
-   * state.
+   * state, as things are now: of a later moment, too.
    */
   reachable(at: number): (rank: Rank) => boolean {
     const plan = this.#plan;

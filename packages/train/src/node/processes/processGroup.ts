@@ -5,7 +5,6 @@ import {
   type ConfigTree,
   type NodeTime,
   type Rank,
-  RunError,
   type Seconds,
   seconds,
   type TopologyDrawn,
@@ -20,10 +19,10 @@ import type { RunNodes } from "../../runNodes.ts";
 import { aheadOf, type RunSnapshot } from "../../snapshot.ts";
 import { isAsynchronous } from "../../strategies/index.ts";
 import { handOver } from "./handOver.ts";
+import { Losses } from "./losses.ts";
 import type { Presence } from "./presence.ts";
 import type { Moment, RegroupCause } from "./processLife.ts";
 import { type RankCommands, type RankStatus, statusBefore } from "./rank.ts";
-import { lostOf, RanksLostError } from "./remoteRank.ts";
 import { rankSnapshots, runSnapshot } from "./worldSnapshot.ts";
 
 export interface ProcessGroupOptions {
@@ -56,8 +55,7 @@ export class ProcessGroup implements RunNodes {
   readonly #reported: number[];
   /** Nodes of an asynchronous run wait for nobody: they stop once all have come to this step. */
   #awaited: number | undefined;
-  readonly #lost = new Set<Rank>();
-  #onLost = Promise.withResolvers<void>();
+  readonly #losses: Losses;
   /** Nodes that wait for nobody go on for a while after the last has come to the cut: that is told after it. */
   #horizon: number;
   #beyond: { readonly rank: Rank; readonly report: StepReport }[] = [];
@@ -83,6 +81,7 @@ export class ProcessGroup implements RunNodes {
       learningRate: (step) => strategy.optimizer.learningRate(step),
       emit,
     });
+    this.#losses = new Losses({ ...options, stepsDone: () => this.#stepsDone });
   }
 
   /** Brings all ranks to where a run was saved; to be called before the first `advance` of a resumed run. */
@@ -112,11 +111,9 @@ export class ProcessGroup implements RunNodes {
   /** A rank is gone. */
   lose(rank: Rank, cause: string): void {
     const { presence } = this.#options;
-    this.#lost.add(rank);
+    this.#losses.add(rank);
     // Nobody counts on it, so nothing breaks off.
     if (presence.back.includes(rank)) presence.lost(rank, cause, this.#time);
-    this.#onLost.resolve();
-    this.#onLost = Promise.withResolvers();
   }
 
   /** A new process has come for a rank that was lost; it is given the others' state when they can stop. */
@@ -124,7 +121,7 @@ export class ProcessGroup implements RunNodes {
     const { presence } = this.#options;
     // It may be back before the others have come to notice that it was gone.
     if (presence.present.includes(rank)) this.#leave(rank, "another process has come for it");
-    this.#lost.delete(rank);
+    this.#losses.remove(rank);
     presence.isBack(rank);
     this.#stopSoon?.();
   }
@@ -188,7 +185,7 @@ export class ProcessGroup implements RunNodes {
     this.#awaited = isAwaited ? step : undefined;
     const target = { step, isAwaited };
     const underWay = Promise.all(
-      present.map((rank) => this.#unlessLost(rank, ranks[rank]!.advance(target, this.#time))),
+      present.map((rank) => this.#losses.unlessLost(rank, ranks[rank]!.advance(target, this.#time))),
     );
     this.#stopSoon = stopEarly;
     if (signal?.aborted || presence.back.length > 0) stopEarly();
@@ -201,7 +198,7 @@ export class ProcessGroup implements RunNodes {
       this.#isStanding = false;
       return (await stopping) ?? step;
     } catch (error) {
-      throw await this.#explained(error);
+      throw await this.#losses.explained(error);
     } finally {
       signal?.removeEventListener("abort", stopEarly);
       this.#stopSoon = undefined;
@@ -214,21 +211,6 @@ export class ProcessGroup implements RunNodes {
     for (const status of statuses) known[status.rank] = status;
     this.#statuses = known;
     this.#time = Math.max(this.#time, ...present.map((rank) => known[rank]!.time));
-  }
-
-  /** Where a run survives it, a rank that is lost has no answer. */
-  async #unlessLost<T>(rank: Rank, answer: Promise<T>): Promise<T | undefined> {
-    try {
-      return await answer;
-    } catch (error) {
-      if (!this.#options.presence.survives || !this.#isGone(rank)) throw error;
-      return undefined;
-    }
-  }
-
-  /** Whether the process that a rank was is lost, be there another by now or not. */
-  #isGone(rank: Rank): boolean {
-    return this.#lost.has(rank) || !this.#options.presence.present.includes(rank);
   }
 
   #leave(rank: Rank, why: string): void {
@@ -245,8 +227,8 @@ export class ProcessGroup implements RunNodes {
     const from = nowMs() - this.#time * 1000;
     // Who comes back from here on is seen here.
     this.#stopSoon = undefined;
-    await this.#untilLost(before);
-    for (const rank of presence.present.filter((other) => this.#lost.has(other))) {
+    await this.#losses.untilLost(before, this.#step);
+    for (const rank of presence.present.filter((other) => this.#losses.has(other))) {
       const why = await fate(rank);
       if (presence.present.includes(rank)) this.#leave(rank, why);
     }
@@ -275,23 +257,14 @@ export class ProcessGroup implements RunNodes {
     return undefined;
   }
 
-  /** A rank may have noticed it before rank 0 has. */
-  async #untilLost(before: readonly Rank[]): Promise<void> {
-    const isKnown = (): boolean => before.some((rank) => this.#isGone(rank));
-    const expired = new Promise<void>((resolve) => setTimeout(resolve, 2 * this.#options.timeoutMs).unref());
-    if (!isKnown()) await Promise.race([this.#onLost.promise, expired]);
-    if (!isKnown())
-      throw new RunError(
-        `The run cannot go on after step ${this.#stepsDone}: ranks have lost each other, though rank 0 reaches all of them. Check the network between them.`,
-      );
-  }
-
   async #beginEpoch(ranks: readonly Rank[], cause: RegroupCause): Promise<void> {
     const epoch = ++this.#epoch;
     const { present } = this.#options.presence;
     // Who is lost meanwhile is found to be when the others go on.
     await Promise.all(
-      ranks.map((rank) => this.#unlessLost(rank, this.#options.ranks[rank]!.regroup(present, epoch, cause))),
+      ranks.map((rank) =>
+        this.#losses.unlessLost(rank, this.#options.ranks[rank]!.regroup(present, epoch, cause)),
+      ),
     );
   }
 
@@ -302,7 +275,7 @@ export class ProcessGroup implements RunNodes {
   async #haveCallsEnded(): Promise<boolean> {
     const { ranks, presence } = this.#options;
     const ends = await Promise.all(
-      presence.present.map((rank) => this.#unlessLost(rank, ranks[rank]!.haveCallsEnded())),
+      presence.present.map((rank) => this.#losses.unlessLost(rank, ranks[rank]!.haveCallsEnded())),
     );
     return ends.every((well) => well !== false);
   }
@@ -337,14 +310,16 @@ export class ProcessGroup implements RunNodes {
     const { ranks, presence } = this.#options;
     this.#awaited = undefined;
     const { present } = presence;
-    const answers = await Promise.all(present.map((rank) => this.#unlessLost(rank, ranks[rank]!.hold())));
+    const answers = await Promise.all(
+      present.map((rank) => this.#losses.unlessLost(rank, ranks[rank]!.hold())),
+    );
     const held = answers.filter((answer) => answer !== undefined);
     const step = held.length === 0 ? planned : Math.min(planned, nearestStop(held, this.#isAsynchronous));
     const isAwaited = this.#isAsynchronous && !this.#haveAllDone(step);
     if (isAwaited) this.#awaited = step;
     // Whoever is held has to be told to go on, whatever has become of the others.
     await Promise.all(
-      present.map((rank) => this.#unlessLost(rank, ranks[rank]!.retarget({ step, isAwaited }))),
+      present.map((rank) => this.#losses.unlessLost(rank, ranks[rank]!.retarget({ step, isAwaited }))),
     );
     return step;
   }
@@ -369,7 +344,7 @@ export class ProcessGroup implements RunNodes {
 
   async snapshot(): Promise<RunSnapshot> {
     await this.#untilCallsHaveEnded();
-    const own = await this.#ask((rank) => rank.snapshot("now"));
+    const own = await this.#losses.ask((rank) => rank.snapshot("now"));
     const [first] = own.values();
     // Who is not there is saved as another is: the run goes on from here with all of them.
     const saved = this.#options.ranks.map((_, rank) => own.get(rank) ?? first!);
@@ -386,7 +361,7 @@ export class ProcessGroup implements RunNodes {
     try {
       while (!(await this.#haveCallsEnded())) await this.#regroup(presence.present);
     } catch (error) {
-      throw await this.#explained(error);
+      throw await this.#losses.explained(error);
     }
   }
 
@@ -395,38 +370,11 @@ export class ProcessGroup implements RunNodes {
   }
 
   async #weights(): Promise<readonly Weights[]> {
-    return [...(await this.#ask((rank) => rank.weights())).values()];
-  }
-
-  /** @returns by rank what those say that are there, in ascending order; who is lost is found to be when the others go on */
-  async #ask<T>(question: (rank: RankCommands) => Promise<T>): Promise<ReadonlyMap<Rank, T>> {
-    const { ranks, presence } = this.#options;
-    const ask = async (rank: Rank): Promise<readonly (readonly [Rank, T])[]> => {
-      const answer = await this.#unlessLost(rank, question(ranks[rank]!));
-      return answer === undefined ? [] : [[rank, answer]];
-    };
-    try {
-      return new Map((await Promise.all(presence.present.map(ask))).flat());
-    } catch (error) {
-      throw await this.#explained(error);
-    }
+    return [...(await this.#losses.ask((rank) => rank.weights())).values()];
   }
 
   /** Steps that are told of as done; all ranks stood still together after fewer. */
   get #stepsDone(): number {
     return this.#recorder.state.step;
-  }
-
-  /** What goes wrong when a rank is gone goes wrong in many places: the rank is what to tell of. */
-  async #explained(error: unknown): Promise<unknown> {
-    const lost = [...new Set([...this.#lost, ...lostOf(error)])].sort((a, b) => a - b);
-    if (lost.length === 0) return error;
-    const fates = await Promise.all(
-      lost.map(async (rank) => `rank ${rank} is lost: ${await this.#options.fate(rank)}`),
-    );
-    return new RanksLostError(
-      `The run cannot go on after step ${this.#stepsDone}: ${fates.join("; ")}.`,
-      lost,
-    );
   }
 }
