@@ -2,7 +2,7 @@
 // or inside a loop over whole steps. One worker thread, runs of 20 steps, minimum over rounds that alternate the modes.
 
 import { createRandom } from "@atoll/core";
-import { adamW, layoutOf, type Optimizer, pack, sgd } from "@atoll/tensor";
+import { adamW, chain, layoutOf, type Optimizer, pack, proximal, sgd } from "@atoll/tensor";
 import { gpt, type Model, mlp, smallCnn, tableDataset, windowsDataset } from "@atoll/train";
 import { startWorkers, workerThreads } from "@atoll/train/node";
 import { printTable, type Row } from "./table.ts";
@@ -31,6 +31,13 @@ const images = tableDataset({
 const cases: readonly Case[] = [
   { name: "mlp, AdamW", model: mlp(), optimizer: adamW(), batchSize: 64, rounds: 8 },
   { name: "mlp, SGD", model: mlp(), optimizer: sgd({ learningRate: 0.1 }), batchSize: 64, rounds: 8 },
+  {
+    name: "mlp, proximal SGD",
+    model: mlp(),
+    optimizer: chain(proximal(0.01), sgd({ learningRate: 0.1 })),
+    batchSize: 64,
+    rounds: 8,
+  },
   { name: "smallCnn, AdamW", model: smallCnn(), optimizer: adamW(), batchSize: 64, rounds: 2 },
   {
     name: "gpt small, AdamW",

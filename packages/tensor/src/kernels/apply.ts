@@ -10,6 +10,8 @@ export const CLIP_EPSILON = 1e-6;
 /** One update as plain data, which can be posted to a worker. */
 export interface FusedUpdate {
   readonly kernel: KernelName;
+  /** A proximal term, whose pull towards the state vector of slot `anchor` is added to the gradients first. */
+  readonly pull?: { readonly anchor: string; readonly mu: number };
   /** Gradients are scaled down to this norm. */
   readonly maxNorm?: number;
   /** The optimizer's slot for each vector of the kernel that is state. */
@@ -25,6 +27,8 @@ export interface FusedUpdate {
 export interface UpdateVectors {
   readonly parameters: Float32Array;
   readonly gradients: Float32Array;
+  /** Where gradients go that are changed before they are applied; may be `gradients` itself. */
+  readonly ownGradients: Float32Array;
   /** By the optimizer's slot names. */
   readonly state: Readonly<Record<string, Float32Array>>;
 }
@@ -32,17 +36,23 @@ export interface UpdateVectors {
 /** Applies an update in place, as `parameters + updates` of the traced optimizer. */
 export function applyUpdate(
   kernels: Kernels,
-  { kernel, maxNorm, slots, ranges }: FusedUpdate,
-  { parameters, gradients, state }: UpdateVectors,
+  { kernel, pull, maxNorm, slots, ranges }: FusedUpdate,
+  { parameters, gradients: given, ownGradients, state }: UpdateVectors,
 ): void {
+  const held = (slot: string): Float32Array => {
+    const vector = state[slot];
+    invariant(vector !== undefined, `an update needs the state vector ${slot}`);
+    return vector;
+  };
+  if (pull !== undefined) {
+    const anchor = held(pull.anchor);
+    kernels.run("proximal", { out: ownGradients, gradients: given, parameters, anchor }, { mu: pull.mu });
+  }
+  const gradients = pull === undefined ? given : ownGradients;
   const norm = maxNorm === undefined ? 0 : Math.sqrt(kernels.sumOfSquares(gradients));
   const gradientScale = maxNorm === undefined ? 1 : Math.min(1, maxNorm / (norm + CLIP_EPSILON));
   const vectors: Record<string, Float32Array> = { parameters, gradients };
-  for (const [vector, slot] of Object.entries(slots)) {
-    const held = state[slot];
-    invariant(held !== undefined, `an update needs the state vector ${slot}`);
-    vectors[vector] = held;
-  }
+  for (const [vector, slot] of Object.entries(slots)) vectors[vector] = held(slot);
   for (const { start, end, scalars } of ranges)
     kernels.run(kernel, vectors, { ...scalars, gradientScale }, { start, end });
 }

@@ -18,6 +18,17 @@ const flushed = (f: Formula, value: Lane): Lane => {
   return f.keep(f.subtract(f.add(value, tiny), tiny));
 };
 
+/** out ← gradients + mu · (p − anchor). A pass of its own, since clipping needs the norm of what it makes. */
+export const proximal: ElementwiseKernel = {
+  name: "proximal",
+  vectors: ["out", "gradients", "parameters", "anchor"],
+  scalars: ["mu"],
+  formula(f) {
+    const pull = f.multiply(f.subtract(f.load("parameters"), f.load("anchor")), f.scalar("mu"));
+    f.store("out", f.add(f.load("gradients"), pull));
+  },
+};
+
 /** μ ← b1 μ + (1 − b1) g, ν ← b2 ν + (1 − b2) g², p ← keep · p − stepSize · μ / (root · √ν + eps) */
 export const adam: ElementwiseKernel = {
   name: "adam",

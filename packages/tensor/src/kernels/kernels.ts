@@ -21,6 +21,7 @@ import {
   momentum,
   nesterov,
   nesterovStep,
+  proximal,
   scale,
   sgd,
   subtract,
@@ -36,6 +37,7 @@ import { decayAndMark, magnitudeOfRank, markAtLeast, takeMarked } from "./select
 import { roundAtRandom, sumOfLevels } from "./stochasticFunctions.ts";
 
 export type KernelName =
+  | "proximal"
   | "adam"
   | "sgd"
   | "momentum"
@@ -52,6 +54,7 @@ export type KernelName =
   | "adaptiveStep";
 
 const KERNELS: Record<KernelName, ElementwiseKernel> = {
+  proximal,
   adam,
   sgd,
   momentum,

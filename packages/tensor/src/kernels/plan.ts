@@ -1,5 +1,5 @@
-// Recognises the chains of gradient transformations that one fused kernel can do: clipping, weight decay (added to the
-// gradient, or decoupled), Adam or momentum, and the learning rate. Any other chain is run as a traced program.
+// Recognises the chains of gradient transformations that fused kernels can do: a proximal term, clipping, weight decay (added
+// to the gradient, or decoupled), Adam or momentum, and the learning rate. Any other chain is run as a traced program.
 
 import { adamCorrections } from "../optim/scaleByAdam.ts";
 import type { Schedule } from "../optim/schedule.ts";
@@ -16,6 +16,7 @@ type Rule<K extends UpdateRule["kind"]> = Extract<UpdateRule, { kind: K }>;
 
 /** What a recognised chain does. */
 interface Recipe {
+  readonly pull?: FusedUpdate["pull"];
   readonly maxNorm?: number;
   readonly l2?: Rule<"addDecayedWeights">;
   readonly scaling?: {
@@ -32,7 +33,7 @@ export function planUpdate(optimizer: Optimizer, layout: VectorLayout): UpdatePl
   return recipe && { update: (count) => fusedUpdate(recipe, layout, count) };
 }
 
-/** Matches clip? decay? (Adam decay? | momentum)? learningRate. */
+/** Matches proximal? clip? decay? (Adam decay? | momentum)? learningRate. */
 function recognise(parts: readonly ChainPart[]): Recipe | undefined {
   const rest = parts.map(({ label, transformation: { rule } }) => ({ label, rule }));
   const next = <K extends UpdateRule["kind"]>(
@@ -43,6 +44,7 @@ function recognise(parts: readonly ChainPart[]): Recipe | undefined {
     rest.shift();
     return first as { label: string; rule: Rule<K> };
   };
+  const proximal = next("proximal");
   const clip = next("clipByGlobalNorm");
   const l2 = next("addDecayedWeights");
   const scaling = next("scaleByAdam", "momentum");
@@ -50,6 +52,7 @@ function recognise(parts: readonly ChainPart[]): Recipe | undefined {
   const step = next("scaleByLearningRate");
   if (step === undefined || rest.length > 0) return undefined;
   return {
+    ...(proximal && { pull: { anchor: `${proximal.label}/anchor`, mu: proximal.rule.mu } }),
     ...(clip && { maxNorm: clip.rule.maxNorm }),
     ...(l2 && { l2: l2.rule }),
     ...(scaling && { scaling }),
@@ -59,7 +62,7 @@ function recognise(parts: readonly ChainPart[]): Recipe | undefined {
 }
 
 function fusedUpdate(recipe: Recipe, layout: VectorLayout, count: number): FusedUpdate {
-  const { maxNorm, l2, scaling, decoupled } = recipe;
+  const { pull, maxNorm, l2, scaling, decoupled } = recipe;
   const { size, matrixSize } = layout;
   const split = l2?.decay === "matrices" || decoupled?.decay === "matrices";
   const ranges = (split ? [0, matrixSize, size] : [0, size]).flatMap((start, i, bounds) => {
@@ -68,6 +71,7 @@ function fusedUpdate(recipe: Recipe, layout: VectorLayout, count: number): Fused
   });
   return {
     ...kernelOf(scaling),
+    ...(pull && { pull }),
     ...(maxNorm === undefined ? {} : { maxNorm }),
     ranges,
   };

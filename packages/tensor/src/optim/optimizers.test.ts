@@ -16,7 +16,16 @@ import { onnx } from "../node/onnx.ts";
 import { add } from "../ops.ts";
 import "../test/allclose.ts";
 import { layoutOf, type VectorLayout } from "../vector.ts";
-import { adam, adamW, chain, clipByGlobalNorm, type Optimizer, sgd, warmupCosine } from "./index.ts";
+import {
+  adam,
+  adamW,
+  chain,
+  clipByGlobalNorm,
+  type Optimizer,
+  proximal,
+  sgd,
+  warmupCosine,
+} from "./index.ts";
 
 /** One parameter vector's update in double precision; `t` counts updates from 1. */
 type Reference = (layout: VectorLayout) => (p: Float64Array, g: Float64Array, t: number) => void;
@@ -85,6 +94,8 @@ const clippedReference =
     };
   };
 
+const { fround } = Math;
+
 const schedule = warmupCosine({ peak: 0.1, warmupSteps: 2, totalSteps: 5, end: 0.01 });
 
 const rows: Readonly<Record<string, Row>> = {
@@ -137,6 +148,20 @@ const rows: Readonly<Record<string, Row>> = {
   },
 };
 
+/** The row's optimizer on the loss plus mu/2 ‖p − anchor‖². */
+const held = ({ optimizer, reference }: Row, mu: number, anchor: Float32Array): Row => ({
+  optimizer: chain(proximal(mu), optimizer),
+  reference(layout) {
+    const update = reference(layout);
+    return (p, g, t) =>
+      update(
+        p,
+        g.map((x, i) => x + mu * (p[i]! - anchor[i]!)),
+        t,
+      );
+  },
+});
+
 const layoutWith = (matrices: number, others: number): VectorLayout =>
   layoutOf({ w: { shape: [matrices, 1] }, b: { shape: [others] } });
 
@@ -174,14 +199,20 @@ interface Scenario {
   readonly layout: VectorLayout;
   readonly initial: Float32Array;
   readonly gradients: readonly Float32Array[];
+  /** Of optimizers with a proximal term. */
+  readonly anchor: Float32Array;
 }
 
 function scenario(matrices: number, others: number, seed: number): Scenario {
   const layout = layoutWith(matrices, others);
   const random = createRandom(seed);
   const vector = () => Float32Array.from({ length: layout.size }, () => random.normal());
-  return { layout, initial: vector(), gradients: [vector(), vector(), vector()] };
+  return { layout, initial: vector(), gradients: [vector(), vector(), vector()], anchor: vector() };
 }
+
+/** A slot's state before the first step. */
+const initialState = (slot: string, { layout, anchor }: Scenario): Float32Array =>
+  slot === "proximal/anchor" ? anchor : new Float32Array(layout.size);
 
 const tensor = (data: Float32Array): HostTensor => ({ shape: [data.length], data });
 
@@ -199,11 +230,8 @@ type Arguments<T> = {
   readonly scalars: Readonly<Record<string, T>>;
 };
 
-async function runTraced(
-  { optimizer }: Row,
-  { layout, initial, gradients }: Scenario,
-  backend: Backend,
-): Promise<HostTensor> {
+async function runTraced({ optimizer }: Row, inputs: Scenario, backend: Backend): Promise<HostTensor> {
+  const { layout, initial, gradients } = inputs;
   const scalars = (count: number) =>
     Object.fromEntries(
       Object.entries(optimizer.scalars(count)).map(([name, value]) => [
@@ -212,9 +240,7 @@ async function runTraced(
       ]),
     );
   let parameters = tensor(initial);
-  let slots = Object.fromEntries(
-    optimizer.slots.map((slot) => [slot, tensor(new Float32Array(layout.size))]),
-  );
+  let slots = Object.fromEntries(optimizer.slots.map((slot) => [slot, tensor(initialState(slot, inputs))]));
   const example = { parameters, gradients: parameters, slots, scalars: scalars(0) };
   await using program = await backend.compile<
     Arguments<HostTensor>,
@@ -233,31 +259,38 @@ async function runTraced(
   return parameters;
 }
 
-function runFused({ optimizer }: Row, { layout, initial, gradients }: Scenario): HostTensor {
+/** @param changed what is applied instead of a gradient, from the parameters before the update */
+function runFused(
+  { optimizer }: Row,
+  inputs: Scenario,
+  changed = (gradient: Float32Array, _parameters: Float32Array): Float32Array => gradient,
+): HostTensor {
+  const { layout, initial, gradients } = inputs;
   const heap = createHeap();
   // One element of space between vectors shows a kernel that writes past an end.
-  const guarded = () => heap.alloc(layout.size + 1).fill(7);
-  const vectors = {
-    parameters: guarded(),
-    gradients: guarded(),
-    state: Object.fromEntries(optimizer.slots.map((slot) => [slot, guarded()])),
+  const guarded: Float32Array[] = [];
+  const vector = (elements: Float32Array): Float32Array => {
+    const room = heap.alloc(layout.size + 1).fill(7);
+    guarded.push(room);
+    const within = room.subarray(0, layout.size);
+    within.set(elements);
+    return within;
   };
-  const all = [vectors.parameters, vectors.gradients, ...Object.values(vectors.state)];
-  const within = (vector: Float32Array) => vector.subarray(0, layout.size);
-  for (const state of Object.values(vectors.state)) within(state).fill(0);
-  within(vectors.parameters).set(initial);
+  const parameters = vector(initial);
+  const ownGradients = vector(initial);
+  const shared = vector(initial);
+  const state = Object.fromEntries(optimizer.slots.map((slot) => [slot, vector(initialState(slot, inputs))]));
   const kernels = createKernels(heap.memories[0]!);
   const plan = planUpdate(optimizer, layout)!;
   for (const [count, gradient] of gradients.entries()) {
-    within(vectors.gradients).set(gradient);
-    applyUpdate(kernels, plan.update(count), {
-      parameters: within(vectors.parameters),
-      gradients: within(vectors.gradients),
-      state: Object.fromEntries(Object.entries(vectors.state).map(([slot, v]) => [slot, within(v)])),
-    });
+    const applied = count === 1 ? shared : ownGradients;
+    applied.set(changed(gradient, parameters));
+    const before = shared.slice();
+    applyUpdate(kernels, plan.update(count), { parameters, gradients: applied, ownGradients, state });
+    expect(shared, "gradients that nodes share stay as they are").toEqual(before);
   }
-  for (const vector of all) expect(vector.at(-1)).toBe(7);
-  return tensor(within(vectors.parameters).slice());
+  for (const room of guarded) expect(room.at(-1)).toBe(7);
+  return tensor(parameters.slice());
 }
 
 // Three steps change parameters of about 1 by at most about 1; float32 rounds each of a dozen operations at 6e-8. An
@@ -278,9 +311,31 @@ describe.each(Object.entries(rows))("%s", (_, row) => {
     );
   });
 
+  test("fused kernel with a proximal term: its pull is added to the gradients first, to the bit", () => {
+    const sizes = fc.tuple(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 9 }), fc.nat());
+    const weights = fc.oneof(fc.constant(0), fc.float({ min: 0, max: 2, noNaN: true }));
+    fc.assert(
+      fc.property(sizes, weights, ([matrices, others, seed], mu) => {
+        const inputs = scenario(matrices, others, seed);
+        const pulled = (gradient: Float32Array, parameters: Float32Array): Float32Array =>
+          gradient.map((g, i) => g + fround(mu * fround(parameters[i]! - inputs.anchor[i]!)));
+        expect(runFused(held(row, mu, inputs.anchor), inputs)).toEqual(runFused(row, inputs, pulled));
+      }),
+      { numRuns: 30 },
+    );
+  });
+
   test.each([wasm, onnx])("traced, on $name", async (backend) => {
     const inputs = scenario(6, 5, 1);
     expect(await runTraced(row, inputs, backend)).toBeAllclose(expected(inputs), TOLERANCE);
+  });
+
+  test.each([wasm, onnx])("with a proximal term, fused and traced, on $name", async (backend) => {
+    const inputs = scenario(6, 5, 1);
+    const pulled = held(row, 0.3, inputs.anchor);
+    const reference = runReference(pulled, inputs);
+    expect(await runTraced(pulled, inputs, backend)).toBeAllclose(reference, TOLERANCE);
+    expect(runFused(pulled, inputs)).toBeAllclose(reference, TOLERANCE);
   });
 });
 
@@ -290,4 +345,6 @@ test("an optimizer that no kernel does has no plan", () => {
   expect(planUpdate(chain(unknown, sgd({ learningRate: 1 })), GOLDEN_LAYOUT)).toBeUndefined();
   expect(planUpdate(chain(adamW(), sgd({ learningRate: 1 })), GOLDEN_LAYOUT)).toBeUndefined();
   expect(planUpdate(chain(clipByGlobalNorm(1)), GOLDEN_LAYOUT)).toBeUndefined();
+  const late = chain(clipByGlobalNorm(1), proximal(1), sgd({ learningRate: 1 }));
+  expect(planUpdate(late, GOLDEN_LAYOUT)).toBeUndefined();
 });

@@ -15,6 +15,7 @@ export function proximal(mu: number): GradientTransformation {
     name: "proximal",
     slots: ["anchor"],
     config: { kind: "proximal", mu },
+    rule: { kind: "proximal", mu },
     scalars: () => ({}),
     update(gradients, state, parameters) {
       const anchor = state.anchor!;

@@ -43,8 +43,9 @@ export interface GradientTransformation {
 /** Which parameters weight decay acts on: all of them, or only tensors with two axes or more, as GPTs are trained. */
 export type Decay = "all" | "matrices";
 
-/** The transformations that can be run as one fused pass over the parameters. */
+/** The transformations that can be run as fused passes over the parameters. */
 export type UpdateRule =
+  | { readonly kind: "proximal"; readonly mu: number }
   | { readonly kind: "clipByGlobalNorm"; readonly maxNorm: number }
   | { readonly kind: "addDecayedWeights"; readonly weightDecay: number; readonly decay: Decay }
   | { readonly kind: "scaleByAdam"; readonly b1: number; readonly b2: number; readonly eps: number }

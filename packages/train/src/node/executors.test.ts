@@ -2,7 +2,7 @@
 // The ways in which the worker threads can apply an optimizer agree with each other.
 
 import { createRandom } from "@atoll/core";
-import { adamW, chain, clipByGlobalNorm, layoutOf, type Optimizer, pack, sgd } from "@atoll/tensor";
+import { adamW, chain, clipByGlobalNorm, layoutOf, type Optimizer, pack, proximal, sgd } from "@atoll/tensor";
 import { allocateBeside } from "@atoll/tensor/vectors";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Dataset, digits, windowsDataset } from "../data/index.ts";
@@ -85,6 +85,7 @@ function newReplica(executor: Executor, { model, layout, bufferLayout }: Executo
   const { parameters, buffers } = model.init(createRandom(1));
   pack(parameters, layout, replica.parameters);
   pack(buffers, bufferLayout, replica.buffers);
+  replica.slots["proximal/anchor"]?.set(replica.parameters.map((x) => x / 2));
   return replica;
 }
 
@@ -133,42 +134,50 @@ describe("worker threads and the executor in this thread agree", () => {
   });
 });
 
-test("operations beforehand, and gradients of another vector, come to the same as by hand", async () => {
-  const setting = {
-    model: perceptron({ rate: 0 }),
-    data: clouds(200),
-    optimizer: sgd({ learningRate: 0.1, momentum: 0.9 }),
-  };
-  const options = optionsOf(setting);
-  const outcomes = [];
-  for (const createExecutor of [workerThreads(workers), inProcessExecutor()]) {
-    await using executor = await createExecutor(options);
-    const [together, byHand] = [newReplica(executor, options), newReplica(executor, options)];
-    const plain = Float32Array.from(together.gradients, (_, i) => Math.sin(i));
-    const shared = allocateBeside(together.parameters, plain.length);
-    const numbers = { decay: 1, factor: 0.5 };
-    const halved = {
-      operation: "decayAndAdd",
-      vectors: { a: together.parameters, b: shared },
-      numbers,
-    } as const;
-    shared.set(plain);
-    await executor.update(together, 0, { beforehand: [halved], gradients: shared });
-    await executor.update(together, 1, { gradients: plain });
-    const batch = { source: 0, indices: new Uint32Array(8), keys: new Uint32Array(2) };
-    await executor.localSteps(together, batch, 2, { beforehand: [halved] });
-    for (const step of [0, 1, 2]) {
-      if (step !== 1) for (let i = 0; i < plain.length; i++) byHand.parameters[i]! += 0.5 * plain[i]!;
-      byHand.gradients.set(plain);
-      if (step < 2) await executor.update(byHand, step);
-      else await executor.localSteps(byHand, batch, step);
+test.each([
+  { name: "momentum", optimizer: sgd({ learningRate: 0.1, momentum: 0.9 }) },
+  {
+    name: "momentum, clipped, with a proximal term",
+    optimizer: chain(proximal(0.3), clipByGlobalNorm(1), sgd({ learningRate: 0.1, momentum: 0.9 })),
+  },
+])(
+  "operations beforehand, and gradients of another vector, come to the same as by hand: $name",
+  async ({ optimizer }) => {
+    const setting = { model: perceptron({ rate: 0 }), data: clouds(200), optimizer };
+    const options = optionsOf(setting);
+    const outcomes = [];
+    for (const createExecutor of [workerThreads(workers), inProcessExecutor()]) {
+      await using executor = await createExecutor(options);
+      const [together, byHand] = [newReplica(executor, options), newReplica(executor, options)];
+      const plain = Float32Array.from(together.gradients, (_, i) => Math.sin(i));
+      const given = plain.slice();
+      const shared = allocateBeside(together.parameters, plain.length);
+      const numbers = { decay: 1, factor: 0.5 };
+      const halved = {
+        operation: "decayAndAdd",
+        vectors: { a: together.parameters, b: shared },
+        numbers,
+      } as const;
+      shared.set(plain);
+      await executor.update(together, 0, { beforehand: [halved], gradients: shared });
+      await executor.update(together, 1, { gradients: plain });
+      expect(shared, "nodes may share it").toEqual(plain);
+      expect(plain).toEqual(given);
+      const batch = { source: 0, indices: new Uint32Array(8), keys: new Uint32Array(2) };
+      await executor.localSteps(together, batch, 2, { beforehand: [halved] });
+      for (const step of [0, 1, 2]) {
+        if (step !== 1) for (let i = 0; i < plain.length; i++) byHand.parameters[i]! += 0.5 * plain[i]!;
+        byHand.gradients.set(plain);
+        if (step < 2) await executor.update(byHand, step);
+        else await executor.localSteps(byHand, batch, step);
+      }
+      expect(together.parameters).toEqual(byHand.parameters);
+      expect(together.slots).toEqual(byHand.slots);
+      outcomes.push(together.parameters.slice());
     }
-    expect(together.parameters).toEqual(byHand.parameters);
-    expect(together.slots).toEqual(byHand.slots);
-    outcomes.push(together.parameters.slice());
-  }
-  expect(distance(outcomes[0]!, outcomes[1]!)).toBeLessThan(1e-5);
-});
+    expect(distance(outcomes[0]!, outcomes[1]!)).toBeLessThan(1e-5);
+  },
+);
 
 describe("the ways to apply an optimizer agree", () => {
   test.each([
@@ -185,6 +194,14 @@ describe("the ways to apply an optimizer agree", () => {
         clipByGlobalNorm(0.1),
         adamW({ learningRate: 1e-2, decay: "matrices", weightDecay: 0.1 }),
       ),
+    },
+    {
+      name: "sgd with a proximal term",
+      optimizer: chain(proximal(0.5), sgd({ learningRate: 0.1 })),
+    },
+    {
+      name: "clipped adamW with a proximal term",
+      optimizer: chain(proximal(0.5), clipByGlobalNorm(0.1), adamW({ learningRate: 1e-2 })),
     },
   ])("$name: fused, as a program, in a loop", async ({ optimizer }) => {
     const by = (update: "fused" | "program" | "loop"): Promise<Outcome> =>

@@ -253,8 +253,8 @@ function tracedUpdate(options: ExecutorOptions, wanted: UpdateMode["kind"] | und
 
 /**
  * Whole local steps can run in one loop unless minibatches accumulate. It was measured (benchmarks/updateModes.ts) to be
- * 10 % faster than a fused kernel for plain SGD, which has no state; with Adam the kernel is faster for small models, and
- * for large ones they are level.
+ * 10 % faster than a fused kernel for plain SGD, which has no state; with state (Adam's, or a proximal term's anchor) the
+ * kernel is faster for small models, and for large ones they are level.
  */
 const canLoop = ({ localSteps, minibatchSize, batchSize }: ExecutorOptions): boolean =>
   localSteps && minibatchSize === batchSize;

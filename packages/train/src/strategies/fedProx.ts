@@ -3,6 +3,7 @@
 
 import { parseConfig } from "@atoll/core/config";
 import { adamW, chain, proximal } from "@atoll/tensor";
+import { copyVector } from "@atoll/tensor/vectors";
 import { z } from "zod";
 import { averagingOptions, averagingTraffic, type FedAvgOptions, fedAvg } from "./fedAvg.ts";
 import type { ParameterStrategy, StrategyEntry, StrategyNode } from "./strategy.ts";
@@ -20,8 +21,9 @@ export interface FedProxOptions extends FedAvgOptions {
 /** The slot of `proximal` at the head of the chain. */
 const ANCHOR = "proximal/anchor";
 
-/** The parameters as they are now are what the next local steps are held to. */
-const setAnchor = ({ slots, parameters }: StrategyNode): void => slots[ANCHOR]!.set(parameters);
+/** The parameters as they are then are what the next local steps are held to: the worker that does these copies them. */
+const moveAnchor = ({ slots, parameters, local }: StrategyNode): void =>
+  void local.later({ operation: "copy", vectors: { to: slots[ANCHOR]!, from: parameters }, numbers: {} });
 
 /**
  * The local loss gains μ/2 ‖θ − θ₀‖², θ₀ the last average: its gradient μ(θ − θ₀) is added to the batch's before the
@@ -38,12 +40,12 @@ export function fedProx({ optimizer = adamW(), ...given }: FedProxOptions = {}):
     name: "fedprox",
     config: { ...average.config, kind: "fedprox", mu },
     init(node) {
-      setAnchor(node);
+      copyVector(node.slots[ANCHOR]!, node.parameters);
       return average.init(node);
     },
     async synchronise(node, state) {
       await average.synchronise(node, state);
-      setAnchor(node);
+      moveAnchor(node);
     },
   };
 }
