@@ -1,13 +1,14 @@
 // What each strategy costs in wall-clock time beside the training itself: mlp on 8 nodes, batch 64, every strategy that a
-// config can name, with its default options. Its own work is a − b, where a is the time per step with the strategy and b that
-// of the same run whose nodes exchange nothing: the same optimizer, the same runs of local steps. It is given as a part of
-// training alone (b) and of the step (a), for which there is a goal. So a strategy's own
-// work is all that its exchange adds: compressing, the arithmetic of collectives, simulating the network, and workers that
-// stand idle meanwhile; the optimizer that a strategy needs (Muon) is training. 1-bit Adam and DGC are optimizers themselves,
-// over plain SGD: they are held against the optimizer that they stand for. Both are medians over all rounds (of as many
-// steps as lie between two exchanges) of repeats that alternate, after a warm-up, so that a disturbance counts for no more
-// than the rounds that it hits. On a machine that does other things all the time, wall-clock time says little; so the same
-// is printed of processor time, of all threads and of the main one, which holds the workers up where it is busy alone.
+// config can name, with its default options and the optimizer that it gets where a config names none. Its own work is a − b,
+// where a is the time per step with the strategy and b that of the same run whose nodes exchange nothing: the same optimizer,
+// the same runs of local steps. It is given as a part of training alone (b) and of the step (a), for which there is a goal.
+// So a strategy's own work is all that it adds: compressing, the arithmetic of collectives, simulating the network, workers
+// that stand idle meanwhile, and FedProx's proximal term; the optimizer that a strategy needs (Muon) is training. 1-bit Adam
+// and DGC are optimizers themselves, over plain SGD: they are held against the optimizer that they stand for. Both are medians
+// over all rounds (of as many steps as lie between two exchanges) of repeats that alternate, after a warm-up, so that a
+// disturbance counts for no more than the rounds that it hits. On a machine that does other things all the time, wall-clock
+// time says little; so the same is printed of processor time, of all threads and of the main one, which holds the workers up
+// where it is busy alone.
 // 1-bit Adam's warm-up is cut to 5 steps: what is measured is the rest.
 // On real MNIST where ATOLL_DATA has it, on generated digits elsewhere.
 //
@@ -17,8 +18,8 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { createRandom } from "@atoll/core";
-import { adam, adamW, muon, type Optimizer, sgd } from "@atoll/tensor";
-import { type Dataset, digits, mlp, type Strategy, strategyEntries } from "@atoll/train";
+import { adam, type Optimizer, sgd } from "@atoll/tensor";
+import { type Dataset, defaultOptimizer, digits, mlp, type Strategy, strategyEntries } from "@atoll/train";
 import { LocalTrainer, loadMnist, startWorkers } from "@atoll/train/node";
 import { median, printTable, type Row } from "./table.ts";
 
@@ -29,14 +30,6 @@ const GOAL_PERCENT = 30;
 /** Set where a process measures one strategy for another that prints the table. */
 const ALONE = "ATOLL_BENCHMARK_ALONE";
 
-/** Optimizers of the strategies whose own default is not AdamW. */
-const optimizers: Readonly<Record<string, () => Optimizer>> = {
-  demo: () => sgd({ learningRate: 1e-3 }),
-  onebitadam: () => sgd({ learningRate: 1e-3 }),
-  dgc: () => sgd({ learningRate: 0.1 }),
-  powersgd: () => sgd({ learningRate: 0.1, momentum: 0.9 }),
-  muloco: () => muon(),
-};
 /** What strategies that do an optimizer's work themselves are held against. */
 const standsFor: Readonly<Record<string, () => Optimizer>> = {
   onebitadam: () => adam(),
@@ -56,14 +49,16 @@ const loadTrain = async (): Promise<Dataset> =>
     ? (await loadMnist({ directory, fetch })).train
     : digits({ trainSize: 20_000, testSize: 10, random: createRandom(1) }).train;
 
-/** The same run of steps, in which nothing is exchanged. */
+const NOTHING = { tensors: {}, values: {} };
+
+/** The same run of steps with an optimizer and nothing else: no exchange, and nothing that is remembered for one. */
 function silent(strategy: Strategy, optimizer: Optimizer): Strategy {
   if (strategy.kind === "gradient") {
     const { prepare: _, ...gradient } = strategy;
-    return { ...gradient, optimizer, exchange: async () => undefined };
+    return { ...gradient, optimizer, init: () => NOTHING, exchange: async () => undefined };
   }
   const { begin: _, ...parameter } = strategy;
-  return { ...parameter, optimizer, synchronise: async () => undefined };
+  return { ...parameter, optimizer, init: () => NOTHING, synchronise: async () => undefined };
 }
 
 /** Milliseconds a step: on the wall, of the processor on all threads, and of the processor on the main thread. */
@@ -106,10 +101,12 @@ async function costsOfStep(
     .map((_, i) => ({ wall: each("wall", i), cpu: each("cpu", i), main: each("main", i) }));
 }
 
-async function rowOf({ name, options, create }: (typeof strategyEntries)[number]): Promise<Row> {
+async function rowOf(entry: (typeof strategyEntries)[number]): Promise<Row> {
+  const { name, options, create } = entry;
   const values = options.parse(overrides[name] ?? {});
-  const strategy = create(values, (optimizers[name] ?? adamW)());
-  const unexchanged = silent(strategy, standsFor[name]?.() ?? strategy.optimizer);
+  const optimizer = defaultOptimizer(entry);
+  const strategy = create(values, optimizer);
+  const unexchanged = silent(strategy, standsFor[name]?.() ?? optimizer);
   const round = typeof values.H === "number" ? values.H : 1;
   await using workers = startWorkers();
   const trainer = new LocalTrainer({ model: mlp(), train: await loadTrain(), workers });

@@ -4,14 +4,7 @@ import { ConfigError, type ConfigTree } from "@atoll/core";
 import { parseConfig } from "@atoll/core/config";
 import type { NetworkOptions } from "@atoll/network";
 import { PLAN_SCHEDULES, type PlanOptions } from "@atoll/study";
-import {
-  createOptimizer,
-  deviceProfiles,
-  type Exchange,
-  gptSizes,
-  type OptimizerConfig,
-  strategyEntries,
-} from "@atoll/train";
+import { defaultOptimizer, deviceProfiles, type Exchange, gptSizes, strategyEntries } from "@atoll/train";
 import { z } from "zod";
 import { refuseForeign } from "./choice.ts";
 import { deviceName, runOptions } from "./runOptions.ts";
@@ -102,9 +95,8 @@ function trafficOf(
   nodes: number,
 ): { readonly exchanges: readonly Exchange[]; readonly assumes?: string } {
   const entry = strategyEntries.find(({ name }) => name === kind)!;
-  const optimizer = parseConfig(runOptions.shape.optimizer, entry.optimizer ?? "adamw", "optimizer");
   // The strategy itself knows what its options may be together.
-  entry.create(own, createOptimizer(optimizer as OptimizerConfig, undefined)).validate(nodes);
+  entry.create(own, defaultOptimizer(entry)).validate(nodes);
   const traffic = entry.traffic(own);
   if ("refusal" in traffic)
     throw new ConfigError(

@@ -2,6 +2,8 @@
 
 import { ConfigError, type ConfigTree } from "@atoll/core";
 import { parseAssignments } from "@atoll/core/config";
+import type { Optimizer } from "@atoll/tensor";
+import { defaultOptimizer, strategyEntries } from "@atoll/train";
 import { expect, test } from "vitest";
 import { builtIns } from "./experiments/index.ts";
 import {
@@ -76,6 +78,17 @@ test("a strategy's own optimizer holds where none is named, with the options tha
   expect(optimizer("strategy=dgc optimizer=adamw", nanogpt)).toMatchObject({ kind: "adamw", b2: 0.99 });
   expect(optimizer("strategy=fedavg", nanogpt)).toMatchObject({ kind: "adamw", b2: 0.99 });
 });
+
+test.each(strategyEntries)(
+  "the default optimizer of $name is what a config gets that names none",
+  (entry) => {
+    const { optimizer } = fitOptionsOf(resolve(`strategy=${entry.name}`).run).strategy;
+    const configs = ({ parts }: Optimizer): unknown =>
+      parts.map(({ transformation }) => transformation.config);
+    const values = entry.options.parse({});
+    expect(configs(optimizer)).toEqual(configs(entry.create(values, defaultOptimizer(entry)).optimizer));
+  },
+);
 
 test("resolving a resolved config changes nothing, through JSON too", () => {
   for (const line of [

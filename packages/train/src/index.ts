@@ -48,7 +48,7 @@ export {
 } from "./localTrainer.ts";
 export type { ApplyContext, ExampleType, GptOptions, GptSize, Model } from "./models/index.ts";
 export { cnn, gpt, gptSizes, mlp, smallCnn } from "./models/index.ts";
-export { createOptimizer, type OptimizerConfig, optimizerEntries } from "./optimizers.ts";
+export { createOptimizer, defaultOptimizer, type OptimizerConfig, optimizerEntries } from "./optimizers.ts";
 export type { CheckpointStore, FitOptions } from "./options.ts";
 export type { Replica } from "./replica.ts";
 export { probabilitiesOf, type SamplingOptions, sampleToken } from "./sampling.ts";

@@ -15,6 +15,7 @@ import {
   warmupCosine,
 } from "@atoll/tensor";
 import { z } from "zod";
+import type { StrategyEntry } from "./strategies/strategy.ts";
 
 const common = {
   schedule: z
@@ -116,6 +117,15 @@ export function createOptimizer(config: OptimizerConfig, totalSteps: number | un
   const learningRate = scheduleOf(config, totalSteps);
   const optimizer = bare(config, learningRate);
   return config.clipNorm === undefined ? optimizer : chain(clipByGlobalNorm(config.clipNorm), optimizer);
+}
+
+/** What a config that names no optimizer gets with a strategy. */
+export function defaultOptimizer({
+  optimizer = { kind: "adamw" },
+}: Pick<StrategyEntry, "optimizer">): Optimizer {
+  const { kind, ...given } = optimizer;
+  const { options } = optimizerEntries.find(({ name }) => name === kind)!;
+  return createOptimizer({ kind, ...options.parse(given) } as OptimizerConfig, undefined);
 }
 
 function bare(config: OptimizerConfig, learningRate: number | Schedule): Optimizer {
