@@ -71,7 +71,7 @@ export interface Executor extends AsyncDisposable {
   gradient(replica: Replica, batch: StepBatch, afterwards?: readonly LocalTask[]): Promise<number>;
   /**
    * Applies the optimizer to gradients; `count` is the number of updates done before.
-   * @param gradients not changed; default: the replica's, which are of no use afterwards
+   * @param gradients not changed; default: the replica's
    */
   update(replica: Replica, count: number, options?: Beforehand & { gradients?: Float32Array }): Promise<void>;
   /** Steps of gradient and update; returns each step's loss. `count` is the number of updates done before. */

@@ -81,6 +81,8 @@ export const f32 = {
 export const f64 = {
   constant: (value: number): Value => [0x44, ...new Uint8Array(Float64Array.of(value).buffer)],
   add: instruction([0xa0]) as Instruction,
+  multiply: instruction([0xa2]) as Instruction,
+  ofFloat: instruction([0xbb]) as Instruction,
 } as const;
 
 export const v128 = {

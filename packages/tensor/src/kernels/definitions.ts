@@ -2,8 +2,7 @@
 // transformations in optim/ do one after the other; the formulas are theirs.
 
 import type { ElementwiseKernel, Formula, Lane } from "./elementwise.ts";
-import { bytesOf, wholeGroups } from "./elementwise.ts";
-import { ADD_I32, type Code, getLocal, loop, setLocal, simd, type WasmFunction } from "./encode.ts";
+import type { SquaredNorm } from "./squaredNorm.ts";
 
 /** g ← gradientScale · gradient + l2 · p */
 const decayedGradient = (f: Formula, p: Lane): Lane =>
@@ -16,17 +15,6 @@ const decayedGradient = (f: Formula, p: Lane): Lane =>
 const flushed = (f: Formula, value: Lane): Lane => {
   const tiny = f.constant(2 ** -100);
   return f.keep(f.subtract(f.add(value, tiny), tiny));
-};
-
-/** out ← gradients + mu · (p − anchor). A pass of its own, since clipping needs the norm of what it makes. */
-export const proximal: ElementwiseKernel = {
-  name: "proximal",
-  vectors: ["out", "gradients", "parameters", "anchor"],
-  scalars: ["mu"],
-  formula(f) {
-    const pull = f.multiply(f.subtract(f.load("parameters"), f.load("anchor")), f.scalar("mu"));
-    f.store("out", f.add(f.load("gradients"), pull));
-  },
 };
 
 /** μ ← b1 μ + (1 − b1) g, ν ← b2 ν + (1 − b2) g², p ← keep · p − stepSize · μ / (root · √ν + eps) */
@@ -90,6 +78,43 @@ export const nesterov: ElementwiseKernel = {
     const ahead = f.add(g, f.multiply(velocity, f.scalar("momentum")));
     f.store("parameters", f.subtract(p, f.multiply(ahead, f.scalar("learningRate"))));
   },
+};
+
+/** gradient + pull · (p − anchor) */
+const pulledGradient = (f: Formula): Lane => {
+  const distance = f.subtract(f.load("parameters"), f.load("anchor"));
+  return f.add(f.load("gradients"), f.multiply(distance, f.scalar("pull")));
+};
+
+/** The same with gradients to which a proximal term's pull is added. */
+const pulled = (name: string, kernel: ElementwiseKernel): ElementwiseKernel => ({
+  name,
+  vectors: [...kernel.vectors, "anchor"],
+  scalars: [...kernel.scalars, "pull"],
+  formula: (f) =>
+    kernel.formula({
+      ...f,
+      load: (vector) => (vector === "gradients" ? pulledGradient(f) : f.load(vector)),
+    }),
+});
+
+export const proximalAdam: ElementwiseKernel = pulled("proximalAdam", adam);
+export const proximalSgd: ElementwiseKernel = pulled("proximalSgd", sgd);
+export const proximalMomentum: ElementwiseKernel = pulled("proximalMomentum", momentum);
+export const proximalNesterov: ElementwiseKernel = pulled("proximalNesterov", nesterov);
+
+export const gradientNorm: SquaredNorm = {
+  name: "gradientNorm",
+  vectors: ["gradients"],
+  scalars: [],
+  value: (f) => f.load("gradients"),
+};
+
+export const proximalNorm: SquaredNorm = {
+  name: "proximalNorm",
+  vectors: ["gradients", "parameters", "anchor"],
+  scalars: ["pull"],
+  value: pulledGradient,
 };
 
 /** a ← a + factor · b */
@@ -213,45 +238,3 @@ export const adaptiveStep: ElementwiseKernel = {
     f.store("anchor", f.subtract(f.load("anchor"), step));
   },
 };
-
-/** `(byteOffset, length) => Σ a²`, added up in float64, in an order that depends on the length alone. */
-export const sumOfSquares: WasmFunction = {
-  name: "sumOfSquares",
-  parameters: ["i32", "i32"],
-  results: ["f64"],
-  locals: ["i32", "i32", "v128", "v128", "v128", "f64", "f64"],
-  body: sumOfSquaresBody(),
-};
-
-function sumOfSquaresBody(): Code {
-  const [pointer, length, index, end, four, pair, sums, one, total] = [0, 1, 2, 3, 4, 5, 6, 7, 8];
-  const address = [...getLocal(pointer), ...getLocal(index), ...ADD_I32];
-  const promoteLow = simd(0x5f);
-  // Lanes 2 and 3 go to the front; the other two don't matter.
-  const upperHalf = [...simd(0x0d), 8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15];
-  const addSquares = (elements: Code): Code => [
-    ...elements,
-    ...promoteLow,
-    ...setLocal(pair),
-    ...[...getLocal(pair), ...getLocal(pair), ...simd(0xf2)], // f64x2.mul
-    ...[...getLocal(sums), ...simd(0xf0), ...setLocal(sums)], // f64x2.add
-  ];
-  const extract = (lane: 0 | 1): Code => [...getLocal(sums), ...simd(0x21), lane];
-  const addF64 = 0xa0;
-  const multiplyF64 = 0xa2;
-  return [
-    ...wholeGroups(length, end),
-    ...loop(index, end, 16, [
-      ...[...address, ...simd(0x00), 4, 0, ...setLocal(four)], // v128.load
-      ...addSquares(getLocal(four)),
-      ...addSquares([...getLocal(four), ...getLocal(four), ...upperHalf]),
-    ]),
-    ...bytesOf(length, end),
-    ...loop(index, end, 4, [
-      ...[...address, 0x2a, 2, 0, 0xbb, ...setLocal(one)], // f32.load, f64.promote_f32
-      ...[...getLocal(one), ...getLocal(one), multiplyF64],
-      ...[...getLocal(total), addF64, ...setLocal(total)],
-    ]),
-    ...[...extract(0), ...extract(1), addF64, ...getLocal(total), addF64],
-  ];
-}

@@ -52,7 +52,7 @@ export interface ElementwiseKernel {
 }
 
 /** How a formula is written for one width. */
-interface Width {
+export interface Width {
   readonly type: "f32" | "f64" | "v128";
   /** Bytes of a vector that one turn covers. */
   readonly bytes: 4 | 8 | 16;
@@ -137,13 +137,16 @@ const FLOAT64: Widths = {
 };
 
 /** The kernel as a function `(vector byte offsets …, length, scalars …) => void`. */
-export function emitElementwise({
-  name,
-  vectors,
-  scalars,
-  formula,
-  precision = "float32",
-}: ElementwiseKernel): WasmFunction {
+export const emitElementwise = ({ formula, ...kernel }: ElementwiseKernel): WasmFunction => ({
+  results: [],
+  ...emitPasses(kernel, (frame) => emitFormula(formula, frame)),
+});
+
+/** Parameters, local variables and loops of a function that goes through vectors once. @param turn what one turn does */
+export function emitPasses(
+  { name, vectors, scalars, precision = "float32" }: Omit<ElementwiseKernel, "formula">,
+  turn: (frame: Frame) => Code,
+): Omit<WasmFunction, "results"> {
   const { scalar, splat, register, single } = precision === "float32" ? FLOAT32 : FLOAT64;
   const length = vectors.length;
   const parameters: ValueType[] = [...vectors.map(() => "i32" as const), "i32", ...scalars.map(() => scalar)];
@@ -160,29 +163,19 @@ export function emitElementwise({
     ...setLocal(splats.get(name)!),
   ]);
   const pass = (width: Width, scalarLocals: ReadonlyMap<string, number>): Code =>
-    loop(
-      index,
-      end,
-      width.bytes,
-      emitFormula(formula, { width, index, pointers, scalars: scalarLocals, newLocal }),
-    );
-  return {
-    name,
-    parameters,
-    results: [],
-    locals,
-    body: [
-      ...spread,
-      ...wholeGroups(length, end),
-      ...pass(register, splats),
-      ...bytesOf(length, end),
-      ...pass(single, singles),
-    ],
-  };
+    loop(index, end, width.bytes, turn({ width, index, pointers, scalars: scalarLocals, newLocal }));
+  const body = [
+    ...spread,
+    ...wholeGroups(length, end),
+    ...pass(register, splats),
+    ...bytesOf(length, end),
+    ...pass(single, singles),
+  ];
+  return { name, parameters, locals, body };
 }
 
 /** end ← length rounded down to a multiple of four, in bytes. */
-export const wholeGroups = (length: number, end: number): Code => [
+const wholeGroups = (length: number, end: number): Code => [
   ...getLocal(length),
   ...constantI32(2),
   ...SHIFT_RIGHT_I32,
@@ -192,14 +185,14 @@ export const wholeGroups = (length: number, end: number): Code => [
 ];
 
 /** end ← length in bytes. */
-export const bytesOf = (length: number, end: number): Code => [
+const bytesOf = (length: number, end: number): Code => [
   ...getLocal(length),
   ...constantI32(2),
   ...SHIFT_LEFT_I32,
   ...setLocal(end),
 ];
 
-interface Frame {
+export interface Frame {
   readonly width: Width;
   /** Local that holds the byte offset of the current element from the start of each vector. */
   readonly index: number;
@@ -208,7 +201,7 @@ interface Frame {
   readonly newLocal: (type: ValueType) => number;
 }
 
-function emitFormula(
+export function emitFormula(
   formula: (f: Formula) => void,
   { width, index, pointers, scalars, newLocal }: Frame,
 ): Code {

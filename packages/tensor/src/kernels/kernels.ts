@@ -18,14 +18,18 @@ import {
   decayAndAdd,
   decayAndAddSquare,
   divide,
+  gradientNorm,
   momentum,
   nesterov,
   nesterovStep,
-  proximal,
+  proximalAdam,
+  proximalMomentum,
+  proximalNesterov,
+  proximalNorm,
+  proximalSgd,
   scale,
   sgd,
   subtract,
-  sumOfSquares,
 } from "./definitions.ts";
 import { type ElementwiseKernel, emitElementwise } from "./elementwise.ts";
 import { encodeModule } from "./encode.ts";
@@ -34,14 +38,18 @@ import { clearBytes, copyBytes, fetchLines, meanOfMany } from "./manyVectors.ts"
 import { expandFour, projectBackFour, projectFour, subtractProductAndAddFour } from "./matrixFunctions.ts";
 import { momentumAndCollect, momentumAndResidual, residualOfSigns } from "./momentumFunctions.ts";
 import { decayAndMark, magnitudeOfRank, markAtLeast, takeMarked } from "./selectionFunctions.ts";
+import { emitSquaredNorm, type SquaredNorm } from "./squaredNorm.ts";
 import { roundAtRandom, sumOfLevels } from "./stochasticFunctions.ts";
 
 export type KernelName =
-  | "proximal"
   | "adam"
   | "sgd"
   | "momentum"
   | "nesterov"
+  | "proximalAdam"
+  | "proximalSgd"
+  | "proximalMomentum"
+  | "proximalNesterov"
   | "accumulate"
   | "scale"
   | "add"
@@ -54,11 +62,14 @@ export type KernelName =
   | "adaptiveStep";
 
 const KERNELS: Record<KernelName, ElementwiseKernel> = {
-  proximal,
   adam,
   sgd,
   momentum,
   nesterov,
+  proximalAdam,
+  proximalSgd,
+  proximalMomentum,
+  proximalNesterov,
   accumulate,
   scale,
   add,
@@ -70,6 +81,10 @@ const KERNELS: Record<KernelName, ElementwiseKernel> = {
   nesterovStep,
   adaptiveStep,
 };
+
+export type NormName = "gradientNorm" | "proximalNorm";
+
+const NORMS: Record<NormName, SquaredNorm> = { gradientNorm, proximalNorm };
 
 export interface Kernels {
   /**
@@ -83,16 +98,19 @@ export interface Kernels {
     scalars: Readonly<Record<string, number>>,
     range?: { readonly start: number; readonly end: number },
   ): void;
-  /** Σ v², added up in float64. */
-  sumOfSquares(vector: Float32Array): number;
+  /** The squared norm of what is made of whole vectors, added up in float64. Arguments are those of `run`. */
+  squaredNorm(
+    norm: NormName,
+    vectors: Readonly<Record<string, Float32Array>>,
+    scalars: Readonly<Record<string, number>>,
+  ): number;
   /** Unchecked: the caller vouches for the offsets. */
   readonly blocks: BlockFunctions;
 }
 
 type Exports = Record<KernelName, (...args: number[]) => void> &
-  BlockFunctions & {
-    readonly sumOfSquares: (byteOffset: number, length: number) => number;
-  };
+  Record<NormName, (...args: number[]) => number> &
+  BlockFunctions;
 
 /** Functions on byte offsets of the memory; what they do is told where they are defined (codecFunctions.ts and the like). */
 export interface BlockFunctions {
@@ -229,7 +247,11 @@ let compiled: WebAssembly.Module | undefined;
 /** The module is the same for all memories, so it is compiled once a thread. */
 function kernelModule(): WebAssembly.Module {
   compiled ??= new WebAssembly.Module(
-    encodeModule([...Object.values(KERNELS).map(emitElementwise), sumOfSquares, ...BLOCK_FUNCTIONS]),
+    encodeModule([
+      ...Object.values(KERNELS).map(emitElementwise),
+      ...Object.values(NORMS).map(emitSquaredNorm),
+      ...BLOCK_FUNCTIONS,
+    ]),
   );
   return compiled;
 }
@@ -238,21 +260,23 @@ function kernelModule(): WebAssembly.Module {
 export function createKernels(memory: WebAssembly.Memory): Kernels {
   const { exports } = new WebAssembly.Instance(kernelModule(), { env: { memory } });
   const functions = exports as unknown as Exports;
+  /** What a function of these vectors and scalars takes, of elements [start, end). */
+  const argumentsOf = (
+    { name, vectors: names, scalars: numbers }: Pick<ElementwiseKernel, "name" | "vectors" | "scalars">,
+    vectors: Readonly<Record<string, Float32Array>>,
+    scalars: Readonly<Record<string, number>>,
+    { start, end } = { start: 0, end: vectors[names[0]!]!.length },
+  ): readonly number[] => {
+    const pointers = names.map((vector) => {
+      const array = vectors[vector]!;
+      checkVector(name, array, end, memory);
+      return array.byteOffset + 4 * start;
+    });
+    return [...pointers, end - start, ...numbers.map((scalar) => scalars[scalar]!)];
+  };
   return {
-    run(name, vectors, scalars, range) {
-      const kernel = KERNELS[name];
-      const { start, end } = range ?? { start: 0, end: vectors[kernel.vectors[0]!]!.length };
-      const pointers = kernel.vectors.map((vector) => {
-        const array = vectors[vector]!;
-        checkVector(name, array, end, memory);
-        return array.byteOffset + 4 * start;
-      });
-      functions[name](...pointers, end - start, ...kernel.scalars.map((scalar) => scalars[scalar]!));
-    },
-    sumOfSquares(vector) {
-      checkVector("sumOfSquares", vector, vector.length, memory);
-      return functions.sumOfSquares(vector.byteOffset, vector.length);
-    },
+    run: (name, ...given) => functions[name](...argumentsOf(KERNELS[name], ...given)),
+    squaredNorm: (name, ...given) => functions[name](...argumentsOf(NORMS[name], ...given)),
     blocks: functions,
   };
 }

@@ -1,5 +1,5 @@
-// Recognises the chains of gradient transformations that fused kernels can do: a proximal term, clipping, weight decay (added
-// to the gradient, or decoupled), Adam or momentum, and the learning rate. Any other chain is run as a traced program.
+// Recognises the chains of gradient transformations that one fused kernel can do: a proximal term, clipping, weight decay
+// (added to the gradient, or decoupled), Adam or momentum, and the learning rate. Any other chain is run as a traced program.
 
 import { adamCorrections } from "../optim/scaleByAdam.ts";
 import type { Schedule } from "../optim/schedule.ts";
@@ -16,7 +16,7 @@ type Rule<K extends UpdateRule["kind"]> = Extract<UpdateRule, { kind: K }>;
 
 /** What a recognised chain does. */
 interface Recipe {
-  readonly pull?: FusedUpdate["pull"];
+  readonly proximal?: { readonly label: string; readonly rule: Rule<"proximal"> };
   readonly maxNorm?: number;
   readonly l2?: Rule<"addDecayedWeights">;
   readonly scaling?: {
@@ -52,7 +52,7 @@ function recognise(parts: readonly ChainPart[]): Recipe | undefined {
   const step = next("scaleByLearningRate");
   if (step === undefined || rest.length > 0) return undefined;
   return {
-    ...(proximal && { pull: { anchor: `${proximal.label}/anchor`, mu: proximal.rule.mu } }),
+    ...(proximal && { proximal }),
     ...(clip && { maxNorm: clip.rule.maxNorm }),
     ...(l2 && { l2: l2.rule }),
     ...(scaling && { scaling }),
@@ -62,7 +62,7 @@ function recognise(parts: readonly ChainPart[]): Recipe | undefined {
 }
 
 function fusedUpdate(recipe: Recipe, layout: VectorLayout, count: number): FusedUpdate {
-  const { pull, maxNorm, l2, scaling, decoupled } = recipe;
+  const { l2, decoupled } = recipe;
   const { size, matrixSize } = layout;
   const split = l2?.decay === "matrices" || decoupled?.decay === "matrices";
   const ranges = (split ? [0, matrixSize, size] : [0, size]).flatMap((start, i, bounds) => {
@@ -70,14 +70,36 @@ function fusedUpdate(recipe: Recipe, layout: VectorLayout, count: number): Fused
     return start < end ? [{ start, end, scalars: scalarsOf(recipe, count, start < matrixSize) }] : [];
   });
   return {
-    ...kernelOf(scaling),
-    ...(pull && { pull }),
-    ...(maxNorm === undefined ? {} : { maxNorm }),
+    ...kernelOf(recipe),
+    ...clipOf(recipe),
     ranges,
   };
 }
 
-function kernelOf(scaling: Recipe["scaling"]): Pick<FusedUpdate, "kernel" | "slots"> {
+function clipOf({ maxNorm, proximal }: Recipe): Pick<FusedUpdate, "clip"> {
+  if (maxNorm === undefined) return {};
+  if (proximal === undefined) return { clip: { maxNorm, norm: "gradientNorm", scalars: {} } };
+  return { clip: { maxNorm, norm: "proximalNorm", scalars: { pull: proximal.rule.mu } } };
+}
+
+/** The same kernels with a proximal term. */
+const PROXIMAL = {
+  adam: "proximalAdam",
+  sgd: "proximalSgd",
+  momentum: "proximalMomentum",
+  nesterov: "proximalNesterov",
+} as const;
+
+function kernelOf({ scaling, proximal }: Recipe): Pick<FusedUpdate, "kernel" | "slots"> {
+  const { kernel, slots } = scalingKernel(scaling);
+  if (proximal === undefined) return { kernel, slots };
+  return { kernel: PROXIMAL[kernel], slots: { ...slots, anchor: `${proximal.label}/anchor` } };
+}
+
+function scalingKernel(scaling: Recipe["scaling"]): {
+  readonly kernel: keyof typeof PROXIMAL;
+  readonly slots: FusedUpdate["slots"];
+} {
   if (scaling === undefined) return { kernel: "sgd", slots: {} };
   const { label, rule } = scaling;
   if (rule.kind === "scaleByAdam") return { kernel: "adam", slots: { mu: `${label}/mu`, nu: `${label}/nu` } };
@@ -86,11 +108,11 @@ function kernelOf(scaling: Recipe["scaling"]): Pick<FusedUpdate, "kernel" | "slo
 
 /** The kernel's scalars for a range that holds matrices or one that does not (all of it does if nothing is split). */
 function scalarsOf(recipe: Recipe, count: number, matrices: boolean): Record<string, number> {
-  const { l2, scaling, decoupled, learningRate: schedule } = recipe;
+  const { proximal, l2, scaling, decoupled, learningRate: schedule } = recipe;
   const learningRate = schedule(count);
   const decayOf = (rule: Rule<"addDecayedWeights"> | undefined): number =>
     rule !== undefined && (rule.decay === "all" || matrices) ? rule.weightDecay : 0;
-  const shared = { l2: decayOf(l2), learningRate };
+  const shared = { l2: decayOf(l2), learningRate, ...(proximal && { pull: proximal.rule.mu }) };
   if (scaling === undefined) return shared;
   if (scaling.rule.kind === "momentum") return { ...shared, momentum: scaling.rule.momentum };
   const { b1, b2, eps } = scaling.rule;

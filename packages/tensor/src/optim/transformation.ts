@@ -43,7 +43,7 @@ export interface GradientTransformation {
 /** Which parameters weight decay acts on: all of them, or only tensors with two axes or more, as GPTs are trained. */
 export type Decay = "all" | "matrices";
 
-/** The transformations that can be run as fused passes over the parameters. */
+/** The transformations that can be run as one fused pass over the parameters. */
 export type UpdateRule =
   | { readonly kind: "proximal"; readonly mu: number }
   | { readonly kind: "clipByGlobalNorm"; readonly maxNorm: number }

@@ -156,11 +156,10 @@ export class TrainingSession {
     const gradients = address === undefined ? replica.gradients : this.#vectorAt(address);
     if (update.kind !== "fused")
       return this.#updateByProgram(update.program, { ...replica, gradients }, steps as ScalarTable, step);
-    const { parameters, gradients: ownGradients, slots } = replica;
+    const { parameters, slots } = replica;
     applyUpdate(this.#kernelsOf(block.memory), (steps as readonly FusedUpdate[])[step]!, {
       parameters,
       gradients,
-      ownGradients,
       state: slots,
     });
   }
