@@ -39,11 +39,13 @@ export {
 } from "./kernels/stochastic.ts";
 export {
   type AddedTile,
-  type CoefficientSum,
-  createTileTransform,
   isSimdTile,
+  type TilePlace,
   type TileTransform,
+  type TileWork,
   tileScratch,
+  tileTables,
+  tileTransform,
 } from "./kernels/transforms.ts";
 export {
   adamDirection,

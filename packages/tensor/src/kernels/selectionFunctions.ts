@@ -32,16 +32,17 @@ export function marking(
   frame: Pick<Frame<string>, "local">,
   threshold: Local,
 ): { readonly begin: Code; mark(four: Local, address: Value, offset?: number): Code } {
-  const [thresholds, magnitude] = [frame.local("v128"), frame.local("v128")];
+  // One instruction says what is greater, and two what is greater or equal.
+  const [below, magnitude] = [frame.local("v128"), frame.local("v128")];
   return {
     begin: [
-      ...thresholds.set(i32x4.splat(threshold.get)),
+      ...below.set(i32x4.splat(i32.subtract(threshold.get, i32.constant(1)))),
       ...magnitude.set(i32x4.splat(i32.constant(MAGNITUDE))),
     ],
     mark: (four, address, offset = 0) =>
       i32.storeByte(
         address,
-        i32x4.bitmask(i32x4.greaterOrEqual(v128.and(four.get, magnitude.get), thresholds.get)),
+        i32x4.bitmask(i32x4.greater(v128.and(four.get, magnitude.get), below.get)),
         offset,
       ),
   };

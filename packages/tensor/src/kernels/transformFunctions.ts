@@ -7,7 +7,16 @@ import { signsOf } from "./codecFunctions.ts";
 import type { Code, ValueType, WasmFunction } from "./encode.ts";
 import { LINE_BYTES } from "./manyVectors.ts";
 import { markAt, marking, markOffset } from "./selectionFunctions.ts";
-import { type Element, forward, inverse, type Script, scriptOf } from "./transformScript.ts";
+import {
+  type Element,
+  FIRST,
+  forward,
+  inverse,
+  OTHERS,
+  RELATIVE,
+  type Script,
+  scriptOf,
+} from "./transformScript.ts";
 
 const FOUR = [0, 1, 2, 3] as const;
 const REGISTER_BYTES = 16;
@@ -110,13 +119,21 @@ function spreadOver(code: readonly Code[], others: readonly Code[]): readonly Co
   return code.flatMap((statement, i) => [...others.slice(place(i), place(i + 1)), statement]);
 }
 
-const scaleOf = (k: number): number => (k === 0 ? 0 : 1);
+const scaleOf = (k: number): number => (k === 0 ? FIRST : OTHERS);
 
 const coefficientsOf =
   (length: number) =>
   (script: Script, xs: readonly Element[]): ((k: number) => Value) => {
     const coefficients = forward(script, xs, length);
     return (k) => script.scaled(coefficients[k]!, scaleOf(k));
+  };
+
+/** Coefficients that are yet to be multiplied by the scale of all but the first. */
+const unscaledOf =
+  (length: number) =>
+  (script: Script, xs: readonly Element[]): ((k: number) => Value) => {
+    const coefficients = forward(script, xs, length);
+    return (k) => (k === 0 ? script.scaled(coefficients[0]!, RELATIVE) : coefficients[k]!);
   };
 
 /** `(x, width, out, outStride, table)`: each column of x [length, width] -> a row of out [width, length]. */
@@ -131,11 +148,11 @@ const fetching = (read: Local, address: Local, lines: number): readonly Code[] =
   range(lines).map((line) => read.set(i32.or(read.get, i32.load(address.get, LINE_BYTES * line))));
 
 /**
- * `(x, width, out, outStride, table, ahead) => read`: as `forwardColumns`; meanwhile it fetches as many elements from `ahead` on.
- * Only for multiples of four.
+ * `(x, width, out, outStride, table, ahead) => read`: as `forwardColumns`, but for the scale of all coefficients but the first, by
+ * which all are yet to be multiplied; meanwhile it fetches as many elements from `ahead` on. Only for multiples of four.
  */
 export const forwardAndFetch = (columns: Columns): WasmFunction =>
-  ofColumns("forwardAndFetch", columns, coefficientsOf(columns.length), {
+  ofColumns("forwardAndFetch", columns, unscaledOf(columns.length), {
     parameters: { ahead: "i32" },
     result: "i32",
     writer(frame) {
@@ -155,12 +172,12 @@ export const forwardAndFetch = (columns: Columns): WasmFunction =>
 
 /**
  * `(x, width, out, outStride, table, decay, factor, threshold, marks, ahead, aheadStride) => read`: as `forwardColumns`, whose
- * coefficients are added to what is there: out ← decay · out + factor · coefficients, where `marking` marks which elements of
- * out, [width, outStride], reach the threshold. Meanwhile it fetches what lies at `ahead` [width, length], rows so many bytes
- * apart. Only for multiples of four.
+ * coefficients are added to what is there: out ← decay · out + factor · coefficients, these without the scale of all but the
+ * first, which is a part of the factor; `marking` marks which elements of out, [width, outStride], reach the threshold. Meanwhile
+ * it fetches what lies at `ahead` [width, length], rows so many bytes apart. Only for multiples of four.
  */
 export const addColumns = (columns: Columns): WasmFunction =>
-  ofColumns("addColumns", columns, coefficientsOf(columns.length), {
+  ofColumns("addColumns", columns, unscaledOf(columns.length), {
     parameters: {
       decay: "f32",
       factor: "f32",

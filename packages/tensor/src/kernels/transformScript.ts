@@ -6,12 +6,25 @@ import type { Code } from "./encode.ts";
 
 const FLOAT_BYTES = 4;
 
+/** What the first coefficient of a transform, and all others, are multiplied by so that it keeps lengths (Parseval). */
+export const scalesOf = (length: number): { readonly first: number; readonly others: number } => ({
+  first: Math.sqrt(1 / length),
+  others: Math.sqrt(2 / length),
+});
+
+/** Where a table has the scales of the first coefficient, of all others, and that of the first relative to the others. */
+export const FIRST = 0;
+export const OTHERS = 1;
+export const RELATIVE = 2;
+const SCALES = 3;
+
 /**
- * The numbers that a transform of this length multiplies by, [2 · length] at most: the scales of the first coefficient and
- * of the others, what differences are multiplied by where a length is halved, and the cosines of the odd length at the end.
+ * The numbers that a transform of this length multiplies by, [2 · length + 1] at most: scales, what differences are multiplied by
+ * where a length is halved, and the cosines of the odd length at the end.
  */
 export function tableOf(length: number): Float32Array {
-  const numbers = [Math.sqrt(1 / length), Math.sqrt(2 / length)];
+  const { first, others } = scalesOf(length);
+  const numbers = [first, others, first / others];
   let half = length;
   for (; half % 2 === 0; half /= 2)
     for (let n = 0; n < half / 2; n++) numbers.push(0.5 / Math.cos((Math.PI * (2 * n + 1)) / (2 * half)));
@@ -21,7 +34,7 @@ export function tableOf(length: number): Float32Array {
 }
 
 /** Where the halving of a length has its factors in the table, and where the odd length at the end has its cosines. */
-const factorsAt = (whole: number, length: number): number => 2 + whole - length;
+const factorsAt = (whole: number, length: number): number => SCALES + whole - length;
 
 /** An element of four columns. */
 export type Element = Pick<Local, "get">;

@@ -2,7 +2,6 @@
 // Each side is transformed by a function that is written for its length (see transformFunctions.ts), and leaves its result
 // turned: so that twice that is the tile as it was. Sides are filled up to multiples of four.
 
-import { memoryOf } from "../memory.ts";
 import { encodeModule, type WasmFunction } from "./encode.ts";
 import {
   addColumns,
@@ -13,8 +12,7 @@ import {
   inverseColumns,
   inverseSigns,
 } from "./transformFunctions.ts";
-import { tableOf } from "./transformScript.ts";
-import { kernelsFor } from "./vectors.ts";
+import { scalesOf, tableOf } from "./transformScript.ts";
 
 /** Columns are transformed four at a time, and a result is turned in squares of four. */
 const MULTIPLE = 4;
@@ -23,7 +21,7 @@ const FLOAT_BYTES = 4;
 const LONGEST = 256;
 const LONGEST_ODD = 15;
 
-/** A tile of `x`: `rows` runs of `columns` elements, `stride` apart. */
+/** A tile of a matrix: `rows` runs of `columns` elements. */
 export interface TileShape {
   readonly rows: number;
   readonly columns: number;
@@ -37,68 +35,81 @@ function isSimdSide(length: number): boolean {
 
 const filledUp = (length: number): number => MULTIPLE * Math.ceil(length / MULTIPLE);
 
-/** Whether `createTileTransform` serves such tiles. */
+/** Whether `tileTransform` serves such tiles. */
 export const isSimdTile = ({ rows, columns }: TileShape): boolean => isSimdSide(rows) && isSimdSide(columns);
 
 /** Elements of scratch that a transform of such tiles needs. */
-export const tileScratch = (shape: TileShape): number =>
-  isSimdTile(shape)
-    ? 2 * filledUp(shape.rows) * filledUp(shape.columns) + 2 * (shape.rows + shape.columns)
-    : 0;
+export const tileScratch = ({ rows, columns }: TileShape): number => 2 * filledUp(rows) * filledUp(columns);
 
-/** The coefficients of a tile [rows · columns] are where the scratch begins, which is overwritten by the next transform. */
-export interface TileTransform {
-  /** x [rows, columns] at `start`, rows `stride` apart -> coefficients */
-  forward(x: Float32Array, start: number, stride: number): void;
-  inverse(x: Float32Array, start: number, stride: number): void;
-  /** The signs of what `inverse` gives: 1, 0, −1, or what is not a number. */
-  inverseSigns(x: Float32Array, start: number, stride: number): void;
-  /**
-   * Adds coefficients to others while they are in registers; missing where sides have to be filled up. It does to the chunk at
-   * `to` of `sum` what `decayAndMark` does.
-   */
-  readonly forwardAndAdd?: (x: Float32Array, place: AddedTile, sum: CoefficientSum) => void;
+/** The numbers that transforms of such tiles multiply by. */
+export const tileTables = ({ rows, columns }: TileShape): Float32Array =>
+  Float32Array.of(...tableOf(rows), ...tableOf(columns));
+
+/** Where a transform works, as byte offsets. */
+export interface TileWork {
+  /** [`tileScratch`], which is overwritten; coefficients [rows · columns] are where it begins. */
+  readonly scratch: number;
+  /** `tileTables` */
+  readonly tables: number;
 }
 
-/** Where a tile lies, and where its coefficients belong; `next` is where the tile begins that is most likely to come next. */
-export interface AddedTile {
-  readonly start: number;
+/** A tile: the byte offset of its first element, and how many elements its rows lie apart. */
+export interface TilePlace {
+  readonly x: number;
   readonly stride: number;
-  readonly to: number;
+}
+
+/** `next`: the byte offset of the tile that is most likely to come next. */
+export interface AddedTile extends TilePlace {
   readonly next: number;
 }
 
+/** What coefficients are added to: the byte offset of a chunk, and what `decayAndMark` is told. */
 export interface CoefficientSum {
-  readonly sum: Float32Array;
+  readonly to: number;
   readonly decay: number;
   readonly factor: number;
   readonly threshold: number;
-  readonly marks: Float32Array;
+  /** Byte offset. */
+  readonly marks: number;
+}
+
+export interface TileTransform {
+  /** x [rows, columns] -> coefficients */
+  forward(tile: TilePlace, work: TileWork): void;
+  inverse(tile: TilePlace, work: TileWork): void;
+  /** The signs of what `inverse` gives: 1, 0, −1, or what is not a number. */
+  inverseSigns(tile: TilePlace, work: TileWork): void;
+  /**
+   * Adds coefficients to others while they are in registers; missing where sides have to be filled up. It does to the chunk
+   * what `decayAndMark` does, but for rounding: scales and the factor are multiplied first.
+   */
+  readonly forwardAndAdd?: (tile: AddedTile, work: TileWork, sum: CoefficientSum) => void;
 }
 
 type ColumnsArguments = [x: number, width: number, out: number, outStride: number, table: number];
-type Addition = [decay: number, factor: number, threshold: number, marks: number];
 
 /** What transforms the columns of a matrix with so many rows; all arguments are byte offsets and elements. */
 interface AxisFunctions {
   forwardColumns(...columns: ColumnsArguments): void;
   forwardAndFetch(...columns: [...ColumnsArguments, ahead: number]): void;
-  addColumns(...columns: [...ColumnsArguments, ...Addition, ahead: number, aheadStride: number]): void;
+  addColumns(
+    ...columns: [
+      ...ColumnsArguments,
+      decay: number,
+      factor: number,
+      threshold: number,
+      marks: number,
+      ahead: number,
+      aheadStride: number,
+    ]
+  ): void;
   inverseColumns(...columns: ColumnsArguments): void;
   inverseSigns(...columns: ColumnsArguments): void;
 }
 
 interface CopyFunctions {
   copyRows(x: number, stride: number, rows: number, width: number, out: number, outStride: number): void;
-}
-
-/** By length. */
-const tables = new Map<number, Float32Array>();
-
-function tableFor(length: number): Float32Array {
-  const table = tables.get(length) ?? tableOf(length);
-  tables.set(length, table);
-  return table;
 }
 
 const modules = new Map<string, WebAssembly.Module>();
@@ -128,79 +139,88 @@ const WRITTEN: Readonly<Record<keyof AxisFunctions, (columns: Columns) => WasmFu
   inverseSigns,
 };
 
-type AxisFunction = <N extends keyof AxisFunctions>(name: N) => AxisFunctions[N];
-
 /** Each is written out and compiled when it is used first: their code is straight and long, and an operation needs one or two. */
-function axisFunctions(memory: WebAssembly.Memory, columns: Columns): AxisFunction {
-  const { length, stride } = columns;
-  const made: Partial<AxisFunctions> = {};
-  return <N extends keyof AxisFunctions>(name: N): AxisFunctions[N] => {
-    const present: AxisFunctions[N] | undefined = made[name];
-    if (present !== undefined) return present;
-    const exports = compiled(memory, `${name}/${length}/${stride}`, () => WRITTEN[name](columns));
+class AxisTransform {
+  readonly #memory: WebAssembly.Memory;
+  readonly #columns: Columns;
+  readonly #made: Partial<AxisFunctions> = {};
+
+  constructor(memory: WebAssembly.Memory, columns: Columns) {
+    this.#memory = memory;
+    this.#columns = columns;
+  }
+
+  get<N extends keyof AxisFunctions>(name: N): AxisFunctions[N] {
+    return this.#made[name] ?? this.#make(name);
+  }
+
+  #make<N extends keyof AxisFunctions>(name: N): AxisFunctions[N] {
+    const { length, stride } = this.#columns;
+    const exports = compiled(this.#memory, `${name}/${length}/${stride}`, () => WRITTEN[name](this.#columns));
     const written = exports[name] as AxisFunctions[N];
-    made[name] = written;
+    this.#made[name] = written;
     return written;
-  };
+  }
 }
 
-/**
- * A transform that works in `scratch`, which is its own while it is used: it holds tables.
- * @returns undefined where the vectors do not lie in one shared memory; all that are passed later have to lie there
- */
-export function createTileTransform(
-  { rows, columns }: TileShape,
-  scratch: Float32Array,
-  x: Float32Array,
-): TileTransform | undefined {
-  const memory = memoryOf(scratch);
-  if (memory === undefined || kernelsFor(scratch, x) === undefined) return undefined;
+const transforms = new WeakMap<WebAssembly.Memory, Map<string, TileTransform>>();
+
+/** The transform of tiles of this shape in a memory, made once a thread. */
+export function tileTransform(shape: TileShape, memory: WebAssembly.Memory): TileTransform {
+  const ofMemory = transforms.get(memory) ?? new Map<string, TileTransform>();
+  transforms.set(memory, ofMemory);
+  const key = `${shape.rows}/${shape.columns}`;
+  const made = ofMemory.get(key) ?? createTransform(shape, memory);
+  ofMemory.set(key, made);
+  return made;
+}
+
+function createTransform({ rows, columns }: TileShape, memory: WebAssembly.Memory): TileTransform {
   const [height, width] = [filledUp(rows), filledUp(columns)];
   const { copyRows: copy } = copying(memory);
-  const down = axisFunctions(memory, { length: rows, stride: width });
-  const across = axisFunctions(memory, { length: columns, stride: height });
-  const area = height * width;
-  scratch.set(tableFor(rows), 2 * area);
-  scratch.set(tableFor(columns), 2 * area + 2 * rows);
-  const pointer = (vector: Float32Array, index: number): number => vector.byteOffset + FLOAT_BYTES * index;
-  const [one, other] = [pointer(scratch, 0), pointer(scratch, area)];
-  const [downTable, acrossTable] = [pointer(scratch, 2 * area), pointer(scratch, 2 * area + 2 * rows)];
+  const down = new AxisTransform(memory, { length: rows, stride: width });
+  const across = new AxisTransform(memory, { length: columns, stride: height });
+  const otherAt = FLOAT_BYTES * height * width;
+  const acrossTableAt = FLOAT_BYTES * tableOf(rows).length;
   const isWhole = rows === height && columns === width;
-  const inverse = (
-    name: "inverseColumns" | "inverseSigns",
-    to: Float32Array,
-    start: number,
-    stride: number,
-  ): void => {
-    const target = pointer(to, start);
-    if (isWhole) {
-      down("inverseColumns")(one, width, other, height, downTable);
-      across(name)(other, height, target, stride, acrossTable);
-      return;
-    }
-    copy(one, columns, rows, columns, other, width);
-    down("inverseColumns")(other, width, one, height, downTable);
-    across(name)(one, height, other, width, acrossTable);
-    copy(other, width, rows, columns, target, stride);
-  };
+  const scale = scalesOf(rows).others * scalesOf(columns).others;
+  const inverse =
+    (name: "inverseColumns" | "inverseSigns"): TileTransform["inverse"] =>
+    ({ x, stride }, { scratch: one, tables }) => {
+      const [other, acrossTable] = [one + otherAt, tables + acrossTableAt];
+      if (isWhole) {
+        down.get("inverseColumns")(one, width, other, height, tables);
+        across.get(name)(other, height, x, stride, acrossTable);
+        return;
+      }
+      copy(one, columns, rows, columns, other, width);
+      down.get("inverseColumns")(other, width, one, height, tables);
+      across.get(name)(one, height, other, width, acrossTable);
+      copy(other, width, rows, columns, x, stride);
+    };
   return {
-    forward(from, start, stride) {
+    forward({ x, stride }, { scratch: one, tables }) {
+      const other = one + otherAt;
       // Rows that lie a power of two apart would drive each other out of the cache.
-      copy(pointer(from, start), stride, rows, columns, one, width);
-      down("forwardColumns")(one, width, other, height, downTable);
-      across("forwardColumns")(other, height, one, width, acrossTable);
+      copy(x, stride, rows, columns, one, width);
+      down.get("forwardColumns")(one, width, other, height, tables);
+      across.get("forwardColumns")(other, height, one, width, tables + acrossTableAt);
       if (width > columns) copy(one, width, rows, columns, one, columns);
     },
-    inverse: (to, start, stride) => inverse("inverseColumns", to, start, stride),
-    inverseSigns: (to, start, stride) => inverse("inverseSigns", to, start, stride),
+    inverse: inverse("inverseColumns"),
+    inverseSigns: inverse("inverseSigns"),
     ...(isWhole && {
-      forwardAndAdd(from, { start, stride, to, next }, { sum, decay, factor, threshold, marks }) {
-        const target = pointer(sum, to);
-        copy(pointer(from, start), stride, rows, columns, one, width);
-        down("forwardAndFetch")(one, width, other, height, downTable, target);
-        const addition = [Math.fround(decay), Math.fround(factor), threshold, marks.byteOffset] as const;
-        const ahead = [pointer(from, next), FLOAT_BYTES * stride] as const;
-        across("addColumns")(other, height, target, width, acrossTable, ...addition, ...ahead);
+      forwardAndAdd(
+        { x, stride, next }: AddedTile,
+        { scratch: one, tables }: TileWork,
+        { to, decay, factor, threshold, marks }: CoefficientSum,
+      ) {
+        const [other, acrossTable] = [one + otherAt, tables + acrossTableAt];
+        const apart = FLOAT_BYTES * stride;
+        copy(x, stride, rows, columns, one, width);
+        down.get("forwardAndFetch")(one, width, other, height, tables, to);
+        const add = across.get("addColumns");
+        add(other, height, to, width, acrossTable, decay, factor * scale, threshold, marks, next, apart);
       },
     }),
   };

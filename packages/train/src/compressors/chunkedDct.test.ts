@@ -4,8 +4,10 @@ import { createHeap, layoutOf } from "@atoll/tensor";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { dot, normals } from "../test/vectors.ts";
-import { type ChunkedDct, chunkedDct, largestDivisor, type OfChunk } from "./chunkedDct.ts";
+import { type ChunkedDct, chunkedDct, type OfChunk } from "./chunkedDct.ts";
 import { cosineTransform } from "./dct.ts";
+import { largestDivisor } from "./tiles.ts";
+import { bitsOf } from "./topK.ts";
 
 describe("cosine transform", () => {
   const lengths = fc.integer({ min: 1, max: 130 });
@@ -69,38 +71,46 @@ describe("cosine transform", () => {
     }
   });
 
-  test("added to others in one go, coefficients give the bits that they give one after the other", () => {
+  test("added to others in one go, coefficients give what they give one after the other, in any memory", () => {
     const side = fc.constantFrom(1, 3, 4, 8, 12, 20, 56, 64);
     fc.assert(
       fc.property(side, side, fc.nat(99), (rows, columns, seed) => {
         const layout = layoutOf({ a: { shape: [2 * rows, 3 * columns] } });
         const dct = chunkedDct(layout, 64);
+        const [from, before] = [normals(layout.size, seed), normals(layout.size, seed + 1)];
         const heap = createHeap();
-        const [x, scratch, marks] = [layout.size, dct.scratch, dct.marks].map((length) => heap.alloc(length));
-        x!.set(normals(layout.size, seed));
-        const [together, apart] = [heap.alloc(layout.size), new Float32Array(layout.size)];
-        for (const sum of [together, apart]) sum.set(normals(layout.size, seed + 1));
-        const threshold = new Uint32Array(Float32Array.of(1).buffer)[0]!;
-        const found: number[] = [];
-        const bytes = new Uint8Array(marks!.buffer, marks!.byteOffset, marks!.byteLength);
-        dct.forwardAndAdd(
-          x!,
-          scratch!,
-          { sum: together, marks: marks!, decay: 0.9, factor: 0.3 },
-          {
-            threshold: () => threshold,
+        const inHeap = (length: number): Float32Array => heap.alloc(length);
+        const inPlain = (length: number): Float32Array => new Float32Array(length);
+        const [shared, plain, mixed] = [
+          [inHeap, inHeap],
+          [inPlain, inPlain],
+          [inHeap, inPlain],
+        ].map(([place, placeOfSum]) => {
+          const [x, scratch] = [place!(layout.size), preparedFor(dct, place!(dct.scratch))];
+          const [sum, marks] = [placeOfSum!(layout.size), placeOfSum!(dct.marks)];
+          x.set(from);
+          sum.set(before);
+          const found: number[] = [];
+          const into = { sum, marks, decay: 0.9, factor: 0.3 };
+          dct.forwardAndAdd(x, scratch, into, {
+            threshold: () => bitsOf(Float32Array.of(1))[0]!,
             use(chunk) {
               const { start, end } = dct.chunks[chunk]!;
+              const bytes = new Uint8Array(marks.buffer, marks.byteOffset, marks.byteLength);
               for (let i = 0; i < end - start; i++)
                 if ((bytes[i >> 2]! >> (i & 3)) & 1) found.push(start + i);
             },
-          },
-        );
-        const { fround } = Math;
-        for (const [i, coefficient] of transformed(dct, x!, scratch!).entries())
-          apart[i] = fround(fround(0.9) * apart[i]!) + fround(fround(0.3) * coefficient);
-        expect([...together]).toEqual([...apart]);
-        expect(found).toEqual([...apart.keys()].filter((i) => Math.abs(apart[i]!) >= 1));
+          });
+          return { sum: [...sum], found };
+        });
+        expect(plain).toEqual(shared);
+        expect(mixed).toEqual(shared);
+        for (const [i, coefficient] of transformed(dct, Float32Array.from(from)).entries()) {
+          const added = 0.9 * before[i]! + 0.3 * coefficient;
+          expect(Math.abs(shared!.sum[i]! - added)).toBeLessThan(1e-5 * (1 + Math.abs(added)));
+        }
+        const reaching = shared!.sum.flatMap((value, i) => (Math.abs(value) >= 1 ? [i] : []));
+        expect(shared!.found).toEqual(reaching);
       }),
       { numRuns: 40 },
     );
@@ -140,7 +150,7 @@ describe("cosine transform", () => {
     const dct = chunkedDct(layout, 64);
     const heap = createHeap();
     const [x, back] = [0, 1].map(() => heap.alloc(layout.size + 3).subarray(3));
-    const scratch = heap.alloc(dct.scratch);
+    const scratch = preparedFor(dct, heap.alloc(dct.scratch));
     x!.set(normals(layout.size, 2));
     const coefficients = transformed(dct, x!);
     expect(transformed(dct, x!, scratch)).toEqual(coefficients);
@@ -168,7 +178,8 @@ describe("cosine transform", () => {
         const heap = createHeap();
         const places = [(length: number) => heap.alloc(length), (length: number) => new Float32Array(length)];
         for (const place of places) {
-          const [values, signs, scratch] = [place(layout.size), place(layout.size), place(dct.scratch)];
+          const [values, signs] = [place(layout.size), place(layout.size)];
+          const scratch = preparedFor(dct, place(dct.scratch));
           dct.inverse(values, scratch, chunksOf(dct, coefficients));
           dct.inverse(signs, scratch, chunksOf(dct, coefficients), { signs: true });
           expect([...signs]).toEqual([...values].map((value) => Math.sign(value) + 0));
@@ -184,6 +195,11 @@ describe("cosine transform", () => {
     expect([784, 10, 67, 128, 1].map((length) => largestDivisor(length, 64))).toEqual([56, 10, 1, 64, 1]);
   });
 });
+
+function preparedFor({ prepare }: ChunkedDct, scratch: Float32Array): Float32Array {
+  prepare(scratch);
+  return scratch;
+}
 
 /** All coefficients of a vector, chunk after chunk. */
 function transformed(

@@ -30,7 +30,7 @@ test("messages, what is left, and signs have the same bits in shared memory as i
   fc.assert(
     fc.property(values, fc.integer({ min: 1, max: 200 }), fc.nat(), (value, topK, seed) => {
       const numbers = { ...coefficientNumbers(layout, { chunkSize: 16, topK }), beta: 0.9, rate: 0.5 };
-      const { words, scratch, dct } = coefficientPlan(numbers);
+      const { words, scratch, prepare, dct } = coefficientPlan(numbers);
       const heap = createHeap();
       const inHeap = (length: number): Float32Array => heap.alloc(length);
       const inPlain = (length: number): Float32Array => new Float32Array(length);
@@ -43,6 +43,7 @@ test("messages, what is left, and signs have the same bits in shared memory as i
           work: place(scratch),
           thresholds: place(dct.chunks.length),
         };
+        prepare(vectors.work);
         for (const vector of [vectors.spectrum, vectors.gradients])
           for (let i = 0; i < layout.size; i++) vector[i] = value(random.normal());
         // The second time there are thresholds of the first, with which more may be found or less.

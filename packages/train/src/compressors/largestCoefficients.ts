@@ -3,7 +3,8 @@
 
 import type { VectorLayout } from "@atoll/tensor";
 import { NOTHING, type TakeLargest, takingOf, takingScratch } from "@atoll/tensor/vectors";
-import { type Band, type ChunkedDct, chunkedDct, type OfChunk } from "./chunkedDct.ts";
+import { type ChunkedDct, chunkedDct, type OfChunk } from "./chunkedDct.ts";
+import type { Band } from "./tiles.ts";
 import { bitsOf, createTopK } from "./topK.ts";
 
 const INDEX_BYTES = 2;
@@ -27,8 +28,9 @@ export interface CoefficientPlan {
   readonly words: number;
   /** Coefficients in a message, whose values come first. */
   readonly count: number;
-  /** Elements of scratch that an operation needs. */
+  /** Elements of scratch that an operation needs, which is prepared once. */
   readonly scratch: number;
+  prepare(scratch: Float32Array): void;
   /** δ ← decay · δ + factor · DCT(g); then the largest coefficients δ of each chunk are moved to a message: they become zero. */
   take(vectors: TakenVectors, scalars: { readonly decay: number; readonly factor: number }): void;
   /** What adds a chunk's part of all messages to its coefficients. */
@@ -51,21 +53,30 @@ export const coefficientNumbers = (
   ),
 });
 
-/** Plans by the numbers they are made of: they have tables and scratch, and a run has one. */
-const plans = new Map<string, CoefficientPlan>();
+/** A plan and the numbers that it is made of. */
+interface KeptPlan {
+  readonly plan: CoefficientPlan;
+  readonly numbers: readonly (readonly [name: string, value: number])[];
+}
+
+/** The last one first: they have tables and scratch, and a run has one. */
+const plans: KeptPlan[] = [];
 const KEPT_PLANS = 4;
 
+/** Which plan it is, is asked by every operation: numbers are compared, since a key would take longer to write. */
 export function coefficientPlan(numbers: Numbers): CoefficientPlan {
-  const key = [
-    numbers.chunkSize,
-    numbers.topK,
-    ...tensorsOf(numbers).map(({ shape }) => shape.join("x")),
-  ].join();
-  const plan = plans.get(key) ?? planOf(numbers);
-  const oldest = plans.keys().next();
-  if (plans.size === KEPT_PLANS && !plans.has(key) && !oldest.done) plans.delete(oldest.value);
-  plans.set(key, plan);
-  return plan;
+  const place = plans.findIndex((kept) => kept.numbers.every(([name, value]) => numbers[name] === value));
+  if (place === 0) return plans[0]!.plan;
+  const kept = place === -1 ? { plan: planOf(numbers), numbers: numbersOf(numbers) } : plans[place]!;
+  if (place !== -1) plans.splice(place, 1);
+  plans.unshift(kept);
+  plans.length = Math.min(plans.length, KEPT_PLANS);
+  return kept.plan;
+}
+
+function numbersOf(numbers: Numbers): KeptPlan["numbers"] {
+  const tensors = Array.from({ length: numbers.tensors! }, (_, i) => [`rows${i}`, `elements${i}`]).flat();
+  return ["tensors", "chunkSize", "topK", ...tensors].map((name) => [name, numbers[name]!]);
 }
 
 function tensorsOf(numbers: Numbers): VectorLayout["entries"] {
@@ -106,6 +117,7 @@ function planOf(numbers: Numbers): CoefficientPlan {
     words: Math.ceil((count * (VALUE_BYTES + INDEX_BYTES)) / VALUE_BYTES),
     count,
     scratch: scratchLengths.reduce((sum, length) => sum + length),
+    prepare: (scratch) => dct.prepare(scratch.subarray(0, dct.scratch)),
     take({ spectrum, gradients, message, scratch: whole, thresholds }, scalars) {
       const [scratch, marks, forTaking] = partsOf(whole, scratchLengths);
       const taken = { x: spectrum, values: message, places: placesOf(message) };

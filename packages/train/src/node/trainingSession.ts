@@ -33,11 +33,16 @@ import {
   type TaskResult,
 } from "./trainingTasks.ts";
 
+/** Views of one memory that are kept. */
+const MOST_VIEWS = 10_000;
+
 export class TrainingSession {
   readonly #setup: Setup;
   readonly #memories: readonly WebAssembly.Memory[];
   readonly #kernels: Map<number, Kernels> = new Map();
   readonly #replicas: Map<string, Replica> = new Map();
+  /** By memory, and by where they begin. */
+  readonly #views: Map<number, Map<number, Float32Array>> = new Map();
   readonly #sessions: Map<LoweredProgram, Promise<Session>> = new Map();
   readonly #scratch: Map<string, HostArray> = new Map();
 
@@ -87,12 +92,21 @@ export class TrainingSession {
   }
 
   #vectors(addresses: Readonly<Record<string, VectorAddress>>): OperationVectors {
-    const views = Object.entries(addresses).map(([name, address]) => [name, this.#vectorAt(address)]);
-    return Object.fromEntries(views) as OperationVectors;
+    const vectors: Record<string, Float32Array> = {};
+    for (const [name, address] of Object.entries(addresses)) vectors[name] = this.#vectorAt(address);
+    return vectors as OperationVectors;
   }
 
+  /** Views are kept: a view takes longer to make than some of what is done with it. */
   #vectorAt(address: VectorAddress): Float32Array {
-    return viewAt(this.#memories, address) as Float32Array;
+    const { memory, byteOffset, length } = address;
+    const views = this.#views.get(memory) ?? new Map<number, Float32Array>();
+    const kept = views.get(byteOffset);
+    if (kept?.length === length) return kept;
+    const view = viewAt(this.#memories, address) as Float32Array;
+    if (views.size === MOST_VIEWS) views.clear();
+    this.#views.set(memory, views.set(byteOffset, view));
+    return view;
   }
 
   #replica(address: VectorAddress): Replica {

@@ -64,17 +64,22 @@ export function deMo({
   requirePlainSgd(optimizer, "demo");
   const scratch = scratchPerNode(({ parameters, layout }) => {
     const numbers = coefficientNumbers(layout, { chunkSize, topK });
-    const { words, scratch: workLength, dct } = coefficientPlan(numbers);
+    const { words, scratch, prepare, dct } = coefficientPlan(numbers);
     const vector = (length: number): Float32Array => allocateBeside(parameters, length);
+    const work = (): Float32Array => {
+      const made = vector(scratch);
+      prepare(made);
+      return made;
+    };
     return {
       numbers,
       vectors: {
         message: vector(words),
-        work: vector(workLength),
+        work: work(),
         thresholds: vector(dct.chunks.length),
       },
       signs: vector(layout.size),
-      works: Array.from({ length: PARTS }, () => vector(workLength)),
+      works: Array.from({ length: PARTS }, work),
     };
   });
   const { prepare, take } = preparation(async (node, { tensors }) => {
