@@ -7,6 +7,7 @@ export {
   largestOfBlocks,
   meanMagnitude,
   roundToIntegers,
+  roundToPowers,
   roundToSigns,
 } from "./kernels/blocks.ts";
 export { addAndHashBlocks, hashBlocks } from "./kernels/hash.ts";

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { allocateBeside, createHeap } from "../memory.ts";
-import { collectAtLeast, roundToIntegers, roundToSigns } from "./blocks.ts";
+import { collectAtLeast, roundToIntegers, roundToPowers, roundToSigns } from "./blocks.ts";
 import { meanOfIntegers, meanOfSigns } from "./reductions.ts";
 
 /** Numbers of all sizes, ties of the rounding among them, and now and then what is no finite number. */
@@ -27,12 +27,13 @@ function both(
   ];
 }
 
-test("rounding to signs and to integers gives the same bits in shared memory as in plain arrays", () => {
+test("rounding to signs, to integers and to powers gives the same bits in shared memory as in plain arrays", () => {
   fc.assert(
     fc.property(elements, blockSize, (values, size) => {
       for (const round of [
         (x: Float32Array, out: Float32Array) => roundToSigns(x, out, size),
         (x: Float32Array, out: Float32Array) => roundToIntegers(x, out, { blockSize: size, most: 127 }),
+        (x: Float32Array, out: Float32Array) => roundToPowers(x, out, size),
       ]) {
         const [plain, shared] = both(values).map(({ x, out }) => {
           round(x, out);
@@ -61,6 +62,30 @@ function meanOfRounded(
   round(sum, sum);
   return [...sum];
 }
+
+test("powers: the bits where two are equally near, and those beside them, in blocks of any magnitude", () => {
+  fc.assert(
+    fc.property(
+      fc.float({ noNaN: true, min: 0, noDefaultInfinity: true }),
+      fc.integer({ min: -2, max: 2 }),
+      (most, off) => {
+        const bounds = [0.75, 0.375, 0.1875, 0.75 / 8, 0.75 / 16, 0.75 / 32, 1 / 128];
+        const near = Float32Array.from([1, ...bounds], (bound) => bound * most);
+        const bits = new Int32Array(near.buffer);
+        for (let i = 1; i < bits.length; i++) bits[i] = Math.min(bits[0]!, Math.max(0, bits[i]! + off));
+        const expected = Array.from(near, (value) => {
+          const code = bounds.findIndex((bound) => value >= bound * most);
+          return most === 0 || code === -1 ? 0 : Math.fround(most * 2 ** -code);
+        });
+        for (const { x, out } of both([...near])) {
+          roundToPowers(x, out, 8);
+          expect([...out]).toEqual(expected);
+        }
+      },
+    ),
+    { numRuns: 500 },
+  );
+});
 
 test("a mean of rounded vectors is what rounding, adding and dividing one after the other gives", () => {
   const vectors = fc.integer({ min: 1, max: 5 }).chain((members) =>

@@ -121,6 +121,56 @@ export function roundedToSteps(
   return Math.fround(Math.max(-most, Math.min(most, nearest)) * scale);
 }
 
+/** Of the least power that elements are rounded to, as a part of the largest magnitude. */
+const HALVINGS = 6;
+/** Below it powers may be subnormal, whose bits do not tell how often they have been halved. */
+const LEAST_BY_BITS = 2 ** -100;
+
+/**
+ * Block by block out ← ± M · 2^−e, e from 0 to 6, or zero, whichever is nearest to x; M the largest magnitude. Halfway between
+ * two the larger one is taken. What is below zero keeps its sign, as zero too. A block with an element that is not finite
+ * becomes not a number. x, out [n]
+ */
+export function roundToPowers(x: Float32Array, out: Float32Array, blockSize: number): void {
+  const blocks = kernelsFor(x, out)?.blocks;
+  forBlocks(x.length, blockSize, (block) => {
+    const { start, end } = block;
+    const largest = largestMagnitude(x, block, blocks);
+    if (!(largest > 0 && largest < Number.POSITIVE_INFINITY)) {
+      out.fill(largest === 0 ? 0 : Number.NaN, start, end);
+      return;
+    }
+    const whole = blocks === undefined || largest < LEAST_BY_BITS ? 0 : wholeFours(end - start);
+    blocks?.roundToPowers(at(x, start), at(out, start), whole, bitsOf(largest), boundBits(largest));
+    for (let i = start + whole; i < end; i++) {
+      const magnitude = nearestPower(Math.abs(x[i]!), largest);
+      out[i] = x[i]! < 0 ? -magnitude : magnitude;
+    }
+  });
+}
+
+/** The power nearest to a magnitude: halfway between two is at 1.5 times the lower one. */
+function nearestPower(magnitude: number, largest: number): number {
+  let power = largest;
+  for (let halvings = 0; halvings < HALVINGS; halvings++, power /= 2)
+    if (magnitude >= 0.75 * power) return power;
+  return magnitude >= 0.5 * power ? power : 0;
+}
+
+const float = new Float32Array(1);
+const floatBits = new Int32Array(float.buffer);
+
+function bitsOf(value: number): number {
+  float[0] = value;
+  return floatBits[0]!;
+}
+
+/** The bits of the least float32 that is nearer to `largest` than to half of it, or halfway. */
+function boundBits(largest: number): number {
+  const bits = bitsOf(0.75 * largest);
+  return float[0]! < 0.75 * largest ? bits + 1 : bits;
+}
+
 const MAGNITUDE = 0x7fffffff;
 
 /**

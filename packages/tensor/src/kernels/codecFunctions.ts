@@ -128,6 +128,49 @@ export const roundToSteps: WasmFunction = assemble(
   },
 );
 
+/** The bits of a positive float32 that change if it is doubled: its exponent, as long as it is not subnormal. */
+export const DOUBLED: number = 2 ** 23;
+
+/**
+ * `(x, out, length, largest, bound)`: out ← ± largest · 2^−e of the sign of x, e from 0 to 6, or zero; zero below
+ * largest / 128, and e = 0 from `bound` on (1 at half of it, and so on). `largest` is at least 2⁻¹⁰⁰. Doubling a number adds as
+ * much to its bits wherever it is, so that the exponent of x / bound is had by subtracting bits.
+ */
+export const roundToPowers: WasmFunction = assemble(
+  "roundToPowers",
+  { x: "i32", out: "i32", length: "i32", largest: "i32", bound: "i32" },
+  undefined,
+  ({ arguments: { x, out, length, largest, bound }, local, count }) => {
+    const [most, bounds, least, none] = [local("v128"), local("v128"), local("v128"), local("v128")];
+    const [four, magnitude] = [local("v128"), local("v128")];
+    const below = (halvings: number): Value =>
+      i32x4.splat(i32.subtract(largest.get, i32.constant(halvings * DOUBLED)));
+    const exponent = v128.and(
+      i32x4.subtract(magnitude.get, bounds.get),
+      i32x4.splat(i32.constant(-DOUBLED)), // rounds down, negative numbers too
+    );
+    const power = i32x4.maximum(i32x4.add(most.get, exponent), least.get);
+    const signBit = i32x4.splat(i32.constant(-0x80000000));
+    return [
+      most.set(i32x4.splat(largest.get)),
+      bounds.set(i32x4.splat(bound.get)),
+      least.set(below(6)),
+      none.set(below(7)),
+      count(bytesOf(length.get), 16, (index) => [
+        ...four.set(v128.load(i32.add(x.get, index))),
+        ...magnitude.set(f32x4.absolute(four.get)),
+        ...v128.store(
+          i32.add(out.get, index),
+          v128.or(
+            v128.and(power, i32x4.greaterOrEqual(magnitude.get, none.get)),
+            v128.and(f32x4.less(four.get, v128.zero()), signBit),
+          ),
+        ),
+      ]),
+    ];
+  },
+);
+
 /** Writes down the places of elements whose bits without the sign are at least a threshold, as long as there is room. */
 export function collecting(
   frame: Pick<Frame<string>, "local">,

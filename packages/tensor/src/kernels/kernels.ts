@@ -5,6 +5,7 @@ import {
   collectAtLeast,
   largestMagnitude,
   largestOfGroups,
+  roundToPowers,
   roundToSteps,
   signsTimes,
   sumOfMagnitudes,
@@ -139,6 +140,7 @@ export interface BlockFunctions {
   ): number;
   signsTimes(x: number, out: number, length: number, scale: number): void;
   roundToSteps(x: number, out: number, length: number, scale: number, most: number): void;
+  roundToPowers(x: number, out: number, length: number, largest: number, bound: number): void;
   collectAtLeast(x: number, length: number, threshold: number, out: number, capacity: number): number;
   largestOfGroups(x: number, each: number, groups: number, out: number): void;
   roundAtRandom(
@@ -219,6 +221,7 @@ const BLOCK_FUNCTIONS = [
   sumOfMagnitudes,
   signsTimes,
   roundToSteps,
+  roundToPowers,
   collectAtLeast,
   largestOfGroups,
   roundAtRandom,

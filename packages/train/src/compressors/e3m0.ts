@@ -3,6 +3,7 @@
 // 2501.18512), §3.3, which sends outer gradients in this form.
 
 import type { Codec } from "@atoll/comm";
+import { roundToPowers } from "@atoll/tensor/vectors";
 import { blockCodec } from "./blocks.ts";
 
 const NEGATIVE = 8;
@@ -10,8 +11,8 @@ const NEGATIVE = 8;
 const LARGEST = 7;
 
 /** Bytes for n elements: ⌈n/2⌉ + 4⌈n / blockSize⌉. An element that is not finite makes its block not a number. */
-export const e3m0 = ({ blockSize = 256 }: { readonly blockSize?: number } = {}): Codec =>
-  blockCodec({
+export const e3m0 = ({ blockSize = 256 }: { readonly blockSize?: number } = {}): Codec => ({
+  ...blockCodec({
     name: "e3m0",
     width: 4,
     blockSize,
@@ -33,7 +34,12 @@ export const e3m0 = ({ blockSize = 256 }: { readonly blockSize?: number } = {}):
         block[i] = code >= NEGATIVE ? -magnitude : magnitude;
       }
     },
-  });
+  }),
+  transcode(x, scratch) {
+    roundToPowers(x, scratch, blockSize);
+    return scratch;
+  },
+});
 
 /** The code of the value nearest to a ratio in [0, 1]; halfway between two powers is at 1.5 times the lower one. */
 function nearestPower(ratio: number): number {

@@ -2,9 +2,14 @@ import { type Codec, transcode } from "@atoll/comm";
 import { createRandom } from "@atoll/core";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { e3m0 } from "./e3m0.ts";
 import { integers, remembering, signs, transcodeShards } from "./transcoded.ts";
 
-const codecs: Readonly<Record<string, (blockSize: number) => Codec>> = { integers, signs };
+const codecs: Readonly<Record<string, (blockSize: number) => Codec>> = {
+  integers,
+  signs,
+  powers: (blockSize) => e3m0({ blockSize }),
+};
 
 const withoutBytes = fc.record({
   length: fc.nat(90),

@@ -5,6 +5,7 @@
 import { ConfigError } from "@atoll/core";
 import { parseConfig } from "@atoll/core/config";
 import { adamW, type Optimizer } from "@atoll/tensor";
+import { decayAndAdd, subtractVectors } from "@atoll/tensor/vectors";
 import { z } from "zod";
 import { e3m0 } from "../compressors/e3m0.ts";
 import { type Fragment, fragmentsOf } from "./fragments.ts";
@@ -90,9 +91,10 @@ export function streamingDiLoCo({
       for (const [f, fragment] of fragments.entries()) {
         if ((step - offsets[f]!) % H !== 0) continue;
         const change = part(state, "inFlight", fragment);
-        gather(parameters, fragment, change);
         const anchor = part(state, "anchor", fragment);
-        for (let i = 0; i < change.length; i++) change[i] = anchor[i]! - change[i]!;
+        forRanges(fragment, ({ start, end }, within) =>
+          subtractVectors(within(change), within(anchor), parameters.subarray(start, end)),
+        );
         record?.outerGradient?.(change);
         state.values[`handle${f}`] = communicator.start.allReduce(change, { op: "mean", ...codec }).id;
       }
@@ -122,19 +124,27 @@ function initialState(
   const slots = Object.entries(outer.slots).map(([slot, initial]) => [slot, vector(initial)]);
   const tensors = { anchor: vector(), inFlight: vector(), ...Object.fromEntries(slots) };
   const fragments = fragmentsOf(layout, count);
-  for (const fragment of fragments)
-    gather(parameters, fragment, tensors.anchor.subarray(fragment.start, fragment.end));
+  for (const fragment of fragments) {
+    const anchor = tensors.anchor.subarray(fragment.start, fragment.end);
+    forRanges(fragment, ({ start, end }, within) => within(anchor).set(parameters.subarray(start, end)));
+  }
   return { tensors, values: Object.fromEntries(fragments.map((_, f) => [`handle${f}`, 0])) };
 }
 
 const part = ({ tensors }: StrategyState, name: string, { start, end }: Fragment): Float32Array =>
   tensors[name]!.subarray(start, end);
 
-function gather(parameters: Float32Array, { ranges }: Fragment, into: Float32Array): void {
+/** @param each gets a range of the parameters, and what has the same place in a vector of the fragment's elements */
+function forRanges(
+  { ranges }: Fragment,
+  each: (range: Fragment["ranges"][number], within: (vector: Float32Array) => Float32Array) => void,
+): void {
   let at = 0;
-  for (const { start, end } of ranges) {
-    into.set(parameters.subarray(start, end), at);
-    at += end - start;
+  for (const range of ranges) {
+    const from = at;
+    at += range.end - range.start;
+    const to = at;
+    each(range, (vector) => vector.subarray(from, to));
   }
 }
 
@@ -151,9 +161,9 @@ function applyOuter(
   const anchor = part(state, "anchor", fragment);
   const slots = Object.keys(outer.slots).map((slot) => [slot, part(state, slot, fragment)]);
   outer.update(anchor, part(state, "inFlight", fragment), Object.fromEntries(slots));
-  let at = 0;
-  for (const { start, end } of fragment.ranges)
-    for (let i = start; i < end; i++) parameters[i] = mixing * parameters[i]! + (1 - mixing) * anchor[at++]!;
+  forRanges(fragment, ({ start, end }, within) =>
+    decayAndAdd(parameters.subarray(start, end), within(anchor), { decay: mixing, factor: 1 - mixing }),
+  );
 }
 
 export const streamingDiLoCoEntry: StrategyEntry = {
