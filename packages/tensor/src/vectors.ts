@@ -55,6 +55,7 @@ export {
   clearVector,
   copyVector,
   decayAndAdd,
+  decayAndAddDifference,
   decayAndAddSquare,
   divideVector,
   fetchVector,

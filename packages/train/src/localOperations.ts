@@ -16,6 +16,7 @@ import { lowRankExpand, lowRankProject, lowRankProjectBack } from "./compressors
 import { qsgdEncode, qsgdMean } from "./compressors/qsgd.ts";
 import { integersOperation, signsOperation } from "./compressors/shardedSums.ts";
 import { dgcEncode } from "./compressors/sparse.ts";
+import { sparseDecode, sparseEncode, sparseStep } from "./compressors/sparseChunks.ts";
 import { oneBitEncode } from "./compressors/transcoded.ts";
 import type { LocalOperation, LocalTask, OperationName } from "./localTask.ts";
 import {
@@ -28,6 +29,9 @@ import {
 
 export const localOperations: Readonly<Record<OperationName, LocalOperation>> = {
   dgcEncode,
+  sparseEncode,
+  sparseDecode,
+  sparseStep,
   meanOfIntegers: integersOperation,
   meanOfSigns: signsOperation,
   oneBitEncode,

@@ -16,6 +16,9 @@ export type OperationName =
   | "orderedMeans"
   | OuterUpdateName
   | "dgcEncode"
+  | "sparseEncode"
+  | "sparseDecode"
+  | "sparseStep"
   | "meanOfIntegers"
   | "meanOfSigns"
   | "oneBitEncode"

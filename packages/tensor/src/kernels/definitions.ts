@@ -170,6 +170,16 @@ export const decayAndAdd: ElementwiseKernel = {
     ),
 };
 
+/** a ← decay · a + (b − c), rounded once */
+export const decayAndAddDifference: ElementwiseKernel = {
+  name: "decayAndAddDifference",
+  vectors: ["a", "b", "c"],
+  scalars: ["decay"],
+  precision: "float64",
+  formula: (f) =>
+    f.store("a", f.add(f.multiply(f.load("a"), f.scalar("decay")), f.subtract(f.load("b"), f.load("c")))),
+};
+
 /** a ← decay · a + factor · b², rounded once */
 export const decayAndAddSquare: ElementwiseKernel = {
   name: "decayAndAddSquare",

@@ -17,6 +17,7 @@ import {
   adaptiveStep,
   add,
   decayAndAdd,
+  decayAndAddDifference,
   decayAndAddSquare,
   divide,
   gradientNorm,
@@ -57,6 +58,7 @@ export type KernelName =
   | "subtract"
   | "divide"
   | "decayAndAdd"
+  | "decayAndAddDifference"
   | "decayAndAddSquare"
   | "adamDirection"
   | "nesterovStep"
@@ -77,6 +79,7 @@ const KERNELS: Record<KernelName, ElementwiseKernel> = {
   subtract,
   divide,
   decayAndAdd,
+  decayAndAddDifference,
   decayAndAddSquare,
   adamDirection,
   nesterovStep,

@@ -9,6 +9,7 @@ import {
   addVectors,
   copyVector,
   decayAndAdd,
+  decayAndAddDifference,
   decayAndAddSquare,
   divideVector,
   nesterovStep,
@@ -23,6 +24,7 @@ const operations: Readonly<Record<string, (v: Vectors, n: readonly [number, numb
   subtractVectors: ([a, b, c]) => subtractVectors(a, b, c),
   divideVector: ([a], [by]) => divideVector(a, Math.fround(by)),
   decayAndAdd: ([a, b], [decay, factor]) => decayAndAdd(a, b, { decay, factor }),
+  decayAndAddDifference: ([a, b, c], [decay]) => decayAndAddDifference(a, b, c, decay),
   decayAndAddSquare: ([a, b], [decay, factor]) => decayAndAddSquare(a, b, { decay, factor }),
   momentumAndCollect([velocity, total, gradients], [momentum]) {
     const out = allocateBeside(velocity, 50);

@@ -81,6 +81,17 @@ export function decayAndAdd(
   for (let i = 0; i < a.length; i++) a[i] = decay * a[i]! + factor * b[i]!;
 }
 
+/** a ← decay · a + (b − c), in float64 and rounded once; all [n] */
+export function decayAndAddDifference(
+  a: Float32Array,
+  b: Float32Array,
+  c: Float32Array,
+  decay: number,
+): void {
+  if (accelerated("decayAndAddDifference", { a, b, c }, { decay })) return;
+  for (let i = 0; i < a.length; i++) a[i] = decay * a[i]! + (b[i]! - c[i]!);
+}
+
 /** a ← decay · a + factor · b², in float64 and rounded once; both [n] */
 export function decayAndAddSquare(
   a: Float32Array,

@@ -2,19 +2,24 @@
 // cut off is kept and added to later rounds, which takes the place of outer momentum.
 // Source: Sarfi et al., "Communication efficient LLM pre-training with SparseLoCo" (arXiv 2508.15706), algorithm 1.
 
-import type { Codec } from "@atoll/comm";
 import { parseConfig } from "@atoll/core/config";
 import { adamW, type Optimizer } from "@atoll/tensor";
+import { allocateBeside } from "@atoll/tensor/vectors";
 import { z } from "zod";
-import { packBits, packedBytes, unpackBits } from "../compressors/bits.ts";
 import { encodingOfError } from "../compressors/encoding.ts";
-import { float32 } from "../compressors/float32.ts";
-import { bitsOf, createTopK } from "../compressors/topK.ts";
-import { twoBit } from "../compressors/twoBit.ts";
-import { gatherBytes } from "../compressors/wire.ts";
+import {
+  addEntries,
+  entriesLength,
+  messageBytes,
+  roomOf,
+  sparseDecode,
+  sparsityNumbers,
+} from "../compressors/sparseChunks.ts";
+import { sharedResult } from "../compressors/wire.ts";
 import { decay, positive, steps } from "./optionSchemas.ts";
 import { stepsUntil } from "./outerStep.ts";
-import type { ParameterStrategy, StrategyEntry } from "./strategy.ts";
+import { scratchPerNode } from "./preparation.ts";
+import type { ParameterStrategy, StrategyEntry, StrategyNode } from "./strategy.ts";
 import { gathered } from "./traffic.ts";
 import { GO_ON } from "./whenMissing.ts";
 
@@ -66,6 +71,30 @@ export interface SparseLoCoOptions {
 export function sparseLoCo({ optimizer = adamW(), ...given }: SparseLoCoOptions = {}): ParameterStrategy {
   const resolved = parseConfig(options, given, "strategy");
   const { H, learningRate, beta } = resolved;
+  const sparsity = sparsityNumbers(resolved);
+  const scratch = scratchPerNode(({ parameters }) => {
+    const room = Object.entries(roomOf(parameters.length, resolved));
+    const vectors = room.map(([name, length]) => [name, allocateBeside(parameters, length)]);
+    return Object.fromEntries(vectors) as Record<keyof ReturnType<typeof roomOf>, Float32Array>;
+  });
+  const shared = sharedResult<Promise<Float32Array>>();
+  /** By the first member's message, which lies in one place: nodes have done with the entries when they send their next. */
+  const kept = new WeakMap<Float32Array, Float32Array>();
+  async function decoded(
+    messages: readonly Float32Array[],
+    { parameters: { length }, local }: StrategyNode,
+  ): Promise<Float32Array> {
+    const [first] = messages as [Float32Array];
+    const count = messages.length;
+    const room = entriesLength(length, resolved, count);
+    const present = kept.get(first);
+    const place = present !== undefined && present.length >= room ? present : allocateBeside(first, room);
+    kept.set(first, place);
+    const entries = place.subarray(0, room);
+    const vectors = { ...Object.fromEntries(messages.map((message, m) => [`${m}`, message])), entries };
+    await local.run({ operation: "sparseDecode", vectors, numbers: { ...sparsity, count, length } });
+    return entries;
+  }
   return {
     kind: "parameter",
     name: "sparseloco",
@@ -79,96 +108,36 @@ export function sparseLoCo({ optimizer = adamW(), ...given }: SparseLoCoOptions 
       values: {},
     }),
     localSteps: (step) => stepsUntil(step, H),
-    async synchronise({ parameters, communicator, record }, { tensors }) {
+    async synchronise(node, { tensors }) {
+      const { parameters, communicator, local, record } = node;
       const anchor = tensors.anchor!;
       const residual = tensors.residual!;
+      const { message, ...room } = scratch(node);
       record?.outerGradient?.(anchor.map((value, i) => value - parameters[i]!));
-      for (let i = 0; i < residual.length; i++)
-        residual[i] = beta * residual[i]! + (anchor[i]! - parameters[i]!);
-      const compressor = sparseQuantiser(residual.length, resolved);
-      const message = compressor.encode(residual);
-      compressor.add(message, -1, residual);
-      record?.encoded?.(() => {
-        const decoded = new Float32Array(residual.length);
-        compressor.add(message, 1, decoded);
-        return encodingOfError(residual, decoded);
-      });
-      const parts = await gatherBytes(communicator, message);
-      for (const part of parts) compressor.add(part, -learningRate / parts.length, anchor);
-      parameters.set(anchor);
+      await local.until(
+        local.run({
+          operation: "sparseEncode",
+          vectors: { residual, anchor, parameters, message, ...room },
+          numbers: { ...sparsity, beta },
+        }),
+      );
+      record?.encoded?.(() => encodingOfError(residual, received(message, residual.length)));
+      const parts = await communicator.allGather(message, { lent: true });
+      const entries = await local.until(shared(parts, () => decoded(parts, node)));
+      const count = parts.length;
+      const numbers = { count, scale: -learningRate / count };
+      void local.later({ operation: "sparseStep", vectors: { anchor, parameters, entries }, numbers });
     },
   };
-}
 
-interface Sparsity {
-  readonly chunkSize: number;
-  readonly density: number;
-  readonly quantise: boolean;
-}
-
-/** Elements of a chunk that are sent. */
-const keptOf = ({ density }: Sparsity, size: number): number => Math.max(1, Math.round(density * size));
-
-const codecOf = (sparsity: Sparsity): Codec =>
-  sparsity.quantise ? twoBit({ blockSize: keptOf(sparsity, sparsity.chunkSize) }) : float32;
-
-const placeWidth = ({ chunkSize }: Sparsity): number => Math.ceil(Math.log2(chunkSize));
-
-/** Bytes that `length` elements are encoded in. */
-function messageBytes(length: number, sparsity: Sparsity): number {
-  const { chunkSize } = sparsity;
-  const rest = length % chunkSize;
-  const whole = Math.floor(length / chunkSize) * keptOf(sparsity, chunkSize);
-  const count = whole + (rest === 0 ? 0 : keptOf(sparsity, rest));
-  return packedBytes(count, placeWidth(sparsity)) + codecOf(sparsity).bytes(count);
-}
-
-interface SparseQuantiser {
-  /** The largest elements of each chunk: all places, then all values. */
-  encode(x: Float32Array): Uint8Array;
-  /** Adds `scale` times what was encoded to a vector. */
-  add(message: Uint8Array, scale: number, to: Float32Array): void;
-}
-
-function sparseQuantiser(length: number, sparsity: Sparsity): SparseQuantiser {
-  const { chunkSize } = sparsity;
-  const codec = codecOf(sparsity);
-  const width = placeWidth(sparsity);
-  const ranges = Array.from({ length: Math.ceil(length / chunkSize) }, (_, chunk) => {
-    const start = chunk * chunkSize;
-    const end = Math.min(start + chunkSize, length);
-    return { start, end, k: keptOf(sparsity, end - start) };
-  });
-  const count = ranges.reduce((total, { k }) => total + k, 0);
-  const placeBytes = packedBytes(count, width);
-  return {
-    encode(x) {
-      const select = createTopK(Math.min(chunkSize, length));
-      const indices = new Uint32Array(count);
-      const values = new Float32Array(count);
-      let at = 0;
-      for (const range of ranges) {
-        select(bitsOf(x), range, indices, at);
-        for (const end = at + range.k; at < end; at++) {
-          values[at] = x[indices[at]!]!;
-          indices[at]! -= range.start;
-        }
-      }
-      const message = new Uint8Array(placeBytes + codec.bytes(count));
-      packBits(indices, width, message);
-      message.set(codec.encode(values), placeBytes);
-      return message;
-    },
-    add(message, scale, to) {
-      const places = new Uint32Array(count);
-      const values = new Float32Array(count);
-      unpackBits(message, width, places);
-      codec.decode(message.subarray(placeBytes), values);
-      let at = 0;
-      for (const { start, k } of ranges)
-        for (const end = at + k; at < end; at++) to[start + places[at]!]! += scale * values[at]!;
-    },
-  };
+  /** What others make of a node's message. */
+  function received(message: Float32Array, length: number): Float32Array {
+    const entries = new Float32Array(entriesLength(length, resolved, 1));
+    sparseDecode({ "0": message, entries }, { ...sparsity, count: 1, length });
+    const sum = new Float32Array(length);
+    addEntries(sum, entries, { count: 1, scale: 1 });
+    return sum;
+  }
 }
 
 export const sparseLoCoEntry: StrategyEntry = {
