@@ -76,6 +76,8 @@ test("state that has decayed to nothing becomes zero, not subnormal", () => {
 test("vectors that are not in the kernel's memory are refused", () => {
   const { kernels, vectors } = onHeap([1, 2, 3]);
   expect(() => kernels.run("scale", { a: new Float32Array(3) }, { factor: 2 })).toThrow(/memory/);
+  const { vectors: elsewhere } = onHeap([1, 2, 3]);
+  expect(() => kernels.run("scale", { a: elsewhere[0]! }, { factor: 2 })).toThrow(/memory/);
   expect(() => kernels.run("scale", { a: vectors[0]! }, { factor: 2 }, { start: 0, end: 4 })).toThrow(
     /memory/,
   );

@@ -1,6 +1,7 @@
 // The kernels as functions on vectors. They run over one shared memory; all vectors of a call must lie in it.
 
 import { invariant } from "@atoll/core";
+import { memoryOf } from "../memory.ts";
 import {
   collectAtLeast,
   largestMagnitude,
@@ -290,9 +291,7 @@ export function createKernels(memory: WebAssembly.Memory): Kernels {
 /** A kernel writes wherever it is told to, so its arguments are checked first. */
 function checkVector(kernel: string, vector: Float32Array, end: number, memory: WebAssembly.Memory): void {
   invariant(
-    vector.buffer instanceof SharedArrayBuffer &&
-      end <= vector.length &&
-      vector.byteOffset + vector.byteLength <= memory.buffer.byteLength,
+    memoryOf(vector) === memory && end <= vector.length,
     `kernel ${kernel} got a vector of ${vector.length} elements that does not lie in its memory, or ends before ${end}`,
   );
 }

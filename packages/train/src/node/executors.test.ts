@@ -3,7 +3,7 @@
 
 import { createRandom } from "@atoll/core";
 import { adamW, chain, clipByGlobalNorm, layoutOf, type Optimizer, pack, proximal, sgd } from "@atoll/tensor";
-import { allocateBeside } from "@atoll/tensor/vectors";
+import { allocateBeside, memoryOf } from "@atoll/tensor/vectors";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Dataset, digits, windowsDataset } from "../data/index.ts";
 import type { Executor, ExecutorFactory, ExecutorOptions } from "../executor.ts";
@@ -178,6 +178,23 @@ test.each([
     expect(distance(outcomes[0]!, outcomes[1]!)).toBeLessThan(1e-5);
   },
 );
+
+test("gradients that lie in another memory than the node, since that one is full, are applied too", async () => {
+  const optimizer = sgd({ learningRate: 1, momentum: 0.5 });
+  const options = optionsOf({ model: perceptron({ rate: 0 }), data: clouds(200), optimizer });
+  await using executor = await workerThreads(workers)(options);
+  const replica = newReplica(executor, options);
+  const { length } = replica.parameters;
+  // Address space that nobody writes to: all of the first memory's 4 GiB but too little for what comes next.
+  allocateBeside(replica.parameters, 2 ** 30 - 2 ** 15);
+  const elsewhere = allocateBeside(replica.parameters, 2 ** 16)
+    .subarray(0, length)
+    .fill(1);
+  expect(memoryOf(elsewhere)).not.toBe(memoryOf(replica.parameters));
+  const before = replica.parameters.slice();
+  await executor.update(replica, 0, { gradients: elsewhere });
+  expect(replica.parameters).toEqual(before.map((value) => value - 1));
+});
 
 describe("the ways to apply an optimizer agree", () => {
   test.each([

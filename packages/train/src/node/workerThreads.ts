@@ -129,12 +129,14 @@ class WorkerExecutor implements Executor {
     { beforehand = [], gradients = own }: Beforehand & { readonly gradients?: Float32Array } = {},
   ): Promise<void> {
     const together = await this.#remotely(beforehand);
-    const shared = gradients === own ? undefined : this.#addressIn(gradients);
-    // A vector that workers do not see they get as a copy.
+    const address = this.#addressOf(block);
+    const given = gradients === own ? undefined : this.#addressIn(gradients);
+    const shared = given?.memory === address.memory ? given : undefined;
+    // A vector that workers do not see, or that lies in another memory than what it changes, they get as a copy.
     if (gradients !== own && shared === undefined) own.set(gradients);
     await this.#run({
       kind: "update",
-      block: this.#addressOf(block),
+      block: address,
       beforehand: together,
       gradients: shared,
       steps: this.#steps(count, 1),
