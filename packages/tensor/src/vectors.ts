@@ -52,6 +52,7 @@ export {
   adamDirection,
   adaptiveStep,
   addVectors,
+  averageVectors,
   clearVector,
   copyVector,
   decayAndAdd,

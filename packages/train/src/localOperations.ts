@@ -4,6 +4,7 @@
 
 import {
   adamDirection,
+  averageVectors,
   copyVector,
   decayAndAdd,
   decayAndAddSquare,
@@ -48,6 +49,8 @@ export const localOperations: Readonly<Record<OperationName, LocalOperation>> = 
   subtract: ({ out, a, b }) => subtractVectors(out!, a!, b!),
   /** a ← a / by. a [n] */
   divide: ({ a }, { by }) => divideVector(a!, by!),
+  /** a ← (a + b) / 2, both [n] */
+  average: ({ a, b }) => averageVectors(a!, b!),
   /** a ← decay · a + factor · b, both [n] */
   decayAndAdd: ({ a, b }, { decay, factor }) => decayAndAdd(a!, b!, { decay: decay!, factor: factor! }),
   /**

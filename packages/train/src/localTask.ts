@@ -12,6 +12,7 @@ export type OperationName =
   | "copy"
   | "subtract"
   | "divide"
+  | "average"
   | "decayAndAdd"
   | "orderedMeans"
   | OuterUpdateName

@@ -157,6 +157,14 @@ export const divide: ElementwiseKernel = {
   formula: (f) => f.store("a", f.divide(f.load("a"), f.scalar("by"))),
 };
 
+/** a ← (a + b) / 2 */
+export const average: ElementwiseKernel = {
+  name: "average",
+  vectors: ["a", "b"],
+  scalars: [],
+  formula: (f) => f.store("a", f.multiply(f.add(f.load("a"), f.load("b")), f.constant(0.5))),
+};
+
 /** a ← decay · a + factor · b, rounded once */
 export const decayAndAdd: ElementwiseKernel = {
   name: "decayAndAdd",

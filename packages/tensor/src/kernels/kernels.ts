@@ -17,6 +17,7 @@ import {
   adamDirection,
   adaptiveStep,
   add,
+  average,
   decayAndAdd,
   decayAndAddDifference,
   decayAndAddSquare,
@@ -58,6 +59,7 @@ export type KernelName =
   | "add"
   | "subtract"
   | "divide"
+  | "average"
   | "decayAndAdd"
   | "decayAndAddDifference"
   | "decayAndAddSquare"
@@ -79,6 +81,7 @@ const KERNELS: Record<KernelName, ElementwiseKernel> = {
   add,
   subtract,
   divide,
+  average,
   decayAndAdd,
   decayAndAddDifference,
   decayAndAddSquare,

@@ -7,6 +7,7 @@ import {
   adamDirection,
   adaptiveStep,
   addVectors,
+  averageVectors,
   copyVector,
   decayAndAdd,
   decayAndAddDifference,
@@ -23,6 +24,7 @@ const operations: Readonly<Record<string, (v: Vectors, n: readonly [number, numb
   addVectors: ([a, b, c]) => addVectors(a, b, c),
   subtractVectors: ([a, b, c]) => subtractVectors(a, b, c),
   divideVector: ([a], [by]) => divideVector(a, Math.fround(by)),
+  averageVectors: ([a, b]) => averageVectors(a, b),
   decayAndAdd: ([a, b], [decay, factor]) => decayAndAdd(a, b, { decay, factor }),
   decayAndAddDifference: ([a, b, c], [decay]) => decayAndAddDifference(a, b, c, decay),
   decayAndAddSquare: ([a, b], [decay, factor]) => decayAndAddSquare(a, b, { decay, factor }),
@@ -72,6 +74,26 @@ test.each(Object.keys(operations))("%s gives the same bits in shared memory as i
       operations[name]!(shared, numbers);
       expect(shared.map((vector) => [...vector])).toEqual(plain.map((vector) => [...vector]));
     }),
+  );
+});
+
+test("an average has the bits of a sum in float64 that is halved and rounded once", () => {
+  const float = fc.float({ noNaN: true, max: Math.fround(2 ** 126), min: Math.fround(-(2 ** 126)) });
+  // Sums whose last bits are lost, and those that are as small as numbers get.
+  const near = fc.tuple(float, fc.integer({ min: -3, max: 3 })).map(([a, off]) => {
+    const bits = new Int32Array(Float32Array.of(a).buffer);
+    bits[0]! += off;
+    return [a, new Float32Array(bits.buffer)[0]!] as const;
+  });
+  const tiny = fc.integer({ min: -(2 ** 27), max: 2 ** 27 }).map((n) => Math.fround(n * 2 ** -149));
+  const pair = fc.oneof(fc.tuple(float, float), near, fc.tuple(tiny, tiny));
+  fc.assert(
+    fc.property(pair, ([a, b]) => {
+      const average = Float32Array.of(a);
+      averageVectors(average, Float32Array.of(b));
+      expect(average[0]).toBe(Math.fround((a + b) / 2));
+    }),
+    { numRuns: 2000 },
   );
 });
 

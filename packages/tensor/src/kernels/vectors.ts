@@ -71,6 +71,15 @@ export function divideVector(a: Float32Array, by: number): void {
   for (let i = 0; i < a.length; i++) a[i]! /= by;
 }
 
+/**
+ * a ← (a + b) / 2, both [n]: in float32, with the bits that float64 rounded once would have as long as a + b does not overflow,
+ * since a sum that is rounded has an even half.
+ */
+export function averageVectors(a: Float32Array, b: Float32Array): void {
+  if (accelerated("average", { a, b })) return;
+  for (let i = 0; i < a.length; i++) a[i] = Math.fround(a[i]! + b[i]!) / 2;
+}
+
 /** a ← decay · a + factor · b, in float64 and rounded once; both [n] */
 export function decayAndAdd(
   a: Float32Array,

@@ -3,7 +3,8 @@
 // with the paper's split into active nodes, which ask, and passive ones, which answer.
 
 import { parseConfig } from "@atoll/core/config";
-import { adamW, addVectors, divideVector, type Optimizer, subtractVectors } from "@atoll/tensor";
+import { adamW, type Optimizer } from "@atoll/tensor";
+import { addVectors, copyVector, divideVector, subtractVectors } from "@atoll/tensor/vectors";
 import { z } from "zod";
 import { type MessagePool, messagePool } from "./messagePool.ts";
 import { steps } from "./optionSchemas.ts";
@@ -82,7 +83,7 @@ async function ask(
   const passive = Math.floor(communicator.worldSize / 2);
   const drawn = sharedRandom.derive("partner", communicator.rank, step).integer(passive);
   const question = pool.take(node);
-  question.set(parameters);
+  copyVector(question, parameters);
   communicator.start.send(question, 2 * drawn + 1, 0, { given: true });
   values.asked = 1;
   values.askedAt = step;

@@ -6,7 +6,7 @@
 import { ConfigError } from "@atoll/core";
 import { parseConfig } from "@atoll/core/config";
 import { adamW, type Optimizer } from "@atoll/tensor";
-import { copyVector } from "@atoll/tensor/vectors";
+import { copyVector, decayAndAdd } from "@atoll/tensor/vectors";
 import { z } from "zod";
 import { messagePool } from "./messagePool.ts";
 import { steps } from "./optionSchemas.ts";
@@ -82,7 +82,7 @@ export function sgp({ optimizer = adamW(), ...given }: SgpOptions = {}): Paramet
       const { start } = tensors;
       const weight = values.weight!;
       // The local step has made z + u of z, and x + u is wz + u.
-      if (start !== undefined) for (let i = 0; i < z.length; i++) z[i]! += (weight - 1) * start[i]!;
+      if (start !== undefined) decayAndAdd(z, start, { decay: 1, factor: weight - 1 });
       const round = step - 1;
       for (const target of neighbours(node, round).out) {
         const message = pool.take(node);
@@ -99,8 +99,13 @@ export function sgp({ optimizer = adamW(), ...given }: SgpOptions = {}): Paramet
         // Both sums are of so many parts, and z is the ratio of the two.
         const last = i === sources.length - 1;
         const factor = last ? 1 / total : 1;
-        const numbers = { decay: factor, factor };
-        const added = local.later({ operation: "decayAndAdd", vectors: { a: z, b: x }, numbers });
+        const vectors = { a: z, b: x };
+        // With one part of each, as is usual, in half the time.
+        const added = local.later(
+          factor === 0.5
+            ? { operation: "average", vectors, numbers: {} }
+            : { operation: "decayAndAdd", vectors, numbers: { decay: factor, factor } },
+        );
         void added.then(() => pool.giveBack(node, vector));
       }
       if (sources.length === 0)
