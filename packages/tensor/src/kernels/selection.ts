@@ -151,8 +151,11 @@ function nextThreshold(least: number, marked: number, found: number): number {
   bits[0] = marked;
   // As if magnitudes lay there evenly.
   const gap = ((least - float[0]!) / least) * (EXCESS / Math.max(found - 1, 1e-3));
+  float[0] = least;
+  const below = bits[0]! - 1;
   float[0] = least * (1 - Math.min(MOST_GAP, Math.max(LEAST_GAP, gap)));
-  return bits[0]!;
+  // The smallest of subnormal numbers are rounded to themselves.
+  return Math.min(bits[0]!, below);
 }
 
 /**

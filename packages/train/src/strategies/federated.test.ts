@@ -27,9 +27,13 @@ const fit = async (options: RehearsalOptions): Promise<FitResult> =>
   (await rehearse({ executor: workerThreads(workers), maxSteps: 20, nodes: 3, seed: 3, ...options })).result;
 
 describe("fedProx", () => {
-  test("with μ = 0 it is FedAvg", async () => {
-    for (const options of [{ H: 4 }, { H: 3, islandSize: 2 }] as const) {
-      const held = await fit({ strategy: fedProx({ ...options, mu: 0 }) });
+  test("with μ = 0, or a single local step, it is FedAvg", async () => {
+    for (const { mu, ...options } of [
+      { H: 4, mu: 0 },
+      { H: 3, islandSize: 2, mu: 0 },
+      { H: 1, mu: 5 },
+    ]) {
+      const held = await fit({ strategy: fedProx({ ...options, mu }) });
       const free = await fit({ strategy: fedAvg(options) });
       expect(parameterDistance(held, free)).toBeLessThan(1e-5);
     }
