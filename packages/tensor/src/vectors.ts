@@ -61,6 +61,7 @@ export {
   divideVector,
   fetchVector,
   nesterovStep,
+  pairStep,
   subtractVectors,
 } from "./kernels/vectors.ts";
 export { allocateBeside, memoryOf, sharedVectors } from "./memory.ts";

@@ -9,6 +9,7 @@ import {
   decayAndAdd,
   decayAndAddSquare,
   divideVector,
+  pairStep,
   subtractVectors,
   writeOrderedMeans,
 } from "@atoll/tensor/vectors";
@@ -65,6 +66,12 @@ export const localOperations: Readonly<Record<OperationName, LocalOperation>> = 
     const range = { from: from!, to: to! };
     writeOrderedMeans({ ...means, starts: integersOf(starts!), orders: integersOf(orders!) }, range);
   },
+  /** m ← momentum · m + learningRate · (Δ + φ̄ − φ); φ ← φ + m; out ← φ. anchor (φ), change (Δ), mean (φ̄), velocity (m), out [n] */
+  pairStep: ({ out, anchor, change, mean, velocity }, { learningRate, momentum }) =>
+    pairStep(
+      { out: out!, anchor: anchor!, change: change!, mean: mean!, velocity: velocity! },
+      { learningRate: learningRate!, momentum: momentum! },
+    ),
   nesterovOuter: takingOver(nesterovUpdate),
   adamOuter: takingOver(adamUpdate),
   yogiOuter: takingOver(yogiUpdate),

@@ -15,6 +15,7 @@ export type OperationName =
   | "average"
   | "decayAndAdd"
   | "orderedMeans"
+  | "pairStep"
   | OuterUpdateName
   | "dgcEncode"
   | "sparseEncode"

@@ -228,6 +228,27 @@ export const nesterovStep: ElementwiseKernel = {
   },
 };
 
+/** m ← momentum · m + learningRate · (Δ + φ̄ − φ); φ ← φ + m; out ← φ, each rounded */
+export const pairStep: ElementwiseKernel = {
+  name: "pairStep",
+  vectors: ["out", "anchor", "change", "mean", "velocity"],
+  scalars: ["learningRate", "momentum"],
+  precision: "float64",
+  formula(f) {
+    const anchor = f.keep(f.load("anchor"));
+    const pull = f.subtract(f.add(f.load("change"), f.load("mean")), anchor);
+    const moved = f.add(
+      f.multiply(f.scalar("momentum"), f.load("velocity")),
+      f.multiply(f.scalar("learningRate"), pull),
+    );
+    const velocity = f.keep(f.rounded(moved));
+    f.store("velocity", velocity);
+    const next = f.keep(f.add(anchor, velocity));
+    f.store("anchor", next);
+    f.store("out", next);
+  },
+};
+
 /**
  * m ← b1 m + (1 − b1)Δ; v ← keep · v + added · Δ²; θ ← θ − learningRate · m / (√v + tau), m and v unrounded there
  */

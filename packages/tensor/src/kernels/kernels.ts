@@ -26,6 +26,7 @@ import {
   momentum,
   nesterov,
   nesterovStep,
+  pairStep,
   proximalAdam,
   proximalMomentum,
   proximalNesterov,
@@ -65,6 +66,7 @@ export type KernelName =
   | "decayAndAddSquare"
   | "adamDirection"
   | "nesterovStep"
+  | "pairStep"
   | "adaptiveStep";
 
 const KERNELS: Record<KernelName, ElementwiseKernel> = {
@@ -87,6 +89,7 @@ const KERNELS: Record<KernelName, ElementwiseKernel> = {
   decayAndAddSquare,
   adamDirection,
   nesterovStep,
+  pairStep,
   adaptiveStep,
 };
 

@@ -14,6 +14,7 @@ import {
   decayAndAddSquare,
   divideVector,
   nesterovStep,
+  pairStep,
   subtractVectors,
 } from "./vectors.ts";
 
@@ -43,6 +44,12 @@ const operations: Readonly<Record<string, (v: Vectors, n: readonly [number, numb
   copyVector: ([a, b]) => copyVector(a, b),
   nesterovStep: ([anchor, change, velocity], [learningRate, momentum]) =>
     nesterovStep({ anchor, change, velocity }, { learningRate, momentum }),
+  pairStep([anchor, change, velocity], [learningRate, momentum]) {
+    const [out, mean] = [allocateBeside(anchor, anchor.length), allocateBeside(anchor, anchor.length)];
+    for (let i = 0; i < mean.length; i++) mean[i] = 0.9 * anchor[i]!;
+    pairStep({ out, anchor, change, mean, velocity }, { learningRate, momentum });
+    expect([...out]).toEqual([...anchor]);
+  },
   adaptiveStep([anchor, change, mean], [b1, keep, tau]) {
     const square = allocateBeside(anchor, anchor.length);
     for (let i = 0; i < square.length; i++) square[i] = Math.abs(mean[i]!) / 3;

@@ -146,6 +146,24 @@ export function nesterovStep(
 }
 
 /**
+ * m ← momentum · m + learningRate · (Δ + φ̄ − φ); φ ← φ + m; out ← φ, each in float64 and rounded. anchor (φ), change (Δ), mean (φ̄),
+ * velocity (m), out [n]
+ */
+export function pairStep(
+  vectors: Readonly<Record<"out" | "anchor" | "change" | "mean" | "velocity", Float32Array>>,
+  scalars: Readonly<Record<"learningRate" | "momentum", number>>,
+): void {
+  if (accelerated("pairStep", vectors, scalars)) return;
+  const { out, anchor, change, mean, velocity } = vectors;
+  const { learningRate, momentum } = scalars;
+  for (let i = 0; i < anchor.length; i++) {
+    velocity[i] = momentum * velocity[i]! + learningRate * (change[i]! + mean[i]! - anchor[i]!);
+    anchor[i]! += velocity[i]!;
+    out[i] = anchor[i]!;
+  }
+}
+
+/**
  * m ← b1 m + (1 − b1)Δ; v ← keep · v + added · Δ²; θ ← θ − learningRate · m / (√v + tau), in float64. anchor (θ), change (Δ),
  * mean (m), square (v) [n]
  */

@@ -5,10 +5,12 @@
 
 import { parseConfig } from "@atoll/core/config";
 import { adamW, type Optimizer } from "@atoll/tensor";
+import { allocateBeside } from "@atoll/tensor/vectors";
 import { z } from "zod";
 import { islandOf } from "./islands.ts";
 import { decay, positive, steps } from "./optionSchemas.ts";
 import { stepsUntil } from "./outerStep.ts";
+import { scratchPerNode } from "./preparation.ts";
 import type { ParameterStrategy, StrategyEntry } from "./strategy.ts";
 import { reduced } from "./traffic.ts";
 import { GO_ON } from "./whenMissing.ts";
@@ -40,6 +42,8 @@ export interface NoLoCoOptions {
  */
 export function noLoCo({ optimizer = adamW(), ...given }: NoLoCoOptions = {}): ParameterStrategy {
   const { H, learningRate, momentum } = parseConfig(options, given, "strategy");
+  /** Δ, then φ */
+  const sent = scratchPerNode(({ parameters }) => allocateBeside(parameters, 2 * parameters.length));
   return {
     kind: "parameter",
     name: "noloco",
@@ -54,22 +58,24 @@ export function noLoCo({ optimizer = adamW(), ...given }: NoLoCoOptions = {}): P
     }),
     localSteps: (step) => stepsUntil(step, H),
     async synchronise(node, { tensors }) {
-      const { parameters, communicator, record } = node;
-      const P = parameters.length;
+      const { parameters, communicator, local, record } = node;
       const anchor = tensors.anchor!;
-      const m = tensors.momentum!;
-      const means = new Float32Array(2 * P); // Δ, then φ
-      for (let i = 0; i < P; i++) means[i] = parameters[i]! - anchor[i]!;
+      const means = sent(node);
+      const change = means.subarray(0, parameters.length);
+      const mean = means.subarray(parameters.length);
+      const subtraction = { out: change, a: parameters, b: anchor };
+      await local.until(
+        Promise.all([
+          local.run({ operation: "subtract", vectors: subtraction, numbers: {} }),
+          local.run({ operation: "copy", vectors: { to: mean, from: anchor }, numbers: {} }),
+        ]),
+      );
       // Signs do not matter to a cosine as long as all nodes have the same.
-      record?.outerGradient?.(means.subarray(0, P));
-      means.set(anchor, P);
+      record?.outerGradient?.(change);
       const pair = islandOf(node, 2, node.step / H);
       await (pair === undefined ? communicator : communicator.group(pair)).allReduce(means, { op: "mean" });
-      for (let i = 0; i < P; i++) {
-        m[i] = momentum * m[i]! + learningRate * (means[i]! + means[P + i]! - anchor[i]!);
-        anchor[i]! += m[i]!;
-      }
-      parameters.set(anchor);
+      const vectors = { out: parameters, anchor, change, mean, velocity: tensors.momentum! };
+      void local.later({ operation: "pairStep", vectors, numbers: { learningRate, momentum } });
     },
   };
 }
