@@ -9,6 +9,9 @@ export {
   roundToIntegers,
   roundToPowers,
   roundToSigns,
+  roundToTwoLevels,
+  type TwoLevels,
+  twoLevels,
 } from "./kernels/blocks.ts";
 export { addAndHashBlocks, hashBlocks } from "./kernels/hash.ts";
 export {

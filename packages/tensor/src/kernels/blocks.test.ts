@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { allocateBeside, createHeap } from "../memory.ts";
-import { collectAtLeast, roundToIntegers, roundToPowers, roundToSigns } from "./blocks.ts";
+import { collectAtLeast, roundToIntegers, roundToPowers, roundToSigns, roundToTwoLevels } from "./blocks.ts";
 import { meanOfIntegers, meanOfSigns } from "./reductions.ts";
 
 /** Numbers of all sizes, ties of the rounding among them, and now and then what is no finite number. */
@@ -27,13 +27,14 @@ function both(
   ];
 }
 
-test("rounding to signs, to integers and to powers gives the same bits in shared memory as in plain arrays", () => {
+test("rounding to signs, to integers, to powers and to two levels gives the same bits in shared memory as in plain arrays", () => {
   fc.assert(
     fc.property(elements, blockSize, (values, size) => {
       for (const round of [
         (x: Float32Array, out: Float32Array) => roundToSigns(x, out, size),
         (x: Float32Array, out: Float32Array) => roundToIntegers(x, out, { blockSize: size, most: 127 }),
         (x: Float32Array, out: Float32Array) => roundToPowers(x, out, size),
+        (x: Float32Array, out: Float32Array) => roundToTwoLevels(x, out, size),
       ]) {
         const [plain, shared] = both(values).map(({ x, out }) => {
           round(x, out);
@@ -84,6 +85,27 @@ test("powers: the bits where two are equally near, and those beside them, in blo
       },
     ),
     { numRuns: 500 },
+  );
+});
+
+test("two levels: the mean of the magnitudes above the mean, and of the others, added up in their order", () => {
+  const mean = (magnitudes: readonly number[]): number =>
+    magnitudes.reduce((sum, magnitude) => sum + magnitude, 0) / magnitudes.length;
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: -9, max: 9 }), { minLength: 1, maxLength: 40 }), (values) => {
+      const magnitudes = values.map(Math.abs);
+      const isLarge = (magnitude: number): boolean => magnitude > mean(magnitudes);
+      const [large, small] = [true, false].map((wanted) =>
+        Math.fround(mean(magnitudes.filter((magnitude) => isLarge(magnitude) === wanted))),
+      ) as [number, number];
+      const expected = values.map(
+        (value) => (value < 0 ? -1 : 1) * (isLarge(Math.abs(value)) ? large : small),
+      );
+      for (const { x, out } of both(values)) {
+        roundToTwoLevels(x, out, values.length);
+        expect([...out]).toEqual(expected);
+      }
+    }),
   );
 });
 

@@ -173,6 +173,83 @@ function boundBits(largest: number): number {
 
 const MAGNITUDE = 0x7fffffff;
 
+/** What the elements of a block are rounded to. */
+export interface TwoLevels {
+  /** The mean magnitude: an element above it is large. */
+  readonly mean: number;
+  /** The means of magnitudes that are not above it, and of those that are; float32 numbers. */
+  readonly small: number;
+  readonly large: number;
+}
+
+/** Of all of a vector. */
+export const twoLevels = (x: Float32Array): TwoLevels =>
+  levelsOf(x, { start: 0, end: x.length }, kernelsFor(x)?.blocks);
+
+function levelsOf(x: Float32Array, block: Block, blocks: BlockFunctions | undefined): TwoLevels {
+  const all = sumAbove(x, block, ALL, blocks);
+  const mean = all.sum / all.count;
+  // Where an element is not finite, none is above the mean.
+  if (!(mean < Number.POSITIVE_INFINITY)) return { mean, small: mean, large: 0 };
+  const large = sumAbove(x, block, mean, blocks);
+  const smalls = all.count - large.count;
+  return {
+    mean,
+    // At least one magnitude is not above the mean; should rounding say otherwise, none is small and its mean unused.
+    small: smalls === 0 ? 0 : Math.fround((all.sum - large.sum) / smalls),
+    large: large.count === 0 ? 0 : Math.fround(large.sum / large.count),
+  };
+}
+
+/** A threshold that all magnitudes are above. */
+const ALL = -1;
+
+/** Σ |x| of elements above a threshold, one after the other, and how many they are. What is not a number is above any. */
+function sumAbove(
+  x: Float32Array,
+  { start, end }: Block,
+  threshold: number,
+  blocks: BlockFunctions | undefined,
+): { readonly sum: number; readonly count: number } {
+  const whole = blocks === undefined ? 0 : wholeFours(end - start);
+  const bits = bitsBelow(threshold);
+  let sum = whole === 0 ? 0 : blocks!.sumAbove(at(x, start), whole, bits);
+  let count = whole === 0 ? 0 : blocks!.countAbove(at(x, start), whole, bits);
+  for (let i = start + whole; i < end; i++) {
+    const magnitude = Math.abs(x[i]!);
+    if (magnitude <= threshold) continue;
+    sum += magnitude;
+    count++;
+  }
+  return { sum, count };
+}
+
+/** Bits that those of a magnitude exceed if it is above a threshold; those of none where the threshold is not finite. */
+function bitsBelow(threshold: number): number {
+  if (threshold < 0) return -1;
+  if (!(threshold < Number.POSITIVE_INFINITY)) return MAGNITUDE;
+  const bits = bitsOf(threshold);
+  return float[0]! > threshold ? bits - 1 : bits;
+}
+
+/**
+ * Block by block out ← ± one of two magnitudes: the means of those above and not above the block's mean magnitude. What is below
+ * zero keeps its sign. A block with an element that is not a number becomes not a number. x, out [n]
+ */
+export function roundToTwoLevels(x: Float32Array, out: Float32Array, blockSize: number): void {
+  const blocks = kernelsFor(x, out)?.blocks;
+  forBlocks(x.length, blockSize, (block) => {
+    const { start, end } = block;
+    const { mean, small, large } = levelsOf(x, block, blocks);
+    const whole = blocks === undefined ? 0 : wholeFours(end - start);
+    blocks?.writeLevels(at(x, start), at(out, start), whole, bitsBelow(mean), small, large);
+    for (let i = start + whole; i < end; i++) {
+      const magnitude = Math.abs(x[i]!) > mean ? large : small;
+      out[i] = x[i]! < 0 ? -magnitude : magnitude;
+    }
+  });
+}
+
 /**
  * The indices of all elements whose bits without the sign are at least the threshold, ascending, into `out`.
  * @param done elements that have been looked at already, and how many of them were found

@@ -21,6 +21,7 @@ import {
 import type { Code, WasmFunction } from "./encode.ts";
 
 const FLOAT_BYTES = 4;
+const PER_REGISTER = 4;
 const bytesOf = (length: Value): Value => i32.multiply(length, i32.constant(FLOAT_BYTES));
 
 /** Four magnitudes become the largest of them, in all lanes: bits without the sign have the order of magnitudes. */
@@ -219,8 +220,6 @@ export function collecting(
   };
 }
 
-const PER_REGISTER = 4;
-
 /** Fours that are looked at together where elements are collected. */
 const FOURS = 4;
 
@@ -293,6 +292,86 @@ export const largestOfGroups: WasmFunction = assemble(
           ...address.set(i32.add(address.get, bytesOf(groups.get))),
         ]),
         ...v128.store(i32.add(out.get, index), largest.get),
+      ]),
+    ];
+  },
+);
+
+/** All bits of those of four magnitudes whose bits exceed a threshold. */
+const above = (four: Local, threshold: Local): Value => i32x4.greater(four.get, threshold.get);
+
+/**
+ * `(x, length, threshold) => Σ |x|` of elements whose bits without the sign exceed the threshold, of all where that is −1: in
+ * float64, one after the other.
+ */
+export const sumAbove: WasmFunction = assemble(
+  "sumAbove",
+  { x: "i32", length: "i32", threshold: "i32" },
+  "f64",
+  ({ arguments: { x, length, threshold }, local, count }) => {
+    const [thresholds, four, two] = [local("v128"), local("v128"), local("v128")];
+    const sum = local("f64");
+    const addTwo = (floats: Value): Code => [
+      ...two.set(f64x2.ofFloats(floats)),
+      ...sum.set(f64.add(f64.add(sum.get, f64x2.lane(two.get, 0)), f64x2.lane(two.get, 1))),
+    ];
+    return [
+      thresholds.set(i32x4.splat(threshold.get)),
+      count(bytesOf(length.get), 16, (index) => [
+        ...four.set(f32x4.absolute(v128.load(i32.add(x.get, index)))),
+        // What is left out is added as a zero, which changes no sum.
+        ...four.set(v128.and(four.get, above(four, thresholds))),
+        ...addTwo(four.get),
+        ...addTwo(upper(four.get, four.get)),
+      ]),
+      sum.get,
+    ];
+  },
+);
+
+/** `(x, length, threshold)`: how many elements' bits without the sign exceed the threshold. */
+export const countAbove: WasmFunction = assemble(
+  "countAbove",
+  { x: "i32", length: "i32", threshold: "i32" },
+  "i32",
+  ({ arguments: { x, length, threshold }, local, count }) => {
+    const [thresholds, four, counts] = [local("v128"), local("v128"), local("v128")];
+    return [
+      thresholds.set(i32x4.splat(threshold.get)),
+      count(bytesOf(length.get), 16, (index) => [
+        ...four.set(f32x4.absolute(v128.load(i32.add(x.get, index)))),
+        ...counts.set(i32x4.subtract(counts.get, above(four, thresholds))), // −1 where it does
+      ]),
+      range(PER_REGISTER)
+        .map((lane) => i32x4.lane(counts.get, lane))
+        .reduce((sum, lane) => i32.add(sum, lane)),
+    ];
+  },
+);
+
+/** `(x, out, length, threshold, small, large)`: out ← large, or small, of the sign of x; large where x exceeds the threshold. */
+export const writeLevels: WasmFunction = assemble(
+  "writeLevels",
+  { x: "i32", out: "i32", length: "i32", threshold: "i32", small: "f32", large: "f32" },
+  undefined,
+  ({ arguments: { x, out, length, threshold, small, large }, local, count }) => {
+    const [thresholds, smalls, difference] = [local("v128"), local("v128"), local("v128")];
+    const [four, magnitude] = [local("v128"), local("v128")];
+    const signBit = i32x4.splat(i32.constant(-0x80000000));
+    return [
+      thresholds.set(i32x4.splat(threshold.get)),
+      smalls.set(f32x4.splat(small.get)),
+      difference.set(v128.xor(smalls.get, f32x4.splat(large.get))),
+      count(bytesOf(length.get), 16, (index) => [
+        ...four.set(v128.load(i32.add(x.get, index))),
+        ...magnitude.set(f32x4.absolute(four.get)),
+        ...v128.store(
+          i32.add(out.get, index),
+          v128.xor(
+            v128.xor(smalls.get, v128.and(difference.get, above(magnitude, thresholds))),
+            v128.and(f32x4.less(four.get, v128.zero()), signBit),
+          ),
+        ),
       ]),
     ];
   },

@@ -4,12 +4,15 @@ import { invariant } from "@atoll/core";
 import { memoryOf } from "../memory.ts";
 import {
   collectAtLeast,
+  countAbove,
   largestMagnitude,
   largestOfGroups,
   roundToPowers,
   roundToSteps,
   signsTimes,
+  sumAbove,
   sumOfMagnitudes,
+  writeLevels,
 } from "./codecFunctions.ts";
 import {
   accumulate,
@@ -151,6 +154,9 @@ export interface BlockFunctions {
   signsTimes(x: number, out: number, length: number, scale: number): void;
   roundToSteps(x: number, out: number, length: number, scale: number, most: number): void;
   roundToPowers(x: number, out: number, length: number, largest: number, bound: number): void;
+  sumAbove(x: number, length: number, threshold: number): number;
+  countAbove(x: number, length: number, threshold: number): number;
+  writeLevels(x: number, out: number, length: number, threshold: number, small: number, large: number): void;
   collectAtLeast(x: number, length: number, threshold: number, out: number, capacity: number): number;
   largestOfGroups(x: number, each: number, groups: number, out: number): void;
   roundAtRandom(
@@ -232,6 +238,9 @@ const BLOCK_FUNCTIONS = [
   signsTimes,
   roundToSteps,
   roundToPowers,
+  sumAbove,
+  countAbove,
+  writeLevels,
   collectAtLeast,
   largestOfGroups,
   roundAtRandom,

@@ -4,11 +4,13 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { e3m0 } from "./e3m0.ts";
 import { integers, remembering, signs, transcodeShards } from "./transcoded.ts";
+import { twoBit } from "./twoBit.ts";
 
 const codecs: Readonly<Record<string, (blockSize: number) => Codec>> = {
   integers,
   signs,
   powers: (blockSize) => e3m0({ blockSize }),
+  twoLevels: (blockSize) => twoBit({ blockSize }),
 };
 
 const withoutBytes = fc.record({

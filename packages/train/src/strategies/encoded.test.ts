@@ -42,7 +42,8 @@ describe("error feedback", () => {
       for (let round = 0; round < rounds; round++) {
         const x = Float32Array.from({ length }, (_, i) => random.normal() + (i % 5) - 2);
         for (const [i, value] of x.entries()) given[i]! += value / N;
-        await allReduceWithFeedback(node.communicator, x, residuals[rank]!, sign({ blockSize: 8 }));
+        const own = { x, residual: residuals[rank]!, transcoded: new Float32Array(length) };
+        await allReduceWithFeedback(node.communicator, own, sign({ blockSize: 8 }));
         if (rank === 0) for (const [i, value] of x.entries()) arrived[i]! += value;
       }
     });

@@ -9,19 +9,21 @@ import { remembering, transcodeShards } from "../compressors/transcoded.ts";
 /**
  * x ← mean over the members of Q(xᵢ + rᵢ), encoded once more; rᵢ ← xᵢ + rᵢ − Q(xᵢ + rᵢ). A member alone sends nothing, so
  * it keeps x as it is.
- * @param residual rᵢ, [x.length], zeros at first
+ * @param x, residual, transcoded: [x.length]; rᵢ is zeros at first, and the last is scratch that is not touched meanwhile
  * @param codec has to encode the same numbers to the same bytes each time
  */
 export async function allReduceWithFeedback(
   communicator: Communicator,
-  x: Float32Array,
-  residual: Float32Array,
+  {
+    x,
+    residual,
+    transcoded,
+  }: { readonly x: Float32Array; readonly residual: Float32Array; readonly transcoded: Float32Array },
   codec: Codec,
 ): Promise<void> {
   const { worldSize } = communicator;
   if (worldSize === 1) return;
   addVectors(x, x, residual);
-  const transcoded = new Float32Array(x.length);
   transcodeShards(codec, x, transcoded, worldSize);
   subtractVectors(residual, x, transcoded);
   const remembered = remembering(codec, { vector: x, transcoded, members: worldSize });

@@ -4,13 +4,14 @@
 import { ConfigError } from "@atoll/core";
 import { parseConfig } from "@atoll/core/config";
 import { muon, type Optimizer } from "@atoll/tensor";
-import { subtractVectors } from "@atoll/tensor/vectors";
+import { allocateBeside, subtractVectors } from "@atoll/tensor/vectors";
 import { z } from "zod";
 import { twoBit } from "../compressors/twoBit.ts";
 import { allReduceWithFeedback } from "./errorFeedback.ts";
 import { decay, positive, steps } from "./optionSchemas.ts";
 import { type NesterovOptions, nesterov, type OuterOptimizer } from "./outerOptimizer.ts";
 import { applyOuter, outerState, stepsUntil } from "./outerStep.ts";
+import { scratchPerNode } from "./preparation.ts";
 import type { ParameterStrategy, StrategyEntry } from "./strategy.ts";
 import { codedReduced, reduced } from "./traffic.ts";
 import { GO_ON } from "./whenMissing.ts";
@@ -59,6 +60,7 @@ export function muLoCo({
       `Strategy "muloco": expected Muon as the inner optimizer, got "${optimizer.name}". Choose optimizer=muon, or strategy=diloco.`,
     );
   const codec = twoBit({ blockSize: BLOCK_SIZE });
+  const scratch = scratchPerNode(({ parameters }) => allocateBeside(parameters, parameters.length));
   return {
     kind: "parameter",
     name: "muloco",
@@ -75,11 +77,14 @@ export function muLoCo({
       values: {},
     }),
     localSteps: (step) => stepsUntil(step, H),
-    async synchronise({ communicator, parameters, local, record }, { tensors }) {
+    async synchronise(node, { tensors }) {
+      const { communicator, parameters, local, record } = node;
       subtractVectors(parameters, tensors.anchor!, parameters);
       record?.outerGradient?.(parameters);
-      if (quantise) await allReduceWithFeedback(communicator, parameters, tensors.residual!, codec);
-      else await communicator.allReduce(parameters, { op: "mean" });
+      if (quantise) {
+        const vectors = { x: parameters, residual: tensors.residual!, transcoded: scratch(node) };
+        await allReduceWithFeedback(communicator, vectors, codec);
+      } else await communicator.allReduce(parameters, { op: "mean" });
       applyOuter(local, { outer, parameters, tensors });
     },
   };
