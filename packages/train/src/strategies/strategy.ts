@@ -42,7 +42,10 @@ export interface StrategyNode {
   readonly layout: VectorLayout;
   /** The node's parameters, [layout.size]; changed in place. */
   readonly parameters: Float32Array;
-  /** This step's gradients, [layout.size]; changed in place. Zeros under a parameter strategy. */
+  /**
+   * This step's gradients, [layout.size]; changed in place. A parameter strategy has no use for them: they are those of the last
+   * local step where an executor applies the optimizer step by step, and zeros where all steps are one program's.
+   */
   readonly gradients: Float32Array;
   /** The local optimizer's state vectors by name, each [layout.size]; zeros until the first step, or as a strategy sets them. */
   readonly slots: Readonly<Record<string, Float32Array>>;
