@@ -44,7 +44,8 @@ export interface ChunkedDct {
   forward(x: Float32Array, scratch: Float32Array, use: OfChunk): void;
   /**
    * Does with each chunk's coefficients and those of `sum` what `decayAndMark` does, but for the rounding where that is fast, and
-   * hands on the chunk's number.
+   * hands on the chunks' numbers: of as many as there are marks for, one after the other. What comes next in `use` and what came
+   * before drive each other out of the processor's cache of instructions.
    */
   forwardAndAdd(
     x: Float32Array,
@@ -56,12 +57,15 @@ export interface ChunkedDct {
   inverse(x: Float32Array, scratch: Float32Array, fill: OfChunk, part?: InversePart): void;
 }
 
-/** sum ← decay · sum + factor · coefficients, [P]; marks [`ChunkedDct.marks`] are those of one chunk after the other. */
+/**
+ * sum ← decay · sum + factor · coefficients, [P]. Marks, each [`ChunkedDct.marks`], are those of one chunk each, and then of the
+ * chunks that follow: chunk c has those at c modulo how many there are.
+ */
 export interface SpectrumSum {
   readonly sum: Float32Array;
   readonly decay: number;
   readonly factor: number;
-  readonly marks: Float32Array;
+  readonly marks: readonly Float32Array[];
 }
 
 /** Of some bands, by default all; `signs` says that only signs are written: 1, 0, −1, or what is not a number. */
@@ -110,29 +114,32 @@ export function chunkedDct(layout: VectorLayout, chunkSize: number): ChunkedDct 
       const scalars = { decay, factor };
       const run: Run = (x, scratch, room) => {
         const quick = fast.on(scratch);
+        let unused = 0;
         for (const [chunk, tile] of tiles.entries()) {
           const { transform, work } = quick[tile.shape] ?? {};
           const least = threshold(chunk);
+          const marked = marks[chunk % marks.length]!;
           if (transform?.forwardAndAdd === undefined) {
             const coefficients = coefficientsOf(tile, x, scratch, quick[tile.shape]);
-            decayAndMark(sum, tile, coefficients, { ...scalars, threshold: least, marks });
+            decayAndMark(sum, tile, coefficients, { ...scalars, threshold: least, marks: marked });
           } else {
             const { start, end } = tile;
             const held = room?.chunk.subarray(0, end - start);
             held?.set(sum.subarray(start, end));
             const to = held?.byteOffset ?? sum.byteOffset + FLOAT_BYTES * start;
-            const added = { ...scalars, to, threshold: least, marks: (room?.marks ?? marks).byteOffset };
+            const added = { ...scalars, to, threshold: least, marks: (room?.marks ?? marked).byteOffset };
             transform.forwardAndAdd(addedTile(tile, tiles[chunk + 1], x), work!, added);
             if (held !== undefined) {
               sum.set(held, start);
-              marks.set(room!.marks);
+              marked.set(room!.marks);
             }
           }
-          use(chunk);
+          if (chunk + 1 - unused === marks.length || chunk + 1 === tiles.length)
+            while (unused <= chunk) use(unused++);
         }
         return false;
       };
-      inShared(from, own, run, sum, marks);
+      inShared(from, own, run, sum, ...marks);
     },
     inverse(to, own, fill, { bands: chosen = bands, signs = false } = {}) {
       inShared(to, own, (x, scratch) => {
