@@ -31,8 +31,17 @@ interface LogLine {
   readonly accuracy?: { readonly global: number };
   readonly bytesSent?: number | readonly number[];
   readonly simulatedSeconds?: number;
-  readonly config?: { readonly optimizer: { readonly kind: string } };
+  readonly config?: { readonly optimizer: OptimizerConfig };
 }
+
+interface OptimizerConfig {
+  readonly kind: string;
+  readonly parts?: readonly OptimizerConfig[];
+}
+
+/** Of a chain, such as FedProx's, the optimizer is what comes last. */
+const nameOf = ({ kind, parts }: OptimizerConfig): string =>
+  parts === undefined ? kind : nameOf(parts.at(-1)!);
 
 function train(strategy: string, runs: string): Outcome {
   const args = [ATOLL, "train", ...OPTIONS, `strategy=${strategy}`, "--name", strategy, "--runs-dir", runs];
@@ -48,7 +57,7 @@ function train(strategy: string, runs: string): Outcome {
   const sent = finished.bytesSent as readonly number[];
   return {
     strategy,
-    optimizer: started.config!.optimizer.kind,
+    optimizer: nameOf(started.config!.optimizer),
     loss: test.loss!.global,
     accuracy: test.accuracy!.global,
     bytes: sent.reduce((sum, bytes) => sum + bytes, 0) / sent.length,
