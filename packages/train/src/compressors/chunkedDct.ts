@@ -1,26 +1,19 @@
 // The cosine transform of a model's vector, tensor by tensor and chunk by chunk (see tiles.ts): in float32 and with SIMD where
-// that reaches, in float64 elsewhere (exactDct.ts).
+// that reaches (fastDct.ts), in float64 elsewhere (exactDct.ts).
 
-import { invariant } from "@atoll/core";
 import type { VectorLayout } from "@atoll/tensor";
 import {
   type AddedTile,
   clearVector,
   decayAndMark,
   isShared,
-  isSimdTile,
   marksLength,
-  memoryOf,
   sharedVectors,
   type TilePlace,
-  type TileTransform,
-  type TileWork,
-  tileScratch,
-  tileTables,
-  tileTransform,
 } from "@atoll/tensor/vectors";
 import { exactDct } from "./exactDct.ts";
-import { type Band, bandsOf, type Chunk, type Shape, type Tile, tilesOf } from "./tiles.ts";
+import { type FastDct, type FastTile, fastDct } from "./fastDct.ts";
+import { type Band, bandsOf, type Chunk, type Tile, tilesOf } from "./tiles.ts";
 
 const FLOAT_BYTES = 4;
 
@@ -174,62 +167,6 @@ function addedTile(tile: Tile, after: Tile | undefined, x: Float32Array): AddedT
   const place = placeOf(tile, x);
   const isAlike = after?.shape === tile.shape && after.stride === tile.stride;
   return { ...place, next: isAlike ? placeOf(after, x).x : place.x };
-}
-
-interface FastTile {
-  readonly transform: TileTransform;
-  readonly work: TileWork;
-}
-
-interface FastDct {
-  readonly scratch: number;
-  prepare(scratch: Float32Array): void;
-  /** The transforms that work in this scratch, by shape; undefined where there is none. */
-  on(scratch: Float32Array): readonly (FastTile | undefined)[];
-}
-
-/** Transforms of these shapes in scratch of shared memory, the end of which holds their tables. */
-function fastDct(shapes: readonly Shape[], longest: number): FastDct {
-  let end = shapes.filter(isSimdTile).reduce((most, shape) => Math.max(most, tileScratch(shape)), longest);
-  const tables = shapes.map((shape) => {
-    const numbers = isSimdTile(shape) ? tileTables(shape) : new Float32Array(0);
-    end += numbers.length;
-    return { shape, numbers, start: end - numbers.length };
-  });
-  const scratchLength = end;
-  const withTables = tables.filter(({ numbers }) => numbers.length > 0);
-  const made = new WeakMap<WebAssembly.Memory, readonly (TileTransform | undefined)[]>();
-  const transformsIn = (memory: WebAssembly.Memory): readonly (TileTransform | undefined)[] => {
-    const present = made.get(memory);
-    if (present !== undefined) return present;
-    const transforms = shapes.map((shape) => (isSimdTile(shape) ? tileTransform(shape, memory) : undefined));
-    made.set(memory, transforms);
-    return transforms;
-  };
-  return {
-    scratch: scratchLength,
-    prepare(scratch) {
-      for (const { numbers, start } of withTables) scratch.set(numbers, start);
-    },
-    on(scratch) {
-      const memory = memoryOf(scratch);
-      if (memory === undefined) return [];
-      invariant(
-        withTables.every(({ start }) => scratch[start] !== 0),
-        "scratch is prepared before the cosine transform works in it",
-      );
-      return transformsIn(memory).map(
-        (transform, shape) =>
-          transform && {
-            transform,
-            work: {
-              scratch: scratch.byteOffset,
-              tables: scratch.byteOffset + FLOAT_BYTES * tables[shape]!.start,
-            },
-          },
-      );
-    },
-  };
 }
 
 /** Where vectors that do not lie in shared memory are copied to, one chunk of them after the other. */
