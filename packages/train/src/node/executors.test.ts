@@ -196,6 +196,27 @@ test("gradients that lie in another memory than the node, since that one is full
   expect(replica.parameters).toEqual(before.map((value) => value - 1));
 });
 
+test("a memory that is opened while a run goes on leaves what lies in the first where it is", async () => {
+  const optimizer = sgd({ learningRate: 1, momentum: 0.5 });
+  const options = optionsOf({ model: perceptron({ rate: 0 }), data: clouds(200), optimizer });
+  await using executor = await workerThreads(workers)(options);
+  const replica = newReplica(executor, options);
+  const before = replica.parameters.slice();
+  const indices = new Uint32Array(options.batchSize);
+  await executor.gradient(replica, { source: 0, indices, keys: new Uint32Array(2) });
+  // Address space that nobody writes to: the first fills up the memory that there is, and opens a second if it does not fit.
+  const further = [0, 1, 2].map(() => allocateBeside(replica.parameters, 2 ** 30 - 2 ** 15).subarray(0, 8));
+  expect(new Set([replica.parameters, ...further].map(memoryOf)).size).toBeGreaterThanOrEqual(3);
+  replica.gradients.fill(1);
+  await executor.update(replica, 0);
+  expect(replica.parameters).toEqual(before.map((value) => value - 1));
+  for (const to of further) {
+    const from = replica.gradients.subarray(0, 8);
+    await executor.run({ operation: "copy", vectors: { to, from }, numbers: {} });
+    expect([...to]).toEqual(new Array(8).fill(1));
+  }
+});
+
 describe("the ways to apply an optimizer agree", () => {
   test.each([
     { name: "sgd", optimizer: sgd({ learningRate: 0.1 }) },

@@ -32,9 +32,13 @@ export interface Setup {
     | undefined;
 }
 
-/** The memories that nodes' vectors lie in, so far. */
+/**
+ * Further memories that nodes' vectors lie in, behind so many others. Each is told once: a memory that is sent again is another
+ * object to the worker, and views of the same vectors by the one and by the other do not seem to lie together.
+ */
 export interface Memories {
   readonly kind: "memories";
+  readonly behind: number;
   readonly memories: readonly WebAssembly.Memory[];
 }
 

@@ -31,7 +31,7 @@ async function dealWith(message: PoolMessage<Task, Setup | Memories>): Promise<v
   if (message.kind === "tasks") port!.postMessage(await answerAll(message.tasks));
   else if (message.content.kind === "setup")
     session = new TrainingSession(message.content, memories, session);
-  else memories.splice(0, memories.length, ...message.content.memories);
+  else memories.splice(message.content.behind, memories.length, ...message.content.memories);
 }
 
 async function answerAll(tasks: readonly Task[]): Promise<readonly Reply<TaskResult>[]> {

@@ -128,12 +128,16 @@ class WorkerExecutor implements Executor {
     count: number,
     { beforehand = [], gradients = own }: Beforehand & { readonly gradients?: Float32Array } = {},
   ): Promise<void> {
-    const together = await this.#remotely(beforehand);
     const address = this.#addressOf(block);
     const given = gradients === own ? undefined : this.#addressIn(gradients);
     const shared = given?.memory === address.memory ? given : undefined;
+    const isCopied = gradients !== own && shared === undefined;
+    const together = await this.#remotely(isCopied ? [] : beforehand);
     // A vector that workers do not see, or that lies in another memory than what it changes, they get as a copy.
-    if (gradients !== own && shared === undefined) own.set(gradients);
+    if (isCopied) {
+      for (const task of beforehand) await this.run(task);
+      own.set(gradients);
+    }
     await this.#run({
       kind: "update",
       block: address,
@@ -203,8 +207,9 @@ class WorkerExecutor implements Executor {
   #run(task: Task): Promise<TaskResult> {
     const { memories } = this.#heap;
     if (memories.length > this.#announced) {
+      const behind = this.#announced;
       this.#announced = memories.length;
-      this.#workers.broadcast({ kind: "memories", memories: [...memories] });
+      this.#workers.broadcast({ kind: "memories", behind, memories: memories.slice(behind) });
     }
     const isSmall = (task.kind === "update" || task.kind === "local") && this.#options.layout.size < SMALL;
     return this.#workers.run(task, { isSmall });
