@@ -167,6 +167,32 @@ describe("cosine transform", () => {
     expect(dct.bands.length).toBeGreaterThan(3);
   });
 
+  test("its inverse leaves what lies outside its bands to other threads, wherever vectors lie", () => {
+    const layout = layoutOf({ a: { shape: [24, 8] }, b: { shape: [10] } });
+    const dct = chunkedDct(layout, 8);
+    const [heap, other] = [createHeap(), createHeap()];
+    const plain = (length: number): Float32Array => new Float32Array(length);
+    for (const [x, scratch] of [
+      [heap.alloc(layout.size), preparedFor(dct, heap.alloc(dct.scratch))],
+      [heap.alloc(layout.size), preparedFor(dct, other.alloc(dct.scratch))],
+      [plain(layout.size), plain(dct.scratch)],
+    ] as const) {
+      const whole = plain(layout.size);
+      const ones = (_: number, coefficients: Float32Array): void => void coefficients.fill(1);
+      dct.inverse(whole, plain(dct.scratch), ones);
+      for (const [i, band] of dct.bands.entries()) {
+        x.fill(0);
+        const meanwhile: OfChunk = (chunk, coefficients) => {
+          ones(chunk, coefficients);
+          x.fill(7, 0, band.start).fill(7, band.end); // as other threads would
+        };
+        dct.inverse(x, scratch, meanwhile, { bands: [band] });
+        const expected = whole.map((value, at) => (at >= band.start && at < band.end ? value : 7));
+        expect([...x], `band ${i}`).toEqual([...expected]);
+      }
+    }
+  });
+
   test("its inverse gives signs where these are asked for: of zeros, and of what is not a number, too", () => {
     const side = fc.constantFrom(1, 3, 4, 7, 8, 12, 61, 64);
     fc.assert(

@@ -100,7 +100,7 @@ export function chunkedDct(layout: VectorLayout, chunkSize: number): ChunkedDct 
         const quick = fast.on(scratch);
         for (const [chunk, tile] of tiles.entries())
           use(chunk, coefficientsOf(tile, x, scratch, quick[tile.shape]));
-        return false;
+        return [];
       });
     },
     forwardAndAdd(from, own, { sum, decay, factor, marks }, { threshold, use }) {
@@ -130,7 +130,7 @@ export function chunkedDct(layout: VectorLayout, chunkSize: number): ChunkedDct 
           if (chunk + 1 - unused === marks.length || chunk + 1 === tiles.length)
             while (unused <= chunk) use(unused++);
         }
-        return false;
+        return [];
       };
       inShared(from, own, run, sum, ...marks);
     },
@@ -147,7 +147,7 @@ export function chunkedDct(layout: VectorLayout, chunkSize: number): ChunkedDct 
             else if (signs) transform.inverseSigns(placeOf(tile, x), work!);
             else transform.inverse(placeOf(tile, x), work!);
           }
-        return true;
+        return chosen;
       });
     },
   };
@@ -175,8 +175,8 @@ interface Room {
   readonly marks: Float32Array;
 }
 
-/** Says whether it has changed x. */
-type Run = (x: Float32Array, scratch: Float32Array, room?: Room) => boolean;
+/** Tells what it has changed of x: other threads may change the rest meanwhile. */
+type Run = (x: Float32Array, scratch: Float32Array, room?: Room) => readonly Chunk[];
 
 /** Runs something on vectors that lie in shared memory, all of them: on a copy of x, where they do not. */
 function sharedPlaces(
@@ -196,6 +196,7 @@ function sharedPlaces(
     }
     const [copy, work, chunk, marks] = own;
     copy!.set(x);
-    if (run(copy!, work!, { chunk: chunk!, marks: marks! })) x.set(copy!);
+    const changed = run(copy!, work!, { chunk: chunk!, marks: marks! });
+    for (const { start, end } of changed) x.set(copy!.subarray(start, end), start);
   };
 }
