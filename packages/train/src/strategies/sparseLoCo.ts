@@ -3,7 +3,7 @@
 // Source: Sarfi et al., "Communication efficient LLM pre-training with SparseLoCo" (arXiv 2508.15706), algorithm 1.
 
 import { parseConfig } from "@atoll/core/config";
-import { adamW, type Optimizer } from "@atoll/tensor";
+import { adamW, type Optimizer, type VectorLayout } from "@atoll/tensor";
 import { allocateBeside } from "@atoll/tensor/vectors";
 import { z } from "zod";
 import { encodingOfError } from "../compressors/encoding.ts";
@@ -78,19 +78,13 @@ export function sparseLoCo({ optimizer = adamW(), ...given }: SparseLoCoOptions 
     return Object.fromEntries(vectors) as Record<keyof ReturnType<typeof roomOf>, Float32Array>;
   });
   const shared = sharedResult<Promise<Float32Array>>();
-  /** By the first member's message, which lies in one place: nodes have done with the entries when they send their next. */
-  const kept = new WeakMap<Float32Array, Float32Array>();
+  const entriesFor = entriesPool();
   async function decoded(
     messages: readonly Float32Array[],
-    { parameters: { length }, local }: StrategyNode,
+    { parameters: { length }, layout, local }: StrategyNode,
   ): Promise<Float32Array> {
-    const [first] = messages as [Float32Array];
     const count = messages.length;
-    const room = entriesLength(length, resolved, count);
-    const present = kept.get(first);
-    const place = present !== undefined && present.length >= room ? present : allocateBeside(first, room);
-    kept.set(first, place);
-    const entries = place.subarray(0, room);
+    const entries = entriesFor(layout, messages, (members) => entriesLength(length, resolved, members));
     const vectors = { ...Object.fromEntries(messages.map((message, m) => [`${m}`, message])), entries };
     await local.run({ operation: "sparseDecode", vectors, numbers: { ...sparsity, count, length } });
     return entries;
@@ -138,6 +132,38 @@ export function sparseLoCo({ optimizer = adamW(), ...given }: SparseLoCoOptions 
     addEntries(sum, entries, { count: 1, scale: 1 });
     return sum;
   }
+}
+
+/** Where what messages say is written: of a layout, by the messages, and by the elements that so many members need. */
+type EntriesFor = (
+  layout: VectorLayout,
+  messages: readonly Float32Array[],
+  lengthFor: (members: number) => number,
+) => Float32Array;
+
+/** Who brings its next message, which lies in the same place, has done with the entries of its last: these are used again. */
+function entriesPool(): EntriesFor {
+  // The nodes of one run have one layout, and a strategy may serve several runs.
+  const spare = new WeakMap<VectorLayout, Set<Float32Array>>();
+  /** By the first member's message. */
+  const used = new WeakMap<Float32Array, Float32Array>();
+  return (layout, messages, lengthFor) => {
+    const free = spare.get(layout) ?? new Set();
+    spare.set(layout, free);
+    for (const message of messages) {
+      const last = used.get(message);
+      if (last !== undefined) free.add(last);
+      used.delete(message);
+    }
+    const length = lengthFor(messages.length);
+    const present = [...free].find((vector) => vector.length >= length);
+    // Where nodes come one after the other, there is room for as many again.
+    const room =
+      present ?? allocateBeside(messages[0]!, lengthFor(2 ** Math.ceil(Math.log2(messages.length))));
+    free.delete(room);
+    used.set(messages[0]!, room);
+    return room.subarray(0, length);
+  };
 }
 
 export const sparseLoCoEntry: StrategyEntry = {
