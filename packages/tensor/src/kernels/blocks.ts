@@ -1,8 +1,8 @@
 // What compressors do to vectors, block by block: scales, signs, rounding, and the search for the largest elements. Where the
-// vectors lie in one shared memory, WebAssembly functions do it (codecFunctions.ts), and else loops, with the same bits.
+// vectors lie in one shared memory, WebAssembly functions do it (magnitudeFunctions.ts and roundingFunctions.ts), and else loops, with the same bits.
 
-import { MAGIC } from "./codecFunctions.ts";
 import type { BlockFunctions } from "./kernels.ts";
+import { MAGIC } from "./roundingFunctions.ts";
 import { kernelsFor } from "./vectors.ts";
 
 /** Elements that functions leave over, since they take four at a time. */

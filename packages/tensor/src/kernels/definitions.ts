@@ -1,5 +1,6 @@
-// The kernels of an optimizer step: one pass over parameters, gradients and state each. They fuse what the gradient
-// transformations in optim/ do one after the other; the formulas are theirs.
+// The kernels that go through their vectors once, element by element, and the norms that go with them: those of an optimizer step,
+// which fuse what the gradient transformations in optim/ do one after the other (the formulas are theirs), and the arithmetic of
+// collectives and outer steps.
 
 import type { ElementwiseKernel, Formula, Lane } from "./elementwise.ts";
 import type { SquaredNorm } from "./squaredNorm.ts";

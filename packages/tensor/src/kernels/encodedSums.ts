@@ -14,8 +14,9 @@ import {
   type Value,
   v128,
 } from "./assembler.ts";
-import { largestLane, roundedToSteps } from "./codecFunctions.ts";
 import type { Code, WasmFunction } from "./encode.ts";
+import { largestLane } from "./magnitudeFunctions.ts";
+import { roundedToSteps } from "./roundingFunctions.ts";
 
 const REGISTERS = [0, 1, 2, 3] as const;
 const REGISTER_BYTES = 16;

@@ -3,18 +3,6 @@
 import { invariant } from "@atoll/core";
 import { memoryOf } from "../memory.ts";
 import {
-  collectAtLeast,
-  countAbove,
-  largestMagnitude,
-  largestOfGroups,
-  roundToPowers,
-  roundToSteps,
-  signsTimes,
-  sumAbove,
-  sumOfMagnitudes,
-  writeLevels,
-} from "./codecFunctions.ts";
-import {
   accumulate,
   adam,
   adamDirection,
@@ -42,9 +30,18 @@ import {
 import { type ElementwiseKernel, emitElementwise } from "./elementwise.ts";
 import { encodeModule } from "./encode.ts";
 import { meanOfIntegers, meanOfSigns } from "./encodedSums.ts";
+import {
+  collectAtLeast,
+  countAbove,
+  largestMagnitude,
+  largestOfGroups,
+  sumAbove,
+  sumOfMagnitudes,
+} from "./magnitudeFunctions.ts";
 import { clearBytes, copyBytes, fetchLines, meanOfMany } from "./manyVectors.ts";
 import { expandFour, projectBackFour, projectFour, subtractProductAndAddFour } from "./matrixFunctions.ts";
 import { momentumAndCollect, momentumAndResidual, residualOfSigns } from "./momentumFunctions.ts";
+import { roundToPowers, roundToSteps, signsTimes, writeLevels } from "./roundingFunctions.ts";
 import { decayAndMark, magnitudeOfRank, markAtLeast, takeMarked } from "./selectionFunctions.ts";
 import { emitSquaredNorm, type SquaredNorm } from "./squaredNorm.ts";
 import { roundAtRandom, sumOfLevels } from "./stochasticFunctions.ts";
@@ -126,7 +123,7 @@ type Exports = Record<KernelName, (...args: number[]) => void> &
   Record<NormName, (...args: number[]) => number> &
   BlockFunctions;
 
-/** Functions on byte offsets of the memory; what they do is told where they are defined (codecFunctions.ts and the like). */
+/** Functions on byte offsets of the memory; what they do is told where they are defined (magnitudeFunctions.ts and the like). */
 export interface BlockFunctions {
   largestMagnitude(x: number, length: number): number;
   sumOfMagnitudes(x: number, length: number): number;

@@ -2,8 +2,8 @@
 // multiple of four elements, in float32. The loops for what is left over are in momentum.ts.
 
 import { assemble, f32x4, i32, i32x4, v128 } from "./assembler.ts";
-import { collectInFours, collecting } from "./codecFunctions.ts";
 import type { WasmFunction } from "./encode.ts";
+import { collectInFours, collecting } from "./magnitudeFunctions.ts";
 
 const REGISTER_BYTES = 16;
 const bytesOf = (length: readonly number[]): readonly number[] => i32.shiftLeft(length, i32.constant(2));

@@ -14,8 +14,8 @@ import {
   type Value,
   v128,
 } from "./assembler.ts";
-import { MAGIC } from "./codecFunctions.ts";
 import type { Code, WasmFunction } from "./encode.ts";
+import { MAGIC } from "./roundingFunctions.ts";
 
 /** Of Threefry-2x32: four rounds a group, after each of which parts of the key are added, and one round more. */
 export const ROTATIONS = [[13, 15, 26, 6], [17, 29, 16, 24], [13, 15, 26, 6], [17]] as const;

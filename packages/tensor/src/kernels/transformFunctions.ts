@@ -3,9 +3,9 @@
 // up with zeros to a multiple of four.
 
 import { assemble, type Frame, f32x4, i32, LANES, type Local, range, type Value, v128 } from "./assembler.ts";
-import { signsOf } from "./codecFunctions.ts";
 import type { Code, ValueType, WasmFunction } from "./encode.ts";
 import { LINE_BYTES } from "./manyVectors.ts";
+import { signsOf } from "./roundingFunctions.ts";
 import { markAt, marking, markOffset } from "./selectionFunctions.ts";
 import {
   type Element,

@@ -1,8 +1,6 @@
 // Bytes as the floats that collectives carry. Only whole arrays are copied on the way, so bits that are no number stay
 // what they are.
 
-import type { Communicator } from "@atoll/comm";
-
 const WORD_BYTES = 4;
 
 /** What a message of so many bytes weighs: whole words of four. */
@@ -18,15 +16,6 @@ export function toWords(bytes: Uint8Array): Float32Array {
 /** The first `length` bytes of what `toWords` made, without copying. */
 export const fromWords = (words: Float32Array, length: number): Uint8Array =>
   new Uint8Array(words.buffer, words.byteOffset, length);
-
-/** Every member's bytes, by member, as many from each; members share the arrays: only read them. */
-export async function gatherBytes(
-  communicator: Communicator,
-  bytes: Uint8Array,
-): Promise<readonly Uint8Array[]> {
-  const parts = await communicator.allGather(toWords(bytes));
-  return parts.map((words) => fromWords(words, bytes.length));
-}
 
 /**
  * What all members make of the same thing, computed once where they share it, as simulated ones share what they have gathered
