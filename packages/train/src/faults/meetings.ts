@@ -42,9 +42,10 @@ export class Meetings implements Iterable<Meeting> {
     this.#open.clear();
   }
 
-  /** Whether a node has come to one. */
-  hasCome(rank: Rank): boolean {
-    return [...this].some(({ arrivals }) => arrivals.has(rank));
+  /** When a node came to the one that it waits for; undefined if it waits for none. */
+  cameAt(rank: Rank): Seconds | undefined {
+    for (const { arrivals } of this) if (arrivals.has(rank)) return arrivals.get(rank)!.at;
+    return undefined;
   }
 
   /** A node that may have come to some does no more from a moment on. */

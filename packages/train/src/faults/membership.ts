@@ -220,16 +220,21 @@ export class Membership {
     this.#meetings.end();
   }
 
-  /** A segment ends without those that are cut off and wait for an exchange, once all others have come to its end. */
+  /**
+   * A segment ends without those that are cut off and wait for an exchange, once all others have come to its end. Whoever learns
+   * of that last, its time may be before that of the others.
+   */
   #endWithoutCutOff(at: Seconds): void {
     const { policy } = this.#options.plan;
     if (policy.kind !== "timeout" && policy.kind !== "quorum") return;
-    const reachable = this.#outlook.reachable(at);
     const [ended, left] = [true, false].map((has) =>
       this.#current().filter((r) => this.#ended.has(r) === has),
     );
-    const isInVain = (rank: Rank): boolean => !reachable(rank) && this.#meetings.hasCome(rank);
-    if (ended!.some(reachable) && left!.every(isInVain)) this.#meetings.leaveBehind(at);
+    const came = left!.map((rank) => this.#meetings.cameAt(rank) ?? Number.POSITIVE_INFINITY);
+    const moment = Math.max(at, ...came);
+    if (moment === Number.POSITIVE_INFINITY) return;
+    const reachable = this.#outlook.reachable(moment);
+    if (ended!.some(reachable) && !left!.some(reachable)) this.#meetings.leaveBehind(at);
   }
 
   snapshot(): MembershipSnapshot {
