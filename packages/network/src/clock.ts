@@ -60,7 +60,7 @@ export interface VirtualClock {
   /**
    * Runs one function a rank until all have ended. The first that throws ends the run with its error: the waits of the
    * others are rejected and real work that is under way is awaited, so nothing goes on behind the caller's back.
-   * @throws RunError on a deadlock (it names every waiting rank and what it waits for) and on a real await outside `work`.
+   * @throws DeadlockError, which names every waiting rank and what it waits for; RunError on a real await outside `work`.
    */
   run(ranks: readonly (() => Promise<void>)[], options?: RunOptions): Promise<void>;
 }
@@ -81,6 +81,9 @@ interface Pending {
   readonly describe: () => string;
   readonly reject: (error: unknown) => void;
 }
+
+/** Ranks wait for each other, and none of them can go on. */
+export class DeadlockError extends RunError {}
 
 type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown };
 
@@ -311,7 +314,7 @@ class EventClock implements VirtualClock {
     );
   }
 
-  #deadlock(): RunError {
+  #deadlock(): DeadlockError {
     const lines = this.#pending.flatMap((waits, rank) =>
       this.#ended[rank]
         ? []
@@ -319,7 +322,7 @@ class EventClock implements VirtualClock {
     );
     const ended = this.#ended.flatMap((done, rank) => (done ? [rank] : []));
     const tail = ended.length === 0 ? "" : ` Already ended: ${listed("rank", ended)}.`;
-    return new RunError(
+    return new DeadlockError(
       `Deadlock at ${this.#now} s: ${lines.slice(0, 8).join("; ")}` +
         `${lines.length > 8 ? `; and ${lines.length - 8} more ranks` : ""}.${tail}`,
     );

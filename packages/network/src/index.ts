@@ -1,6 +1,6 @@
 export type { BackgroundOptions } from "./background.ts";
 export type { Clock, Duration, RunOptions, VirtualClock, Wait } from "./clock.ts";
-export { createVirtualClock } from "./clock.ts";
+export { createVirtualClock, DeadlockError } from "./clock.ts";
 export { components, primaryComponent } from "./faults/components.ts";
 export type { Fault, FaultOptions, OnAndOff, Stragglers } from "./faults/options.ts";
 export type { Downtime, FaultSchedule, LinkOutage, Slowness } from "./faults/schedule.ts";

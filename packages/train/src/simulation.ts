@@ -13,7 +13,13 @@ import {
   seconds,
   type TopologyDrawn,
 } from "@atoll/core";
-import { createVirtualClock, type Network, resolveNetwork, type VirtualClock } from "@atoll/network";
+import {
+  createVirtualClock,
+  DeadlockError,
+  type Network,
+  resolveNetwork,
+  type VirtualClock,
+} from "@atoll/network";
 import { pack } from "@atoll/tensor";
 import { createArithmetic } from "./arithmetic.ts";
 import { type ComputeModel, createComputeModel } from "./compute.ts";
@@ -24,7 +30,7 @@ import { NodeMemories } from "./faults/nodeMemory.ts";
 import { nodeTime } from "./faults/nodeTime.ts";
 import { Notices } from "./faults/notices.ts";
 import { Outlook } from "./faults/outlook.ts";
-import { type FaultPlan, planFaults, scheduleFaults } from "./faults/policy.ts";
+import { crashBehind, type FaultPlan, planFaults, scheduleFaults } from "./faults/policy.ts";
 import { RollBack } from "./faults/signals.ts";
 import { nearestStop } from "./nearestStop.ts";
 import type { ResolvedFitOptions } from "./options.ts";
@@ -305,9 +311,12 @@ export class Simulation implements RunNodes {
         { startAt },
       );
     } catch (error) {
-      if (!(error instanceof RollBack)) throw error;
-      this.#rollBack(error);
-      return;
+      if (error instanceof RollBack) {
+        this.#rollBack(error);
+        return;
+      }
+      const crash = this.#faults && crashBehind(this.#faults, startAt, this.#clock.now());
+      throw error instanceof DeadlockError && crash !== undefined ? crash : error;
     } finally {
       signal?.removeEventListener("abort", stopEarly);
     }

@@ -2,7 +2,7 @@
 // and comes back after it was lost. What it computes and says is the business of its TrainNode and strategy.
 
 import { type Communicator, PeerLostError, type SimulatedWorld } from "@atoll/comm";
-import { formatSeconds, type Rank, RunError, type Seconds, seconds } from "@atoll/core";
+import { type Rank, type Seconds, seconds } from "@atoll/core";
 import type { Clock } from "@atoll/network";
 import type { MissingPolicy } from "../strategies/whenMissing.ts";
 import type { Membership } from "./membership.ts";
@@ -10,6 +10,7 @@ import type { NodeLife, Rounds } from "./nodeLife.ts";
 import { MemoryCopy, type NodeMemory } from "./nodeMemory.ts";
 import type { Notices } from "./notices.ts";
 import type { Outlook } from "./outlook.ts";
+import { crashError } from "./policy.ts";
 import { LeftBehind, NodeCrashed } from "./signals.ts";
 
 /** What all nodes of a run share. */
@@ -62,9 +63,7 @@ export class FaultyNode implements NodeLife {
     const { policy, outlook } = this.#options;
     const downtime = outlook.crashBefore(lost, at, at);
     if (policy.kind !== "stop" || downtime === undefined) return;
-    throw new RunError(
-      `Node ${lost} crashed at ${formatSeconds(downtime.from)}, and the other nodes cannot go on without it: ${policy.reason}.`,
-    );
+    throw crashError(lost, downtime.from, policy.reason);
   }
 
   #throwIfDown(since = this.#options.clock.now()): void {

@@ -1,6 +1,6 @@
 // What the nodes of a run do when some of them are missing: each strategy states its own policy, a run may choose another.
 
-import { ConfigError, type ConfigTree, formatSeconds, type Random, type Rank } from "@atoll/core";
+import { ConfigError, type ConfigTree, formatSeconds, type Random, type Rank, RunError } from "@atoll/core";
 import {
   createFaultSchedule,
   type Fault,
@@ -131,6 +131,27 @@ function checkPermanent(fault: Fault, from: number, circumstances: Circumstances
     `Option "faults.schedule": ${describeFault(fault, topology)} from ${formatSeconds(from)} on leaves ${left} of ${worldSize} nodes connected for good, but ${needs(policy, needed)}. ` +
       (policy.kind === "stop" ? `${end}.` : `${end}, or use faults.whenMissing=timeout.`),
   );
+}
+
+/** What ends a run whose nodes cannot go on without each other. */
+export const crashError = (rank: Rank, from: number, reason: string): RunError =>
+  new RunError(
+    `Node ${rank} crashed at ${formatSeconds(from)}, and the other nodes cannot go on without it: ${reason}.`,
+  );
+
+/** The same for a run in which all wait and nobody was told: the crash was of a node that messages had to go through. */
+export function crashBehind(
+  { policy, schedule }: Pick<FaultPlan, "policy" | "schedule">,
+  from: readonly number[],
+  now: number,
+): RunError | undefined {
+  if (policy.kind !== "stop") return undefined;
+  const crashes = from.flatMap((at, rank) => {
+    const downtime = schedule.nextDowntime(rank, at);
+    return downtime !== undefined && downtime.from <= now ? [{ rank, at: downtime.from }] : [];
+  });
+  const [first] = crashes.sort((a, b) => a.at - b.at);
+  return first && crashError(first.rank, first.at, policy.reason);
 }
 
 /** Who has to come, in words. */

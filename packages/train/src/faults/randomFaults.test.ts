@@ -38,11 +38,13 @@ describe.each(Array.from({ length: RUNS / 10 }, (_, block) => FIRST + 10 * block
  * was given a later state while a pair waited for it (70196). Senders that have a message for a node that is gone for good (4101,
  * 4119), or crash before an outage that holds one up was too long (100066). A crash that ends the run, learnt of from a message
  * that never comes (101703, 102388). The largest part of the network, in which no node has a state (102448, 104412); a node that is
- * cut off while it waits for an exchange to begin again, and that the others have gone on without (103619), or ended without (9023; 700013, at an earlier moment).
- * A pair whose half is gone for good (7037), a message that a crash of the hub cuts off (5095).
+ * cut off while it waits for an exchange to begin again, and that the others have gone on without (103619), or ended without (9023;
+ * at an earlier moment, 700013). A pair whose half is gone for good (7037), a message that a crash of the hub cuts off (5095), or all
+ * messages that anybody waits for (900981).
  */
 test.each([
   310, 392, 4101, 4119, 70196, 100066, 101703, 102388, 102448, 103619, 104412, 5095, 7037, 9023, 700013,
+  900981,
 ])("seed %i, which stood still for ever or broke", expectSense);
 
 async function expectSense(seed: number): Promise<void> {
