@@ -32,6 +32,7 @@ import { Notices } from "./faults/notices.ts";
 import { Outlook } from "./faults/outlook.ts";
 import { crashBehind, type FaultPlan, planFaults, scheduleFaults } from "./faults/policy.ts";
 import { RollBack } from "./faults/signals.ts";
+import { type Horizon, movingHorizon } from "./horizon.ts";
 import { nearestStop } from "./nearestStop.ts";
 import type { ResolvedFitOptions } from "./options.ts";
 import type { PreparedRun } from "./prepare.ts";
@@ -50,7 +51,7 @@ import {
 } from "./snapshot.ts";
 import { virtualSteps } from "./stepClock.ts";
 import { isAsynchronous } from "./strategies/index.ts";
-import { type Horizon, TrainNode } from "./trainNode.ts";
+import { TrainNode } from "./trainNode.ts";
 
 export interface SimulationOptions {
   /** With the durations of measured steps. */
@@ -115,7 +116,10 @@ export class Simulation implements RunNodes {
     this.#replicas = replicas;
     this.#allReduce = options.allReduce;
     this.maxSteps = prepared.maxSteps;
-    this.#horizon = this.#createHorizon(prepared.maxSteps);
+    this.#horizon = movingHorizon(prepared.maxSteps, {
+      step: () => this.#target,
+      behind: () => this.#behind,
+    });
     this.#isAsynchronous = isAsynchronous(strategy);
     this.parameterCount = prepared.layout.size;
     this.#emit = emit;
@@ -164,7 +168,7 @@ export class Simulation implements RunNodes {
     this.#membership = adversity?.membership;
     this.#notices = adversity?.notices;
     this.#nodes = prepared.nodes.map((data, rank) => {
-      const node = new TrainNode(
+      return new TrainNode(
         {
           ...data,
           clock: virtualSteps(this.#clock.forRank(rank)),
@@ -184,7 +188,6 @@ export class Simulation implements RunNodes {
         },
         resume && resumedNode(resume, rank),
       );
-      return node;
     });
     this.#parts = this.#nodes.map(({ strategyState, recordMemory }, rank) => ({
       replica: replicas[rank]!,
@@ -211,20 +214,9 @@ export class Simulation implements RunNodes {
     if (faults?.notices) this.#notices?.restore(faults.notices);
   }
 
-  #createHorizon(last: number): Horizon {
-    const step = (): number => this.#target;
-    const isBehind = (node: TrainNode, rank: Rank): boolean =>
-      node.step < this.#target && this.#isCurrent(rank);
-    const behind = (): number => this.#nodes.filter(isBehind).length;
-    return {
-      last,
-      get step() {
-        return step();
-      },
-      get behind() {
-        return behind();
-      },
-    };
+  /** Nodes that have not done the steps at whose end all are to stop. */
+  get #behind(): number {
+    return this.#nodes.filter(({ step }, rank) => step < this.#target && this.#isCurrent(rank)).length;
   }
 
   #createMembership(outlook: Outlook, emit: EventSink): Membership {

@@ -15,6 +15,7 @@ import type { Executor, StepBatch } from "./executor.ts";
 import { type Adversity, FaultyNode } from "./faults/faultyNode.ts";
 import type { NodeLife } from "./faults/nodeLife.ts";
 import type { NodeMemory } from "./faults/nodeMemory.ts";
+import type { Horizon } from "./horizon.ts";
 import { NodeWork } from "./nodeWork.ts";
 import { NodeRecord } from "./record/nodeRecord.ts";
 import type { RunRecords } from "./record/runRecords.ts";
@@ -28,16 +29,6 @@ import {
   type StrategyNode,
   type StrategyState,
 } from "./strategies/index.ts";
-
-/** Where all nodes stop next. Shared by them; an interrupt draws it nearer. */
-export interface Horizon {
-  /** In steps done. */
-  readonly step: number;
-  /** Nodes that have not done them. */
-  readonly behind: number;
-  /** Steps of the whole run. */
-  readonly last: number;
-}
 
 export interface TrainNodeOptions {
   readonly clock: StepClock;

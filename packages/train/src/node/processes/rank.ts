@@ -10,11 +10,12 @@ import type { Executor } from "../../executor.ts";
 import type { FaultPlan } from "../../faults/policy.ts";
 import { LeftBehind } from "../../faults/signals.ts";
 import type { FitSetup } from "../../fit.ts";
+import { movingHorizon } from "../../horizon.ts";
 import type { NodeAtWork } from "../../nearestStop.ts";
 import type { StepReport } from "../../recorder.ts";
 import { copyNode, type NodeParts, type NodeSnapshot, restoreNode, snapshotNode } from "../../snapshot.ts";
 import { isAsynchronous } from "../../strategies/index.ts";
-import { type Horizon, TrainNode } from "../../trainNode.ts";
+import { TrainNode } from "../../trainNode.ts";
 import { type LifeWorld, type Moment, ProcessLife, type RegroupCause } from "./processLife.ts";
 import { RankClock } from "./rankClock.ts";
 import { settledWorld } from "./worldSnapshot.ts";
@@ -164,7 +165,10 @@ export class LocalRank implements RankCommands {
       compute: this.compute,
       random,
       recorder: { report: (_, of) => report(of) },
-      horizon: this.#horizon(maxSteps),
+      horizon: movingHorizon(maxSteps, {
+        step: () => this.#target.step,
+        behind: () => (this.#target.isAwaited ? 1 : 0),
+      }),
       life: survives
         ? (memory) => {
             const { kind } = plan.policy;
@@ -175,19 +179,6 @@ export class LocalRank implements RankCommands {
     });
     const { strategyState, recordMemory } = this.#node;
     this.#parts = { replica, layout, bufferLayout, strategyState, recordMemory };
-  }
-
-  #horizon(last: number): Horizon {
-    const target = (): Target => this.#target;
-    return {
-      last,
-      get step() {
-        return target().step;
-      },
-      get behind() {
-        return target().isAwaited ? 1 : 0;
-      },
-    };
   }
 
   async advance(target: Target, time: number): Promise<RankStatus> {
