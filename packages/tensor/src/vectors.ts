@@ -44,7 +44,6 @@ export {
 export {
   type AddedTile,
   isSimdTile,
-  type TilePlace,
   type TileTransform,
   type TileWork,
   tileScratch,

@@ -1,6 +1,5 @@
 // Cosine transforms of the columns of a matrix (see transformScript.ts), as WebAssembly functions on byte offsets (see
-// transforms.ts). Strides are in elements, widths multiples of four. Results are turned: a column becomes a row, which is filled
-// up with zeros to a multiple of four.
+// transforms.ts). Strides are in elements, widths multiples of four.
 
 import { assemble, type Frame, f32x4, i32, LANES, type Local, range, type Value, v128 } from "./assembler.ts";
 import type { Code, ValueType, WasmFunction } from "./encode.ts";
@@ -39,21 +38,16 @@ function turned(script: Script, [a, b, c, d]: readonly Value[]): readonly Value[
   ];
 }
 
-const COLUMNS = {
-  x: "i32",
-  width: "i32",
-  out: "i32",
-  outStride: "i32",
-  table: "i32",
-} as const;
+const COLUMNS = { x: "i32", width: "i32", out: "i32", table: "i32" } as const;
 
-/** Columns of so many elements, which lie `stride` apart. */
+/** Columns of so many elements, which lie `stride` apart, as what is made of them lies `outStride` apart. */
 export interface Columns {
   readonly length: number;
   readonly stride: number;
+  readonly outStride: number;
 }
 
-/** What becomes of four coefficients: `target` and an offset say where they belong in `out`. */
+/** What becomes of four results, which belong at `target` and so many bytes behind it. */
 interface Writer {
   readonly begin: Code;
   write(four: Local, target: Local, offset: number): Code;
@@ -67,27 +61,36 @@ const storing = (): Writer => ({
   write: (four, target, offset) => v128.store(target.get, four.get, offset),
 });
 
-/** Further parameters of a function, its result, and what it does with coefficients. */
+/** Further parameters of a function, its result, and what it does with what the transform gives. */
 interface Use<P extends string> {
   readonly parameters: Readonly<Record<P, ValueType>>;
   readonly result?: ValueType;
   readonly writer: (frame: Frame<P | keyof typeof COLUMNS>) => Writer;
 }
 
-/** The function that loads four columns, does `transform` and writes them as rows. */
-const ofColumns = <P extends string = never>(
+/** Of four columns: puts each of the results, in the order in which they are made; each is used once. */
+type Transform = (script: Script, loaded: readonly Element[], put: (k: number, value: Value) => void) => void;
+
+/** Writes what a transform makes of four columns, the first of which has this number. */
+type Placing = (
+  script: Script,
+  column: Value,
+  transformed: (put: (k: number, value: Value) => void) => void,
+  write: Writer["write"],
+) => void;
+
+/** The function that loads four columns, does `transform` and writes the results as `placing` says. */
+const ofColumns = <P extends string>(
   name: string,
   { length, stride }: Columns,
-  transform: (script: Script, loaded: readonly Element[]) => (k: number) => Value,
-  { parameters, result, writer }: Use<P> = {
-    parameters: {} as Readonly<Record<P, ValueType>>,
-    writer: storing,
-  },
+  transform: Transform,
+  placing: (frame: Frame<P | keyof typeof COLUMNS>) => Placing,
+  { parameters, result, writer }: Use<P>,
 ): WasmFunction =>
   assemble(name, { ...COLUMNS, ...parameters }, result, (frame) => {
-    const { x, width, out, outStride, table } = frame.arguments;
+    const { x, width, table } = frame.arguments;
     const source = frame.local("i32");
-    const targets = FOUR.map(() => frame.local("i32"));
+    const place = placing(frame);
     const { begin, write, meanwhile = [], result: left = [] } = writer(frame);
     return [
       begin,
@@ -97,21 +100,69 @@ const ofColumns = <P extends string = never>(
         const loaded = range(length).map((r) =>
           script.later(() => v128.load(source.get, FLOAT_BYTES * stride * r)),
         );
-        const made = transform(script, loaded);
-        for (const j of FOUR)
-          script.code.push(targets[j]!.set(row(out.get, i32.add(column, i32.constant(j)), outStride.get)));
-        for (let k = 0; k < length; k += FOUR.length) {
-          const rows = turned(
-            script,
-            FOUR.map((j) => (k + j < length ? made(k + j) : v128.zero())),
-          );
-          for (const j of FOUR) script.code.push(write(script.keep(rows[j]!), targets[j]!, FLOAT_BYTES * k));
-        }
+        place(script, column, (put) => transform(script, loaded, put), write);
         return spreadOver(script.code, meanwhile).flat();
       }),
       left,
     ];
   });
+
+/** As columns of the same kind. */
+const straight = <P extends string = never>(
+  name: string,
+  columns: Columns,
+  transform: Transform,
+  use: Use<P> = { parameters: {} as Readonly<Record<P, ValueType>>, writer: storing },
+): WasmFunction =>
+  ofColumns(
+    name,
+    columns,
+    transform,
+    (frame) => {
+      const target = frame.local("i32");
+      return (script, column, transformed, write) => {
+        script.code.push(target.set(i32.add(frame.arguments.out.get, floats(column))));
+        transformed((k, value) =>
+          script.code.push(write(script.keep(value), target, FLOAT_BYTES * columns.outStride * k)),
+        );
+      };
+    },
+    use,
+  );
+
+/** Turned: a column becomes a row, which is filled up with zeros to a multiple of four. */
+const intoRows = <P extends string = never>(
+  name: string,
+  columns: Columns,
+  transform: Transform,
+  use: Use<P> = { parameters: {} as Readonly<Record<P, ValueType>>, writer: storing },
+): WasmFunction =>
+  ofColumns(
+    name,
+    columns,
+    transform,
+    (frame) => {
+      const { length, outStride } = columns;
+      const target = frame.local("i32");
+      return (script, column, transformed, write) => {
+        const start = i32.multiply(column, i32.constant(FLOAT_BYTES * outStride));
+        script.code.push(target.set(i32.add(frame.arguments.out.get, start)));
+        const made: Value[] = [];
+        transformed((k, value) => {
+          made[k] = value;
+        });
+        for (let k = 0; k < length; k += FOUR.length) {
+          const rows = turned(
+            script,
+            FOUR.map((j) => made[k + j] ?? v128.zero()),
+          );
+          for (const j of FOUR)
+            script.code.push(write(script.keep(rows[j]!), target, FLOAT_BYTES * (j * outStride + k)));
+        }
+      };
+    },
+    use,
+  );
 
 /** Statements with others among them, at even distances. */
 function spreadOver(code: readonly Code[], others: readonly Code[]): readonly Code[] {
@@ -122,23 +173,27 @@ function spreadOver(code: readonly Code[], others: readonly Code[]): readonly Co
 const scaleOf = (k: number): number => (k === 0 ? FIRST : OTHERS);
 
 const coefficientsOf =
-  (length: number) =>
-  (script: Script, xs: readonly Element[]): ((k: number) => Value) => {
-    const coefficients = forward(script, xs, length);
-    return (k) => script.scaled(coefficients[k]!, scaleOf(k));
+  (length: number): Transform =>
+  (script, xs, put) => {
+    for (const [k, coefficient] of forward(script, xs, length).entries())
+      put(k, script.scaled(coefficient, scaleOf(k)));
   };
 
 /** Coefficients that are yet to be multiplied by the scale of all but the first. */
 const unscaledOf =
-  (length: number) =>
-  (script: Script, xs: readonly Element[]): ((k: number) => Value) => {
-    const coefficients = forward(script, xs, length);
-    return (k) => (k === 0 ? script.scaled(coefficients[0]!, RELATIVE) : coefficients[k]!);
+  (length: number): Transform =>
+  (script, xs, put) => {
+    for (const [k, coefficient] of forward(script, xs, length).entries())
+      put(k, k === 0 ? script.scaled(coefficient, RELATIVE) : coefficient);
   };
 
-/** `(x, width, out, outStride, table)`: each column of x [length, width] -> a row of out [width, length]. */
+/** `(x, width, out, table)`: each column of x [length, width] -> one of out [length, width]. */
 export const forwardColumns = (columns: Columns): WasmFunction =>
-  ofColumns("forwardColumns", columns, coefficientsOf(columns.length));
+  straight("forwardColumns", columns, coefficientsOf(columns.length));
+
+/** `(x, width, out, table)`: each column of x [length, width] -> a row of out [width, length]. */
+export const forwardIntoRows = (columns: Columns): WasmFunction =>
+  intoRows("forwardIntoRows", columns, coefficientsOf(columns.length));
 
 /**
  * Statements that read a word of each of so many cache lines from `address` on, which become part of `read`: what is read for
@@ -148,11 +203,11 @@ const fetching = (read: Local, address: Local, lines: number): readonly Code[] =
   range(lines).map((line) => read.set(i32.or(read.get, i32.load(address.get, LINE_BYTES * line))));
 
 /**
- * `(x, width, out, outStride, table, ahead) => read`: as `forwardColumns`, but for the scale of all coefficients but the first, by
- * which all are yet to be multiplied; meanwhile it fetches as many elements from `ahead` on. Only for multiples of four.
+ * `(x, width, out, table, ahead) => read`: as `forwardIntoRows`, but for the scale of all coefficients but the first, by which all
+ * are yet to be multiplied; meanwhile it fetches as many elements from `ahead` on. Only for multiples of four.
  */
 export const forwardAndFetch = (columns: Columns): WasmFunction =>
-  ofColumns("forwardAndFetch", columns, unscaledOf(columns.length), {
+  intoRows("forwardAndFetch", columns, unscaledOf(columns.length), {
     parameters: { ahead: "i32" },
     result: "i32",
     writer(frame) {
@@ -171,13 +226,13 @@ export const forwardAndFetch = (columns: Columns): WasmFunction =>
   });
 
 /**
- * `(x, width, out, outStride, table, decay, factor, threshold, marks, ahead, aheadStride) => read`: as `forwardColumns`, whose
- * coefficients are added to what is there: out ← decay · out + factor · coefficients, these without the scale of all but the
- * first, which is a part of the factor; `marking` marks which elements of out, [width, outStride], reach the threshold. Meanwhile
- * it fetches what lies at `ahead` [width, length], rows so many bytes apart. Only for multiples of four.
+ * `(x, width, out, table, decay, factor, threshold, marks, ahead, aheadStride) => read`: as `forwardColumns`, whose coefficients
+ * are added to what is there: out ← decay · out + factor · coefficients, these without the scale of all but the first, which is a
+ * part of the factor; `marking` marks which elements of out, [length, outStride], reach the threshold. Meanwhile it fetches what
+ * lies at `ahead` [width, length], rows so many bytes apart. Only for multiples of four.
  */
 export const addColumns = (columns: Columns): WasmFunction =>
-  ofColumns("addColumns", columns, unscaledOf(columns.length), {
+  straight("addColumns", columns, unscaledOf(columns.length), {
     parameters: {
       decay: "f32",
       factor: "f32",
@@ -214,20 +269,23 @@ export const addColumns = (columns: Columns): WasmFunction =>
   });
 
 const elementsOf =
-  (length: number) =>
-  (script: Script, coefficients: readonly Element[]): ((n: number) => Value) => {
+  (length: number): Transform =>
+  (script, coefficients, put) => {
     const scaled = coefficients.map((x, k) => script.later(() => script.scaled(x.get, scaleOf(k))));
-    const elements = inverse(script, scaled, length);
-    return (n) => elements[n]!.get;
+    inverse(script, scaled, length, ({ get }, n) => put(n, get));
   };
 
 /** The inverse of `forwardColumns`, of the same form. */
 export const inverseColumns = (columns: Columns): WasmFunction =>
-  ofColumns("inverseColumns", columns, elementsOf(columns.length));
+  straight("inverseColumns", columns, elementsOf(columns.length));
+
+/** The same of `forwardIntoRows`'s form. */
+export const inverseIntoRows = (columns: Columns): WasmFunction =>
+  intoRows("inverseIntoRows", columns, elementsOf(columns.length));
 
 /** As `inverseColumns`, of which only signs are written: 1, 0, −1, or what is not a number. */
 export const inverseSigns = (columns: Columns): WasmFunction =>
-  ofColumns("inverseSigns", columns, elementsOf(columns.length), {
+  straight("inverseSigns", columns, elementsOf(columns.length), {
     parameters: {},
     writer: () => ({
       begin: [],

@@ -4,7 +4,8 @@
 import { type Frame, f32x4, type Local, range, type Value, v128 } from "./assembler.ts";
 import type { Code } from "./encode.ts";
 
-const FLOAT_BYTES = 4;
+const LANES = 4;
+const REGISTER_BYTES = 16;
 
 /** What the first coefficient of a transform, and all others, are multiplied by so that it keeps lengths (Parseval). */
 export const scalesOf = (length: number): { readonly first: number; readonly others: number } => ({
@@ -19,8 +20,9 @@ export const RELATIVE = 2;
 const SCALES = 3;
 
 /**
- * The numbers that a transform of this length multiplies by, [2 · length + 1] at most: scales, what differences are multiplied by
- * where a length is halved, and the cosines of the odd length at the end.
+ * The numbers that a transform of this length multiplies by, four times each, [4 · (2 · length + 1)] at most: scales, what differences
+ * are multiplied by where a length is halved, and the cosines of the odd length at the end. A register is loaded from anywhere in
+ * one instruction, and filled with one number in two.
  */
 export function tableOf(length: number): Float32Array {
   const { first, others } = scalesOf(length);
@@ -30,7 +32,7 @@ export function tableOf(length: number): Float32Array {
     for (let n = 0; n < half / 2; n++) numbers.push(0.5 / Math.cos((Math.PI * (2 * n + 1)) / (2 * half)));
   for (let quarter = 0; quarter < (half === 1 ? 0 : half); quarter++)
     numbers.push(Math.cos((Math.PI * quarter) / (2 * half)));
-  return Float32Array.from(numbers);
+  return Float32Array.from(numbers.flatMap((number) => new Array<number>(LANES).fill(number)));
 }
 
 /** Where the halving of a length has its factors in the table, and where the odd length at the end has its cosines. */
@@ -69,7 +71,7 @@ export function scriptOf(frame: Frame<string>, table: Local): Script {
         },
       };
     },
-    scaled: (value, index) => f32x4.multiply(value, v128.loadSplat(table.get, FLOAT_BYTES * index)),
+    scaled: (value, index) => f32x4.multiply(value, v128.load(table.get, REGISTER_BYTES * index)),
   };
 }
 
@@ -220,20 +222,29 @@ function joined(script: Script, blocks: readonly (readonly Element[])[], whole: 
   });
 }
 
-/** x[n] = Σ X[k] cos(π(2n + 1)k / 2N), the transpose of `forward`. */
-export function inverse(script: Script, xs: readonly Element[], whole: number): readonly Element[] {
+/** x[n] = Σ X[k] cos(π(2n + 1)k / 2N), the transpose of `forward`: elements are put in the order in which they are made. */
+export function inverse(
+  script: Script,
+  xs: readonly Element[],
+  whole: number,
+  put: (x: Element, n: number) => void,
+): void {
   const N = xs.length;
-  if (N % 2 === 1) return multipliedBack(script, xs, factorsAt(whole, N));
-  const blocks = parted(script, xs, halvingsOf(N)).map((block) => inverse(script, block, whole));
-  const elements = new Array<Element>(N);
-  for (const n of blocks[0]!.keys())
-    for (const { x, index } of spread(
-      script,
-      blocks.map((block) => block[n]!),
-      { n, length: N, whole },
-    ))
-      elements[index] = x;
-  return elements;
+  if (N % 2 === 1) {
+    for (const [n, x] of multipliedBack(script, xs, factorsAt(whole, N)).entries()) put(x, n);
+    return;
+  }
+  const blocks = parted(script, xs, halvingsOf(N)).map((block) => {
+    const elements = new Array<Element>(block.length);
+    inverse(script, block, whole, (x, n) => {
+      elements[n] = x;
+    });
+    return elements;
+  });
+  for (const n of blocks[0]!.keys()) {
+    const elements = blocks.map((block) => block[n]!);
+    for (const { x, index } of spread(script, elements, { n, length: N, whole })) put(x, index);
+  }
 }
 
 /** The transpose of `joined`: what the blocks of sums and of differences are transformed back from. */

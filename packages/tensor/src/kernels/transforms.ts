@@ -1,6 +1,7 @@
 // The cosine transform (DCT-II, scaled so that it keeps lengths) of tiles of a matrix along both axes, in float32 and in SIMD.
-// Each side is transformed by a function that is written for its length (see transformFunctions.ts), and leaves its result
-// turned: so that twice that is the tile as it was. Sides are filled up to multiples of four.
+// Each side is transformed by a function that is written for its length (see transformFunctions.ts). Sides are filled up to multiples
+// of four. Columns are transformed four at a time, so between the two axes a tile is turned, and coefficients stay so: those of
+// a tile [rows, columns] are [columns, rows].
 
 import { encodeModule, type WasmFunction } from "./encode.ts";
 import {
@@ -9,22 +10,25 @@ import {
   copyRows,
   forwardAndFetch,
   forwardColumns,
+  forwardIntoRows,
   inverseColumns,
+  inverseIntoRows,
   inverseSigns,
 } from "./transformFunctions.ts";
 import { scalesOf, tableOf } from "./transformScript.ts";
 
-/** Columns are transformed four at a time, and a result is turned in squares of four. */
+/** Columns are transformed four at a time, and turned in squares of four. */
 const MULTIPLE = 4;
 const FLOAT_BYTES = 4;
 /** The longest side of which no loop is made, and the longest odd factor of one, since its square is written out. */
 const LONGEST = 256;
 const LONGEST_ODD = 15;
 
-/** A tile of a matrix: `rows` runs of `columns` elements. */
+/** A tile of a matrix: `rows` runs of `columns` elements, which begin `stride` apart. */
 export interface TileShape {
   readonly rows: number;
   readonly columns: number;
+  readonly stride: number;
 }
 
 function isSimdSide(length: number): boolean {
@@ -47,20 +51,15 @@ export const tileTables = ({ rows, columns }: TileShape): Float32Array =>
 
 /** Where a transform works, as byte offsets. */
 export interface TileWork {
-  /** [`tileScratch`], which is overwritten; coefficients [rows · columns] are where it begins. */
+  /** [`tileScratch`], which is overwritten; coefficients [columns, rows] are where it begins. */
   readonly scratch: number;
   /** `tileTables` */
   readonly tables: number;
 }
 
-/** A tile: the byte offset of its first element, and how many elements its rows lie apart. */
-export interface TilePlace {
+/** A tile and the one that is most likely to come next, by the byte offsets of their first elements. */
+export interface AddedTile {
   readonly x: number;
-  readonly stride: number;
-}
-
-/** `next`: the byte offset of the tile that is most likely to come next. */
-export interface AddedTile extends TilePlace {
   readonly next: number;
 }
 
@@ -75,11 +74,11 @@ export interface CoefficientSum {
 }
 
 export interface TileTransform {
-  /** x [rows, columns] -> coefficients */
-  forward(tile: TilePlace, work: TileWork): void;
-  inverse(tile: TilePlace, work: TileWork): void;
+  /** x [rows, columns], the byte offset of its first element -> coefficients [columns, rows] */
+  forward(x: number, work: TileWork): void;
+  inverse(x: number, work: TileWork): void;
   /** The signs of what `inverse` gives: 1, 0, −1, or what is not a number. */
-  inverseSigns(tile: TilePlace, work: TileWork): void;
+  inverseSigns(x: number, work: TileWork): void;
   /**
    * Adds coefficients to others while they are in registers; missing where sides have to be filled up. It does to the chunk
    * what `decayAndMark` does, but for rounding: scales and the factor are multiplied first.
@@ -87,11 +86,12 @@ export interface TileTransform {
   readonly forwardAndAdd?: (tile: AddedTile, work: TileWork, sum: CoefficientSum) => void;
 }
 
-type ColumnsArguments = [x: number, width: number, out: number, outStride: number, table: number];
+type ColumnsArguments = [x: number, width: number, out: number, table: number];
 
 /** What transforms the columns of a matrix with so many rows; all arguments are byte offsets and elements. */
 interface AxisFunctions {
   forwardColumns(...columns: ColumnsArguments): void;
+  forwardIntoRows(...columns: ColumnsArguments): void;
   forwardAndFetch(...columns: [...ColumnsArguments, ahead: number]): void;
   addColumns(
     ...columns: [
@@ -105,6 +105,7 @@ interface AxisFunctions {
     ]
   ): void;
   inverseColumns(...columns: ColumnsArguments): void;
+  inverseIntoRows(...columns: ColumnsArguments): void;
   inverseSigns(...columns: ColumnsArguments): void;
 }
 
@@ -133,34 +134,30 @@ const copying = (memory: WebAssembly.Memory): CopyFunctions =>
 
 const WRITTEN: Readonly<Record<keyof AxisFunctions, (columns: Columns) => WasmFunction>> = {
   forwardColumns,
+  forwardIntoRows,
   forwardAndFetch,
   addColumns,
   inverseColumns,
+  inverseIntoRows,
   inverseSigns,
 };
 
-/** Each is written out and compiled when it is used first: their code is straight and long, and an operation needs one or two. */
-class AxisTransform {
-  readonly #memory: WebAssembly.Memory;
-  readonly #columns: Columns;
-  readonly #made: Partial<AxisFunctions> = {};
-
-  constructor(memory: WebAssembly.Memory, columns: Columns) {
-    this.#memory = memory;
-    this.#columns = columns;
-  }
-
-  get<N extends keyof AxisFunctions>(name: N): AxisFunctions[N] {
-    return this.#made[name] ?? this.#make(name);
-  }
-
-  #make<N extends keyof AxisFunctions>(name: N): AxisFunctions[N] {
-    const { length, stride } = this.#columns;
-    const exports = compiled(this.#memory, `${name}/${length}/${stride}`, () => WRITTEN[name](this.#columns));
-    const written = exports[name] as AxisFunctions[N];
-    this.#made[name] = written;
-    return written;
-  }
+/** Written out and compiled when it is asked for first: the code is straight and long, and an operation needs two of them. */
+function onColumns<N extends keyof AxisFunctions>(
+  name: N,
+  columns: Columns,
+  memory: WebAssembly.Memory,
+): () => AxisFunctions[N] {
+  let made: AxisFunctions[N] | undefined;
+  const make = (): AxisFunctions[N] => {
+    const { length, stride, outStride } = columns;
+    const key = `${name}/${length}/${stride}/${outStride}`;
+    return compiled(memory, key, () => WRITTEN[name](columns))[name] as AxisFunctions[N];
+  };
+  return () => {
+    made ??= make();
+    return made;
+  };
 }
 
 const transforms = new WeakMap<WebAssembly.Memory, Map<string, TileTransform>>();
@@ -169,59 +166,65 @@ const transforms = new WeakMap<WebAssembly.Memory, Map<string, TileTransform>>()
 export function tileTransform(shape: TileShape, memory: WebAssembly.Memory): TileTransform {
   const ofMemory = transforms.get(memory) ?? new Map<string, TileTransform>();
   transforms.set(memory, ofMemory);
-  const key = `${shape.rows}/${shape.columns}`;
+  const key = `${shape.rows}/${shape.columns}/${shape.stride}`;
   const made = ofMemory.get(key) ?? createTransform(shape, memory);
   ofMemory.set(key, made);
   return made;
 }
 
-function createTransform({ rows, columns }: TileShape, memory: WebAssembly.Memory): TileTransform {
+function createTransform({ rows, columns, stride }: TileShape, memory: WebAssembly.Memory): TileTransform {
   const [height, width] = [filledUp(rows), filledUp(columns)];
+  const isWhole = rows === height && columns === width;
   const { copyRows: copy } = copying(memory);
-  const down = new AxisTransform(memory, { length: rows, stride: width });
-  const across = new AxisTransform(memory, { length: columns, stride: height });
   const otherAt = FLOAT_BYTES * height * width;
   const acrossTableAt = FLOAT_BYTES * tableOf(rows).length;
-  const isWhole = rows === height && columns === width;
-  const scale = scalesOf(rows).others * scalesOf(columns).others;
+
+  const down: Columns = { length: rows, stride: width, outStride: height };
+  const across: Columns = { length: columns, stride: height, outStride: height };
+  const forwardDown = onColumns("forwardIntoRows", down, memory);
+  const forwardAcross = onColumns("forwardColumns", across, memory);
+  const inverseAcross = onColumns("inverseIntoRows", { ...across, outStride: width }, memory);
+  const inverseDown = { ...down, outStride: isWhole ? stride : width };
   const inverse =
-    (name: "inverseColumns" | "inverseSigns"): TileTransform["inverse"] =>
-    ({ x, stride }, { scratch: one, tables }) => {
+    (finish: () => AxisFunctions["inverseColumns"]): TileTransform["inverse"] =>
+    (x, { scratch: one, tables }) => {
       const [other, acrossTable] = [one + otherAt, tables + acrossTableAt];
       if (isWhole) {
-        down.get("inverseColumns")(one, width, other, height, tables);
-        across.get(name)(other, height, x, stride, acrossTable);
+        inverseAcross()(one, height, other, acrossTable);
+        finish()(other, width, x, tables);
         return;
       }
-      copy(one, columns, rows, columns, other, width);
-      down.get("inverseColumns")(other, width, one, height, tables);
-      across.get(name)(one, height, other, width, acrossTable);
+      copy(one, rows, columns, rows, other, height);
+      inverseAcross()(other, height, one, acrossTable);
+      finish()(one, width, other, tables);
       copy(other, width, rows, columns, x, stride);
     };
+
+  const forwardDownAndFetch = onColumns("forwardAndFetch", down, memory);
+  const addAcross = onColumns("addColumns", across, memory);
+  const scale = scalesOf(rows).others * scalesOf(columns).others;
+  const apart = FLOAT_BYTES * stride;
+  const forwardAndAdd: TileTransform["forwardAndAdd"] = (
+    { x, next },
+    { scratch: one, tables },
+    { to, decay, factor, threshold, marks },
+  ) => {
+    const [other, acrossTable] = [one + otherAt, tables + acrossTableAt];
+    copy(x, stride, rows, columns, one, width);
+    forwardDownAndFetch()(one, width, other, tables, to);
+    addAcross()(other, height, to, acrossTable, decay, factor * scale, threshold, marks, next, apart);
+  };
   return {
-    forward({ x, stride }, { scratch: one, tables }) {
+    forward(x, { scratch: one, tables }) {
       const other = one + otherAt;
       // Rows that lie a power of two apart would drive each other out of the cache.
       copy(x, stride, rows, columns, one, width);
-      down.get("forwardColumns")(one, width, other, height, tables);
-      across.get("forwardColumns")(other, height, one, width, tables + acrossTableAt);
-      if (width > columns) copy(one, width, rows, columns, one, columns);
+      forwardDown()(one, width, other, tables);
+      forwardAcross()(other, height, one, tables + acrossTableAt);
+      if (height > rows) copy(one, height, columns, rows, one, rows);
     },
-    inverse: inverse("inverseColumns"),
-    inverseSigns: inverse("inverseSigns"),
-    ...(isWhole && {
-      forwardAndAdd(
-        { x, stride, next }: AddedTile,
-        { scratch: one, tables }: TileWork,
-        { to, decay, factor, threshold, marks }: CoefficientSum,
-      ) {
-        const [other, acrossTable] = [one + otherAt, tables + acrossTableAt];
-        const apart = FLOAT_BYTES * stride;
-        copy(x, stride, rows, columns, one, width);
-        down.get("forwardAndFetch")(one, width, other, height, tables, to);
-        const add = across.get("addColumns");
-        add(other, height, to, width, acrossTable, decay, factor * scale, threshold, marks, next, apart);
-      },
-    }),
+    inverse: inverse(onColumns("inverseColumns", inverseDown, memory)),
+    inverseSigns: inverse(onColumns("inverseSigns", inverseDown, memory)),
+    ...(isWhole && { forwardAndAdd }),
   };
 }

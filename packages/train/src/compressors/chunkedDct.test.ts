@@ -133,9 +133,10 @@ describe("cosine transform", () => {
           across.forward(column, 0);
           for (let r = 0; r < rows; r++) block[r * columns + c] = column[r]!;
         }
-        const coefficients = transformed(dct, x);
-        for (const [i, value] of block.entries())
-          expect(Math.abs(coefficients[i]! - value)).toBeLessThan(1e-4);
+        const coefficients = transformed(dct, x); // [columns, rows]
+        for (let r = 0; r < rows; r++)
+          for (let c = 0; c < columns; c++)
+            expect(Math.abs(coefficients[c * rows + r]! - block[r * columns + c]!)).toBeLessThan(1e-4);
         const back = new Float32Array(layout.size);
         dct.inverse(back, new Float32Array(dct.scratch), chunksOf(dct, coefficients));
         for (const [i, value] of x.entries()) expect(Math.abs(back[i]! - value)).toBeLessThan(1e-4);

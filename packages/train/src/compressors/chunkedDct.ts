@@ -9,7 +9,6 @@ import {
   isShared,
   marksLength,
   sharedVectors,
-  type TilePlace,
 } from "@atoll/tensor/vectors";
 import { exactDct } from "./exactDct.ts";
 import { type FastDct, type FastTile, fastDct } from "./fastDct.ts";
@@ -104,7 +103,6 @@ export function chunkedDct(layout: VectorLayout, chunkSize: number): ChunkedDct 
       });
     },
     forwardAndAdd(from, own, { sum, decay, factor, marks }, { threshold, use }) {
-      const scalars = { decay, factor };
       const run: Run = (x, scratch, room) => {
         const quick = fast.on(scratch);
         let unused = 0;
@@ -114,13 +112,14 @@ export function chunkedDct(layout: VectorLayout, chunkSize: number): ChunkedDct 
           const marked = marks[chunk % marks.length]!;
           if (transform?.forwardAndAdd === undefined) {
             const coefficients = coefficientsOf(tile, x, scratch, quick[tile.shape]);
-            decayAndMark(sum, tile, coefficients, { ...scalars, threshold: least, marks: marked });
+            decayAndMark(sum, tile, coefficients, { decay, factor, threshold: least, marks: marked });
           } else {
             const { start, end } = tile;
             const held = room?.chunk.subarray(0, end - start);
             held?.set(sum.subarray(start, end));
             const to = held?.byteOffset ?? sum.byteOffset + FLOAT_BYTES * start;
-            const added = { ...scalars, to, threshold: least, marks: (room?.marks ?? marked).byteOffset };
+            const marksAt = (room?.marks ?? marked).byteOffset;
+            const added = { to, decay, factor, threshold: least, marks: marksAt };
             transform.forwardAndAdd(addedTile(tile, tiles[chunk + 1], x), work!, added);
             if (held !== undefined) {
               sum.set(held, start);
@@ -157,17 +156,13 @@ const same = (value: number): number => value;
 /** As `TileTransform`'s, of a value that is rounded to float32 first. */
 const signOf = (value: number): number => Math.sign(Math.fround(value)) + 0;
 
-const placeOf = ({ source, stride }: Tile, x: Float32Array): TilePlace => ({
-  x: x.byteOffset + FLOAT_BYTES * source,
-  stride,
-});
+const placeOf = ({ source }: Tile, x: Float32Array): number => x.byteOffset + FLOAT_BYTES * source;
 
 /** The next one is only a tip, and has to be of the same shape. */
-function addedTile(tile: Tile, after: Tile | undefined, x: Float32Array): AddedTile {
-  const place = placeOf(tile, x);
-  const isAlike = after?.shape === tile.shape && after.stride === tile.stride;
-  return { ...place, next: isAlike ? placeOf(after, x).x : place.x };
-}
+const addedTile = (tile: Tile, after: Tile | undefined, x: Float32Array): AddedTile => ({
+  x: placeOf(tile, x),
+  next: placeOf(after?.shape === tile.shape ? after : tile, x),
+});
 
 /** Where vectors that do not lie in shared memory are copied to, one chunk of them after the other. */
 interface Room {

@@ -21,29 +21,23 @@ export function exactDct(shapes: readonly Shape[]): ExactDct {
   const block = new Float64Array(longest);
   const turned = new Float64Array(longest);
   return {
-    forward({ source, stride, shape }, x, coefficients) {
-      const { rows, columns } = shapes[shape]!;
+    forward({ source, shape }, x, coefficients) {
+      const { rows, columns, stride } = shapes[shape]!;
       const [along, across] = [transform(columns), transform(rows)];
       for (let r = 0; r < rows; r++) {
         for (let c = 0; c < columns; c++) block[r * columns + c] = x[source + r * stride + c]!;
         along.forward(block, r * columns);
       }
-      if (rows > 1) {
-        turn(block, turned, rows, columns);
-        for (let c = 0; c < columns; c++) across.forward(turned, c * rows);
-        turn(turned, block, columns, rows);
-      }
-      for (let i = 0; i < rows * columns; i++) coefficients[i] = block[i]!;
+      turn(block, turned, rows, columns);
+      for (let c = 0; c < columns; c++) across.forward(turned, c * rows);
+      for (let i = 0; i < rows * columns; i++) coefficients[i] = turned[i]!;
     },
-    inverse({ source, stride, shape }, coefficients, x, written) {
-      const { rows, columns } = shapes[shape]!;
+    inverse({ source, shape }, coefficients, x, written) {
+      const { rows, columns, stride } = shapes[shape]!;
       const [along, across] = [transform(columns), transform(rows)];
-      for (let i = 0; i < rows * columns; i++) block[i] = coefficients[i]!;
-      if (rows > 1) {
-        turn(block, turned, rows, columns);
-        for (let c = 0; c < columns; c++) across.inverse(turned, c * rows);
-        turn(turned, block, columns, rows);
-      }
+      for (let i = 0; i < rows * columns; i++) turned[i] = coefficients[i]!;
+      for (let c = 0; c < columns; c++) across.inverse(turned, c * rows);
+      turn(turned, block, columns, rows);
       for (let r = 0; r < rows; r++) {
         along.inverse(block, r * columns);
         for (let c = 0; c < columns; c++) x[source + r * stride + c] = written(block[r * columns + c]!);

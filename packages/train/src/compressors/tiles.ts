@@ -3,7 +3,10 @@
 
 import type { VectorLayout } from "@atoll/tensor";
 
-/** Where a chunk's coefficients lie: of all chunks one after the other, without gaps. */
+/**
+ * Where a chunk's coefficients lie: of all chunks one after the other, without gaps. Those of a tile [rows, columns] are turned,
+ * [columns, rows].
+ */
 export interface Chunk {
   readonly start: number;
   readonly end: number;
@@ -15,15 +18,16 @@ export interface Band extends Chunk {
   readonly last: number;
 }
 
+/** Runs of as many elements as there are columns, which begin `stride` apart. */
 export interface Shape {
   readonly rows: number;
   readonly columns: number;
+  readonly stride: number;
 }
 
-/** A chunk and where its elements lie in the vector: runs of as many elements as it has columns, `stride` apart. */
+/** A chunk and where its elements begin in the vector. */
 export interface Tile extends Chunk {
   readonly source: number;
-  readonly stride: number;
   /** Its shape's place among all shapes. */
   readonly shape: number;
 }
@@ -43,20 +47,22 @@ export function tilesOf(
     const height = sides.length > 1 ? sides[0]! : 1;
     const width = size / height;
     const [rows, columns] = [largestDivisor(height, chunkSize), largestDivisor(width, chunkSize)];
-    const shape = placeAmong(shapes, { rows, columns });
+    const shape = placeAmong(shapes, { rows, columns, stride: width });
     for (let top = 0; top < height; top += rows)
       for (let left = 0; left < width; left += columns) {
         const end = start + rows * columns;
-        tiles.push({ start, end, source: offset + top * width + left, stride: width, shape });
+        tiles.push({ start, end, source: offset + top * width + left, shape });
         start = end;
       }
   }
   return { tiles, shapes };
 }
 
-function placeAmong(shapes: Shape[], { rows, columns }: Shape): number {
-  const present = shapes.findIndex((shape) => shape.rows === rows && shape.columns === columns);
-  return present === -1 ? shapes.push({ rows, columns }) - 1 : present;
+function placeAmong(shapes: Shape[], { rows, columns, stride }: Shape): number {
+  const present = shapes.findIndex(
+    (shape) => shape.rows === rows && shape.columns === columns && shape.stride === stride,
+  );
+  return present === -1 ? shapes.push({ rows, columns, stride }) - 1 : present;
 }
 
 /** The largest divisor of `length` that is at most `limit`. */
