@@ -41,20 +41,28 @@ export const i32 = {
   add: instruction([0x6a]) as Instruction,
   subtract: instruction([0x6b]) as Instruction,
   multiply: instruction([0x6c]) as Instruction,
+  divideUnsigned: instruction([0x6e]) as Instruction,
   and: instruction([0x71]) as Instruction,
   or: instruction([0x72]) as Instruction,
   shiftLeft: instruction([0x74]) as Instruction,
   shiftRightUnsigned: instruction([0x76]) as Instruction,
-  leadingZeros: instruction([0x67]) as Instruction,
   trailingZeros: instruction([0x68]) as Instruction,
+  /** How many bits are 1. */
+  ones: instruction([0x69]) as Instruction,
   equal: instruction([0x46]) as Instruction,
   greater: instruction([0x4a]) as Instruction,
   greaterOrEqual: instruction([0x4e]) as Instruction,
   lessUnsigned: instruction([0x49]) as Instruction,
+  greaterUnsigned: instruction([0x4b]) as Instruction,
   greaterOrEqualUnsigned: instruction([0x4f]) as Instruction,
   /** So many bytes behind the address. */
   load: (address: Value, offset: number = OFFSET): Value => [...address, 0x28, 2, ...unsigned(offset)],
-  store: (address: Value, value: Value): Code => [...address, ...value, 0x36, 2, OFFSET],
+  /** So many bytes behind the address. */
+  store: (address: Value, value: Value, offset: number = OFFSET): Code => [
+    ...address,
+    ...value,
+    ...[0x36, 2, ...unsigned(offset)],
+  ],
   /** The lowest byte, so many bytes behind the address. */
   storeByte: (address: Value, value: Value, offset: number = OFFSET): Code => [
     ...address,
@@ -63,6 +71,21 @@ export const i32 = {
   ],
   /** The lower two bytes. */
   storeShort: (address: Value, value: Value): Code => [...address, ...value, 0x3b, 1, OFFSET],
+  /** The lower half. */
+  ofLong: instruction([0xa7]) as Instruction,
+} as const;
+
+export const i64 = {
+  constant: (value: number): Value => [0x42, ...signed(value)],
+  isZero: instruction([0x50]) as Instruction,
+  trailingZeros: instruction([0x7a]) as Instruction,
+  subtract: instruction([0x7d]) as Instruction,
+  and: instruction([0x83]) as Instruction,
+  /** So many bytes behind the address. */
+  load: (address: Value, offset: number = OFFSET): Value => [...address, 0x29, 2, ...unsigned(offset)],
+  /** An i32, whose upper half becomes zero. */
+  loadHalf: (address: Value): Value => [...address, 0x35, 2, OFFSET],
+  store: (address: Value, value: Value): Code => [...address, ...value, 0x37, 2, OFFSET],
 } as const;
 
 export const f32 = {
@@ -150,6 +173,7 @@ export const i32x4 = {
     ...new Uint8Array(Int32Array.from(lanes).buffer),
   ],
   lane: (value: Value, lane: number): Value => [...value, ...simd(0x1b), lane],
+  equal: instruction(simd(0x37)) as Instruction,
   greater: instruction(simd(0x3b)) as Instruction,
   greaterOrEqual: instruction(simd(0x3f)) as Instruction,
   bitmask: instruction(simd(0xa4)) as Instruction,
@@ -157,6 +181,8 @@ export const i32x4 = {
   shiftRightUnsigned: instruction(simd(0xad)) as Instruction,
   add: instruction(simd(0xae)) as Instruction,
   subtract: instruction(simd(0xb1)) as Instruction,
+  multiply: instruction(simd(0xb5)) as Instruction,
+  minimumUnsigned: instruction(simd(0xb7)) as Instruction,
   maximum: instruction(simd(0xb8)) as Instruction,
   extendLowSigned: instruction(simd(0xa7)) as Instruction,
   extendHighSigned: instruction(simd(0xa8)) as Instruction,

@@ -4,7 +4,7 @@
 /** Bytes of instructions. */
 export type Code = readonly number[];
 
-export type ValueType = "i32" | "f32" | "f64" | "v128";
+export type ValueType = "i32" | "i64" | "f32" | "f64" | "v128";
 
 /** A function over the module's memory. Locals count on from the parameters. */
 export interface WasmFunction {
@@ -15,7 +15,7 @@ export interface WasmFunction {
   readonly body: Code;
 }
 
-const VALUE_TYPE: Record<ValueType, number> = { i32: 0x7f, f32: 0x7d, f64: 0x7c, v128: 0x7b };
+const VALUE_TYPE: Record<ValueType, number> = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, v128: 0x7b };
 
 /** Unsigned LEB128. */
 export function unsigned(value: number): Code {

@@ -41,8 +41,9 @@ import {
 import { clearBytes, copyBytes, fetchLines, meanOfMany } from "./manyVectors.ts";
 import { expandFour, projectBackFour, projectFour, subtractProductAndAddFour } from "./matrixFunctions.ts";
 import { momentumAndCollect, momentumAndResidual, residualOfSigns } from "./momentumFunctions.ts";
+import { magnitudeOfRank } from "./rankFunctions.ts";
 import { roundToPowers, roundToSteps, signsTimes, writeLevels } from "./roundingFunctions.ts";
-import { decayAndMark, magnitudeOfRank, markAtLeast, takeMarked } from "./selectionFunctions.ts";
+import { decayAndMark, markAtLeast, takeMarked } from "./selectionFunctions.ts";
 import { emitSquaredNorm, type SquaredNorm } from "./squaredNorm.ts";
 import { roundAtRandom, sumOfLevels } from "./stochasticFunctions.ts";
 

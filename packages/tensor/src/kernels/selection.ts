@@ -14,8 +14,11 @@ const MAGNITUDE = 0x7fffffff;
 /** How many elements a byte stands for. */
 const MARKED_TOGETHER = 4;
 
-/** Marks are looked at in words of so many bytes. */
+/** Marks are whole words of so many bytes. */
 const WORD_BYTES = 4;
+
+/** How many elements more than can be marked lists of them have room for. */
+const ROOM = 8;
 
 const markBytes = (length: number): number => WORD_BYTES * Math.ceil(length / (MARKED_TOGETHER * WORD_BYTES));
 
@@ -23,7 +26,7 @@ const markBytes = (length: number): number => WORD_BYTES * Math.ceil(length / (M
 export const marksLength = (length: number): number => markBytes(length) / FLOAT_BYTES;
 
 /** Elements of scratch that taking from chunks of so many elements needs. */
-export const takingScratch = (longest: number): number => 3 * (longest + MARKED_TOGETHER);
+export const takingScratch = (longest: number): number => 3 * (longest + ROOM);
 
 /** Marks what functions have left over of a block, and nothing behind its end. */
 function markRest(
@@ -100,40 +103,42 @@ export function takingOf({ x, marks, scratch, values, places }: TakingVectors): 
   if (blocks === undefined) return undefined;
   const room = scratch.length / 3;
   const found = new Uint32Array(scratch.buffer, scratch.byteOffset, 1);
+  const [xAt, marksAt, listAt] = [x.byteOffset, marks.byteOffset, scratch.byteOffset];
+  const [valuesAt, placesAt] = [values.byteOffset, places.byteOffset];
+  const takeMarked = ({ start, end }: Block, k: number, to: number): number =>
+    blocks.takeMarked(
+      xAt + FLOAT_BYTES * start,
+      marksAt,
+      markBytes(end - start),
+      k,
+      listAt,
+      room,
+      valuesAt + FLOAT_BYTES * to,
+      placesAt + SHORT_BYTES * to,
+    );
   return (chunk, k, to, marked) => {
-    const { start, end } = chunk;
-    const [target, shorts] = [at(values, to), places.byteOffset + SHORT_BYTES * to];
-    const take = (): number =>
-      blocks.takeMarked(
-        at(x, start),
-        marks.byteOffset,
-        markBytes(end - start),
-        k,
-        scratch.byteOffset,
-        room,
-        target,
-        shorts,
-      );
-    const isTaken = (least: number): boolean => least >= 0 || Number.isNaN(least);
     let threshold = marked;
-    let least = take();
-    if (!isTaken(least) && marked < NOTHING) {
+    let least = takeMarked(chunk, k, to);
+    if (least < 0 && marked < NOTHING) {
       threshold = lowered(marked, found[0]! / k);
       mark(x, chunk, { threshold, marks, blocks });
-      least = take();
+      least = takeMarked(chunk, k, to);
     }
-    if (!isTaken(least)) {
+    if (least < 0) {
       threshold = markLargest(x, chunk, { k, marks, scratch, blocks });
-      least = take();
+      least = takeMarked(chunk, k, to);
     }
-    return k === end - start ? 0 : nextThreshold(least, threshold, found[0]! / k);
+    return k === chunk.end - chunk.start ? 0 : nextThreshold(least, threshold, found[0]! / k);
   };
 }
 
 /** How many more elements are marked than are taken, as a part of the latter, where that can be had. */
-const EXCESS = 0.6;
+const EXCESS = 1;
 /** How far below the least magnitude that was taken marks begin, as a part of it: at least and at most. */
-const [LEAST_GAP, MOST_GAP] = [0.05, 0.15];
+const [LEAST_GAP, MOST_GAP] = [0.05, 0.2];
+
+/** The bits of infinity: what is not a number has larger ones. */
+const INFINITE = 0x7f800000;
 
 const float = new Float32Array(1);
 const bits = new Uint32Array(float.buffer);
@@ -141,21 +146,25 @@ const bits = new Uint32Array(float.buffer);
 /** A mark that should be low enough where so many elements, as a part of those that are to be taken, were too few. */
 function lowered(marked: number, found: number): number {
   bits[0] = marked;
-  float[0]! *= found > 0.5 ? 0.9 : 0.8;
+  float[0]! *= found > 0.5 ? 0.87 : 0.75;
   return bits[0]!;
 }
 
-/** Where to mark from the next time, if so many elements, as a part of those that were taken, were marked this time. */
+/**
+ * Where to mark from the next time, if so many elements, as a part of those that were taken, were marked this time.
+ * @param least bits of the least magnitude that was taken
+ */
 function nextThreshold(least: number, marked: number, found: number): number {
-  if (!(least > 0 && least < Number.POSITIVE_INFINITY)) return NOTHING;
+  if (least === 0 || least >= INFINITE) return NOTHING;
   bits[0] = marked;
+  const from = float[0]!;
+  bits[0] = least;
+  const taken = float[0]!;
   // As if magnitudes lay there evenly.
-  const gap = ((least - float[0]!) / least) * (EXCESS / Math.max(found - 1, 1e-3));
-  float[0] = least;
-  const below = bits[0]! - 1;
-  float[0] = least * (1 - Math.min(MOST_GAP, Math.max(LEAST_GAP, gap)));
+  const gap = ((taken - from) / taken) * (EXCESS / Math.max(found - 1, 1e-3));
+  float[0] = taken * (1 - Math.min(MOST_GAP, Math.max(LEAST_GAP, gap)));
   // The smallest of subnormal numbers are rounded to themselves.
-  return Math.min(bits[0]!, below);
+  return Math.min(bits[0]!, least - 1);
 }
 
 /**

@@ -6,16 +6,17 @@ import {
   assemble,
   choose,
   type Frame,
-  f32,
   f32x4,
   i32,
   i32x4,
+  i64,
   type Local,
   type Value,
   v128,
   when,
 } from "./assembler.ts";
 import type { Code, WasmFunction } from "./encode.ts";
+import { countLarger, searching } from "./rankFunctions.ts";
 
 const REGISTER_BYTES = 16;
 const FLOAT_BYTES = 4;
@@ -91,148 +92,75 @@ export const decayAndMark: WasmFunction = assemble(
   },
 );
 
-/** Lists where there are marks in so many bytes, a multiple of four; without questions, whose answers nothing foretells. */
+/** What is marked in a word of marks, and the place of its first element. */
+const ENTRY_BYTES = 16;
+const ENTRY_PLACE = 8;
+const WORD_BYTES = 8;
+/** The bits of a byte that marks need not, as none does, fill. */
+const BYTE_BITS = 7;
+
+/** Lists the words of marks in which there are any; without questions, whose answers nothing foretells. */
 function listingWords(
   frame: Frame<"marks" | "bytes">,
   { words, end }: Readonly<Record<"words" | "end", Local>>,
 ): Code {
   const { marks, bytes } = frame.arguments;
+  const word = frame.local("i64");
+  const whole = i32.and(bytes.get, i32.constant(-WORD_BYTES));
+  const listed = (value: Value, index: Value): Code => [
+    ...word.set(value),
+    ...i64.store(end.get, word.get),
+    ...i32.store(end.get, floats(index), ENTRY_PLACE),
+    ...end.set(choose(i64.isZero(word.get), end.get, i32.add(end.get, i32.constant(ENTRY_BYTES)))),
+  ];
   return [
     ...end.set(words.get),
-    ...frame.count(bytes.get, FLOAT_BYTES, (index) => [
-      ...i32.store(end.get, index),
-      ...end.set(
-        choose(i32.load(i32.add(marks.get, index)), i32.add(end.get, i32.constant(FLOAT_BYTES)), end.get),
-      ),
-    ]),
+    ...frame.count(whole, WORD_BYTES, (index) => listed(i64.load(i32.add(marks.get, index)), index)),
+    ...when(i32.subtract(bytes.get, whole), listed(i64.loadHalf(i32.add(marks.get, whole)), whole)),
   ];
 }
 
-/**
- * Lists what is marked: the places of the elements, and their magnitudes; `common` becomes the bits that all of these have, `any`
- * those that one has.
- */
+/** Lists what is marked: the places of the elements, and their magnitudes. */
 function listing(
   frame: Frame<"x" | "marks" | "bytes">,
   {
     places,
     magnitudes,
-    words,
+    words: entry,
     found,
-    common,
-    any,
-  }: Readonly<Record<"places" | "magnitudes" | "words" | "found" | "common" | "any", Local>>,
+  }: Readonly<Record<"places" | "magnitudes" | "words" | "found", Local>>,
 ): Code {
-  const { x, marks } = frame.arguments;
+  const { x } = frame.arguments;
   const integer = (): Local => frame.local("i32");
-  const [end, index, word] = [integer(), integer(), integer()];
-  const [bit, place, magnitude] = [integer(), integer(), integer()];
+  const [end, bit, first, place, isLast] = [integer(), integer(), integer(), integer(), integer()];
+  const [word, rest] = [frame.local("i64"), frame.local("i64")];
   // A bit's byte tells which four, its place in the byte which of them.
-  const inByte = i32.and(bit.get, i32.constant(7));
+  const inByte = i32.and(bit.get, i32.constant(BYTE_BITS));
   const before = i32.shiftRightUnsigned(i32.subtract(bit.get, inByte), i32.constant(1));
+  const magnitude = i32.and(i32.load(i32.add(x.get, floats(place.get))), i32.constant(MAGNITUDE));
   return [
-    ...listingWords(frame, { words, end }),
-    ...common.set(i32.constant(-1)),
-    ...frame.count(i32.subtract(end.get, words.get), FLOAT_BYTES, (number) => [
-      ...index.set(i32.load(i32.add(words.get, number))),
-      ...word.set(i32.load(i32.add(marks.get, index.get))),
-      ...frame.repeat(word.get, [
-        ...bit.set(i32.trailingZeros(word.get)),
-        ...place.set(i32.add(floats(index.get), i32.add(before, inByte))),
-        ...magnitude.set(i32.and(i32.load(i32.add(x.get, floats(place.get))), i32.constant(MAGNITUDE))),
-        ...i32.store(i32.add(places.get, found.get), place.get),
-        ...i32.store(i32.add(magnitudes.get, found.get), magnitude.get),
-        ...common.set(i32.and(common.get, magnitude.get)),
-        ...any.set(i32.or(any.get, magnitude.get)),
-        ...found.set(i32.add(found.get, i32.constant(FLOAT_BYTES))),
-        ...word.set(i32.and(word.get, i32.subtract(word.get, i32.constant(1)))),
-      ]),
-    ]),
-  ];
-}
-
-/** How many of the magnitudes, whose end is filled up with negative ones, are larger than one that is not negative. */
-function counting(
-  frame: Frame<string>,
-  { magnitudes, found, reached }: Readonly<Record<"magnitudes" | "found" | "reached", Local>>,
-): (bound: Value) => Code {
-  const [bounds, counts] = [frame.local("v128"), frame.local("v128")];
-  const lane = (number: number): Value => i32x4.lane(counts.get, number);
-  return (bound) => [
-    ...bounds.set(i32x4.splat(bound)),
-    ...counts.set(v128.zero()),
-    ...frame.count(found.get, REGISTER_BYTES, (index) => {
-      const four = v128.load(i32.add(magnitudes.get, index));
-      return counts.set(i32x4.subtract(counts.get, i32x4.greater(four, bounds.get)));
-    }),
-    ...reached.set(i32.add(i32.add(lane(0), lane(1)), i32.add(lane(2), lane(3)))),
-  ];
-}
-
-/**
- * `kth` becomes the k-th largest magnitude, or a smaller one that no more than k reach: bit by bit, from the highest on in which
- * magnitudes differ.
- */
-function searching(
-  frame: Frame<string>,
-  {
-    k,
-    kth,
-    reached,
-    common,
-    any,
-    countAbove,
-  }: Readonly<Record<"k" | "kth" | "reached" | "common" | "any", Local>> & {
-    readonly countAbove: (bound: Value) => Code;
-  },
-): Code {
-  const [bit, trial] = [frame.local("i32"), frame.local("i32")];
-  const different = i32.subtract(any.get, common.get);
-  const highest = i32.subtract(i32.constant(31), i32.leadingZeros(different));
-  return [
-    ...bit.set(choose(different, i32.shiftLeft(i32.constant(1), highest), i32.constant(0))),
-    // The bits above that are the same in all.
-    ...kth.set(i32.and(common.get, i32.subtract(i32.constant(0), i32.shiftLeft(bit.get, i32.constant(1))))),
-    ...when(i32.equal(bit.get, i32.constant(0)), kth.set(common.get)),
-    ...frame.repeat(bit.get, [
-      ...trial.set(i32.or(kth.get, bit.get)),
-      ...countAbove(i32.subtract(trial.get, i32.constant(1))),
-      ...bit.set(i32.shiftRightUnsigned(bit.get, i32.constant(1))),
-      ...kth.set(choose(i32.greaterOrEqual(reached.get, k.get), trial.get, kth.get)),
-      ...when(i32.equal(reached.get, k.get), bit.set(i32.constant(0))),
+    ...listingWords(frame, { words: entry, end }),
+    ...word.set(i64.load(entry.get)),
+    ...first.set(i32.load(entry.get, ENTRY_PLACE)),
+    ...frame.repeat(i32.lessUnsigned(entry.get, end.get), [
+      ...bit.set(i32.ofLong(i64.trailingZeros(word.get))),
+      ...place.set(i32.add(first.get, i32.add(before, inByte))),
+      ...i32.store(i32.add(places.get, found.get), place.get),
+      ...i32.store(i32.add(magnitudes.get, found.get), magnitude),
+      ...found.set(i32.add(found.get, i32.constant(FLOAT_BYTES))),
+      ...rest.set(i64.and(word.get, i64.subtract(word.get, i64.constant(1)))),
+      ...isLast.set(i64.isZero(rest.get)),
+      ...word.set(choose(isLast.get, i64.load(entry.get, ENTRY_BYTES), rest.get)),
+      ...entry.set(i32.add(entry.get, i32.multiply(isLast.get, i32.constant(ENTRY_BYTES)))),
+      ...first.set(i32.load(entry.get, ENTRY_PLACE)),
     ]),
   ];
 }
 
 /**
- * `(magnitudes, length, k) => magnitude`: of a multiple of four magnitudes, as bits, one that k of them reach, and no more where the
- * k-th largest is not there twice.
- */
-export const magnitudeOfRank: WasmFunction = assemble(
-  "magnitudeOfRank",
-  { magnitudes: "i32", length: "i32", k: "i32" },
-  "i32",
-  (frame) => {
-    const { magnitudes, length, k } = frame.arguments;
-    const [found, reached, kth] = [frame.local("i32"), frame.local("i32"), frame.local("i32")];
-    const [common, any] = [frame.local("i32"), frame.local("i32")];
-    const countAbove = counting(frame, { magnitudes, found, reached });
-    return [
-      found.set(floats(length.get)),
-      common.set(i32.constant(-1)),
-      frame.count(found.get, FLOAT_BYTES, (index) => {
-        const magnitude = i32.load(i32.add(magnitudes.get, index));
-        return [...common.set(i32.and(common.get, magnitude)), ...any.set(i32.or(any.get, magnitude))];
-      }),
-      searching(frame, { k, kth, reached, common, any, countAbove }),
-      kth.get,
-    ];
-  },
-);
-
-/**
- * Moves the elements that are larger than `kth`, and the first `left` of those that are equal, out of x: k in all. What is not moved
- * is written as well, where the next that is will be; so there is no question that nothing foretells.
+ * Moves the elements that are larger than `kth`, and the first `left` of those that are equal, out of x: k in all. `least` becomes
+ * the least magnitude of them. What is not moved is written as well, where the next that is will be; so there is no question that
+ * nothing foretells.
  */
 function moving(
   frame: Frame<"x" | "values" | "shorts" | "k">,
@@ -251,7 +179,7 @@ function moving(
   const isEqual = i32.equal(magnitude.get, kth.get);
   const isLarger = i32.greater(magnitude.get, kth.get);
   const isFirst = i32.and(isEqual, i32.greater(left.get, i32.constant(0)));
-  const lower = f32.minimum(least.get, f32.ofBits(magnitude.get));
+  const isLeast = i32.and(isMoved.get, i32.lessUnsigned(magnitude.get, least.get));
   return frame.repeat(k.get, [
     ...magnitude.set(i32.load(i32.add(magnitudes.get, index.get))),
     ...place.set(i32.load(i32.add(places.get, index.get))),
@@ -262,7 +190,7 @@ function moving(
     ...i32.store(values.get, bits.get),
     ...i32.storeShort(shorts.get, place.get),
     ...i32.store(address.get, choose(isMoved.get, i32.constant(0), bits.get)),
-    ...least.set(choose(isMoved.get, lower, least.get)),
+    ...least.set(choose(isLeast, magnitude.get, least.get)),
     ...values.set(i32.add(values.get, floats(isMoved.get))),
     ...shorts.set(i32.add(shorts.get, i32.shiftLeft(isMoved.get, i32.constant(1)))),
     ...k.set(i32.subtract(k.get, isMoved.get)),
@@ -273,8 +201,9 @@ function moving(
 /**
  * `(x, marks, bytes, k, list, room, values, shorts) => least`: of the marked elements the k of largest magnitude are moved to
  * `values`, in their order, and their places to `shorts`, 16 bits each; they become zero. Of equal magnitudes the first are taken;
- * what is not a number counts as larger than everything. `list` has 3 · `room` elements, where `room` is four more than there can
- * be marks. Returns the least magnitude that was moved, or −1 and does nothing where fewer than k are marked.
+ * what is not a number counts as larger than everything. `list` has 3 · `room` elements, where `room` is eight more than there can
+ * be marks. Returns the least magnitude that was moved, as bits, or −1 and does nothing where fewer than k are marked; how many
+ * are marked is where the list begins.
  */
 export const takeMarked: WasmFunction = assemble(
   "takeMarked",
@@ -288,28 +217,29 @@ export const takeMarked: WasmFunction = assemble(
     values: "i32",
     shorts: "i32",
   },
-  "f32",
+  "i32",
   (frame) => {
     const { k, list: places, room } = frame.arguments;
-    const [magnitudes, words] = [frame.local("i32"), frame.local("i32")];
-    const [found, reached] = [frame.local("i32"), frame.local("i32")];
-    const [kth, left, least] = [frame.local("i32"), frame.local("i32"), frame.local("f32")];
-    const [common, any] = [frame.local("i32"), frame.local("i32")];
-    const countAbove = counting(frame, { magnitudes, found, reached });
+    const integer = (): Local => frame.local("i32");
+    const [magnitudes, words, bytes] = [integer(), integer(), integer()];
+    const [kth, isShared, larger, left, least] = [integer(), integer(), integer(), integer(), integer()];
+    const found = { magnitudes, bytes };
     return [
       magnitudes.set(i32.add(places.get, floats(room.get))),
       words.set(i32.add(magnitudes.get, floats(room.get))),
-      listing(frame, { places, magnitudes, words, found, common, any }),
-      least.set(f32.constant(-1)),
-      when(i32.greaterOrEqual(found.get, floats(k.get)), [
-        ...v128.store(i32.add(magnitudes.get, found.get), i32x4.splat(i32.constant(-1))),
-        ...searching(frame, { k, kth, reached, common, any, countAbove }),
-        ...countAbove(kth.get),
-        ...left.set(i32.subtract(k.get, reached.get)),
-        ...least.set(f32.constant(Number.POSITIVE_INFINITY)),
+      listing(frame, { places, magnitudes, words, found: bytes }),
+      least.set(i32.constant(-1)),
+      when(i32.greaterOrEqual(bytes.get, floats(k.get)), [
+        ...v128.store(i32.add(magnitudes.get, bytes.get), i32x4.splat(i32.constant(-1))),
+        ...searching(frame, found, { k, bound: kth, isShared }),
+        ...when(isShared.get, [
+          ...kth.set(i32.add(kth.get, i32.constant(1))),
+          ...countLarger(frame, found, kth.get, larger),
+          ...left.set(i32.subtract(k.get, larger.get)),
+        ]),
         ...moving(frame, { places, magnitudes, kth, left, least }),
       ]),
-      i32.store(places.get, i32.shiftRightUnsigned(found.get, i32.constant(2))),
+      i32.store(places.get, i32.shiftRightUnsigned(bytes.get, i32.constant(2))),
       least.get,
     ];
   },
