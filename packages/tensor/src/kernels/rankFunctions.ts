@@ -98,10 +98,9 @@ export function searching(
   // More than k are larger than `bound`, and fewer than `upper`, which is `span` more; or k are larger than `bound`, and `span` is 0.
   const [upper, span, piece] = [frame.local("i32"), frame.local("i32"), frame.local("i32")];
   const [bounds, counts] = [frame.local("v128"), frame.local("v128")];
-  const [above, exact] = [frame.local("i32"), frame.local("i32")];
+  const [above, exact, next] = [frame.local("i32"), frame.local("i32"), frame.local("i32")];
   const { count, counts: counted } = countingAbove(frame, list, bounds);
   const ranks = i32x4.splat(k.get);
-  const next = frame.local("i32");
   return [
     ...extremes(frame, list, { lowest: bound, highest: upper }),
     ...bound.set(i32.subtract(bound.get, i32.constant(1))),

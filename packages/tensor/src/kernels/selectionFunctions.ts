@@ -96,8 +96,7 @@ export const decayAndMark: WasmFunction = assemble(
 const ENTRY_BYTES = 16;
 const ENTRY_PLACE = 8;
 const WORD_BYTES = 8;
-/** The bits of a byte that marks need not, as none does, fill. */
-const BYTE_BITS = 7;
+const BYTE_BITS = 8;
 
 /** Lists the words of marks in which there are any; without questions, whose answers nothing foretells. */
 function listingWords(
@@ -135,7 +134,7 @@ function listing(
   const [end, bit, first, place, isLast] = [integer(), integer(), integer(), integer(), integer()];
   const [word, rest] = [frame.local("i64"), frame.local("i64")];
   // A bit's byte tells which four, its place in the byte which of them.
-  const inByte = i32.and(bit.get, i32.constant(BYTE_BITS));
+  const inByte = i32.and(bit.get, i32.constant(BYTE_BITS - 1));
   const before = i32.shiftRightUnsigned(i32.subtract(bit.get, inByte), i32.constant(1));
   const magnitude = i32.and(i32.load(i32.add(x.get, floats(place.get))), i32.constant(MAGNITUDE));
   return [
