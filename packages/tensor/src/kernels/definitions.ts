@@ -11,12 +11,11 @@ const decayedGradient = (f: Formula, p: Lane): Lane =>
 
 /**
  * Decaying state of parameters that get no gradient any more (dead units) ends in subnormal numbers, on which processors
- * are up to a hundred times slower, and which WebAssembly cannot have flushed to zero. So state below 2⁻¹²⁵ becomes zero.
+ * are up to a hundred times slower, and which WebAssembly cannot have flushed to zero. So state below 2⁻¹⁰⁰ becomes zero,
+ * which leaves its product with a learning rate normal. Adding a constant and subtracting it again would not do: it rounds
+ * to nearest, which keeps a decaying number at a few units in the last place for good.
  */
-const flushed = (f: Formula, value: Lane): Lane => {
-  const tiny = f.constant(2 ** -100);
-  return f.keep(f.subtract(f.add(value, tiny), tiny));
-};
+const flushed = (f: Formula, value: Lane): Lane => f.keep(f.zeroBelow(value, 2 ** -100));
 
 /** μ ← b1 μ + (1 − b1) g, ν ← b2 ν + (1 − b2) g², p ← keep · p − stepSize · μ / (root · √ν + eps) */
 export const adam: ElementwiseKernel = {

@@ -32,6 +32,8 @@ export interface Formula {
   multiply(a: Lane, b: Lane): Lane;
   divide(a: Lane, b: Lane): Lane;
   squareRoot(a: Lane): Lane;
+  /** Zero where the magnitude is below a limit, and elsewhere, NaN included, the value itself. */
+  zeroBelow(a: Lane, limit: number): Lane;
   /** Computes a value once that is used more than once. */
   keep(a: Lane): Lane;
   /** The value as it would be stored: rounded to float32. */
@@ -51,6 +53,9 @@ export interface ElementwiseKernel {
   readonly formula: (f: Formula) => void;
 }
 
+/** `select` takes the first of two values where a condition holds. */
+type Operation = "add" | "subtract" | "multiply" | "divide" | "squareRoot" | "absolute" | "less" | "select";
+
 /** How a formula is written for one width. */
 export interface Width {
   readonly type: "f32" | "f64" | "v128";
@@ -60,7 +65,7 @@ export interface Width {
   readonly store: Code;
   readonly rounded: Code;
   readonly constant: (value: number) => Code;
-  readonly operations: Record<"add" | "subtract" | "multiply" | "divide" | "squareRoot", Code>;
+  readonly operations: Record<Operation, Code>;
 }
 
 /** A SIMD register and one element, of one precision. */
@@ -74,6 +79,8 @@ interface Widths {
 const floatBytes = (value: number): Code => [...new Uint8Array(Float32Array.of(value).buffer)];
 const doubleBytes = (value: number): Code => [...new Uint8Array(Float64Array.of(value).buffer)];
 
+const SELECT_ONE: Code = [0x1b];
+const SELECT_BITS: Code = simd(0x52); // v128.bitselect
 // The two immediates after load and store are the alignment hint (as a power of two) and the offset.
 const FLOAT32: Widths = {
   scalar: "f32",
@@ -85,7 +92,16 @@ const FLOAT32: Widths = {
     store: [0x38, 2, 0],
     rounded: [],
     constant: (value) => [0x43, ...floatBytes(value)],
-    operations: { add: [0x92], subtract: [0x93], multiply: [0x94], divide: [0x95], squareRoot: [0x91] },
+    operations: {
+      add: [0x92],
+      subtract: [0x93],
+      multiply: [0x94],
+      divide: [0x95],
+      squareRoot: [0x91],
+      absolute: [0x8b],
+      less: [0x5d],
+      select: SELECT_ONE,
+    },
   },
   register: {
     type: "v128",
@@ -100,6 +116,9 @@ const FLOAT32: Widths = {
       multiply: simd(0xe6),
       divide: simd(0xe7),
       squareRoot: simd(0xe3),
+      absolute: simd(0xe0),
+      less: simd(0x43),
+      select: SELECT_BITS,
     },
   },
 };
@@ -117,7 +136,16 @@ const FLOAT64: Widths = {
     store: [...DEMOTE_ONE, 0x38, 2, 0],
     rounded: [...DEMOTE_ONE, ...PROMOTE_ONE],
     constant: (value) => [0x44, ...doubleBytes(value)],
-    operations: { add: [0xa0], subtract: [0xa1], multiply: [0xa2], divide: [0xa3], squareRoot: [0x9f] },
+    operations: {
+      add: [0xa0],
+      subtract: [0xa1],
+      multiply: [0xa2],
+      divide: [0xa3],
+      squareRoot: [0x9f],
+      absolute: [0x99],
+      less: [0x63],
+      select: SELECT_ONE,
+    },
   },
   register: {
     type: "v128",
@@ -132,6 +160,9 @@ const FLOAT64: Widths = {
       multiply: simd(0xf2),
       divide: simd(0xf3),
       squareRoot: simd(0xef),
+      absolute: simd(0xec),
+      less: simd(0x49),
+      select: SELECT_BITS,
     },
   },
 };
@@ -215,6 +246,11 @@ export function emitFormula(
   const binary =
     (operation: Code) =>
     (a: Lane, b: Lane): Lane => ({ code: [...a.code, ...b.code, ...operation] });
+  const keep = ({ code }: Lane): Lane => {
+    const local = newLocal(width.type);
+    statements.push([...code, ...setLocal(local)]);
+    return { code: getLocal(local) };
+  };
   formula({
     load: (vector) => ({ code: [...address(vector), ...width.load] }),
     scalar: (name) => ({ code: getLocal(scalars.get(name)!) }),
@@ -224,11 +260,12 @@ export function emitFormula(
     multiply: binary(operations.multiply),
     divide: binary(operations.divide),
     squareRoot: ({ code }) => ({ code: [...code, ...operations.squareRoot] }),
-    keep({ code }) {
-      const local = newLocal(width.type);
-      statements.push([...code, ...setLocal(local)]);
-      return { code: getLocal(local) };
+    zeroBelow(a, limit) {
+      const { code } = keep(a);
+      const isBelow = [...code, ...operations.absolute, ...width.constant(limit), ...operations.less];
+      return { code: [...width.constant(0), ...code, ...isBelow, ...operations.select] };
     },
+    keep,
     rounded: ({ code }) => ({ code: [...code, ...width.rounded] }),
     store(vector, { code }) {
       statements.push([...address(vector), ...code, ...width.store]);
