@@ -6,9 +6,10 @@
 // that stand idle meanwhile, and FedProx's proximal term; the optimizer that a strategy needs (Muon) is training. 1-bit Adam
 // and DGC are optimizers themselves, over plain SGD: they are held against the optimizer that they stand for. Both are medians
 // over all rounds (of as many steps as lie between two exchanges) of repeats that alternate, after a warm-up, so that a
-// disturbance counts for no more than the rounds that it hits. On a machine that does other things all the time, wall-clock
-// time says little; so the same is printed of processor time, of all threads and of the main one, which holds the workers up
-// where it is busy alone.
+// disturbance counts for no more than the rounds that it hits. A round ends with its last node: where nodes do not wait for
+// all others (NoLoCo's pairs), half of the next one is done by then, and a run's last round takes half the time, so that it
+// does not count. On a machine that does other things all the time, wall-clock time says little; so the same is printed of
+// processor time, of all threads and of the main one, which holds the workers up where it is busy alone.
 // 1-bit Adam's warm-up is cut to 5 steps: what is measured is the rest.
 // On real MNIST where ATOLL_DATA has it, on generated digits elsewhere.
 //
@@ -87,12 +88,13 @@ async function costsOfStep(
   await trainer.fit({
     strategy,
     nodes: NODES,
-    maxSteps: warmUp + steps,
+    maxSteps: warmUp + steps + round,
     batchSize: 64,
     seed: 1,
     valSize: 0,
     emit(event) {
-      if (event.type === "step" && event.step >= warmUp && event.step % round === 0) moments.push(now());
+      if (event.type !== "step" || event.step % round !== 0) return;
+      if (event.step >= warmUp && event.step <= warmUp + steps) moments.push(now());
     },
   });
   const each = (kind: keyof Cost, i: number): number => (moments[i + 1]![kind] - moments[i]![kind]) / round;
