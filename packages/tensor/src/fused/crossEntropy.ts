@@ -1,5 +1,5 @@
 // Cross-entropy of class scores against integer labels, one loss an example: −log softmax(logits)[label].
-// Gradient: dlogits = (softmax(logits) − onehot(label)) · dloss.
+// Gradient: dlogits = (softmax(logits) − onehot(label)) · dloss, on ONNX with probabilities in multiples of 2⁻¹⁰⁰.
 
 import type { Tensor } from "../borrow.ts";
 import { contiguous, viewContiguous } from "../layout/arrange.ts";
@@ -35,7 +35,7 @@ export const crossEntropyKernel: FusedKernel = {
     ];
   },
   gradient(g, [logits, labels], [, logProbabilities], cotangent) {
-    const probabilities = g.node("Exp", [contiguous(g, logProbabilities!)]);
+    const probabilities = withoutTiny(g, g.node("Exp", [contiguous(g, logProbabilities!)]));
     const minusOnes = g.node("Expand", [
       g.constant("float32", [1], Float32Array.of(-1)),
       g.integers([...labels!.shape, 1]),
@@ -58,3 +58,16 @@ export const crossEntropyKernel: FusedKernel = {
 /** [...] -> [..., 1]. The labels' places among the scores are read and written, without a one-hot row for each. */
 const columnOf = (g: GraphBuilder, labels: View): string =>
   g.node("Reshape", [contiguous(g, labels), g.integers([...labels.shape, 1])]);
+
+/** Numbers of this size lie 2⁻¹⁰⁰ apart. */
+const TINY = 2 ** -77;
+
+/**
+ * Probabilities in multiples of 2⁻¹⁰⁰, which are the same above 2⁻⁵³. Where logits are far apart, as when training diverges,
+ * small ones would be subnormal, or become so in the backward pass, and some processors take ten times as long for such numbers.
+ * Comparing and selecting would leave all others alone, but takes memory for two more copies of the logits.
+ */
+function withoutTiny(g: GraphBuilder, probabilities: string): string {
+  const tiny = g.scalar(TINY, "float32");
+  return g.node("Sub", [g.node("Add", [probabilities, tiny]), tiny]);
+}

@@ -1,8 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Tensor } from "../borrow.ts";
-import { valueAndGrad } from "../gradient.ts";
+import { grad, valueAndGrad } from "../gradient.ts";
+import type { HostTensor } from "../host.ts";
 import { formatComputation } from "../ir.ts";
+import { onnx } from "../node/onnx.ts";
 import * as ops from "../ops.ts";
 import { lower } from "../program.ts";
 import { simplify } from "../simplify/index.ts";
@@ -83,6 +85,28 @@ describe("kernels give what their functions give, gradients too", () => {
       runs,
     );
   });
+});
+
+test("where scores are far apart, the gradient of cross-entropy is zero instead of subnormal, and NaN stays NaN", async () => {
+  const scores = [0, -20, -60, -75, -90, -100];
+  const logits = { shape: [2, 6], data: Float32Array.of(...scores, ...scores.with(1, Number.NaN)) };
+  const args = { logits, labels: { shape: [2], data: Int32Array.of(0, 0) }, weights: positive([2]) };
+  type Traced = Record<keyof typeof args, Tensor>;
+  const gradients = (a: Traced): unknown => ({
+    ofMean: grad((x: Tensor) => ops.mean(fusedCrossEntropy(x, a.labels)))(a.logits),
+    ofWeighted: grad((x: Tensor) => ops.sum(ops.multiply(fusedCrossEntropy(x, a.labels), a.weights)))(
+      a.logits,
+    ),
+  });
+  await using program = await onnx.compile<typeof args, Record<string, HostTensor>>(gradients, args);
+  for (const [name, { data }] of Object.entries(await program.run(args))) {
+    const factor = name === "ofMean" ? 0.5 : args.weights.data[0]!;
+    const [, second, third, ...others] = data.subarray(0, 6);
+    expect(second! / (factor * Math.exp(-20))).toBeCloseTo(1, 4);
+    expect(third! / (factor * Math.exp(-60))).toBeCloseTo(1, 4);
+    expect(others).toEqual([0, 0, 0]);
+    expect([...data.subarray(6)]).toEqual(new Array(6).fill(Number.NaN));
+  }
 });
 
 describe("calls are found in the trace", () => {
