@@ -4,12 +4,14 @@
 // the same runs of local steps. It is given as a part of training alone (b) and of the step (a), for which there is a goal.
 // So a strategy's own work is all that it adds: compressing, the arithmetic of collectives, simulating the network, workers
 // that stand idle meanwhile, and FedProx's proximal term; the optimizer that a strategy needs (Muon) is training. 1-bit Adam
-// and DGC are optimizers themselves, over plain SGD: they are held against the optimizer that they stand for. Both are medians
-// over all rounds (of as many steps as lie between two exchanges) of repeats that alternate, after a warm-up, so that a
-// disturbance counts for no more than the rounds that it hits. A round ends with its last node: where nodes do not wait for
-// all others (NoLoCo's pairs), half of the next one is done by then, and a run's last round takes half the time, so that it
-// does not count. On a machine that does other things all the time, wall-clock time says little; so the same is printed of
-// processor time, of all threads and of the main one, which holds the workers up where it is busy alone.
+// and DGC are optimizers themselves, over plain SGD: they are held against the optimizer that they stand for.
+// Each repeat is a process of its own, since where its memory happens to lie makes some of them a tenth slower. In each both are
+// run twice, and the first time does not count: it takes some hundred steps until all code has been compiled for speed. Both are
+// medians over the rounds (of as many steps as lie between two exchanges) of all repeats, so that a disturbance counts for no
+// more than the rounds that it hits. A round ends with its last node: where nodes do not wait for all others (NoLoCo's pairs),
+// half of the next one is done by then, and a run's last round takes half the time, so that it does not count. On a machine
+// that does other things all the time, wall-clock time says little; so the same is printed of processor time, of all threads
+// and of the main one, which holds the workers up where it is busy alone.
 // 1-bit Adam's warm-up is cut to 5 steps: what is measured is the rest.
 // On real MNIST where ATOLL_DATA has it, on generated digits elsewhere.
 //
@@ -28,7 +30,7 @@ const NODES = 8;
 const WARM_UP_STEPS = 20;
 const LEAST_STEPS = 100;
 const GOAL_PERCENT = 30;
-/** Set where a process measures one strategy for another that prints the table. */
+/** Set, to the number of the repeat, where a process measures one strategy for another that prints the table. */
 const ALONE = "ATOLL_BENCHMARK_ALONE";
 
 /** What strategies that do an optimizer's work themselves are held against. */
@@ -103,7 +105,17 @@ async function costsOfStep(
     .map((_, i) => ({ wall: each("wall", i), cpu: each("cpu", i), main: each("main", i) }));
 }
 
-async function rowOf(entry: (typeof strategyEntries)[number]): Promise<Row> {
+/** What a step costs in all rounds, without the strategy and with it. */
+interface Measured {
+  /** Steps of a round. */
+  readonly round: number;
+  readonly plain: readonly Cost[];
+  readonly whole: readonly Cost[];
+}
+
+type Entry = (typeof strategyEntries)[number];
+
+async function measured(entry: Entry, repeat: number): Promise<Measured> {
   const { name, options, create } = entry;
   const values = options.parse(overrides[name] ?? {});
   const optimizer = defaultOptimizer(entry);
@@ -112,48 +124,57 @@ async function rowOf(entry: (typeof strategyEntries)[number]): Promise<Row> {
   const round = typeof values.H === "number" ? values.H : 1;
   await using workers = startWorkers();
   const trainer = new LocalTrainer({ model: mlp(), train: await loadTrain(), workers });
-  const plain: Cost[] = [];
-  const whole: Cost[] = [];
-  for (let i = 0; i < repeats; i++) {
-    plain.push(...(await costsOfStep(trainer, unexchanged, round)));
-    whole.push(...(await costsOfStep(trainer, strategy, round)));
-  }
-  const middle = (costs: readonly Cost[], kind: keyof Cost): number =>
-    median(costs.map((cost) => cost[kind]));
-  const own = (kind: keyof Cost): number => middle(whole, kind) - middle(plain, kind);
-  const ofTraining = (kind: "wall" | "cpu"): number => (100 * own(kind)) / middle(plain, kind);
-  const ofStep = (100 * own("wall")) / middle(whole, "wall");
+  const plain = () => costsOfStep(trainer, unexchanged, round);
+  const whole = () => costsOfStep(trainer, strategy, round);
+  for (const compiled of [plain, whole]) await compiled();
+  // Neither always comes first.
+  if (repeat % 2 === 0) return { round, plain: await plain(), whole: await whole() };
+  return { round, whole: await whole(), plain: await plain() };
+}
+
+function rowOf(name: string, repeatsOfIt: readonly Measured[]): Row {
+  const middle = (run: "plain" | "whole", kind: keyof Cost): number =>
+    median(repeatsOfIt.flatMap((repeat) => repeat[run].map((cost) => cost[kind])));
+  const own = (kind: keyof Cost): number => middle("whole", kind) - middle("plain", kind);
+  const ofTraining = (kind: "wall" | "cpu"): number => (100 * own(kind)) / middle("plain", kind);
+  const ofStep = (100 * own("wall")) / middle("whole", "wall");
   return {
     strategy: name,
-    H: round,
-    "training ms": middle(plain, "wall").toFixed(2),
+    H: repeatsOfIt[0]!.round,
+    "training ms": middle("plain", "wall").toFixed(2),
     "own ms": own("wall").toFixed(2),
     "own, % of training": ofTraining("wall").toFixed(0),
     "own, % of the step": ofStep.toFixed(0),
     goal: `< ${GOAL_PERCENT} % of the step`,
     met: ofStep < GOAL_PERCENT ? "yes" : "no",
-    "training cpu ms": middle(plain, "cpu").toFixed(2),
+    "training cpu ms": middle("plain", "cpu").toFixed(2),
     "own cpu ms": own("cpu").toFixed(2),
     "own cpu, % of training": ofTraining("cpu").toFixed(0),
     "of it main ms": own("main").toFixed(2),
   };
 }
 
-/** The row of one strategy, measured in a process of its own: what runs before leave behind costs others time. */
-function measuredAlone(name: string): Row {
-  const { status, stdout } = spawnSync(process.execPath, [import.meta.filename, String(repeats), name], {
-    env: { ...process.env, [ALONE]: "1" },
+/** A strategy's repeat in a process of its own: what runs before leave behind costs others time. */
+function measuredAlone(name: string, repeat: number): Measured {
+  const { status, stdout } = spawnSync(process.execPath, [import.meta.filename, "1", name], {
+    env: { ...process.env, [ALONE]: String(repeat) },
     stdio: ["ignore", "pipe", "inherit"],
     encoding: "utf8",
   });
   if (status !== 0) throw new Error(`The measurement of ${name} ended with exit code ${status}.`);
-  return JSON.parse(stdout) as Row;
+  return JSON.parse(stdout) as Measured;
 }
 
 const entries = strategyEntries.filter(({ name }) => wanted.length === 0 || wanted.includes(name));
-if (process.env[ALONE] === "1") console.log(JSON.stringify(await rowOf(entries[0]!)));
+const alone = process.env[ALONE];
+if (alone !== undefined) console.log(JSON.stringify(await measured(entries[0]!, Number(alone))));
 else
   printTable(
-    `Strategies' own work, mlp on ${NODES} nodes, ${hasMnist ? "MNIST" : "digits"}, ms per step of all nodes, median of ${repeats} runs' rounds`,
-    entries.map(({ name }) => measuredAlone(name)),
+    `Strategies' own work, mlp on ${NODES} nodes, ${hasMnist ? "MNIST" : "digits"}, ms per step of all nodes, median of ${repeats} processes' rounds`,
+    entries.map(({ name }) =>
+      rowOf(
+        name,
+        Array.from({ length: repeats }, (_, repeat) => measuredAlone(name, repeat)),
+      ),
+    ),
   );
