@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// The atoll command. Plain JavaScript, so that an older Node can still say what is wrong.
-import { enableCompileCache } from "node:module";
+// The atoll command. Plain JavaScript, which imports nothing before it knows the version, so that an older Node can still say
+// what is wrong.
 
 const major = Number(process.versions.node.split(".")[0]);
 if (major < 24) {
@@ -9,6 +9,7 @@ if (major < 24) {
   );
   process.exit(1);
 }
+const { enableCompileCache } = await import("node:module");
 enableCompileCache();
 const [{ main }, { processTerminal }] = await Promise.all([
   import("../src/main.ts"),

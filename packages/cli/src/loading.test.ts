@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { loadedBy } from "@atoll/train/test/loadedBy";
 import { expect, test } from "vitest";
@@ -21,4 +22,22 @@ test("the train command itself is little more than the start of its threads", ()
     "packages/tensor",
     "packages/train",
   ]);
+});
+
+test("an older Node says what is wrong, whatever its own modules lack", () => {
+  const older = `
+    import { registerHooks } from "node:module";
+    registerHooks({
+      resolve: (name, context, next) =>
+        context.parentURL?.endsWith("/bin/atoll.mjs") && name.startsWith("node:")
+          ? { url: "data:text/javascript,", shortCircuit: true }
+          : next(name, context),
+    });
+    const { versions } = process;
+    Object.defineProperty(process, "version", { value: "v20.9.0" });
+    Object.defineProperty(process, "versions", { value: { ...versions, node: "20.9.0" } });`;
+  const args = ["--import", `data:text/javascript,${encodeURIComponent(older)}`, here("../bin/atoll.mjs")];
+  const { status, stderr } = spawnSync(process.execPath, args, { encoding: "utf8" });
+  expect(stderr).toMatch(/^atoll: expected Node 24 or newer, got v20\.9\.0\. Run it as .*\n$/);
+  expect(status).toBe(1);
 });
