@@ -49,6 +49,16 @@ test.each<[string, string, RegExp]>([
     "train digits --nodes=3",
     /Unknown flag "--nodes".* without dashes: nodes=3\./,
   ],
+  [
+    "option written as a flag, its value apart",
+    "train digits --nodes 3",
+    /Unknown flag "--nodes"\. Options .* without dashes: nodes=3\. Known: --json/,
+  ],
+  [
+    "flag with its value, mistyped",
+    "train digits --nmae=a",
+    /Unknown flag "--nmae"\. Did you mean "--name"\?/,
+  ],
   ["short flag", "train digits -n", /Unknown flag "-n"\. Known: --json, --name/],
   ["flag without its value", "train digits --name", /Flag "--name": expected a value after it/],
   ["flag with an empty value", "train digits --name=", /Flag "--name": expected a value after it/],
