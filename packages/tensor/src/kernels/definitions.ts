@@ -11,11 +11,18 @@ const decayedGradient = (f: Formula, p: Lane): Lane =>
 
 /**
  * Decaying state of parameters that get no gradient any more (dead units) ends in subnormal numbers, on which processors
- * are up to a hundred times slower, and which WebAssembly cannot have flushed to zero. So state below 2⁻¹⁰⁰ becomes zero,
- * which leaves its product with a learning rate normal. Adding a constant and subtracting it again would not do: it rounds
- * to nearest, which keeps a decaying number at a few units in the last place for good.
+ * are up to a hundred times slower, and which WebAssembly cannot have flushed to zero. So means and velocities below 2⁻¹⁰⁰
+ * become zero, which leaves their product with a learning rate normal. Adding a constant and subtracting it again would not do:
+ * it rounds to nearest, which keeps a decaying number at a few units in the last place for good.
  */
 const flushed = (f: Formula, value: Lane): Lane => f.keep(f.zeroBelow(value, 2 ** -100));
+
+/**
+ * The same of means of squares, down to where halving one would make it subnormal, since no learning rate multiplies them. Those
+ * of gradients of 10⁻¹⁴ are below 2⁻¹⁰⁰ already: were they zero, such a gradient's step would be its mean divided by `eps` alone,
+ * and many times too long where `eps` is as small.
+ */
+const flushedSquare = (f: Formula, value: Lane): Lane => f.keep(f.zeroBelow(value, 2 ** -125));
 
 /** μ ← b1 μ + (1 − b1) g, ν ← b2 ν + (1 − b2) g², p ← keep · p − stepSize · μ / (root · √ν + eps) */
 export const adam: ElementwiseKernel = {
@@ -29,7 +36,7 @@ export const adam: ElementwiseKernel = {
       f,
       f.add(f.multiply(f.load("mu"), f.scalar("b1")), f.multiply(g, f.scalar("oneMinusB1"))),
     );
-    const nu = flushed(
+    const nu = flushedSquare(
       f,
       f.add(f.multiply(f.load("nu"), f.scalar("b2")), f.multiply(f.multiply(g, g), f.scalar("oneMinusB2"))),
     );

@@ -81,6 +81,42 @@ test("state decays to zero, and exactly until its product with a learning rate m
   expect(decayed([1, -1, 1e10, 1e-20, -1], 0.9, 1000)).toEqual([0, 0, 0, 0, 0]);
 });
 
+/** Adam's first step from parameters of zero, and the state after it. */
+function adamStep(
+  [gradient, mean, square]: readonly (readonly number[])[],
+  { b1, b2, eps }: Readonly<Record<"b1" | "b2" | "eps", number>>,
+): Readonly<Record<"parameters" | "mu" | "nu", readonly number[]>> {
+  const { kernels, vectors } = onHeap(
+    gradient!.map(() => 0),
+    gradient!,
+    mean!,
+    square!,
+  );
+  const [parameters, gradients, mu, nu] = vectors;
+  const decays = { b1, oneMinusB1: 1 - b1, b2, oneMinusB2: 1 - b2 };
+  const corrections = { root: 1 / Math.sqrt(1 - b2), stepSize: 1e-3 / (1 - b1) };
+  const scalars = { gradientScale: 1, l2: 0, keep: 1, eps, ...decays, ...corrections };
+  kernels.run("adam", { parameters: parameters!, gradients: gradients!, mu: mu!, nu: nu! }, scalars);
+  return { parameters: [...parameters!], mu: [...mu!], nu: [...nu!] };
+}
+
+test("Adam's state decays to zero, the mean of squares only just before it would be subnormal", () => {
+  const [least, leastSquare] = [2 ** -100, 2 ** -125];
+  const means = [2 * least, -2 * least, -1.9 * least, 1.9 * least, 1e-40];
+  const squares = [2 * leastSquare, 8, 1.9 * leastSquare, 3 * leastSquare, 1e-40];
+  const { mu, nu } = adamStep([[0, 0, 0, 0, 0], means, squares], { b1: 0.5, b2: 0.5, eps: 1e-8 });
+  expect(mu).toEqual([least, -least, 0, 0, 0]);
+  expect(nu).toEqual([leastSquare, 4, 0, 1.5 * leastSquare, 0]);
+});
+
+test("Adam's step is as long as the learning rate where gradients of 1e-14 are far above eps", () => {
+  const zeros = [0, 0, 0, 0, 0];
+  const gradient = [1e-14, -1e-14, 1e-13, 1, 1e-14];
+  const { parameters } = adamStep([gradient, zeros, zeros], { b1: 0.9, b2: 0.999, eps: 1e-18 });
+  for (const [i, parameter] of parameters.entries())
+    expect(parameter).toBeCloseTo(-1e-3 * Math.sign(gradient[i]!), 6);
+});
+
 test("vectors that are not in the kernel's memory are refused", () => {
   const { kernels, vectors } = onHeap([1, 2, 3]);
   expect(() => kernels.run("scale", { a: new Float32Array(3) }, { factor: 2 })).toThrow(/memory/);
