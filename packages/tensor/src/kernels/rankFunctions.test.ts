@@ -11,7 +11,7 @@ const magnitude = fc.oneof(
 );
 const four = fc.array(magnitude, { minLength: 4, maxLength: 4 });
 
-test("a magnitude that k reach, and no more unless the k-th largest is there several times", () => {
+test("a magnitude that k reach, and more only where several equal the k-th largest", () => {
   const heap = createHeap();
   const { buffer, byteOffset, length } = heap.alloc(4 * 40);
   const list = new Uint32Array(buffer, byteOffset, length);

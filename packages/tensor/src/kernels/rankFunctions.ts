@@ -27,7 +27,7 @@ export interface MagnitudeList {
 /** Of all four lanes, whatever `of` makes of two. */
 function ofLanes(frame: Pick<Frame<string>, "local">, four: Value, of: (a: Value, b: Value) => Value): Value {
   const [whole, half] = [frame.local("v128"), frame.local("v128")];
-  const turned = (x: Local, bytes: number): Value =>
+  const rotated = (x: Local, bytes: number): Value =>
     v128.shuffle(
       x.get,
       x.get,
@@ -35,8 +35,8 @@ function ofLanes(frame: Pick<Frame<string>, "local">, four: Value, of: (a: Value
     );
   return [
     ...whole.set(four),
-    ...half.set(of(whole.get, turned(whole, 8))),
-    ...i32x4.lane(of(half.get, turned(half, 4)), 0),
+    ...half.set(of(whole.get, rotated(whole, 8))),
+    ...i32x4.lane(of(half.get, rotated(half, 4)), 0),
   ];
 }
 
@@ -87,15 +87,16 @@ function countingAbove(
 const PIECES = LANES + 1;
 
 /**
- * Finds the k-th largest of a list of k or more, by counts above four bounds at a time: it is the least that is larger than `bound`,
- * and k are. Only where it is there several times more may be, which `isShared` says: then it is bound + 1.
+ * Finds the k-th largest of a list of k or more by counting how many are above four bounds at a time. Exactly k are larger than
+ * `bound` in the end. Only where several equal the k-th largest more may be, which `isShared` says: then it is bound + 1.
  */
 export function searching(
   frame: Frame<string>,
   list: MagnitudeList,
   { k, bound, isShared }: Readonly<Record<"k" | "bound" | "isShared", Local>>,
 ): Code {
-  // More than k are larger than `bound`, and fewer than `upper`, which is `span` more; or k are larger than `bound`, and `span` is 0.
+  // More than k are larger than `bound`, and fewer than k larger than `upper`, which is `span` more; or exactly k are larger than
+  // `bound`, and `span` is 0.
   const [upper, span, piece] = [frame.local("i32"), frame.local("i32"), frame.local("i32")];
   const [bounds, counts] = [frame.local("v128"), frame.local("v128")];
   const [above, exact, next] = [frame.local("i32"), frame.local("i32"), frame.local("i32")];
@@ -154,8 +155,8 @@ export function countLarger(frame: Frame<string>, list: MagnitudeList, bound: Va
 }
 
 /**
- * `(magnitudes, length, k) => magnitude`: of a multiple of four magnitudes one that k of them reach, and no more where the k-th
- * largest is not there twice.
+ * `(magnitudes, length, k) => magnitude`: of a multiple of four magnitudes, one that k of them reach, and more only where several
+ * equal the k-th largest.
  */
 export const magnitudeOfRank: WasmFunction = assemble(
   "magnitudeOfRank",

@@ -92,13 +92,14 @@ export const decayAndMark: WasmFunction = assemble(
   },
 );
 
-/** What is marked in a word of marks, and the place of its first element. */
+/** Marks are looked at by words of so many bytes, the last of which may be a half. */
+const WORD_BYTES = 8;
+/** What is listed of each: the word, and behind it the place of its first element. */
 const ENTRY_BYTES = 16;
 const ENTRY_PLACE = 8;
-const WORD_BYTES = 8;
 const BYTE_BITS = 8;
 
-/** Lists the words of marks in which there are any; without questions, whose answers nothing foretells. */
+/** Lists the words of marks in which there are any; without branches, which no processor could predict. */
 function listingWords(
   frame: Frame<"marks" | "bytes">,
   { words, end }: Readonly<Record<"words" | "end", Local>>,
@@ -158,8 +159,8 @@ function listing(
 
 /**
  * Moves the elements that are larger than `kth`, and the first `left` of those that are equal, out of x: k in all. `least` becomes
- * the least magnitude of them. What is not moved is written as well, where the next that is will be; so there is no question that
- * nothing foretells.
+ * the least magnitude of them. What is not moved is written as well, where the next that is will be; so there is no branch that no
+ * processor could predict.
  */
 function moving(
   frame: Frame<"x" | "values" | "shorts" | "k">,
@@ -200,9 +201,9 @@ function moving(
 /**
  * `(x, marks, bytes, k, list, room, values, shorts) => least`: of the marked elements the k of largest magnitude are moved to
  * `values`, in their order, and their places to `shorts`, 16 bits each; they become zero. Of equal magnitudes the first are taken;
- * what is not a number counts as larger than everything. `list` has 3 · `room` elements, where `room` is eight more than there can
- * be marks. Returns the least magnitude that was moved, as bits, or −1 and does nothing where fewer than k are marked; how many
- * are marked is where the list begins.
+ * what is not a number counts as larger than everything. Marks have a multiple of four bytes. `list` has 3 · `room` elements, where
+ * `room` is eight more than there can be marks. Returns the least magnitude that was moved, as bits, or −1 and does nothing where
+ * fewer than k are marked; how many are marked is where the list begins.
  */
 export const takeMarked: WasmFunction = assemble(
   "takeMarked",

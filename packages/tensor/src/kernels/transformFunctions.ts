@@ -25,8 +25,8 @@ const floats = (count: Value): Value => i32.shiftLeft(count, i32.constant(2));
 const row = (start: Value, index: Value, stride: Value): Value =>
   i32.add(start, floats(i32.multiply(index, stride)));
 
-/** Four rows of four elements, turned. */
-function turned(script: Script, [a, b, c, d]: readonly Value[]): readonly Value[] {
+/** Four rows of four elements, transposed. */
+function transposed(script: Script, [a, b, c, d]: readonly Value[]): readonly Value[] {
   const mixed = (x: Value, y: Value, bytes: readonly number[]): Value => v128.shuffle(x, y, bytes);
   const [lowAb, lowCd] = [script.keep(mixed(a!, b!, LANES.low)), script.keep(mixed(c!, d!, LANES.low))];
   const [highAb, highCd] = [script.keep(mixed(a!, b!, LANES.high)), script.keep(mixed(c!, d!, LANES.high))];
@@ -130,7 +130,7 @@ const straight = <P extends string = never>(
     use,
   );
 
-/** Turned: a column becomes a row, which is filled up with zeros to a multiple of four. */
+/** Transposed: a column becomes a row, which is filled up with zeros to a multiple of four. */
 const intoRows = <P extends string = never>(
   name: string,
   columns: Columns,
@@ -152,7 +152,7 @@ const intoRows = <P extends string = never>(
           made[k] = value;
         });
         for (let k = 0; k < length; k += FOUR.length) {
-          const rows = turned(
+          const rows = transposed(
             script,
             FOUR.map((j) => made[k + j] ?? v128.zero()),
           );

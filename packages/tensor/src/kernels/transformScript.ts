@@ -20,9 +20,9 @@ export const RELATIVE = 2;
 const SCALES = 3;
 
 /**
- * The numbers that a transform of this length multiplies by, four times each, [4 · (2 · length + 1)] at most: scales, what differences
- * are multiplied by where a length is halved, and the cosines of the odd length at the end. A register is loaded from anywhere in
- * one instruction, and filled with one number in two.
+ * The numbers that a transform of this length multiplies by, four times each, [4 · (length + 3)] at most: scales, what differences
+ * are multiplied by where a length is halved, and the cosines of the odd length at the end. It takes one instruction to load a
+ * register from anywhere, and two to fill it with one number.
  */
 export function tableOf(length: number): Float32Array {
   const { first, others } = scalesOf(length);

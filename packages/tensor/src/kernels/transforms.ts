@@ -1,7 +1,7 @@
 // The cosine transform (DCT-II, scaled so that it keeps lengths) of tiles of a matrix along both axes, in float32 and in SIMD.
 // Each side is transformed by a function that is written for its length (see transformFunctions.ts). Sides are filled up to multiples
-// of four. Columns are transformed four at a time, so between the two axes a tile is turned, and coefficients stay so: those of
-// a tile [rows, columns] are [columns, rows].
+// of four. Columns are transformed four at a time, so a tile is transposed between its two axes, and coefficients stay so: those
+// of a tile [rows, columns] are [columns, rows].
 
 import { encodeModule, type WasmFunction } from "./encode.ts";
 import {
@@ -17,7 +17,7 @@ import {
 } from "./transformFunctions.ts";
 import { scalesOf, tableOf } from "./transformScript.ts";
 
-/** Columns are transformed four at a time, and turned in squares of four. */
+/** Columns are transformed four at a time, and transposed in squares of four. */
 const MULTIPLE = 4;
 const FLOAT_BYTES = 4;
 /** The longest side of which no loop is made, and the longest odd factor of one, since its square is written out. */
@@ -88,7 +88,10 @@ export interface TileTransform {
 
 type ColumnsArguments = [x: number, width: number, out: number, table: number];
 
-/** What transforms the columns of a matrix with so many rows; all arguments are byte offsets and elements. */
+/**
+ * What transforms a matrix's columns (see transformFunctions.ts). Vectors and marks are byte offsets, `width` counts elements, and
+ * `aheadStride` bytes.
+ */
 interface AxisFunctions {
   forwardColumns(...columns: ColumnsArguments): void;
   forwardIntoRows(...columns: ColumnsArguments): void;
@@ -142,7 +145,7 @@ const WRITTEN: Readonly<Record<keyof AxisFunctions, (columns: Columns) => WasmFu
   inverseSigns,
 };
 
-/** Written out and compiled when it is asked for first: the code is straight and long, and an operation needs two of them. */
+/** Written out and compiled when it is first asked for: the code is straight and long, and an operation needs two of them. */
 function onColumns<N extends keyof AxisFunctions>(
   name: N,
   columns: Columns,

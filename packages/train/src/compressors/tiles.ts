@@ -4,8 +4,8 @@
 import type { VectorLayout } from "@atoll/tensor";
 
 /**
- * Where a chunk's coefficients lie: of all chunks one after the other, without gaps. Those of a tile [rows, columns] are turned,
- * [columns, rows].
+ * Where a chunk's coefficients lie: of all chunks one after the other, without gaps. Those of a tile [rows, columns] are
+ * transposed: [columns, rows].
  */
 export interface Chunk {
   readonly start: number;
