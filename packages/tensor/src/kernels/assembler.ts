@@ -46,7 +46,6 @@ export const i32 = {
   or: instruction([0x72]) as Instruction,
   shiftLeft: instruction([0x74]) as Instruction,
   shiftRightUnsigned: instruction([0x76]) as Instruction,
-  trailingZeros: instruction([0x68]) as Instruction,
   /** How many bits are 1. */
   ones: instruction([0x69]) as Instruction,
   equal: instruction([0x46]) as Instruction,
@@ -95,14 +94,10 @@ export const f32 = {
   add: instruction([0x92]) as Instruction,
   subtract: instruction([0x93]) as Instruction,
   divide: instruction([0x95]) as Instruction,
-  /** Not a number where one of the two is none. */
-  minimum: instruction([0x96]) as Instruction,
   equal: instruction([0x5b]) as Instruction,
-  ofBits: instruction([0xbe]) as Instruction,
 } as const;
 
 export const f64 = {
-  constant: (value: number): Value => [0x44, ...new Uint8Array(Float64Array.of(value).buffer)],
   add: instruction([0xa0]) as Instruction,
   multiply: instruction([0xa2]) as Instruction,
   ofFloat: instruction([0xbb]) as Instruction,
@@ -116,7 +111,7 @@ export const v128 = {
     0,
     ...unsigned(offset),
   ],
-  /** One float32 in all lanes, so many bytes behind the address. */
+  /** One 32-bit number in all lanes, so many bytes behind the address. */
   loadSplat: (address: Value, offset: number = OFFSET): Value => [
     ...address,
     ...simd(0x09),
@@ -157,11 +152,9 @@ export const f32x4 = {
 } as const;
 
 export const f64x2 = {
-  splat: instruction(simd(0x14)) as Instruction,
   lane: (value: Value, lane: number): Value => [...value, ...simd(0x21), lane],
   add: instruction(simd(0xf0)) as Instruction,
   multiply: instruction(simd(0xf2)) as Instruction,
-  divide: instruction(simd(0xf3)) as Instruction,
   /** Of lanes 0 and 1. */
   ofFloats: instruction(simd(0x5f)) as Instruction,
 } as const;
