@@ -59,12 +59,13 @@ export const crossEntropyKernel: FusedKernel = {
 const columnOf = (g: GraphBuilder, labels: View): string =>
   g.node("Reshape", [contiguous(g, labels), g.integers([...labels.shape, 1])]);
 
-/** Numbers of this size lie 2⁻¹⁰⁰ apart. */
+/** From here to twice as far, float32 numbers lie 2⁻¹⁰⁰ apart. */
 const TINY = 2 ** -77;
 
 /**
- * Probabilities in multiples of 2⁻¹⁰⁰, which are the same above 2⁻⁵³. Where logits are far apart, as when training diverges,
- * small ones would be subnormal, or become so in the backward pass, and some processors take ten times as long for such numbers.
+ * Probabilities rounded to multiples of 2⁻¹⁰⁰. Those from 2⁻⁷⁷ on change by a unit in the last place at most, and those from 2⁻⁵²
+ * on not at all. Where logits are far apart, as when training diverges, small ones would be subnormal, or become so in the backward
+ * pass, and some processors take ten times as long for such numbers.
  * Comparing and selecting would leave all others alone, but takes memory for two more copies of the logits.
  */
 function withoutTiny(g: GraphBuilder, probabilities: string): string {
