@@ -5,8 +5,8 @@
 // So a strategy's own work is all that it adds: compressing, the arithmetic of collectives, simulating the network, workers
 // that stand idle meanwhile, and FedProx's proximal term; the optimizer that a strategy needs (Muon) is training. 1-bit Adam
 // and DGC are optimizers themselves, over plain SGD: they are held against the optimizer that they stand for.
-// Each repeat is a process of its own, since where its memory happens to lie makes some of them a tenth slower. In each both are
-// run twice, and the first time does not count: it takes some hundred steps until all code has been compiled for speed. Both are
+// Each repeat is a process of its own, since where its memory happens to lie makes some of them a tenth slower. In each, both are
+// run twice, and the first time does not count: it takes about a hundred steps until all code has been compiled for speed. Both are
 // medians over the rounds (of as many steps as lie between two exchanges) of all repeats, so that a disturbance counts for no
 // more than the rounds that it hits. A round ends with its last node: where nodes do not wait for all others (NoLoCo's pairs),
 // half of the next one is done by then, and a run's last round takes half the time, so that it does not count. On a machine
@@ -126,7 +126,9 @@ async function measured(entry: Entry, repeat: number): Promise<Measured> {
   const trainer = new LocalTrainer({ model: mlp(), train: await loadTrain(), workers });
   const plain = () => costsOfStep(trainer, unexchanged, round);
   const whole = () => costsOfStep(trainer, strategy, round);
-  for (const compiled of [plain, whole]) await compiled();
+  // Until all code has been compiled.
+  await plain();
+  await whole();
   // Neither always comes first.
   if (repeat % 2 === 0) return { round, plain: await plain(), whole: await whole() };
   return { round, whole: await whole(), plain: await plain() };
@@ -154,7 +156,7 @@ function rowOf(name: string, repeatsOfIt: readonly Measured[]): Row {
   };
 }
 
-/** A strategy's repeat in a process of its own: what runs before leave behind costs others time. */
+/** A strategy's repeat in a process of its own: what earlier runs leave behind would cost later ones time. */
 function measuredAlone(name: string, repeat: number): Measured {
   const { status, stdout } = spawnSync(process.execPath, [import.meta.filename, "1", name], {
     env: { ...process.env, [ALONE]: String(repeat) },
