@@ -146,7 +146,11 @@ describe("cosine transform", () => {
   });
 
   test("has the same bits in shared memory as in plain arrays, and band by band, off a vector's beginning", () => {
-    const shapes = { a: [112, 24], b: [16, 7], c: [40], d: [8, 8], e: [60, 61], f: [8, 8], g: [64, 10] };
+    const wide = { h: [8, 128], i: [8, 192] }; // in tiles of the same sides, whose rows lie differently far apart
+    const shapes = {
+      ...{ a: [112, 24], b: [16, 7], c: [40], d: [8, 8], e: [60, 61], f: [8, 8], g: [64, 10] },
+      ...wide,
+    };
     const layout = layoutOf(
       Object.fromEntries(Object.entries(shapes).map(([name, shape]) => [name, { shape }])),
     );
