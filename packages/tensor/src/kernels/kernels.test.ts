@@ -2,7 +2,8 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { createHeap } from "../memory.ts";
 import "../test/allclose.ts";
-import { type Code, unsigned } from "./encode.ts";
+import { emitElementwise } from "./elementwise.ts";
+import { type Code, encodeModule, unsigned } from "./encode.ts";
 import { createKernels, type Kernels } from "./kernels.ts";
 
 const values = fc.array(fc.float({ noNaN: true, noDefaultInfinity: true, min: -1e3, max: 1e3 }), {
@@ -63,6 +64,25 @@ test("the sum of squares is added up in double precision", () => {
     1001 * f(1e30) ** 2,
     -50,
   );
+});
+
+test.each(["float32", "float64"] as const)("what is small becomes zero, computed in %s", (precision) => {
+  const kernel = emitElementwise({
+    name: "zeroSmall",
+    vectors: ["x"],
+    scalars: [],
+    precision,
+    formula: (f) => f.store("x", f.zeroBelow(f.load("x"), 0.5)),
+  });
+  const heap = createHeap();
+  // Some in registers, and three that are left over.
+  const given = [0.4, -0.4, 0.5, -0.5, -3, Number.NaN, -0, Number.NEGATIVE_INFINITY, -0.4, 8, -8];
+  const x = heap.alloc(given.length);
+  x.set(given);
+  const module = new WebAssembly.Module(encodeModule([kernel]));
+  const { exports } = new WebAssembly.Instance(module, { env: { memory: heap.memories[0]! } });
+  (exports.zeroSmall as (x: number, length: number) => void)(x.byteOffset, x.length);
+  expect([...x]).toEqual(given.map((value) => (Math.abs(value) < 0.5 ? 0 : value)).map(f));
 });
 
 test("state decays to zero, and exactly until its product with a learning rate might be subnormal", () => {
