@@ -85,21 +85,24 @@ test.each(["float32", "float64"] as const)("what is small becomes zero, computed
   expect([...x]).toEqual(given.map((value) => (Math.abs(value) < 0.5 ? 0 : value)).map(f));
 });
 
-test("state decays to zero, and exactly until its product with a learning rate might be subnormal", () => {
-  const decayed = (state: readonly number[], momentum: number, turns = 1): number[] => {
-    const zeros = state.map(() => 0);
-    const { kernels, vectors } = onHeap(zeros, zeros, state);
-    const [parameters, gradients, velocity] = vectors as [Float32Array, Float32Array, Float32Array];
-    const scalars = { gradientScale: 1, l2: 0, momentum, learningRate: 0.1 };
-    for (let i = 0; i < turns; i++) kernels.run("momentum", { parameters, gradients, velocity }, scalars);
-    return [...velocity];
-  };
-  const least = 2 ** -100;
-  const kept = [2 * least, -2 * least, f(1.3 * 2 ** -90), f(-2.2 * least), 8, Number.NaN];
-  expect(decayed(kept, 0.5)).toEqual(kept.map((value) => value / 2));
-  expect(decayed([1.9 * least, -least, 1e-38, 1e-40, -1e-39], 0.5)).toEqual([0, 0, 0, 0, 0]);
-  expect(decayed([1, -1, 1e10, 1e-20, -1], 0.9, 1000)).toEqual([0, 0, 0, 0, 0]);
-});
+test.each(["momentum", "nesterov"] as const)(
+  "%s decays to zero, and exactly until its product with a learning rate might be subnormal",
+  (kernel) => {
+    const decayed = (state: readonly number[], momentum: number, turns = 1): number[] => {
+      const zeros = state.map(() => 0);
+      const { kernels, vectors } = onHeap(zeros, zeros, state);
+      const [parameters, gradients, velocity] = vectors as [Float32Array, Float32Array, Float32Array];
+      const scalars = { gradientScale: 1, l2: 0, momentum, learningRate: 0.1 };
+      for (let i = 0; i < turns; i++) kernels.run(kernel, { parameters, gradients, velocity }, scalars);
+      return [...velocity];
+    };
+    const least = 2 ** -100;
+    const kept = [2 * least, -2 * least, f(1.3 * 2 ** -90), f(-2.2 * least), 8, Number.NaN];
+    expect(decayed(kept, 0.5)).toEqual(kept.map((value) => value / 2));
+    expect(decayed([1.9 * least, -least, 1e-38, 1e-40, -1e-39], 0.5)).toEqual([0, 0, 0, 0, 0]);
+    expect(decayed([1, -1, 1e10, 1e-20, -1], 0.9, 1000)).toEqual([0, 0, 0, 0, 0]);
+  },
+);
 
 /** Adam's first step from parameters of zero, and the state after it. */
 function adamStep(
