@@ -6,7 +6,7 @@ import type { Shape, Tile } from "./tiles.ts";
 export interface ExactDct {
   /** The tile in x [rows, columns] -> coefficients [columns, rows] */
   forward(tile: Tile, x: Float32Array, coefficients: Float32Array): void;
-  /** @param written what becomes of each element before it is written */
+  /** Coefficients [columns, rows] -> the tile in x [rows, columns]. @param written what becomes of each element before it is written */
   inverse(tile: Tile, coefficients: Float32Array, x: Float32Array, written: (value: number) => number): void;
 }
 
