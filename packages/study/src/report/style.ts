@@ -40,8 +40,20 @@ footer p { border-top: 1px solid var(--rule); padding-top: 12px; max-width: none
 .headline .value { font-size: 25px; line-height: 1.25; }
 .headline .detail { color: var(--quiet); font-size: 12.5px; }`;
 
+/** A shade at the edge beyond which there is more: what is scrolled with the content covers it at the content's own end. */
+const cover = (side: string, to: string): string =>
+  `linear-gradient(to ${to}, var(--paper) 40%, transparent) ${side} / 32px 100% no-repeat local`;
+const shade = (side: string, to: string): string =>
+  `linear-gradient(to ${to}, var(--rule), transparent) ${side} center / 12px calc(100% - 2px) no-repeat scroll`;
+const moreBeside = `background: ${[
+  cover("left", "right"),
+  cover("right", "left"),
+  shade("left", "right"),
+  shade("right", "left"),
+].join(", ")};`;
+
 const tables = `
-.scroll { overflow-x: auto; }
+.scroll { overflow-x: auto; ${moreBeside} }
 table { border-collapse: collapse; margin: 6px 0 12px; font-size: 13.5px; }
 caption { counter-increment: table; caption-side: top; max-width: min(78ch, 100vw - 56px); padding: 0 0 8px; color: var(--quiet); font-size: 13px; text-align: left; }
 caption::before { content: "Table " counter(table) ". "; color: var(--ink); font-weight: 600; }
@@ -102,7 +114,7 @@ figure + .switch, figure + figure, .scroll + figure { margin-top: 20px; }
   th, td { padding-right: 11px; }
   th.number { white-space: normal; }
   .panels, .beside { grid-template-columns: minmax(0, 1fr); }
-  .drawings.wide { overflow-x: auto; }
+  .drawings.wide { overflow-x: auto; ${moreBeside} }
   .drawings.wide svg { max-width: none; }
 }
 @media print {
@@ -112,7 +124,7 @@ figure + .switch, figure + figure, .scroll + figure { margin-top: 20px; }
   figure, tr, .headline { break-inside: avoid; }
   h2 { break-after: avoid; }
   .switch, .filter, .tip, .save { display: none; }
-  .scroll, .drawings.wide { overflow: visible; }
+  .scroll, .drawings.wide { overflow: visible; background: none; }
   .drawings.wide svg { max-width: 100%; }
   table { font-size: 9pt; }
   table.dense { font-size: 7pt; }
