@@ -16,7 +16,8 @@ import { starBarrier } from "./schedules/starBarrier.ts";
 import { starBroadcast } from "./schedules/starBroadcast.ts";
 import { treeBroadcast } from "./schedules/treeBroadcast.ts";
 
-export type ReduceOp = "sum" | "mean";
+export const REDUCE_OPS = ["sum", "mean"] as const;
+export type ReduceOp = (typeof REDUCE_OPS)[number];
 
 /** One member's call. Lengths are in elements; `root` is a member's number. */
 export type Call =

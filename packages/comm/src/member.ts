@@ -2,7 +2,7 @@
 // is one that is started and waited for at once.
 
 import { type Rank, RunError } from "@atoll/core";
-import { type Call, describeCall } from "./collective.ts";
+import { type Call, describeCall, REDUCE_OPS, type ReduceOp } from "./collective.ts";
 import type {
   AllReduceOptions,
   Communicator,
@@ -77,6 +77,8 @@ class Calls implements StartedCalls {
     apart: boolean,
     { op = "sum", algorithm, codec, signal, lent = false }: ReducedOptions = {},
   ): Handle<Parts> {
+    checkVector("allReduce", x);
+    checkOp("allReduce", op);
     const call: Call = { operation: "allReduce", length: x.length, op, algorithm, codec, apart, lent };
     if (algorithm !== undefined && codec !== undefined)
       throw new RunError(`${describeCall(call)}: expected an algorithm or a codec, got both. Leave one out.`);
@@ -84,16 +86,20 @@ class Calls implements StartedCalls {
   }
 
   reduceScatter(x: Float32Array, { op = "sum", signal }: ReduceOptions = {}): Handle<Float32Array> {
+    checkVector("reduceScatter", x);
+    checkOp("reduceScatter", op);
     const call: Call = { operation: "reduceScatter", length: x.length, op };
     return mapped(this.#start(call, [x], signal), ([shard]) => shard!);
   }
 
   broadcast(x: Float32Array, root = 0): Handle<void> {
+    checkVector("broadcast", x);
     this.#checkMember("broadcast", "a root", root);
     return mapped(this.#start({ operation: "broadcast", length: x.length, root }, [x]), nothing);
   }
 
   allGather(x: Float32Array, { lent = false }: GatherOptions = {}): Handle<Parts> {
+    checkVector("allGather", x);
     return this.#start({ operation: "allGather", length: x.length, lent }, [x]);
   }
 
@@ -101,11 +107,13 @@ class Calls implements StartedCalls {
     const size = this.#membership.ranks.length;
     if (parts.length !== size)
       throw new RunError(`allToAll: expected ${size} parts, one for each member, got ${parts.length}.`);
+    for (const part of parts) checkVector("allToAll", part);
     const length = parts.reduce((sum, part) => sum + part.length, 0);
     return this.#start({ operation: "allToAll", length }, parts);
   }
 
   gather(x: Float32Array, root = 0): Handle<Parts> {
+    checkVector("gather", x);
     this.#checkMember("gather", "a root", root);
     return this.#start({ operation: "gather", length: x.length, root }, [x]);
   }
@@ -115,6 +123,7 @@ class Calls implements StartedCalls {
   }
 
   send(vector: Float32Array, to: Rank, tag = 0, { given = false }: SendOptions = {}): Handle<void> {
+    checkVector("send", vector);
     this.#checkPeer("send", to);
     checkTag("send", tag);
     return this.#world.send(this.#membership, { vector, to, tag, given });
@@ -134,7 +143,7 @@ class Calls implements StartedCalls {
   #checkMember(operation: string, what: string, given: number): void {
     const size = this.#membership.ranks.length;
     if (!(Number.isInteger(given) && given >= 0 && given < size))
-      throw new RunError(`${operation}: expected ${what} from 0 to ${size - 1}, got ${given}.`);
+      throw new RunError(`${operation}: expected ${what} from 0 to ${size - 1}, got ${shown(given)}.`);
   }
 
   #checkPeer(operation: string, peer: number): void {
@@ -146,7 +155,26 @@ class Calls implements StartedCalls {
 
 function checkTag(operation: string, tag: number): void {
   if (!Number.isSafeInteger(tag))
-    throw new RunError(`${operation}: expected a tag that is a whole number, got ${tag}.`);
+    throw new RunError(`${operation}: expected a tag that is a whole number, got ${shown(tag)}.`);
+}
+
+// Strategies are files that run without their types being checked.
+
+function checkVector(operation: string, vector: unknown): void {
+  if (!(vector instanceof Float32Array))
+    throw new RunError(`${operation}: expected a Float32Array, got ${shown(vector)}.`);
+}
+
+function checkOp(operation: string, op: ReduceOp): void {
+  if (!REDUCE_OPS.includes(op))
+    throw new RunError(`${operation}: expected op to be one of ${REDUCE_OPS.join(", ")}, got ${shown(op)}.`);
+}
+
+/** In a few words: a vector has millions. */
+function shown(given: unknown): string {
+  if (typeof given !== "object" || given === null) return String(given);
+  const { name } = given.constructor;
+  return `${/^[AEIOU]/.test(name) ? "an" : "a"} ${name}`;
 }
 
 const messageOf = ({ source, tag, vector }: Parcel, ranks: readonly Rank[]): Message => ({

@@ -1,19 +1,41 @@
 // The main job: a run on N simulated machines in this process. Nodes are async functions on a virtual clock; their
 // arithmetic is done by an executor, their messages by a simulated network.
 
-import { ConfigError, createRandom } from "@atoll/core";
+import { ConfigError, createRandom, formatBytes } from "@atoll/core";
 import { resolveNetwork } from "@atoll/network";
-import { type FitResult, fitNodes, setUpFit, type TrainerParts } from "./fit.ts";
+import { type FitResult, type FitSetup, fitNodes, setUpFit, type TrainerParts } from "./fit.ts";
 import { flopsPerStep, inProcessExecutor } from "./inProcessExecutor.ts";
 import { measureSteps } from "./measure.ts";
 import { type FitOptions, resolveFitOptions } from "./options.ts";
 import { checkSurroundings } from "./prepare.ts";
 import { refuseShortTrace } from "./refuseShortTrace.ts";
+import { replicaLayout } from "./replica.ts";
 import { createSimulation } from "./simulation.ts";
 
 export type { FitResult } from "./fit.ts";
 
-export interface LocalTrainerOptions extends TrainerParts {}
+export interface LocalTrainerOptions extends TrainerParts {
+  /** Bytes of memory that this machine has: nodes that cannot lie in it are refused. Left out: none are. */
+  readonly memoryBytes?: number;
+}
+
+const FLOAT_BYTES = 4;
+
+/** Parameters, gradients and the optimizer's slots of all nodes lie in memory at once; what strategies keep comes to it. */
+function refuseTooMuch(
+  { prepared, options: { nodes, strategy } }: Pick<FitSetup, "prepared" | "options">,
+  memoryBytes: number,
+): void {
+  const { layout, bufferLayout } = prepared;
+  const each = FLOAT_BYTES * replicaLayout(layout, bufferLayout, strategy.optimizer.slots).length;
+  if (nodes * each <= memoryBytes) return;
+  const possible = Math.floor(memoryBytes / each);
+  const remedy =
+    possible === 0 ? "Use a smaller model" : `Use nodes=${possible} or fewer, or a smaller model`;
+  throw new ConfigError(
+    `Option "nodes": ${nodes} nodes of ${formatBytes(each)} each need ${formatBytes(nodes * each)} of memory, and this machine has ${formatBytes(memoryBytes)}. ${remedy}.`,
+  );
+}
 
 function refuseReal({ compute }: FitOptions): void {
   if (compute?.kind !== "real") return;
@@ -67,11 +89,12 @@ export class LocalTrainer {
    * @throws InterruptedError when `signal` is aborted, after a checkpoint; RunError if the run cannot go on.
    */
   async fit(given: FitOptions): Promise<FitResult> {
-    const { executor: createExecutor = inProcessExecutor(), wallClock } = this.#parts;
+    const { executor: createExecutor = inProcessExecutor(), wallClock, memoryBytes } = this.#parts;
     const startedAt = wallClock();
     refuseReal(given);
     const settled = await setUpFit(this.#parts, given);
     const { prepared, random, executorOptions, prepare } = settled;
+    if (memoryBytes !== undefined) refuseTooMuch(settled, memoryBytes);
     await using executor = await createExecutor(executorOptions);
     const measured = settled.options.resume?.durations ?? undefined;
     const compute = await measureSteps(settled.options.compute, { executor, prepared, wallClock, measured });

@@ -197,6 +197,8 @@ export function resolveFitOptions(given: FitOptions): ResolvedFitOptions {
       `Option "minibatchSize": expected a divisor of batchSize (${batchSize}), got ${minibatchSize}. Gradients of whole minibatches are added up to one batch.`,
     );
   const nodes = atLeast("nodes", given.nodes ?? 1, 1);
+  if (given.strategy === undefined)
+    throw new ConfigError('Option "strategy": expected a strategy, such as ddp(), got nothing.');
   given.strategy.validate(nodes);
   const { compute = defaultCompute, strategy } = given;
   checkCompute(compute, nodes);

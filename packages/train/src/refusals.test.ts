@@ -1,6 +1,6 @@
 // Combinations that cannot run are refused before any work: nothing is compiled, measured or sent.
 
-import { int8 } from "@atoll/comm";
+import { type Communicator, int8 } from "@atoll/comm";
 import { ConfigError } from "@atoll/core";
 import { expect, test } from "vitest";
 import type { ExecutorFactory } from "./executor.ts";
@@ -84,6 +84,46 @@ test("what can run is not refused", async () => {
     await expect(rehearse({ ...base, strategy, executor: idle })).rejects.toThrow(
       "the executor was asked for",
     );
+});
+
+test("what nodes need of memory is held against what there is", async () => {
+  const fit = (nodes: number, memoryBytes: number) =>
+    rehearse({ ...base, nodes, executor: idle, memoryBytes });
+  await expect(fit(20, 1e4)).rejects.toThrow(
+    /^Option "nodes": 20 nodes of .* each need .* of memory, and this machine has 10 kB\. Use nodes=\d+ or fewer, or a smaller model\.$/,
+  );
+  await expect(fit(20, 1e4)).rejects.toBeInstanceOf(ConfigError);
+  await expect(fit(4, 10)).rejects.toThrow(/this machine has 10 B\. Use a smaller model\.$/);
+  await expect(fit(4, 1e5)).rejects.toThrow("the executor was asked for");
+});
+
+test("a strategy of one's own is told what it gets wrong, in a few words", async () => {
+  const own = fedAvg();
+  const wrong = (): Partial<FitOptions> => ({ strategy: undefined as never });
+  await expect((async () => rehearse({ ...base, ...wrong() }))()).rejects.toThrow(
+    /^Option "strategy": expected a strategy, such as ddp\(\), got nothing\.$/,
+  );
+  for (const left of [Number.NaN, 0, 1.5])
+    await expect(rehearse({ ...base, strategy: { ...own, localSteps: () => left } })).rejects.toThrow(
+      `Strategy "fedavg": expected localSteps to give a whole number of steps from 1 on, got ${left} after step 0.`,
+    );
+  const vectors = [0, 1].map(() => new Float32Array(1000));
+  const calling = (call: (communicator: Communicator, x: Float32Array) => unknown) =>
+    onRanks({ vectors }, async ({ communicator, parameters }) => {
+      await call(communicator, parameters);
+    });
+  await expect(calling((c, x) => c.allReduce(x, { op: "median" as "mean" }))).rejects.toThrow(
+    "allReduce: expected op to be one of sum, mean, got median.",
+  );
+  await expect(calling((c, x) => c.send(1 as never, x as never))).rejects.toThrow(
+    "send: expected a Float32Array, got 1.",
+  );
+  await expect(calling((c, x) => c.send(x, x as never))).rejects.toThrow(
+    "send: expected a member from 0 to 1, got a Float32Array.",
+  );
+  await expect(calling((c) => c.broadcast([1, 2] as never))).rejects.toThrow(
+    "broadcast: expected a Float32Array, got an Array.",
+  );
 });
 
 test("an algorithm together with a codec is refused before a byte is sent", async () => {

@@ -6,7 +6,7 @@
 // stopped at the same step, the others would miss what a faster node had sent by then.
 
 import type { Communicator } from "@atoll/comm";
-import { type Random, type Seconds, seconds } from "@atoll/core";
+import { type Random, RunError, type Seconds, seconds } from "@atoll/core";
 import type { VectorLayout } from "@atoll/tensor";
 import { allocateBeside } from "@atoll/tensor/vectors";
 import type { ComputeModel } from "./compute.ts";
@@ -193,6 +193,10 @@ export class TrainNode {
           await strategy.begin(this.#strategyNode, this.strategyState);
         }
         const left = strategy.localSteps(this.#step);
+        if (!(left === Number.POSITIVE_INFINITY || (Number.isInteger(left) && left >= 1)))
+          throw new RunError(
+            `Strategy "${strategy.name}": expected localSteps to give a whole number of steps from 1 on, got ${left} after step ${this.#step}.`,
+          );
         // At least the step that it has begun, if an interrupt has drawn the horizon nearer meanwhile.
         const steps = Math.max(1, Math.min(left, this.#limit - this.#step, LONGEST_RUN));
         await this.#localSteps(steps, steps === left ? strategy.synchronise : undefined);

@@ -1,5 +1,6 @@
 // The local trainer with Node's defaults: worker threads, one a core, and the real clock for wall-clock figures.
 
+import { totalmem } from "node:os";
 import {
   type FitResult,
   LocalTrainer as Trainer,
@@ -42,9 +43,16 @@ export class LocalTrainer {
     } = this.#options;
     const workers = given ?? startWorkers();
     try {
-      return await new Trainer({ ...parts, executor: workerThreads(workers), wallClock }).fit(options);
+      const executor = workerThreads(workers);
+      return await new Trainer({ ...parts, executor, wallClock, memoryBytes: memoryBytes() }).fit(options);
     } finally {
       if (given === undefined) await workers[Symbol.asyncDispose]();
     }
   }
+}
+
+/** All there is, which a container can make less: what is free now says little, since systems keep files in what is not needed. */
+function memoryBytes(): number {
+  const limit = process.constrainedMemory();
+  return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
 }

@@ -112,6 +112,7 @@ export async function rehearse(options: RehearsalOptions): Promise<Rehearsal> {
     validation,
     executor,
     wallClock = () => 0,
+    memoryBytes,
     ...fit
   } = options;
   const events: RunEvent[] = [];
@@ -121,6 +122,7 @@ export async function rehearse(options: RehearsalOptions): Promise<Rehearsal> {
     train,
     ...(validation === undefined ? {} : { validation }),
     ...(executor === undefined ? {} : { executor }),
+    ...(memoryBytes === undefined ? {} : { memoryBytes }),
     wallClock,
   });
   const result = await trainer.fit({
