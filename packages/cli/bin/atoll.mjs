@@ -2,6 +2,8 @@
 // The atoll command. Plain JavaScript, which imports nothing before it knows the version, so that an older Node can still say
 // what is wrong.
 
+const GRACE_MS = 1000;
+
 const major = Number(process.versions.node.split(".")[0]);
 if (major < 24) {
   process.stderr.write(
@@ -16,3 +18,5 @@ const [{ main }, { processTerminal }] = await Promise.all([
   import("../src/processTerminal.ts"),
 ]);
 process.exitCode = await main(process.argv.slice(2), processTerminal());
+// All is done by now, and what has been given up (a tracker whose directory never answers) is waited for no longer.
+setTimeout(() => process.exit(), GRACE_MS).unref();

@@ -41,3 +41,11 @@ test("an older Node says what is wrong, whatever its own modules lack", () => {
   expect(stderr).toMatch(/^atoll: expected Node 24 or newer, got v20\.9\.0\. Run it as .*\n$/);
   expect(status).toBe(1);
 });
+
+test("what never answers does not keep the command from ending once all is done", () => {
+  const hanging = "data:text/javascript,setInterval(() => undefined, 1000)";
+  const args = ["--import", hanging, here("../bin/atoll.mjs"), "--version"];
+  const { status, stdout } = spawnSync(process.execPath, args, { encoding: "utf8", timeout: 30_000 });
+  expect(status).toBe(0);
+  expect(stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+});
