@@ -1,6 +1,6 @@
 // atoll plan as a command: its JSON, its table and page, and what it refuses.
 
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { strategyEntries } from "@atoll/train";
@@ -127,10 +127,35 @@ test.each([
   expect(error.trim().split("\n")).toHaveLength(1);
 });
 
-test("a page that cannot be written is told of in one sentence", async () => {
-  const { exitCode, error } = await plan(`${SIZE} --report missing/plan.html`);
-  expect(exitCode).toBe(1);
-  expect(error).toMatch(/atoll: Cannot write .*missing\/plan\.html: /);
+test("a page goes into directories that are missing, and over a page that was there", async () => {
+  for (const strategy of ["ddp", "diloco"]) {
+    expect((await plan(`${SIZE} strategy=${strategy} --report missing/plan.html`)).exitCode).toBe(0);
+    expect(await readFile(join(directory, "missing", "plan.html"), "utf8")).toContain(strategy);
+  }
+});
+
+test.each([
+  ["below a file", "notes.txt/plan.html", /^atoll: Cannot write .*notes\.txt/],
+  [
+    "over another's file",
+    "notes.txt",
+    /^atoll: Flag "--report": expected .* a page that Atoll wrote, got .*notes\.txt/,
+  ],
+  ["over a directory", ".", /^atoll: Flag "--report": expected a file, got the directory/],
+])("a page that cannot be written is told of before the plan is: %s", async (_, path, message) => {
+  await writeFile(join(directory, "notes.txt"), "mine");
+  const { exitCode, output, error } = await plan(`${SIZE} --report ${path}`);
+  expect(error).toMatch(message);
+  expect(error.trim().split("\n")).toHaveLength(1);
+  expect({ exitCode, output }).toEqual({ exitCode: 2, output: "" });
+  expect(await readFile(join(directory, "notes.txt"), "utf8")).toBe("mine");
+});
+
+test.skipIf(process.getuid?.() === 0)("nor where its directory may not be written to", async () => {
+  await mkdir(join(directory, "locked"), { mode: 0o500 });
+  const { exitCode, error } = await plan(`${SIZE} --report locked/plan.html`);
+  expect(error).toMatch(/^atoll: Cannot write .*plan\.html: .*EACCES\. [^\n]*\n$/);
+  expect(exitCode).toBe(2);
 });
 
 test("every option is in the help, and its examples are accepted", async () => {

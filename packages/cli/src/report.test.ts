@@ -93,6 +93,29 @@ describe("what it refuses", () => {
     expect(error).toContain('There is no run "hollow"');
   });
 
+  test("a file that Atoll did not write", async () => {
+    for (const text of ["# Mine\n", "<!doctype html>\n<title>Mine</title>\n"]) {
+      await writeFile(join(directory, "mine.html"), text);
+      const { exitCode, error } = await atoll("report a --out mine.html");
+      expect(error).toMatch(
+        /^atoll: Flag "--out": expected a new file or a page that Atoll wrote, got .*mine\.html[^\n]*\n$/,
+      );
+      expect(exitCode).toBe(2);
+      expect(await read("mine.html")).toBe(text);
+    }
+  });
+
+  test("but no page of its own, also one that names no generator", async () => {
+    const old = "<!doctype html>\n<title>a · Atoll</title>\n";
+    for (const text of [old, await read("runs", "study", "report.html"), ""]) {
+      await writeFile(join(directory, "own.html"), text);
+      expect((await atoll("report a b --out own.html")).exitCode).toBe(0);
+      const page = await read("own.html");
+      expect(page).toContain("<title>2 runs · Atoll</title>");
+      expect(page).toContain('<meta name="generator" content="Atoll"/>');
+    }
+  });
+
   test("events that are damaged, by their line", async () => {
     await mkdir(join(directory, "damaged"));
     const lines = (await read("runs", "a", "events.jsonl")).split("\n");

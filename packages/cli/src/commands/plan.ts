@@ -1,13 +1,14 @@
 // atoll plan: what a run would take, without training: utilisation, time, bytes, and the bandwidth that it needs.
 
-import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { ConfigError, messageOf, RunError } from "@atoll/core";
+import { writeFileAtomic } from "@atoll/checkpoint/node";
+import { ConfigError } from "@atoll/core";
 import { parseAssignments } from "@atoll/core/config";
 import { describeNetwork, type PlanRecord, planNotes, planRun, planText, renderPlan } from "@atoll/study";
 import { parseArguments } from "../arguments.ts";
 import { table } from "../help.ts";
 import { describeOptions } from "../optionsHelp.ts";
+import { preparePagePath } from "../pagePath.ts";
 import { planOptions, type ResolvedPlan, resolvePlan } from "../planOptions.ts";
 import type { Command } from "../terminal.ts";
 import { withTraces } from "../traceFiles.ts";
@@ -34,27 +35,19 @@ export const planCommand: Command = {
       network: describeNetwork(options),
       notes: planNotes(options, assumes),
     };
+    const path =
+      typeof values.report === "string" ? resolve(terminal.workingDirectory, values.report) : undefined;
+    // What cannot be written is said before the plan is.
+    if (path !== undefined) preparePagePath("--report", path);
     terminal.error(planText(record));
-    if (typeof values.report === "string") {
-      const path = resolve(terminal.workingDirectory, values.report);
-      await writePage(path, renderPlan(record));
+    if (path !== undefined) {
+      await writeFileAtomic(path, renderPlan(record));
       terminal.error(`\nReport  ${path}\n`);
     }
     if (values.json === true) terminal.output(`${JSON.stringify(summaryOf(record, resolved))}\n`);
     return 0;
   },
 };
-
-async function writePage(path: string, page: string): Promise<void> {
-  try {
-    await writeFile(path, page);
-  } catch (cause) {
-    throw new RunError(
-      `Cannot write ${path}: ${messageOf(cause)}. Choose a directory that is there and may be written to.`,
-      cause,
-    );
-  }
-}
 
 const summaryOf = ({ options, plan, notes }: PlanRecord, { config }: ResolvedPlan): object => ({
   strategy: config.strategy,

@@ -1,6 +1,6 @@
 // atoll report: one page on one or more recorded runs, with its figures and tables as files if they are asked for.
 
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { makeDirectories, writeFileAtomic } from "@atoll/checkpoint/node";
 import { ConfigError, formatBytes, formatSeconds } from "@atoll/core";
@@ -17,6 +17,7 @@ import { readRun } from "@atoll/study/node";
 import { parseArguments } from "../arguments.ts";
 import { table } from "../help.ts";
 import { numberOf } from "../numberFlag.ts";
+import { preparePagePath } from "../pagePath.ts";
 import { type NamedRuns, namedRuns } from "../runPaths.ts";
 import type { Command, Terminal } from "../terminal.ts";
 
@@ -49,7 +50,7 @@ report.html, that of a comparison its runs.html, that of several report.html bes
 
 Flags:
 ${table([
-  ["--out FILE", "where the page goes instead"],
+  ["--out FILE", "where the page goes instead; replaces none but a page of Atoll's"],
   ["--figures DIR", "also write each figure as SVG and each table as CSV to this directory"],
   ["--price-node-hour X", "dollars of a node for an hour of simulated time; by default a comparison's own"],
   ["--price-gigabyte X", "dollars of 10⁹ bytes sent; by default a comparison's own"],
@@ -68,7 +69,7 @@ Examples:
     const { workingDirectory } = terminal;
     const named = namedRuns(names, { runsDirectory, workingDirectory });
     const path = out ?? usualPath(named, runsDirectory);
-    refuseDirectory("--out", path, "a file");
+    preparePagePath("--out", path);
     if (figures !== undefined) makeDirectories(figures);
     const directories = named.flatMap(({ runs }) => runs);
     const records: RunRecord[] = [];
@@ -122,13 +123,6 @@ function usualPath(named: readonly NamedRuns[], runsDirectory: string): string {
   const [first, ...others] = named;
   if (others.length > 0) return join(runsDirectory, "report.html");
   return join(first!.path, first!.kind === "run" ? "report.html" : "runs.html");
-}
-
-function refuseDirectory(flag: string, path: string, expected: string): void {
-  if (statSync(path, { throwIfNoEntry: false })?.isDirectory())
-    throw new ConfigError(
-      `Flag "${flag}": expected ${expected}, got the directory ${path}. Name a file in it.`,
-    );
 }
 
 /** Prices that were given, completed by those of a comparison; none where nothing is priced. */

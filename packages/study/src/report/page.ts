@@ -19,6 +19,7 @@ export function page(title: string, sections: Content, source: string = RUN_FILE
   const body = html`<html lang="en">
 <head>
 <meta charset="utf-8"/>
+<meta name="generator" content="Atoll"/>
 <meta http-equiv="Content-Security-Policy" content="${POLICY}"/>
 <meta name="viewport" content="width=device-width, initial-scale=1"/>
 <meta name="color-scheme" content="light dark"/>
