@@ -86,11 +86,14 @@ describe("what it refuses", () => {
     expect(exitCode).toBe(code);
   });
 
-  test("a directory that holds no run", async () => {
-    await mkdir(join(directory, "hollow"));
-    const { exitCode, error } = await atoll("report hollow");
+  test.each(["hollow", "hollow.txt", "runs/bare"])("what is there and is no run: %s", async (name) => {
+    for (const path of ["hollow", "runs/bare"]) await mkdir(join(directory, path), { recursive: true });
+    await writeFile(join(directory, "hollow.txt"), "");
+    const { exitCode, error } = await atoll(`report ${name}`);
+    expect(error).toBe(
+      `atoll: Expected a run, got ${join(directory, name)}, which has no events.jsonl. Name the directory of a run that has it, or train again.\n`,
+    );
     expect(exitCode).toBe(2);
-    expect(error).toContain('There is no run "hollow"');
   });
 
   test("a file that Atoll did not write", async () => {

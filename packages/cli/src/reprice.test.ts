@@ -1,6 +1,6 @@
 // atoll reprice: the times of a real run elsewhere, and what it refuses.
 
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -14,6 +14,9 @@ beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "atoll-reprice-"));
   const diLoCo = ["strategy=diloco", "strategy.H=3", "network.profile=wan"];
   expect((await atoll(...TRAIN, ...diLoCo, "--name", "recorded")).exitCode).toBe(0);
+  const contenders = ["strategy=ddp,fedavg", "strategy.H=3", "--name", "choice"];
+  expect((await atoll("compare", ...TRAIN.slice(1), ...contenders)).exitCode).toBe(0);
+  await mkdir(join(directory, "runs", "bare"));
 });
 afterAll(() => rm(directory, { recursive: true, force: true }));
 
@@ -40,6 +43,12 @@ test.each([
   ["", /Expected a run first, got nothing/],
   ["network.profile=wan", /Expected a run first, got "network\.profile=wan"/],
   ["recordd network.profile=wan", /There is no run "recordd".*Did you mean "recorded"\?/],
+  [
+    "choice network.profile=wan",
+    /^atoll: Expected one run, got choice, which is a comparison\. Name one of its runs, such as choice\/ddp\.\n$/,
+  ],
+  ["runs network.profile=wan", /got runs, which is the directory of all runs\. .* such as runs\/[a-z]/],
+  ["bare network.profile=wan", /^atoll: Expected a run, got .*bare, which has no events\.jsonl\. [^?]*$/],
   ["recorded", /Expected a network to time the run on, got none/],
   ["recorded nodes=3,4", /Option "nodes": expected options of the network/],
   ["recorded network.profile=wan,moblie", /Option "network\.profile": .*Did you mean "mobile"\?/],

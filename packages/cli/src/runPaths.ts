@@ -1,6 +1,6 @@
 // Finds the directories of runs that were made before, by what a user calls them.
 
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { ConfigError, nearest } from "@atoll/core";
 
@@ -13,14 +13,22 @@ export interface RunPlaces {
 const isRun = (path: string): boolean => existsSync(join(path, "events.jsonl"));
 
 /**
- * The directory of a run.
+ * The directory of one run.
  * @param name a run directory, or the name of one in `runsDirectory`
- * @throws ConfigError if there is none
+ * @throws ConfigError if there is none, or a comparison
  */
 export function findRun(name: string, places: RunPlaces): string {
   const path = candidatesOf(name, places).find(isRun);
-  if (path === undefined) throw noSuchRun(name, places);
-  return path;
+  if (path !== undefined) return path;
+  for (const place of candidatesOf(name, places)) {
+    const [first] = runsIn(place);
+    if (first === undefined) continue;
+    const what = place === places.runsDirectory ? "the directory of all runs" : "a comparison";
+    throw new ConfigError(
+      `Expected one run, got ${name}, which is ${what}. Name one of its runs, such as ${join(name, basename(first))}.`,
+    );
+  }
+  throw noSuchRun(name, places);
 }
 
 /** What a name stands for: one run, or a comparison with the runs in it. */
@@ -56,7 +64,7 @@ const candidatesOf = (name: string, { runsDirectory, workingDirectory }: RunPlac
 
 /** The runs of a comparison; the directory of all runs is none, unless it is given as that. */
 function runsIn(path: string): readonly string[] {
-  if (!existsSync(path)) return [];
+  if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return [];
   return readdirSync(path, { withFileTypes: true })
     .filter((entry) => entry.isDirectory() && isRun(join(path, entry.name)))
     .map(({ name }) => name)
@@ -73,7 +81,13 @@ function refuseTwice(paths: readonly string[]): void {
   }
 }
 
-function noSuchRun(name: string, { runsDirectory }: RunPlaces): ConfigError {
+function noSuchRun(name: string, places: RunPlaces): ConfigError {
+  const { runsDirectory } = places;
+  const present = candidatesOf(name, places).find((path) => existsSync(path));
+  if (present !== undefined)
+    return new ConfigError(
+      `Expected a run, got ${present}, which has no events.jsonl. Name the directory of a run that has it, or train again.`,
+    );
   const guess = nearest(name, existsSync(runsDirectory) ? readdirSync(runsDirectory) : []);
   const hint = guess === undefined ? "" : ` Did you mean "${guess}"?`;
   return new ConfigError(
