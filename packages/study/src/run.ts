@@ -206,11 +206,26 @@ export function timeNameOfRuns(runs: readonly Pick<Run, "started">[]): string {
   return names.size === 1 ? [...names][0]! : "time, simulated or on processes";
 }
 
-/** "ring, wan", or "ring, real sockets"; null where the run did not come to record it. */
+/** "ring, wan", "islands of 8, datacenter inside, wan between", or "ring, real sockets"; null where the run did not come to record it. */
 export function networkName(run: Pick<Run, "started" | "topology">): string | null {
   if (run.topology === null) return null;
-  const { topology, profile } = run.topology;
-  return `${topology.replaceAll("_", " ")}, ${hasRealNetwork(run) ? "real sockets" : profile}`;
+  const { shape, profile } = networkWords(run, run.topology);
+  return `${shape}, ${hasRealNetwork(run) ? "real sockets" : profile}`;
+}
+
+/** A network's shape and profile in words; of islands also their size, and what lies between them. */
+export function networkWords(
+  { started }: Pick<Run, "started">,
+  { topology, profile }: TopologyDrawn,
+): { readonly shape: string; readonly profile: string } {
+  const shape = topology.replaceAll("_", " ");
+  if (topology !== "islands") return { shape, profile };
+  const { islandSize, between } = treeOf(started?.config.network);
+  const { profile: outside } = treeOf(between);
+  return {
+    shape: typeof islandSize === "number" ? `${shape} of ${islandSize}` : shape,
+    profile: typeof outside === "string" ? `${profile} inside, ${outside} between` : profile,
+  };
 }
 
 /** Whether bytes went over the processes' own sockets with nothing held back, so that no simulated link says how fast. */

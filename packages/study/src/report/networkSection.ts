@@ -3,7 +3,7 @@
 import { formatSeconds, type TopologyDrawn } from "@atoll/core";
 import { formatCount, formatPercent, formatRate } from "../format.ts";
 import { rebuildNetwork } from "../rebuiltNetwork.ts";
-import { hasRealNetwork, isList, treeOf } from "../run.ts";
+import { hasRealNetwork, isList, networkWords, treeOf } from "../run.ts";
 import { capacityNotes } from "./capacityNotes.ts";
 import { figure } from "./figure/figure.ts";
 import type { NetworkShape } from "./figure/layout.ts";
@@ -65,8 +65,9 @@ function networkOf(run: ReportedRun): Content {
 
 /** @param notes on what limits transfers, and what changes over time */
 function bodyOf(run: ReportedRun, topology: TopologyDrawn, notes: Content): Content {
-  const { nodes, links, topology: shape, profile } = topology;
-  const title = html`<p>${capitalised(shape.replaceAll("_", " "))}, ${formatCount(nodes)} ${nodes === 1 ? "node" : "nodes"}, profile ${profile}.</p>`;
+  const { nodes, links } = topology;
+  const { shape, profile } = networkWords(run, topology);
+  const title = html`<p>${capitalised(shape)}, ${formatCount(nodes)} ${nodes === 1 ? "node" : "nodes"}: profile ${profile}.</p>`;
   if (nodes === 1) return [title, emptyState("A single node has nobody to send to.")];
   if (nodes > MOST_DRAWN || links.length === 0) return [title, notes, outlineOf(run, topology)];
   return [

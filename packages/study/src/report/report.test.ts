@@ -233,6 +233,26 @@ test("a network that changes says how: traces, background traffic; one that does
   expect(changing({})).not.toMatch(/bandwidth trace|Background traffic/);
 });
 
+test.each<[string, ConfigTree, string, string]>([
+  ["ring", {}, "Ring, 3 nodes: profile wan.", "ring, wan"],
+  [
+    "islands",
+    { islandSize: 2, between: { profile: "mobile" } },
+    "Islands of 2, 3 nodes: profile wan inside, mobile between.",
+    "islands of 2, wan inside, mobile between",
+  ],
+  ["islands", {}, "Islands, 3 nodes: profile wan.", "islands, wan"],
+])("the network is named, of islands also what lies between them: %s %j", (topology, network, said, row) => {
+  const { events, ...record } = sampleRun();
+  const own = events.map((event): RunEvent => {
+    if (event.type === "runStarted") return { ...event, config: { ...event.config, network } };
+    return event.type === "topology" ? { ...event, topology, profile: "wan" } : event;
+  });
+  const page = renderReport({ ...record, events: own });
+  expect(page).toContain(`<p>${said}</p>`);
+  expect(page).toContain(`<dt>Network</dt><dd>${row}</dd>`);
+});
+
 test.each<[ConfigTree, string | null]>([
   [
     {
