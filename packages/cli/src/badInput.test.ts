@@ -124,6 +124,26 @@ test.each<[string, string, RegExp]>([
     /"faults\.schedule\[0\]": unknown choice "crsh"/,
   ],
   [
+    "a fault of no kind",
+    'train digits faults.schedule=[{"node":1}]',
+    /"faults\.schedule\[0\]\.kind": expected one of straggler, crash, linkDown, partition, got nothing\./,
+  ],
+  [
+    "a NIC one way",
+    "train digits network.nic.up=1e6",
+    /Option "network\.nic\.down": expected a number, got nothing\./,
+  ],
+  [
+    "a NIC with a typo",
+    "train digits network.nic.upp=3",
+    /Unknown option "network\.nic\.upp"\. Did you mean "network\.nic\.up"\?/,
+  ],
+  [
+    "another experiment's option of the model",
+    "train digits model.size=small",
+    /Option "model": expected one of mlp, smallCnn, cnn, without options of its own, got model\.size\. Leave that out\./,
+  ],
+  [
     "negative bandwidth",
     "train digits trainSize=200 network.bandwidth=-3",
     /network\.bandwidth": expected .* above 0, got -3/,

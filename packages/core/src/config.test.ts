@@ -19,7 +19,21 @@ const schema = z.strictObject({
     ]),
   ).optional(),
   links: z.array(z.strictObject({ from: z.int(), bandwidth: z.number().optional() })).optional(),
-  network: z.strictObject({ profile: z.enum(["wan", "mobile"]), latency: z.number().optional() }).optional(),
+  network: z
+    .strictObject({
+      profile: z.enum(["wan", "mobile"]),
+      latency: z.number().optional(),
+      nic: z.union([z.number().positive(), z.strictObject({ up: z.number(), down: z.number() })]).optional(),
+    })
+    .optional(),
+  schedule: z
+    .array(
+      z.discriminatedUnion("kind", [
+        z.strictObject({ kind: z.literal("crash"), node: z.int() }),
+        z.strictObject({ kind: z.literal("linkDown") }),
+      ]),
+    )
+    .optional(),
 });
 
 const read = (line: string): unknown => parseConfig(schema, parseAssignments(line.split(" ")));
@@ -27,7 +41,7 @@ const read = (line: string): unknown => parseConfig(schema, parseAssignments(lin
 test.each([
   [
     "stratgy=fedavg",
-    'Unknown option "stratgy". Did you mean "strategy"? Known here: nodes, strategy, links, network.',
+    'Unknown option "stratgy". Did you mean "strategy"? Known here: nodes, strategy, links, network, schedule.',
   ],
   [
     "strategy=dilocco",
@@ -43,8 +57,29 @@ test.each([
   ],
   [
     "network.profile=wan network.latncy=3",
-    'Unknown option "network.latncy". Did you mean "network.latency"? Known here: profile, latency.',
+    'Unknown option "network.latncy". Did you mean "network.latency"? Known here: profile, latency, nic.',
   ],
+  ["network.profile=wan network.nic.up=1e6", 'Option "network.nic.down": expected a number, got nothing.'],
+  [
+    "network.profile=wan network.nic.upp=3",
+    'Unknown option "network.nic.upp". Did you mean "network.nic.up"? Known here: up, down.',
+  ],
+  [
+    "network.profile=wan network.nic=fast",
+    'Option "network.nic": expected a number or an object, got "fast".',
+  ],
+  ["network.profile=wan network.nic=0", 'Option "network.nic": expected a number above 0, got 0.'],
+  [
+    "network.profile.size=small",
+    'Option "network.profile": expected one of wan, mobile, without options of its own, got network.profile.size. Leave that out.',
+  ],
+  [
+    "network.profile=wan network.profile.size=small network.profile.x=1",
+    'Option "network.profile": expected one of wan, mobile, without options of its own, got network.profile.size and network.profile.x. Leave that out.',
+  ],
+  ["network.profile=[1]", 'Option "network.profile": expected one of wan, mobile, got [1].'],
+  ['schedule=[{"node":1}]', 'Option "schedule[0].kind": expected one of crash, linkDown, got nothing.'],
+  ['schedule=["crash"]', 'Option "schedule[0]": expected an object, got "crash".'],
   ["strategy=diloco", 'Option "strategy.H": expected a number, got nothing.'],
   [
     "strategy=diloco strategy.H=3 strategy.outer.momentm=1",
@@ -56,10 +91,16 @@ test.each([
   ],
   [
     "latency=3",
-    'Unknown option "latency". Did you mean "network.latency"? Known here: nodes, strategy, links, network.',
+    'Unknown option "latency". Did you mean "network.latency"? Known here: nodes, strategy, links, network, schedule.',
   ],
-  ["H=3", 'Unknown option "H". Did you mean "strategy.H"? Known here: nodes, strategy, links, network.'],
-  ["network.nodes=3", 'Unknown option "network.nodes". Did you mean "nodes"? Known here: profile, latency.'],
+  [
+    "H=3",
+    'Unknown option "H". Did you mean "strategy.H"? Known here: nodes, strategy, links, network, schedule.',
+  ],
+  [
+    "network.nodes=3",
+    'Unknown option "network.nodes". Did you mean "nodes"? Known here: profile, latency, nic.',
+  ],
   ["network.profile=false", 'Option "network.profile": unknown choice "false". Known: mobile, wan.'],
   ["nodes", 'Expected key=value, got "nodes". Example: strategy.H=50.'],
 ])("%s is refused with the option, what was expected, what came and the nearest name", (line, message) => {

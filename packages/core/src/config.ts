@@ -94,11 +94,27 @@ export function mergeConfig(base: ConfigTree, over: ConfigTree): ConfigTree {
 export function parseConfig<S extends z.ZodType>(schema: S, value: unknown, where = ""): z.output<S> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  const { issues } = result.error;
+  const issues = result.error.issues.flatMap(unfold);
   // A misspelt name also leaves the right one without a value: the misspelling is what to complain of.
   const issue = issues.find(({ code }) => code === "unrecognized_keys") ?? issues[0]!;
   throw new ConfigError(describe(issue, schema, value, where), result.error);
 }
+
+/**
+ * What is wrong with the only form of a union that the value's own type fits: of a number or an object, an object that
+ * lacks a property. A union with a complaint of its own keeps it.
+ */
+function unfold(issue: z.core.$ZodIssue): readonly z.core.$ZodIssue[] {
+  if (issue.code !== "invalid_union" || issue.message !== "Invalid input") return [issue];
+  const fitting = issue.errors.filter((form) => !form.some(isOfWholeType));
+  if (fitting.length !== 1) return [issue];
+  return fitting[0]!
+    .map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] }))
+    .flatMap((inner) => unfold(inner));
+}
+
+const isOfWholeType = ({ code, path }: z.core.$ZodIssue): boolean =>
+  code === "invalid_type" && path.length === 0;
 
 function describe(issue: z.core.$ZodIssue, schema: z.ZodType, value: unknown, where: string): string {
   const path = dotted(where, issue.path);
@@ -108,10 +124,16 @@ function describe(issue: z.core.$ZodIssue, schema: z.ZodType, value: unknown, wh
       elsewhere: placesOf(issue.keys[0]!, schema, where),
     }).message;
   const got = at(value, issue.path);
+  if (issue.code === "invalid_union" && "options" in issue && got === undefined)
+    return `Option "${path}": expected one of ${(issue.options as readonly unknown[]).join(", ")}, got nothing.`;
   if (issue.code === "invalid_union" && "options" in issue)
     return describeChoice(path.replace(/\.kind$/, ""), String(got), issue.options as readonly unknown[]);
   if (issue.code === "invalid_value" && ["string", "number", "boolean"].includes(typeof got))
     return describeChoice(path, String(got), issue.values);
+  if (issue.code === "invalid_value" && isTree(got as ConfigValue | undefined)) {
+    const inner = Object.keys(got as ConfigTree).filter((name) => name !== "kind");
+    return `Option "${path}": expected one of ${issue.values.join(", ")}, without options of its own, got ${inner.map((name) => `${path}.${name}`).join(" and ")}. Leave that out.`;
+  }
   return `Option "${path || "(config)"}": ${expectedOf(issue)}, got ${got === undefined ? "nothing" : JSON.stringify(got)}.`;
 }
 
@@ -128,11 +150,18 @@ function expectedOf(issue: z.core.$ZodIssue): string {
     return `expected a number ${issue.inclusive === false ? "above" : "of at least"} ${issue.minimum}`;
   if (issue.code === "too_big" && (issue.origin === "number" || issue.origin === "int"))
     return `expected a number ${issue.inclusive === false ? "below" : "of at most"} ${issue.maximum}`;
+  if (issue.code === "invalid_union" && issue.message === "Invalid input" && issue.errors.length > 0) {
+    const forms = issue.errors.map(([first]) => (first === undefined ? "" : expectedOf(first)));
+    return `expected ${[...new Set(forms)].map((form) => form.replace(/^expected /, "")).join(" or ")}`;
+  }
+  if (issue.code === "invalid_value" && issue.values.length > 1)
+    return `expected one of ${issue.values.join(", ")}`;
   return issue.message
     .replace(/^(Invalid input|Too small|Too big): /, "")
     .replace(/, received .*$/, "")
     .replace(/\bexpected int\b/, "expected an integer")
     .replace(/\bexpected number\b/, "expected a number")
+    .replace(/\bexpected object\b/, "expected an object")
     .replace(/\bexpected array\b/, "expected a list")
     .replace(/\bexpected string\b/, "expected text")
     .replace(/\bexpected boolean\b/, "expected true or false");
@@ -226,6 +255,11 @@ function unwrap(schema: z.ZodType, value: unknown): z.ZodType {
       (branch) => branch instanceof z.ZodObject && (branch.shape.kind as z.ZodType).safeParse(kind).success,
     );
     return chosen ?? schema;
+  }
+  // Of a union of plain forms the object is the one with names in it.
+  if (schema instanceof z.ZodUnion) {
+    const forms = (schema.def.options as readonly z.ZodType[]).map((form) => unwrap(form, value));
+    return forms.find((form) => form instanceof z.ZodObject) ?? schema;
   }
   return schema;
 }
