@@ -138,6 +138,12 @@ test("an interrupted comparison is gone on with, to the same result", async () =
   expect(JSON.parse(resumed.output)).toEqual({ ...whole, directory: join(directory, "runs", "broken") });
   const other = await compare(`${line} batchSize=5 --name broken`.replace("strategy.H=2 ", "strategy.H=3 "));
   expect(other.exitCode).toBe(2);
+  const fewer = await compare(`${line.replace("wan,mobile", "wan")} --name broken`);
+  expect(fewer.exitCode).toBe(2);
+  expect(fewer.error).toMatch(/Comparison "broken" has runs that this one leaves out, such as ".*mobile"/);
+  const more = await compare(`${line.replace("wan,mobile", "wan,mobile,datacenter")} --name broken`);
+  expect(more.exitCode).toBe(0);
+  expect(JSON.parse(more.output).cells).toHaveLength(6);
 });
 
 test.each([

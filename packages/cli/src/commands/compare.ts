@@ -15,7 +15,7 @@ import {
 import { parseArguments } from "../arguments.ts";
 import { comparisonDirectory } from "../compare/comparisonDirectory.ts";
 import { type MatrixRun, planMatrix, type Training, trainingsOf } from "../compare/matrix.ts";
-import { isFinished, refuseOtherOptions } from "../compare/matrixRuns.ts";
+import { isFinished, refuseLeftOut, refuseOtherOptions } from "../compare/matrixRuns.ts";
 import { refuseUnfit } from "../compare/refuseUnfit.ts";
 import { type MatrixOutcome, runMatrix } from "../compare/runMatrix.ts";
 import { table } from "../help.ts";
@@ -94,6 +94,7 @@ Examples:
     const path = comparisonDirectory(parsed.runsDirectory, parsed.name, experiment.name);
     const directory = { path, experiment: named };
     for (const run of runs) refuseOtherOptions(directory, run);
+    refuseLeftOut(directory, runs);
     const open = trainings.filter(({ runs }) => !runs.every((run) => isFinished(directory, run)));
     await refuseUnfit(open, { experiment, terminal });
     // What cannot be written is said before any work.

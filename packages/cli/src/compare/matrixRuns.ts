@@ -1,8 +1,8 @@
 // The runs of a matrix on disk: each in a directory of its own below the comparison's. A finished one is read back, an
 // interrupted one goes on from its checkpoint, one without a checkpoint starts over.
 
-import { existsSync, readFileSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { basename, join } from "node:path";
 import { ConfigError, type ConfigTree, messageOf } from "@atoll/core";
 import type { RunRecord } from "@atoll/study";
 import { readRun } from "@atoll/study/node";
@@ -38,6 +38,20 @@ export function refuseOtherOptions({ path }: MatrixDirectory, { name, config }: 
       cause,
     );
   }
+}
+
+/** @throws ConfigError if there are runs of the same comparison that a matrix leaves out: its page would lose them */
+export function refuseLeftOut({ path }: MatrixDirectory, runs: readonly MatrixRun[]): void {
+  if (!existsSync(path)) return;
+  const names = new Set(runs.map(({ name }) => name));
+  const left = readdirSync(path, { withFileTypes: true }).find(
+    (entry) =>
+      entry.isDirectory() && !names.has(entry.name) && existsSync(join(path, entry.name, "events.jsonl")),
+  );
+  if (left !== undefined)
+    throw new ConfigError(
+      `Comparison "${basename(path)}" has runs that this one leaves out, such as "${left.name}", and its page would lose them. Give all values that it was made with (its page has the command), or another --name.`,
+    );
 }
 
 export const isFinished = ({ path }: MatrixDirectory, { name }: MatrixRun): boolean =>
