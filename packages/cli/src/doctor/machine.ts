@@ -1,6 +1,7 @@
 // What this machine has by Node's own account: cores, memory, versions. No program is started for it.
 
-import { availableParallelism, cpus, freemem, release, totalmem } from "node:os";
+import { availableParallelism, cpus, freemem, release } from "node:os";
+import { machineMemoryBytes } from "@atoll/train/node/memory";
 
 export interface Machine {
   /** Such as "linux 6.1.0 x64". */
@@ -17,8 +18,7 @@ export interface Machine {
 }
 
 export async function thisMachine(): Promise<Machine> {
-  const limit = process.constrainedMemory();
-  const memoryBytes = limit > 0 ? Math.min(limit, totalmem()) : totalmem();
+  const memoryBytes = machineMemoryBytes();
   return {
     system: `${process.platform} ${release()} ${process.arch}`,
     cores: availableParallelism(),

@@ -79,18 +79,55 @@ type Placing = (
   write: Writer["write"],
 ) => void;
 
-/** The function that loads four columns, does `transform` and writes the results as `placing` says. */
-const ofColumns = <P extends string>(
+/** How results are placed in `out`; `target` is a local of its own. */
+type Placement = (columns: Columns, out: Local, target: Local) => Placing;
+
+/** As columns of the same kind. */
+const straight: Placement =
+  ({ outStride }, out, target) =>
+  (script, column, transformed, write) => {
+    script.code.push(target.set(i32.add(out.get, floats(column))));
+    transformed((k, value) =>
+      script.code.push(write(script.keep(value), target, FLOAT_BYTES * outStride * k)),
+    );
+  };
+
+/** Transposed: a column becomes a row, which is filled up with zeros to a multiple of four. */
+const intoRows: Placement =
+  ({ length, outStride }, out, target) =>
+  (script, column, transformed, write) => {
+    const start = i32.multiply(column, i32.constant(FLOAT_BYTES * outStride));
+    script.code.push(target.set(i32.add(out.get, start)));
+    const made: Value[] = [];
+    transformed((k, value) => {
+      made[k] = value;
+    });
+    for (let k = 0; k < length; k += FOUR.length) {
+      const rows = transposed(
+        script,
+        FOUR.map((j) => made[k + j] ?? v128.zero()),
+      );
+      for (const j of FOUR)
+        script.code.push(write(script.keep(rows[j]!), target, FLOAT_BYTES * (j * outStride + k)));
+    }
+  };
+
+/** The function that loads four columns, does `transform` and writes the results as `placement` says. */
+const ofColumns = <P extends string = never>(
   name: string,
-  { length, stride }: Columns,
+  placement: Placement,
+  columns: Columns,
   transform: Transform,
-  placing: (frame: Frame<P | keyof typeof COLUMNS>) => Placing,
-  { parameters, result, writer }: Use<P>,
+  { parameters, result, writer }: Use<P> = {
+    parameters: {} as Readonly<Record<P, ValueType>>,
+    writer: storing,
+  },
 ): WasmFunction =>
   assemble(name, { ...COLUMNS, ...parameters }, result, (frame) => {
-    const { x, width, table } = frame.arguments;
+    const { length, stride } = columns;
+    const { x, width, out, table } = frame.arguments;
     const source = frame.local("i32");
-    const place = placing(frame);
+    const place = placement(columns, out, frame.local("i32"));
     const { begin, write, meanwhile = [], result: left = [] } = writer(frame);
     return [
       begin,
@@ -106,63 +143,6 @@ const ofColumns = <P extends string>(
       left,
     ];
   });
-
-/** As columns of the same kind. */
-const straight = <P extends string = never>(
-  name: string,
-  columns: Columns,
-  transform: Transform,
-  use: Use<P> = { parameters: {} as Readonly<Record<P, ValueType>>, writer: storing },
-): WasmFunction =>
-  ofColumns(
-    name,
-    columns,
-    transform,
-    (frame) => {
-      const target = frame.local("i32");
-      return (script, column, transformed, write) => {
-        script.code.push(target.set(i32.add(frame.arguments.out.get, floats(column))));
-        transformed((k, value) =>
-          script.code.push(write(script.keep(value), target, FLOAT_BYTES * columns.outStride * k)),
-        );
-      };
-    },
-    use,
-  );
-
-/** Transposed: a column becomes a row, which is filled up with zeros to a multiple of four. */
-const intoRows = <P extends string = never>(
-  name: string,
-  columns: Columns,
-  transform: Transform,
-  use: Use<P> = { parameters: {} as Readonly<Record<P, ValueType>>, writer: storing },
-): WasmFunction =>
-  ofColumns(
-    name,
-    columns,
-    transform,
-    (frame) => {
-      const { length, outStride } = columns;
-      const target = frame.local("i32");
-      return (script, column, transformed, write) => {
-        const start = i32.multiply(column, i32.constant(FLOAT_BYTES * outStride));
-        script.code.push(target.set(i32.add(frame.arguments.out.get, start)));
-        const made: Value[] = [];
-        transformed((k, value) => {
-          made[k] = value;
-        });
-        for (let k = 0; k < length; k += FOUR.length) {
-          const rows = transposed(
-            script,
-            FOUR.map((j) => made[k + j] ?? v128.zero()),
-          );
-          for (const j of FOUR)
-            script.code.push(write(script.keep(rows[j]!), target, FLOAT_BYTES * (j * outStride + k)));
-        }
-      };
-    },
-    use,
-  );
 
 /** Statements with others among them, at even distances. */
 function spreadOver(code: readonly Code[], others: readonly Code[]): readonly Code[] {
@@ -189,11 +169,11 @@ const unscaledOf =
 
 /** `(x, width, out, table)`: each column of x [length, width] -> one of out [length, width]. */
 export const forwardColumns = (columns: Columns): WasmFunction =>
-  straight("forwardColumns", columns, coefficientsOf(columns.length));
+  ofColumns("forwardColumns", straight, columns, coefficientsOf(columns.length));
 
 /** `(x, width, out, table)`: each column of x [length, width] -> a row of out [width, length]. */
 export const forwardIntoRows = (columns: Columns): WasmFunction =>
-  intoRows("forwardIntoRows", columns, coefficientsOf(columns.length));
+  ofColumns("forwardIntoRows", intoRows, columns, coefficientsOf(columns.length));
 
 /**
  * Statements that read a word of each of so many cache lines from `address` on, which become part of `read`: what is read for
@@ -207,7 +187,7 @@ const fetching = (read: Local, address: Local, lines: number): readonly Code[] =
  * are yet to be multiplied; meanwhile it fetches as many elements from `ahead` on. Only for multiples of four.
  */
 export const forwardAndFetch = (columns: Columns): WasmFunction =>
-  intoRows("forwardAndFetch", columns, unscaledOf(columns.length), {
+  ofColumns("forwardAndFetch", intoRows, columns, unscaledOf(columns.length), {
     parameters: { ahead: "i32" },
     result: "i32",
     writer(frame) {
@@ -232,7 +212,7 @@ export const forwardAndFetch = (columns: Columns): WasmFunction =>
  * lies at `ahead` [width, length], rows so many bytes apart. Only for multiples of four.
  */
 export const addColumns = (columns: Columns): WasmFunction =>
-  straight("addColumns", columns, unscaledOf(columns.length), {
+  ofColumns("addColumns", straight, columns, unscaledOf(columns.length), {
     parameters: {
       decay: "f32",
       factor: "f32",
@@ -277,15 +257,15 @@ const elementsOf =
 
 /** The inverse of `forwardColumns`, of the same form. */
 export const inverseColumns = (columns: Columns): WasmFunction =>
-  straight("inverseColumns", columns, elementsOf(columns.length));
+  ofColumns("inverseColumns", straight, columns, elementsOf(columns.length));
 
 /** The same of `forwardIntoRows`'s form. */
 export const inverseIntoRows = (columns: Columns): WasmFunction =>
-  intoRows("inverseIntoRows", columns, elementsOf(columns.length));
+  ofColumns("inverseIntoRows", intoRows, columns, elementsOf(columns.length));
 
 /** As `inverseColumns`, of which only signs are written: 1, 0, −1, or what is not a number. */
 export const inverseSigns = (columns: Columns): WasmFunction =>
-  straight("inverseSigns", columns, elementsOf(columns.length), {
+  ofColumns("inverseSigns", straight, columns, elementsOf(columns.length), {
     parameters: {},
     writer: () => ({
       begin: [],

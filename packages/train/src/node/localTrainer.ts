@@ -1,12 +1,12 @@
 // The local trainer with Node's defaults: worker threads, one a core, and the real clock for wall-clock figures.
 
-import { totalmem } from "node:os";
 import {
   type FitResult,
   LocalTrainer as Trainer,
   type LocalTrainerOptions as TrainerOptions,
 } from "../localTrainer.ts";
 import type { FitOptions } from "../options.ts";
+import { machineMemoryBytes } from "./machineMemory.ts";
 import { startWorkers, type Workers, workerThreads } from "./workerThreads.ts";
 
 export interface LocalTrainerOptions extends Pick<TrainerOptions, "model" | "train" | "validation"> {
@@ -14,6 +14,8 @@ export interface LocalTrainerOptions extends Pick<TrainerOptions, "model" | "tra
   readonly workers?: Workers;
   /** Milliseconds since 1970. Default: the real clock. */
   readonly wallClock?: () => number;
+  /** Bytes of memory: nodes that cannot lie in it are refused. Default: all that this machine has. */
+  readonly memoryBytes?: number;
 }
 
 /**
@@ -39,20 +41,16 @@ export class LocalTrainer {
     const {
       workers: given,
       wallClock = () => performance.timeOrigin + performance.now(),
+      // What is free now says little: systems keep files in what is not needed.
+      memoryBytes = machineMemoryBytes(),
       ...parts
     } = this.#options;
     const workers = given ?? startWorkers();
     try {
       const executor = workerThreads(workers);
-      return await new Trainer({ ...parts, executor, wallClock, memoryBytes: memoryBytes() }).fit(options);
+      return await new Trainer({ ...parts, executor, wallClock, memoryBytes }).fit(options);
     } finally {
       if (given === undefined) await workers[Symbol.asyncDispose]();
     }
   }
-}
-
-/** All there is, which a container can make less: what is free now says little, since systems keep files in what is not needed. */
-function memoryBytes(): number {
-  const limit = process.constrainedMemory();
-  return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
 }
