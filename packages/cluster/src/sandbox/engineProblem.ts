@@ -25,7 +25,7 @@ const KNOWN: readonly KnownProblem[] = [
   {
     seen: /(?:Bind for|listen tcp4?|proxy: listen tcp4?) \S*?:(\d+)(?:: bind| failed)?:.*(?:already allocated|already in use)|:(\d+).*(?:already allocated|address already in use)/i,
     meaning: ([, first, second]) =>
-      `port ${first ?? second} is taken: choose another range with --port, or leave it away for the next free one.`,
+      `port ${first ?? second} is taken: end what has it, or set the sandbox up with another --port, or with none for the next free range.`,
   },
   {
     seen: /container name "?\/?([\w.-]+)"? is already in use/i,

@@ -5,7 +5,8 @@ import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { messageOf } from "@atoll/core";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { exec } from "../exec/exec.ts";
 import { engineOrSkip, here, onNode, type TestSandboxes, testSandboxes } from "../test/sandboxes.ts";
 import { sandboxHost } from "./containerHost.ts";
@@ -175,6 +176,10 @@ describe.skipIf(!found)("sandboxes", { timeout: LONG }, () => {
       "running",
       "exited",
     ]);
+    const { port } = three.nodes[2]!;
+    await expect(setUpSandbox(engine, tests.options("port", { nodes: 1, port }))).rejects.toThrow(
+      `Port ${port} is taken by the sandbox "${three.name}": `,
+    );
     await expect(sandboxHost(engine, three.name).containers()).rejects.toThrow(
       /-2 is exited, expected running: npx atoll sandbox restart --name \S+ starts all nodes anew\.$/,
     );
@@ -264,21 +269,30 @@ describe.skipIf(!found)("sandboxes", { timeout: LONG }, () => {
     expect(existsSync(keys())).toBe(false);
     await removeSandbox(engine, three.name, { stateDirectory, volumes: true });
     expect((await tests.leftovers()).filter((name) => name.includes("-three"))).toEqual([]);
-    await using free = await choosePorts(3, port);
-    expect(free.first).toBe(port);
     expect(await listSandboxes(engine, three.name)).toEqual([]);
+    // Free, or another sandbox's by now, which is said when its nodes have been started.
+    const freed = async (): Promise<void> => {
+      const free = choosePorts(3, { asked: port, sandboxes: await listSandboxes(engine) });
+      await free.then(
+        (range) => range[Symbol.asyncDispose](),
+        (error: unknown) => expect(messageOf(error)).toMatch(/ is taken by the sandbox "/),
+      );
+    };
+    await vi.waitFor(freed, { timeout: 60_000, interval: 200 });
   });
 });
 
 test("sandboxes that are made at the same time get ports of their own", async () => {
   const count = 3;
-  const ranges = await Promise.all(Array.from({ length: 4 }, () => choosePorts(count)));
+  const ranges = await Promise.all(Array.from({ length: 4 }, () => choosePorts(count, { sandboxes: [] })));
   try {
     const ports = ranges.flatMap(({ first }) => Array.from({ length: count }, (_, i) => first + i));
     expect(new Set(ports).size).toBe(ports.length);
     const [first] = ports;
     if (process.platform === "linux")
-      await expect(choosePorts(1, first)).rejects.toThrow(`Port ${first} is taken: `);
+      await expect(choosePorts(1, { asked: first, sandboxes: [] })).rejects.toThrow(
+        `Port ${first} is taken: `,
+      );
   } finally {
     for (const range of ranges) await range[Symbol.asyncDispose]();
   }

@@ -21,7 +21,7 @@ import {
   type Volume,
   volumeName,
 } from "./names.ts";
-import { choosePorts } from "./ports.ts";
+import { choosePorts, type PortRange } from "./ports.ts";
 import { removeSandbox, volumesOf } from "./stop.ts";
 
 export interface SetupOptions extends ImageOptions {
@@ -67,7 +67,8 @@ export async function setUpSandbox(
       `A sandbox "${name}" is being set up at this moment. Wait until it is there, or choose another --name.`,
     );
   await refuseTaken(engine, name, { signal });
-  if (options.port !== undefined) await (await choosePorts(nodes, options.port))[Symbol.asyncDispose]();
+  // Again below, as late as can be: others may take ports while an image is built.
+  if (options.port !== undefined) await (await portsFor(engine, options, { signal }))[Symbol.asyncDispose]();
   const mounts = await mountsOf(options);
 
   progress(`Building the image ${IMAGE}; the first time takes a minute or so`);
@@ -79,8 +80,7 @@ export async function setUpSandbox(
   });
   try {
     progress(`Starting ${nodes === 1 ? "one node" : `${nodes} nodes`}`);
-    // As late as can be: others may take ports while an image is built.
-    await using ports = await choosePorts(nodes, options.port);
+    await using ports = await portsFor(engine, options, { signal });
     await startNodes(engine, options, { facts, mounts, firstPort: ports.first });
     if (signal?.aborted) throw new InterruptedError("Interrupted: start the nodes.");
     progress("Waiting until all of them are healthy");
@@ -133,6 +133,14 @@ async function startNodes(
       startNode(engine, { name, rank, port: firstPort + rank, flags }),
     ),
   );
+}
+
+async function portsFor(
+  engine: Engine,
+  { nodes, port }: SetupOptions,
+  options: RunOptions,
+): Promise<PortRange> {
+  return choosePorts(nodes, { asked: port, sandboxes: await listSandboxes(engine, undefined, options) });
 }
 
 function checkMemory(nodes: number, { memoryBytes }: EngineFacts): void {
