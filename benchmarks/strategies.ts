@@ -60,7 +60,7 @@ function silent(strategy: Strategy, optimizer: Optimizer): Strategy {
     const { prepare: _, ...gradient } = strategy;
     return { ...gradient, optimizer, init: () => NOTHING, exchange: async () => undefined };
   }
-  const { begin: _, ...parameter } = strategy;
+  const { begin: _, prepare: __, ...parameter } = strategy;
   return { ...parameter, optimizer, init: () => NOTHING, synchronise: async () => undefined };
 }
 

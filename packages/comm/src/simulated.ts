@@ -155,13 +155,14 @@ class World implements SimulatedWorld, MemberWorld {
     // Nobody needs to wait for a message that was sent, so it counts at once and is not kept open.
     this.#counters[rank]!.bytesSent += vector.byteLength;
     this.#calls.close(rank, started.id);
+    const end = arrived === Number.POSITIVE_INFINITY ? sent : arrived;
     this.#options.emit?.({
       type: "collective",
       operation: "send",
       algorithm: "direct",
       ranks: [rank, target],
       ready: [sent, sent],
-      end: [arrived, arrived],
+      end: [end, end],
       bytes: [vector.byteLength, 0],
     });
     return started;

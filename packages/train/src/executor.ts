@@ -58,24 +58,31 @@ export interface Beforehand {
   readonly beforehand?: readonly LocalTask[];
 }
 
+/** The same to be done next. */
+export interface Afterwards {
+  readonly afterwards?: readonly LocalTask[];
+}
+
 export interface Executor extends AsyncDisposable {
   readonly name: string;
   /** Floating-point operations of one step of one node: forward and backward over batchSize examples. */
   readonly flopsPerStep: number;
   /** A new node's vectors, all zeros. */
   allocate(): Replica;
-  /**
-   * Forward and backward for one step: writes the replica's gradients and buffers; returns the batch's mean loss.
-   * @param afterwards operations to be done next, in their order: in one go where that spares a message to a worker
-   */
-  gradient(replica: Replica, batch: StepBatch, afterwards?: readonly LocalTask[]): Promise<number>;
+  /** Forward and backward for one step: writes the replica's gradients and buffers; returns the batch's mean loss. */
+  gradient(replica: Replica, batch: StepBatch, options?: Afterwards): Promise<number>;
   /**
    * Applies the optimizer to gradients; `count` is the number of updates done before.
    * @param gradients not changed; default: the replica's
    */
   update(replica: Replica, count: number, options?: Beforehand & { gradients?: Float32Array }): Promise<void>;
   /** Steps of gradient and update; returns each step's loss. `count` is the number of updates done before. */
-  localSteps(replica: Replica, batch: StepBatch, count: number, options?: Beforehand): Promise<Float64Array>;
+  localSteps(
+    replica: Replica,
+    batch: StepBatch,
+    count: number,
+    options?: Beforehand & Afterwards,
+  ): Promise<Float64Array>;
   /** An operation on vectors of nodes, or on plain arrays. */
   run(task: LocalTask): Promise<void>;
   /** Loss and accuracy over the given examples of the evaluation data, in evaluation mode; changes nothing. */

@@ -8,6 +8,7 @@ import { squaredNorm } from "./compressors/encoding.ts";
 import { exampleShape, gather } from "./data/index.ts";
 import { evaluationBatches } from "./evaluation.ts";
 import type {
+  Afterwards,
   Beforehand,
   Evaluation,
   Executor,
@@ -103,7 +104,7 @@ class InProcessExecutor implements Executor {
     return replicaOver(this.#layout, new Float32Array(this.#layout.length));
   }
 
-  async gradient(replica: Replica, batch: StepBatch, afterwards: readonly LocalTask[] = []): Promise<number> {
+  async gradient(replica: Replica, batch: StepBatch, { afterwards = [] }: Afterwards = {}): Promise<number> {
     const loss = await this.#gradient(replica, batch, 0);
     for (const task of afterwards) runLocally(task);
     return loss;
@@ -129,7 +130,7 @@ class InProcessExecutor implements Executor {
     replica: Replica,
     batch: StepBatch,
     count: number,
-    { beforehand = [] }: Beforehand = {},
+    { beforehand = [], afterwards = [] }: Beforehand & Afterwards = {},
   ): Promise<Float64Array> {
     for (const task of beforehand) runLocally(task);
     const losses = new Float64Array(batch.keys.length / 2);
@@ -137,6 +138,7 @@ class InProcessExecutor implements Executor {
       losses[step] = await this.#gradient(replica, batch, step);
       await this.update(replica, count + step);
     }
+    for (const task of afterwards) runLocally(task);
     return losses;
   }
 

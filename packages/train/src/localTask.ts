@@ -10,6 +10,7 @@ export type OuterUpdateName = "nesterovOuter" | "adamOuter" | "yogiOuter" | "ada
 
 export type OperationName =
   | "copy"
+  | "copies"
   | "subtract"
   | "divide"
   | "average"

@@ -1,5 +1,5 @@
-// A node's own arithmetic for its strategy, and when it is done: at once, together with the gradients under way, or left for
-// the worker that does the node's next step. What is computed is the strategy's business, by whom the executor's.
+// A node's own arithmetic for its strategy, and when it is done: at once, together with the gradients or local steps under way, or
+// left for the worker that does the node's next step. What is computed is the strategy's business, by whom the executor's.
 
 import { seconds } from "@atoll/core";
 import type { Executor } from "./executor.ts";
@@ -18,9 +18,9 @@ export class NodeWork implements LocalWork {
   readonly #executor: Executor;
   readonly #clock: StepClock;
   #isPreparing = false;
-  /** Set while gradients are being computed, or are about to be. */
+  /** Set while gradients or local steps are being computed, or are about to be. */
   #untilGradients: PromiseWithResolvers<void> | undefined;
-  /** Operations that are to be done with the gradients; undefined once these have been asked for. */
+  /** Operations that are to be done with them; undefined once these have been asked for. */
   #withGradients: LocalTask[] | undefined;
   /** Operations that are to be done before the next update or step, and who waits for them. */
   #left: LocalTask[] = [];
@@ -51,9 +51,9 @@ export class NodeWork implements LocalWork {
     this.#isPreparing ? work : this.#clock.work(seconds(0), work);
 
   /**
-   * Computes gradients, and what is made of them before others are needed.
+   * Computes gradients or local steps, and what is made of them before others are needed.
    * @param prepare starts what needs them; operations that it runs at once are done by the worker that computes them
-   * @param compute starts the gradients, and those operations right after them
+   * @param compute starts the gradients or steps, and those operations right after them
    * @returns what `compute` does, once both are done
    */
   async prepared<T>(

@@ -16,6 +16,7 @@ import { type Adversity, FaultyNode } from "./faults/faultyNode.ts";
 import type { NodeLife } from "./faults/nodeLife.ts";
 import type { NodeMemory } from "./faults/nodeMemory.ts";
 import type { Horizon } from "./horizon.ts";
+import type { LocalTask } from "./localTask.ts";
 import { NodeWork } from "./nodeWork.ts";
 import { NodeRecord } from "./record/nodeRecord.ts";
 import type { RunRecords } from "./record/runRecords.ts";
@@ -25,6 +26,7 @@ import type { StepClock } from "./stepClock.ts";
 import {
   type GradientStrategy,
   isAsynchronous,
+  type ParameterStrategy,
   type Strategy,
   type StrategyNode,
   type StrategyState,
@@ -199,7 +201,7 @@ export class TrainNode {
           );
         // At least the step that it has begun, if an interrupt has drawn the horizon nearer meanwhile.
         const steps = Math.max(1, Math.min(left, this.#limit - this.#step, LONGEST_RUN));
-        await this.#localSteps(steps, steps === left ? strategy.synchronise : undefined);
+        await this.#localSteps(strategy, steps, steps === left);
       }
     }
   }
@@ -219,7 +221,10 @@ export class TrainNode {
     this.#computing = { from: clock.now(), duration: duration! };
     const untilExchange = seconds(duration! * exchangesFrom);
     const batch = this.#nextBatch(1);
-    const loss = await clock.work(untilExchange, this.#gradient(strategy, batch));
+    const gradient = this.#prepared(strategy, (afterwards) =>
+      executor.gradient(replica, batch, { afterwards }),
+    );
+    const loss = await clock.work(untilExchange, gradient);
     const applied = await this.#exchange(
       async (node, state) => (await strategy.exchange(node, state)) ?? undefined,
     );
@@ -241,30 +246,27 @@ export class TrainNode {
     if (left > 0) await clock.sleep(seconds(left));
   }
 
-  /** Gradients, and what the strategy makes of them before it needs the others. */
-  async #gradient(strategy: GradientStrategy, batch: StepBatch): Promise<number> {
-    const { executor, replica } = this.#options;
+  /** Gradients or local steps, and what the strategy makes of them before it needs the others. */
+  async #prepared<T>(
+    strategy: Strategy,
+    compute: (afterwards: readonly LocalTask[]) => Promise<T>,
+  ): Promise<T> {
     // Where nodes may be missing it is not known yet who takes part: it is prepared when the exchange begins.
-    if (strategy.prepare === undefined || this.#faulty !== undefined)
-      return executor.gradient(replica, batch);
-    return this.#work.prepared(
-      () => strategy.prepare!(this.#strategyNode, this.strategyState),
-      (tasks) => executor.gradient(replica, batch, tasks),
-    );
+    if (strategy.prepare === undefined || this.#faulty !== undefined) return compute([]);
+    return this.#work.prepared(() => strategy.prepare!(this.#strategyNode, this.strategyState), compute);
   }
 
-  async #localSteps(
-    steps: number,
-    synchronise: ((node: StrategyNode, state: StrategyState) => Promise<void>) | undefined,
-  ): Promise<void> {
+  async #localSteps(strategy: ParameterStrategy, steps: number, exchanges: boolean): Promise<void> {
     const { clock, executor, replica, recorder, communicator } = this.#options;
     this.#committed = this.#step + steps;
     const durations = await this.#durations(steps);
     const { tasks: beforehand, done } = this.#work.takeLeft();
     const batch = this.#nextBatch(steps);
+    const compute = (afterwards: readonly LocalTask[] = []): Promise<Float64Array> =>
+      executor.localSteps(replica, batch, this.#step, { beforehand, afterwards });
     const { value: losses, ends } = await clock.steps(
       durations,
-      executor.localSteps(replica, batch, this.#step, { beforehand }),
+      exchanges ? this.#prepared(strategy, compute) : compute(),
     );
     done();
     const norms = normsOf(batch);
@@ -280,7 +282,7 @@ export class TrainNode {
       if (i < steps - 1) recorder.report(communicator.rank, report);
     }
     this.#step += steps;
-    if (synchronise !== undefined) await this.#exchange(synchronise);
+    if (exchanges) await this.#exchange((node, state) => strategy.synchronise(node, state));
     this.#report(losses[steps - 1]!, norms.get(steps - 1));
   }
 

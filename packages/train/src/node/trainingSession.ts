@@ -73,10 +73,7 @@ export class TrainingSession {
         await this.#update(task, 0, task.gradients);
         return new Float64Array(0);
       case "localSteps":
-        for (const next of task.beforehand) this.#do(next);
-        return this.#setup.update.kind === "loop"
-          ? this.#loopedRuns(this.#setup.update.loop, task)
-          : this.#separateSteps(task);
+        return this.#localSteps(task);
       case "local":
         this.#do(task.task);
         return new Float64Array(0);
@@ -117,6 +114,16 @@ export class TrainingSession {
       this.#replicas.set(key, replica);
     }
     return replica;
+  }
+
+  async #localSteps(task: LocalSteps): Promise<TaskResult> {
+    const { update } = this.#setup;
+    for (const next of task.beforehand) this.#do(next);
+    const result = await (update.kind === "loop"
+      ? this.#loopedRuns(update.loop, task)
+      : this.#separateSteps(task));
+    for (const next of task.afterwards) this.#do(next);
+    return result;
   }
 
   async #separateSteps(task: LocalSteps): Promise<TaskResult> {

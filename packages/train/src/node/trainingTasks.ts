@@ -80,6 +80,7 @@ export type Task =
       /** Steps whose gradients' norms are wanted, by their place, ascending. */
       readonly normsOf: readonly number[];
       readonly steps: UpdateSteps;
+      readonly afterwards: readonly RemoteTask[];
     }
   | { readonly kind: "local"; readonly task: RemoteTask }
   | {

@@ -39,6 +39,16 @@ test("a small task is not left behind one that takes long while another worker i
   ]);
 });
 
+test("of small tasks each worker gets an even share in one message, of others half of it and then the rest", async () => {
+  await using pool = startPool(2);
+  const messagesOf = async (isSmall: boolean): Promise<number> => {
+    const reports = Array.from({ length: 8 }, (_, i) => pool.run(report(i), { isSmall }));
+    return new Set((await Promise.all(reports)).map(({ thread, message }) => `${thread}: ${message}`)).size;
+  };
+  expect(await messagesOf(true)).toBe(2);
+  expect(await messagesOf(false)).toBeGreaterThan(2);
+});
+
 test("a broadcast reaches every worker before the tasks that follow it", async () => {
   await using pool = startPool(2);
   for (const content of ["first", "second"]) {
@@ -91,7 +101,8 @@ test("a task that cannot be copied to a thread fails alone, wherever it stands i
 test("a thread that ends takes the pool with it: all tasks are rejected, none hangs", async () => {
   await using pool = startPool(2);
   const hanging = pool.run({ kind: "hang" });
-  await new Promise(setImmediate); // So that it has a thread before the other is asked for.
+  // So that it has a thread before the others are asked for, which would be sent together with it.
+  for (let turns = 0; turns < 3; turns++) await new Promise(setImmediate);
   const tasks: readonly PoolTask[] = [{ kind: "exit" }, ...Array.from({ length: 9 }, (_, i) => report(i))];
   const outcomes = await Promise.allSettled([hanging, ...tasks.map((task) => pool.run(task))]);
   expect(outcomes.slice(0, 2).map(({ status }) => status)).toEqual(["rejected", "rejected"]);

@@ -18,6 +18,7 @@ import { memoryOf } from "@atoll/tensor/vectors";
 import { share } from "../data/dataset.ts";
 import { evaluationBatches } from "../evaluation.ts";
 import type {
+  Afterwards,
   Beforehand,
   Evaluation,
   Executor,
@@ -106,20 +107,19 @@ class WorkerExecutor implements Executor {
   async gradient(
     { block }: Replica,
     batch: StepBatch,
-    afterwards: readonly LocalTask[] = [],
+    { afterwards = [] }: Afterwards = {},
   ): Promise<number> {
-    const remote = afterwards.map((task) => this.#remote(task));
-    const together = remote.every((task) => task !== undefined) ? remote : [];
+    const together = this.#allRemote(afterwards);
     const { norms, ...examples } = batch;
     const [loss, norm] = await this.#run({
       kind: "gradient",
       block: this.#addressOf(block),
       batch: examples,
       normsOf: norms?.of ?? [],
-      afterwards: together,
+      afterwards: together ?? [],
     });
     if (norms !== undefined) norms.into[0] = norm!;
-    if (together.length < afterwards.length) for (const task of afterwards) await this.run(task);
+    if (together === undefined) for (const task of afterwards) await this.run(task);
     return loss!;
   }
 
@@ -151,29 +151,37 @@ class WorkerExecutor implements Executor {
     { block }: Replica,
     batch: StepBatch,
     count: number,
-    { beforehand = [] }: Beforehand = {},
+    { beforehand = [], afterwards = [] }: Beforehand & Afterwards = {},
   ): Promise<Float64Array> {
-    const together = await this.#remotely(beforehand);
+    const before = await this.#remotely(beforehand);
+    const after = this.#allRemote(afterwards);
     const { norms, ...examples } = batch;
     const length = batch.keys.length / 2;
     const results = await this.#run({
       kind: "localSteps",
       block: this.#addressOf(block),
-      beforehand: together,
+      beforehand: before,
       batch: examples,
       normsOf: norms?.of ?? [],
       steps: this.#steps(count, length),
+      afterwards: after ?? [],
     });
+    if (after === undefined) for (const task of afterwards) await this.run(task);
     norms?.into.set(results.subarray(length));
     return results.subarray(0, length);
   }
 
   /** Operations for a worker to begin with; if it would not see all of their vectors, they are done now. */
   async #remotely(tasks: readonly LocalTask[]): Promise<readonly RemoteTask[]> {
+    const remote = this.#allRemote(tasks);
+    if (remote === undefined) for (const task of tasks) await this.run(task);
+    return remote ?? [];
+  }
+
+  /** Undefined if workers do not see all vectors of one of them. */
+  #allRemote(tasks: readonly LocalTask[]): readonly RemoteTask[] | undefined {
     const remote = tasks.map((task) => this.#remote(task));
-    if (remote.every((task) => task !== undefined)) return remote;
-    for (const task of tasks) await this.run(task);
-    return [];
+    return remote.every((task) => task !== undefined) ? remote : undefined;
   }
 
   /** On a worker, unless a vector is a plain array, which a worker would not see. */

@@ -81,6 +81,16 @@ describe("push graphs", () => {
     );
   });
 
+  test("with fewer nodes than peers, each sends to all that the graph gives it", () => {
+    for (const graph of pushGraphs)
+      for (const worldSize of [1, 2, 3]) {
+        const world = { graph, worldSize, peers: 3, round: 0, random: createRandom(1) };
+        const { out } = neighboursOf(0, world);
+        expect(new Set(out).size).toBe(out.length);
+        expect(out.length).toBe(mostPeers(graph, worldSize));
+      }
+  });
+
   test("the exponential graph goes through the powers of two", () => {
     const targets = [0, 1, 2, 3].map(
       (round) =>
@@ -182,6 +192,22 @@ describe("sgp", () => {
       (await fit({ ...options, strategy: sgp({ overlap }) })).nodes[0]!.communication;
     expect(await communication(0)).toBeGreaterThan(0);
     expect(await communication(1)).toBe(0);
+  });
+
+  test.each(pushGraphs)("goes on with fewer nodes than its peers are, in the graph %s", async (graph) => {
+    const crash = { kind: "crash", node: 1, at: 0.5 } as const;
+    const { result, events } = await run({
+      nodes: 3,
+      maxSteps: 6,
+      strategy: sgp({ graph, peers: mostPeers(graph, 3) }),
+      compute: { kind: "measured", durations: [0.2] },
+      faults: { schedule: [crash] },
+    });
+    expect(result.steps).toBe(6);
+    const without = events.filter((event) => event.type === "fault" && event.kind === "goneOn");
+    expect(without.map((event) => "message" in event && event.message)).toEqual([
+      expect.stringMatching(/^2 of 3 nodes exchange .*, without node 1\.$/),
+    ]);
   });
 
   test("refuses more peers than the graph has", async () => {

@@ -10,7 +10,7 @@ export type PushGraph = (typeof pushGraphs)[number];
 
 export interface PushRound {
   readonly graph: PushGraph;
-  /** Nodes that each node sends to. */
+  /** Nodes that each node sends to; all that a graph gives it, where that are fewer. */
   readonly peers: number;
   /** From 0. */
   readonly round: number;
@@ -19,7 +19,7 @@ export interface PushRound {
   readonly random: Random;
 }
 
-/** Both without the node itself, each rank once. */
+/** Both without the node itself, each rank at most once. */
 export interface Neighbours {
   readonly out: readonly Rank[];
   readonly in: readonly Rank[];
@@ -31,13 +31,21 @@ export function mostPeers(graph: PushGraph, worldSize: number): number {
   return graph === "ring" ? Math.min(2, worldSize - 1) : worldSize - 1;
 }
 
+/** Nodes that each node sends to, if it shall be so many and the graph gives it as many. */
+export const peersAmong = (worldSize: number, { graph, peers }: Pick<PushRound, "graph" | "peers">): number =>
+  Math.min(peers, mostPeers(graph, worldSize));
+
 /**
  * - `exponential`: i sends to i + 2^e mod N, where e goes through 0 … ⌈log₂N⌉ − 1, `peers` of them a round.
  * - `ring`: i sends to i + 1, with two peers also to i − 1.
  * - `random`: each node's peers are drawn anew each round; how many it hears from differs.
  */
-export function neighboursOf(rank: Rank, { graph, peers, round, worldSize, random }: PushRound): Neighbours {
+export function neighboursOf(
+  rank: Rank,
+  { graph, round, worldSize, random, ...given }: PushRound,
+): Neighbours {
   if (worldSize === 1) return { out: [], in: [] };
+  const peers = peersAmong(worldSize, { graph, ...given });
   if (graph === "random") {
     const targets = drawTargets(random.derive("pushTargets", round), worldSize, peers);
     const sources = targets.flatMap((chosen, source) => (chosen.includes(rank) ? [source] : []));

@@ -6,11 +6,18 @@
 import { ConfigError } from "@atoll/core";
 import { parseConfig } from "@atoll/core/config";
 import { adamW, type Optimizer } from "@atoll/tensor";
-import { copyVector, decayAndAdd } from "@atoll/tensor/vectors";
 import { z } from "zod";
 import { messagePool } from "./messagePool.ts";
 import { steps } from "./optionSchemas.ts";
-import { mostPeers, type Neighbours, neighboursOf, type PushGraph, pushGraphs } from "./pushGraph.ts";
+import { preparation } from "./preparation.ts";
+import {
+  mostPeers,
+  type Neighbours,
+  neighboursOf,
+  type PushGraph,
+  peersAmong,
+  pushGraphs,
+} from "./pushGraph.ts";
 import type { ParameterStrategy, StrategyEntry, StrategyNode } from "./strategy.ts";
 import { GO_ON, type MissingPolicy } from "./whenMissing.ts";
 
@@ -58,6 +65,21 @@ export function sgp({ optimizer = adamW(), ...given }: SgpOptions = {}): Paramet
     const { rank, worldSize } = node.communicator;
     return neighboursOf(rank, { graph, peers, round, worldSize, random: node.sharedRandom });
   };
+  /** The messages of a step, without the weights: x for each peer. The parameters are x, too, until they are averaged. */
+  const messages = preparation(async (node, { tensors: { start }, values }) => {
+    const { parameters: z, local, communicator } = node;
+    const count = peersAmong(communicator.worldSize, { graph, peers });
+    const copies = Array.from({ length: count }, () => pool.take(node));
+    const parts = copies.map((copy, i) => [i, copy.subarray(0, z.length)] as const);
+    const vectors = {
+      ...Object.fromEntries(parts),
+      from: z,
+      ...(start === undefined ? {} : { added: start }),
+    };
+    // The local step has made z + u of z, and x + u is wz + u.
+    await local.until(local.run({ operation: "copies", vectors, numbers: { factor: values.weight! - 1 } }));
+    return copies;
+  });
   return {
     kind: "parameter",
     name: "sgp",
@@ -76,17 +98,17 @@ export function sgp({ optimizer = adamW(), ...given }: SgpOptions = {}): Paramet
       values: { weight: 1 },
     }),
     localSteps: () => 1,
-    async synchronise(node, { tensors, values }) {
+    prepare: messages.prepare,
+    async synchronise(node, state) {
+      const { tensors, values } = state;
       const { parameters: z, communicator, step, local } = node;
       if (communicator.worldSize === 1) return;
       const { start } = tensors;
       const weight = values.weight!;
-      // The local step has made z + u of z, and x + u is wz + u.
-      if (start !== undefined) decayAndAdd(z, start, { decay: 1, factor: weight - 1 });
       const round = step - 1;
-      for (const target of neighbours(node, round).out) {
-        const message = pool.take(node);
-        copyVector(message.subarray(0, z.length), z);
+      const { out } = neighbours(node, round);
+      for (const [i, message] of (await messages.take(node, state)).entries()) {
+        const target = out[i]!;
         message[z.length] = weight;
         communicator.start.send(message, target, 0, { given: true });
       }
@@ -110,7 +132,7 @@ export function sgp({ optimizer = adamW(), ...given }: SgpOptions = {}): Paramet
       }
       if (sources.length === 0)
         void local.later({ operation: "divide", vectors: { a: z }, numbers: { by: Math.fround(total) } });
-      values.weight = Math.fround(total / (peers + 1));
+      values.weight = Math.fround(total / (out.length + 1));
       if (start !== undefined)
         void local.later({ operation: "copy", vectors: { to: start, from: z }, numbers: {} });
     },

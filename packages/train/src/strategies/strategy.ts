@@ -20,8 +20,8 @@ export interface StrategyState {
 /** The node's own arithmetic, done on a worker thread where there is one. */
 export interface LocalWork {
   /**
-   * Ends when this step's gradients are there. Only `prepare` is called before that: operations that it starts at once are
-   * done right after the gradients, by the same worker.
+   * Ends when this step's gradients are there, or the local steps have been done. Only `prepare` is called before that:
+   * operations that it starts at once are done right after them, by the same worker.
    */
   gradients(): Promise<void>;
   /** Starts an operation; its vectors must not be touched until the promise has ended. */
@@ -80,6 +80,13 @@ interface StrategyBase {
   /** @throws ConfigError if the strategy cannot run on a model of such parameters. Called before any work. */
   validateModel?(layout: VectorLayout): void;
   init(node: StrategyNode): StrategyState;
+  /**
+   * What the node does on its gradients, or after its local steps on its parameters, before it needs the others: on the worker
+   * threads, while other nodes still compute. It is called before any of that is there: what it does not leave to
+   * `node.local.run` has to wait for `node.local.gradients()`. Nothing may be awaited in it but `node.local`. Where nodes may
+   * be missing it is not called: the exchange does it then (`preparation`).
+   */
+  prepare?(node: StrategyNode, state: StrategyState): Promise<void>;
 }
 
 /** Acts on every step's gradients, before the optimizer sees them: DDP and its compressed relatives. */
@@ -91,12 +98,6 @@ export interface GradientStrategy extends StrategyBase {
    * the run's config marks it unless steps take the time that they take. The step ends no earlier than its compute time. Default 1.
    */
   readonly exchangesFrom?: number | undefined;
-  /**
-   * What the node does on its gradients before it needs the others, on the worker threads, while other nodes still compute
-   * theirs. It is called before there are gradients: what it does not leave to `node.local.run` has to wait for
-   * `node.local.gradients()`. Nothing may be awaited in it but `node.local`.
-   */
-  prepare?(node: StrategyNode, state: StrategyState): Promise<void>;
   /**
    * Replaces `node.gradients` by what the optimizer shall apply, or returns it: a vector [P] that nodes may share, that is
    * not changed before the node's next exchange.

@@ -13,6 +13,8 @@ export type PoolTask =
 export interface PoolReport {
   readonly number: number;
   readonly thread: number;
+  /** How many messages with tasks the worker has got. */
+  readonly message: number;
   /** The last broadcast that this worker got. */
   readonly told: string | undefined;
   /** Where the worker finds and leaves compiled modules. */
@@ -20,6 +22,7 @@ export interface PoolReport {
 }
 
 let told: string | undefined;
+let messages = 0;
 
 let dealtWith = Promise.resolve();
 parentPort!.on("message", (message: PoolMessage<PoolTask, string>) => {
@@ -31,6 +34,7 @@ async function dealWith(message: PoolMessage<PoolTask, string>): Promise<void> {
     told = message.content;
     return;
   }
+  messages++;
   const replies: Reply<PoolReport>[] = [];
   for (const task of message.tasks) replies.push(await answer(task));
   parentPort!.postMessage(replies);
@@ -41,7 +45,15 @@ parentPort!.postMessage(READY);
 async function answer(task: PoolTask): Promise<Reply<PoolReport>> {
   switch (task.kind) {
     case "report":
-      return { result: { number: task.number, thread: threadId, told, compileCache: getCompileCacheDir() } };
+      return {
+        result: {
+          number: task.number,
+          thread: threadId,
+          message: messages,
+          told,
+          compileCache: getCompileCacheDir(),
+        },
+      };
     case "fail":
       return { error: new Error(task.message) };
     case "exit":
