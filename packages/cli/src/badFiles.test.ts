@@ -1,9 +1,11 @@
 // What the command says to files that are not what it can work with, be they experiments, data or runs: as to bad options,
 // in one sentence.
 
+import { spawnSync } from "node:child_process";
 import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type CommandOptions, type CommandResult, runCommand } from "./test/command.ts";
 import { expectRefusalIn } from "./test/refusal.ts";
@@ -26,6 +28,10 @@ describe("experiment files", () => {
   const experiment = (body: string, name = "mine"): string =>
     `import { z } from ${JSON.stringify(import.meta.resolve("zod"))};
      export default { name: "${name}", summary: "", options: z.strictObject({}), async create() { ${body} } };`;
+
+  /** A package of the clone, as another program imports it. */
+  const packageUrl = (name: string): string =>
+    JSON.stringify(new URL(`../../${name}/src/index.ts`, import.meta.url).href);
 
   test.each<[string, string, string, RegExp]>([
     ["throws", "a.mjs", 'throw new Error("boom")', /Experiment file "a\.mjs" failed to load: boom/],
@@ -64,6 +70,44 @@ describe("experiment files", () => {
   ])("%s", async (_, file, text, message) => {
     await writeFile(join(directory, file), text);
     await expectRefusal(`train ${file}`, 2, message);
+  });
+
+  // As programs of their own, since Vitest loads modules its own way and changes what they throw.
+  test.each<[string, string, string, number, RegExp]>([
+    [
+      "throws",
+      "own.mjs",
+      'throw new Error("boom")',
+      2,
+      /^atoll: .* failed to load: boom \(own\.mjs:1:7\)\. Mend/,
+    ],
+    ["is no program", "own.ts", "export default {", 2, /^atoll: .* failed to load: .* \(own\.ts:1\)\. Mend/],
+    [
+      "throws while it makes its parts",
+      "own.mjs",
+      experiment('throw new Error("no data")'),
+      2,
+      /^atoll: .*: no data \(own\.mjs:2:\d+\)\n$/,
+    ],
+    [
+      "has a model that throws",
+      "own.mjs",
+      `import { createRandom } from ${packageUrl("core")};
+       import { digits, mlp } from ${packageUrl("train")};
+       const random = createRandom(1);
+       ${experiment(`return {
+         train: digits({ trainSize: 64, testSize: 10, random }).train,
+         model: { ...mlp(), apply: (parameters) => parameters.nothing.foo },
+       }`)}`,
+      1,
+      /^atoll: own\.mjs:7:\d+ has failed\.\nTypeError: .*'foo'/,
+    ],
+  ])("%s: said with its place", async (_, file, text, exitCode, message) => {
+    await writeFile(join(directory, file), text);
+    const argv = [fileURLToPath(new URL("../bin/atoll.mjs", import.meta.url)), "train", file];
+    const { status, stderr } = spawnSync(process.execPath, argv, { cwd: directory, encoding: "utf8" });
+    expect(stderr).toMatch(message);
+    expect(status).toBe(exitCode);
   });
 
   test("does not exist, or is a directory", async () => {

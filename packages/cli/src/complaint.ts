@@ -1,6 +1,7 @@
 // What a command throws, as one sentence and an exit code.
 
 import { AtollError, messageOf } from "@atoll/core";
+import { placeOf } from "./placeOf.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Says what went wrong; returns the exit code. */
@@ -10,6 +11,8 @@ export function complain(error: unknown, terminal: Terminal): number {
     return error.exitCode;
   }
   const detail = error instanceof Error ? (error.stack ?? error.message) : messageOf(error);
-  terminal.error(`atoll: unexpected error; please report it.\n${detail}\n`);
+  const place = placeOf(error, terminal.workingDirectory);
+  const whose = place === undefined ? "unexpected error; please report it." : `${place} has failed.`;
+  terminal.error(`atoll: ${whose}\n${detail}\n`);
   return 1;
 }

@@ -1,9 +1,10 @@
 // What an experiment trains on what, made from its own options: its model and its data.
 
-import { AtollError, ConfigError, InterruptedError, messageOf } from "@atoll/core";
+import { AtollError, ConfigError, InterruptedError } from "@atoll/core";
 import type { Experiment, ExperimentParts } from "@atoll/train";
 import type { RunDirectory } from "@atoll/train/node";
 import { dataDirectory } from "./dataDirectory.ts";
+import { wordsAndPlace } from "./placeOf.ts";
 import type { Progress } from "./progress.ts";
 import type { ResolvedConfig } from "./runConfig.ts";
 import type { Terminal } from "./terminal.ts";
@@ -33,7 +34,7 @@ export async function createParts(
     if (terminal.interrupted.aborted) throw new InterruptedError("Interrupted before the first step.", error);
     if (error instanceof AtollError) throw error;
     throw new ConfigError(
-      `Experiment "${experiment.name}" failed while it made its model and data: ${messageOf(error)}`,
+      `Experiment "${experiment.name}" failed while it made its model and data: ${wordsAndPlace(error, terminal.workingDirectory)}`,
       error,
     );
   }

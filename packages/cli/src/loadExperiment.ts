@@ -3,10 +3,11 @@
 import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { ConfigError, messageOf, nearest } from "@atoll/core";
+import { ConfigError, nearest } from "@atoll/core";
 import type { Experiment } from "@atoll/train";
 import { z } from "zod";
 import { builtIns } from "./experiments/index.ts";
+import { wordsAndPlace } from "./placeOf.ts";
 
 /** @throws ConfigError if there is no such built-in or file, the file throws, or its default export is no experiment. */
 export async function loadExperiment(name: string, workingDirectory: string): Promise<Experiment> {
@@ -19,7 +20,7 @@ export async function loadExperiment(name: string, workingDirectory: string): Pr
     throw new ConfigError(
       `Experiment "${name}": expected a .ts or .js file, got ${found.isFile() ? "a file of another kind" : "a directory"}. Give the file whose default export is the experiment.`,
     );
-  return checked(name, await importFile(name, path));
+  return checked(name, await importFile(name, path, workingDirectory));
 }
 
 function unknownExperiment(name: string): ConfigError {
@@ -35,13 +36,13 @@ function unknownExperiment(name: string): ConfigError {
   );
 }
 
-async function importFile(name: string, path: string): Promise<unknown> {
+async function importFile(name: string, path: string, workingDirectory: string): Promise<unknown> {
   try {
     const module = (await import(pathToFileURL(path).href)) as { readonly default?: unknown };
     return module.default;
   } catch (cause) {
     throw new ConfigError(
-      `Experiment file "${name}" failed to load: ${messageOf(cause)}. Mend the file and run again.`,
+      `Experiment file "${name}" failed to load: ${wordsAndPlace(cause, workingDirectory)}. Mend the file and run again.`,
       cause,
     );
   }
