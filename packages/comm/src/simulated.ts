@@ -155,14 +155,15 @@ class World implements SimulatedWorld, MemberWorld {
     // Nobody needs to wait for a message that was sent, so it counts at once and is not kept open.
     this.#counters[rank]!.bytesSent += vector.byteLength;
     this.#calls.close(rank, started.id);
-    const end = arrived === Number.POSITIVE_INFINITY ? sent : arrived;
+    // As collectives that break off, messages that never arrive leave no event.
+    if (arrived === Number.POSITIVE_INFINITY) return started;
     this.#options.emit?.({
       type: "collective",
       operation: "send",
       algorithm: "direct",
       ranks: [rank, target],
       ready: [sent, sent],
-      end: [end, end],
+      end: [arrived, arrived],
       bytes: [vector.byteLength, 0],
     });
     return started;

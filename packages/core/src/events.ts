@@ -72,7 +72,7 @@ export interface CollectiveDone {
   readonly ranks: readonly number[];
   /** When each member called it. */
   readonly ready: readonly number[];
-  /** When each member left it; of a message that never arrives, when it was sent. */
+  /** When each member left it. */
   readonly end: readonly number[];
   /** Bytes each member sent. */
   readonly bytes: readonly number[];

@@ -58,7 +58,7 @@ export interface Beforehand {
   readonly beforehand?: readonly LocalTask[];
 }
 
-/** The same to be done next. */
+/** Operations to be done next, in their order: likewise in one go. */
 export interface Afterwards {
   readonly afterwards?: readonly LocalTask[];
 }

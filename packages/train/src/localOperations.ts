@@ -47,7 +47,7 @@ export const localOperations: Readonly<Record<OperationName, LocalOperation>> = 
   /** to ← from, both [n] */
   copy: ({ to, from }) => copyVector(to!, from!),
   /** from ← from + factor · added, where that is given; then the vectors "0", "1" … ← from. All [n] */
-  copies({ from, added, ...targets }, { factor }) {
+  shiftAndCopy({ from, added, ...targets }, { factor }) {
     if (added !== undefined) decayAndAdd(from!, added, { decay: 1, factor: factor! });
     for (const target of Object.values(targets)) copyVector(target, from!);
   },

@@ -10,7 +10,7 @@ export type OuterUpdateName = "nesterovOuter" | "adamOuter" | "yogiOuter" | "ada
 
 export type OperationName =
   | "copy"
-  | "copies"
+  | "shiftAndCopy"
   | "subtract"
   | "divide"
   | "average"

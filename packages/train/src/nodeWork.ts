@@ -46,7 +46,7 @@ export class NodeWork implements LocalWork {
     return this.#untilDone.promise;
   };
 
-  /** What is prepared is part of the gradient's own work, which is on the clock as a whole. */
+  /** What is prepared is part of the gradient's or the steps' own work, which is on the clock as a whole. */
   readonly until = <T>(work: Promise<T>): Promise<T> =>
     this.#isPreparing ? work : this.#clock.work(seconds(0), work);
 

@@ -1,11 +1,13 @@
 // Gossip against what it must conserve, where it must end, and its formulas in double precision.
 
-import { ConfigError, createRandom, InterruptedError, type Random, seconds } from "@atoll/core";
+import type { Communicator } from "@atoll/comm";
+import { ConfigError, createRandom, InterruptedError, type Random, RunError, seconds } from "@atoll/core";
 import { sgd } from "@atoll/tensor";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { FitResult } from "../localTrainer.ts";
 import { startWorkers, type Workers, workerThreads } from "../node/workerThreads.ts";
+import { randomFaultyRun } from "../test/randomFaults.ts";
 import {
   memoryStore,
   numbersOf,
@@ -15,7 +17,7 @@ import {
   rehearse,
 } from "../test/runs.ts";
 import { onRanks } from "../test/world.ts";
-import { adPsgd, fedAvg, sgp } from "./index.ts";
+import { adPsgd, fedAvg, type StrategyNode, type StrategyState, sgp } from "./index.ts";
 import { mostPeers, neighboursOf, type PushGraph, pushGraphs } from "./pushGraph.ts";
 
 let workers: Workers;
@@ -204,11 +206,53 @@ describe("sgp", () => {
       faults: { schedule: [crash] },
     });
     expect(result.steps).toBe(6);
+    // Two steps of three nodes, and four of two, which have one peer each.
+    const { parameters } = events.find((event) => event.type === "runStarted")!;
+    expect(result.bytesSent).toEqual([8, 4, 8].map((messages) => messages * 4 * (parameters + 1)));
     const without = events.filter((event) => event.type === "fault" && event.kind === "goneOn");
     expect(without.map((event) => "message" in event && event.message)).toEqual([
       expect.stringMatching(/^2 of 3 nodes exchange .*, without node 1\.$/),
     ]);
   });
+
+  // Runs in which nodes took messages of an exchange that had broken off for those of a later step.
+  test.each([12, 28, 56, 58, 133])(
+    "takes no message of another step, whatever fails: seed %i",
+    async (seed) => {
+      const strategy = sgp({ peers: 2, optimizer: sgd({ learningRate: 0.05 }) });
+      const stepOf = new WeakMap<Float32Array, number>();
+      const steps: [sent: number | undefined, received: number][] = [];
+      const watched = new Map<StrategyNode, StrategyNode>();
+      const watch = (node: StrategyNode): StrategyNode => {
+        const present = watched.get(node);
+        if (present !== undefined) return present;
+        const communicator = (): Partial<Communicator> => {
+          const { rank, worldSize, start } = node.communicator;
+          const { communicator: actual, step } = node;
+          const send: typeof start.send = (vector, ...rest) => {
+            stepOf.set(vector, step);
+            return start.send(vector, ...rest);
+          };
+          const recv: typeof actual.recv = async (...from) => {
+            const parcel = await actual.recv(...from);
+            steps.push([stepOf.get(parcel.vector), step]);
+            return parcel;
+          };
+          return { rank, worldSize, start: { ...start, send }, recv };
+        };
+        const made = Object.create(node, { communicator: { get: communicator } }) as StrategyNode;
+        watched.set(node, made);
+        return made;
+      };
+      const synchronise = (node: StrategyNode, state: StrategyState): Promise<void> =>
+        strategy.synchronise(watch(node), state);
+      await rehearse({ ...randomFaultyRun(seed), strategy: { ...strategy, synchronise } }).catch((error) => {
+        expect(error).toBeInstanceOf(RunError);
+      });
+      expect(steps.length).toBeGreaterThan(0);
+      for (const [sent, received] of steps) expect(sent).toBe(received);
+    },
+  );
 
   test("refuses more peers than the graph has", async () => {
     await expect(fit({ nodes: 4, strategy: sgp({ peers: 3 }) })).rejects.toThrow(

@@ -9,7 +9,7 @@ export interface Preparation<T> {
   take(node: StrategyNode, state: StrategyState): Promise<T>;
 }
 
-/** @param make called once for each exchange of each node */
+/** @param make called once for each exchange of each node, and again where one that broke off is begun anew */
 export function preparation<T>(
   make: (node: StrategyNode, state: StrategyState) => Promise<T>,
 ): Preparation<T> {

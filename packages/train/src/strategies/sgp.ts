@@ -9,7 +9,7 @@ import { adamW, type Optimizer } from "@atoll/tensor";
 import { z } from "zod";
 import { messagePool } from "./messagePool.ts";
 import { steps } from "./optionSchemas.ts";
-import { preparation } from "./preparation.ts";
+import { preparation, scratchPerNode } from "./preparation.ts";
 import {
   mostPeers,
   type Neighbours,
@@ -65,11 +65,14 @@ export function sgp({ optimizer = adamW(), ...given }: SgpOptions = {}): Paramet
     const { rank, worldSize } = node.communicator;
     return neighboursOf(rank, { graph, peers, round, worldSize, random: node.sharedRandom });
   };
+  /** Messages that have been read when the next ones are written. */
+  const received = scratchPerNode((): Float32Array[] => []);
   /** The messages of a step, without the weights: x for each peer. The parameters are x, too, until they are averaged. */
   const messages = preparation(async (node, { tensors: { start }, values }) => {
     const { parameters: z, local, communicator } = node;
     const count = peersAmong(communicator.worldSize, { graph, peers });
-    const copies = Array.from({ length: count }, () => pool.take(node));
+    if (count === 0) return [];
+    const copies = Array.from({ length: count }, () => received(node).pop() ?? pool.take(node));
     const parts = copies.map((copy, i) => [i, copy.subarray(0, z.length)] as const);
     const vectors = {
       ...Object.fromEntries(parts),
@@ -77,7 +80,9 @@ export function sgp({ optimizer = adamW(), ...given }: SgpOptions = {}): Paramet
       ...(start === undefined ? {} : { added: start }),
     };
     // The local step has made z + u of z, and x + u is wz + u.
-    await local.until(local.run({ operation: "copies", vectors, numbers: { factor: values.weight! - 1 } }));
+    await local.until(
+      local.run({ operation: "shiftAndCopy", vectors, numbers: { factor: values.weight! - 1 } }),
+    );
     return copies;
   });
   return {
@@ -110,12 +115,13 @@ export function sgp({ optimizer = adamW(), ...given }: SgpOptions = {}): Paramet
       for (const [i, message] of (await messages.take(node, state)).entries()) {
         const target = out[i]!;
         message[z.length] = weight;
-        communicator.start.send(message, target, 0, { given: true });
+        communicator.start.send(message, target, round, { given: true });
       }
+      for (const unused of received(node).splice(0)) pool.giveBack(node, unused);
       const sources = round < overlap ? [] : neighbours(node, round - overlap).in;
       let total = weight;
       for (const [i, source] of sources.entries()) {
-        const { vector } = await communicator.recv(source);
+        const { vector } = await communicator.recv(source, round - overlap);
         const x = vector.subarray(0, z.length);
         total += vector[z.length]!;
         // Both sums are of so many parts, and z is the ratio of the two.
@@ -123,12 +129,12 @@ export function sgp({ optimizer = adamW(), ...given }: SgpOptions = {}): Paramet
         const factor = last ? 1 / total : 1;
         const vectors = { a: z, b: x };
         // With one part of each, as is usual, in half the time.
-        const added = local.later(
+        void local.later(
           factor === 0.5
             ? { operation: "average", vectors, numbers: {} }
             : { operation: "decayAndAdd", vectors, numbers: { decay: factor, factor } },
         );
-        void added.then(() => pool.giveBack(node, vector));
+        received(node).push(vector);
       }
       if (sources.length === 0)
         void local.later({ operation: "divide", vectors: { a: z }, numbers: { by: Math.fround(total) } });

@@ -84,7 +84,8 @@ interface StrategyBase {
    * What the node does on its gradients, or after its local steps on its parameters, before it needs the others: on the worker
    * threads, while other nodes still compute. It is called before any of that is there: what it does not leave to
    * `node.local.run` has to wait for `node.local.gradients()`. Nothing may be awaited in it but `node.local`. Where nodes may
-   * be missing it is not called: the exchange does it then (`preparation`).
+   * be missing it is not called: the exchange does it then (`preparation`). So it goes by nothing that differs between the two,
+   * as `node.step` does: of a parameter strategy's local steps none has been counted yet when this is called.
    */
   prepare?(node: StrategyNode, state: StrategyState): Promise<void>;
 }
