@@ -57,6 +57,29 @@ describe.each([wasm, onnx])("compiled by $name", (backend) => {
   });
 
   test.each([
+    ["a lone leaf", (x: Tensor) => x, (x: HostTensor) => x],
+    [
+      "a tree whose only leaf is called value",
+      (x: Tensor) => ({ value: x }),
+      (x: HostTensor) => ({ value: x }),
+    ],
+    [
+      "a leaf called value beside others",
+      (x: Tensor) => ({ value: x, x }),
+      (x: HostTensor) => ({ value: x, x }),
+    ],
+    [
+      "nested and empty branches",
+      (x: Tensor) => ({ a: [x, []], b: {} }),
+      (x: HostTensor) => ({ a: [x, []], b: {} }),
+    ],
+  ])("results have the shape of what the function returns: %s", async (_, f, expected) => {
+    const x = normal([2]);
+    await using program = await backend.compile<HostTensor, unknown>(f, x);
+    expect(await program.run(x)).toEqual(expected(x));
+  });
+
+  test.each([
     [{}, /"x": expected float32\[2, 2\], got nothing/],
     [{ x: normal([3]) }, /"x": expected float32\[2, 2\], got float32\[3\]/],
     [{ x: normal([2, 2]), z: normal([1]) }, /"z" is not one that the program takes: x/],

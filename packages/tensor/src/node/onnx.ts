@@ -4,14 +4,17 @@ import type { Backend, Program } from "../backends/backend.ts";
 import { allocate, type HostArray, type HostTensor } from "../host.ts";
 import { type Example, lower } from "../program.ts";
 import { checkArguments } from "../signature.ts";
-import { leafName } from "../trace.ts";
-import { type Tree, type TreeEntry, unflattenTree } from "../tree.ts";
+import { mapTree, type Tree } from "../tree.ts";
 import { createSession } from "./session.ts";
 
 export const onnx: Backend = {
   name: "onnx",
   async compile<A, R>(f: (args: never) => unknown, example: Example): Promise<Program<A, R>> {
-    const program = lower(f, example);
+    let structure: Tree<unknown> = [];
+    const program = lower((args: never) => {
+      structure = f(args) as Tree<unknown>;
+      return structure;
+    }, example);
     const session = await createSession(program);
     return {
       async run(args) {
@@ -20,14 +23,11 @@ export const onnx: Backend = {
         const outputs: Record<string, HostArray> = {};
         for (const spec of program.outputs) outputs[spec.name] = allocate(spec);
         await session.run(inputs, outputs);
-        return unflattenTree(
-          program.outputs.map(
-            ({ name, shape }): TreeEntry<HostTensor> => ({
-              path: name === leafName("") ? "" : name,
-              leaf: { shape, data: outputs[name]! },
-            }),
-          ),
-        ) as R;
+        const results = program.outputs.map(
+          ({ name, shape }): HostTensor => ({ shape, data: outputs[name]! }),
+        );
+        let next = 0;
+        return mapTree(structure, () => results[next++]!) as R;
       },
       [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
     };
