@@ -113,6 +113,13 @@ test("a choice and its options may come in any order", () => {
   expect(read("strategy.H=50 strategy=diloco")).toEqual(expected);
 });
 
+test("of an option that is given twice the last value holds", () => {
+  expect(read("nodes=2 strategy=fedavg strategy.H=2 nodes=3 strategy=diloco strategy.H=4")).toEqual({
+    nodes: 3,
+    strategy: { kind: "diloco", H: 4 },
+  });
+});
+
 test("values are read as numbers, booleans, null, JSON or text", () => {
   expect(parseAssignments(["a=1e-3", "b=true", "c=null", "d=[1,2]", "e=1e-3x", "f=x=y", "g=-.5"])).toEqual({
     a: 1e-3,

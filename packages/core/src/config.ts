@@ -37,7 +37,9 @@ const isTree = (value: ConfigValue | undefined): value is ConfigTree =>
 
 /**
  * Reads `key=value` arguments into one tree. `strategy=diloco strategy.H=50` names a choice and sets an option of it:
- * the choice goes under `kind`, so the result is `{ strategy: { kind: "diloco", H: 50 } }`.
+ * the choice goes under `kind`, so the result is `{ strategy: { kind: "diloco", H: 50 } }`. Of an option that is given twice
+ * the last value holds, so that a script's options can be overridden.
+ * @throws ConfigError for what is no `key=value`, or a value that cannot be read
  */
 export function parseAssignments(pairs: readonly string[]): ConfigTree {
   const root: Record<string, ConfigValue> = {};
