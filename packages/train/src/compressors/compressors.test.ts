@@ -186,13 +186,48 @@ describe("low rank", () => {
     );
   });
 
-  test("columns end orthonormal, or zero where they depend on others", () => {
-    const p = Float32Array.of(1, 2, 1, 1, 2, 0, 1, 2, 5); // [3, 3], the second column twice the first
-    orthogonalise(p, 3);
-    const column = (r: number): number[] => [0, 1, 2].map((i) => p[i * 3 + r]!);
-    expect(column(1)).toEqual([0, 0, 0]);
-    expect(dot(column(0), column(0))).toBeCloseTo(1, 6);
-    expect(dot(column(2), column(2))).toBeCloseTo(1, 6);
-    expect(dot(column(0), column(2))).toBeCloseTo(0, 6);
+  test("columns end orthonormal and span what they did, also where some depend on others", () => {
+    const side = fc.integer({ min: 1, max: 8 });
+    fc.assert(
+      fc.property(side, side, fc.nat(8), fc.nat(), (rows, most, some, seed) => {
+        const rank = Math.min(rows, most);
+        const independent = Math.min(some, rank);
+        const given = matrixOfRank(independent, { rows, columns: rank }, seed);
+        const p = given.slice();
+        orthogonalise(p, rank);
+        const column = (of: Float32Array, r: number): number[] =>
+          Array.from({ length: rows }, (_, i) => of[i * rank + r]!);
+        const own = Array.from({ length: rank }, (_, r) => column(p, r));
+        for (const [r, a] of own.entries())
+          for (const [other, b] of own.entries()) expect(dot(a, b)).toBeCloseTo(r === other ? 1 : 0, 5);
+        for (let r = 0; r < rank; r++) {
+          const before = column(given, r);
+          const rest = before.slice();
+          for (const a of own) for (let i = 0; i < rows; i++) rest[i]! -= dot(before, a) * a[i]!;
+          expect(Math.sqrt(dot(rest, rest))).toBeLessThan(1e-4 * (1 + Math.sqrt(dot(before, before))));
+        }
+      }),
+    );
+  });
+
+  test("what is no number stays none", () => {
+    const p = Float32Array.of(1, Number.NaN, 2, 3); // [2, 2]
+    orthogonalise(p, 2);
+    expect([p[1], p[3]]).toEqual([Number.NaN, Number.NaN]);
   });
 });
+
+/** The product of two random matrices that have so many columns and rows. */
+function matrixOfRank(
+  rank: number,
+  { rows, columns }: { readonly rows: number; readonly columns: number },
+  seed: number,
+): Float32Array {
+  const [left, right] = [normals(rows * rank, seed), normals(rank * columns, seed + 1)];
+  return Float32Array.from({ length: rows * columns }, (_, at) => {
+    const [i, j] = [Math.floor(at / columns), at % columns];
+    let total = 0;
+    for (let k = 0; k < rank; k++) total += left[i * rank + k]! * right[k * columns + j]!;
+    return total;
+  });
+}

@@ -15,25 +15,44 @@ import {
 import type { OperationNumbers, OperationVectors } from "../localTask.ts";
 
 /**
- * Makes the columns of p orthonormal, in place, in float64 (Gram–Schmidt, applied twice to each column, since once loses orthogonality
- * among columns that nearly agree). A column that depends on those before it becomes zero. p [rows, rank]
+ * Makes the columns of p orthonormal, in place, in float64 (Gram–Schmidt, applied twice to each column, since once loses
+ * orthogonality among columns that nearly agree). In place of a column that depends on those before it comes a direction that
+ * they lack, as from a QR decomposition: if it became zero, the power iteration would go on from zero, and the matrix would have
+ * a rank less for good. p [rows, rank], rank at most rows
  */
 export function orthogonalise(p: Float32Array, rank: number): void {
   const rows = p.length / rank;
   const columns = Array.from({ length: rank }, () => new Float64Array(rows));
   for (let i = 0; i < rows; i++) for (let r = 0; r < rank; r++) columns[r]![i] = p[i * rank + r]!;
   for (const [r, column] of columns.entries()) {
+    const others = columns.slice(0, r);
     const before = Math.sqrt(dot(column, column));
-    for (let pass = 0; pass < 2; pass++)
-      for (const other of columns.slice(0, r)) {
-        const overlap = dot(column, other);
-        for (let i = 0; i < rows; i++) column[i]! -= overlap * other[i]!;
-      }
+    subtractOverlaps(column, others);
+    if (Math.sqrt(dot(column, column)) <= 1e-6 * before) {
+      column.fill(0);
+      column[leastCovered(others, rows)] = 1;
+      subtractOverlaps(column, others);
+    }
     const length = Math.sqrt(dot(column, column));
-    const scale = length > 1e-6 * before ? 1 / length : 0;
-    for (let i = 0; i < rows; i++) column[i]! *= scale;
+    for (let i = 0; i < rows; i++) column[i]! /= length;
   }
   for (let i = 0; i < rows; i++) for (let r = 0; r < rank; r++) p[i * rank + r] = columns[r]![i]!;
+}
+
+function subtractOverlaps(column: Float64Array, others: readonly Float64Array[]): void {
+  for (let pass = 0; pass < 2; pass++)
+    for (const other of others) {
+      const overlap = dot(column, other);
+      for (let i = 0; i < column.length; i++) column[i]! -= overlap * other[i]!;
+    }
+}
+
+/** The row whose unit vector has the most outside of what orthonormal columns span. */
+function leastCovered(columns: readonly Float64Array[], rows: number): number {
+  const covered = Array.from({ length: rows }, (_, i) =>
+    columns.reduce((total, column) => total + column[i]! ** 2, 0),
+  );
+  return covered.indexOf(Math.min(...covered));
 }
 
 function dot(a: Float64Array, b: Float64Array): number {

@@ -44,15 +44,22 @@ interface Exchanged {
   readonly states: readonly StrategyState[];
 }
 
+interface ExchangeOptions {
+  readonly layout?: VectorLayout;
+  readonly steps?: number;
+  /** Gradients of the first step, by rank; random if left out, as those of the others are. */
+  readonly first?: readonly Float32Array[];
+}
+
 /** Lets a strategy exchange random gradients for some steps. */
 async function exchange(
   strategy: GradientStrategy,
   N: number,
-  { layout = layoutOf({ x: { shape: [40] } }), steps = 6 }: { layout?: VectorLayout; steps?: number } = {},
+  { layout = layoutOf({ x: { shape: [40] } }), steps = 6, first }: ExchangeOptions = {},
 ): Promise<Exchanged> {
   const length = layout.size;
   const given = Array.from({ length: steps }, (_, step) =>
-    Array.from({ length: N }, (_, rank) => normals(length, step, rank)),
+    Array.from({ length: N }, (_, rank) => (step === 0 && first?.[rank]) || normals(length, step, rank)),
   );
   const applied: Float32Array[] = [];
   const states: StrategyState[] = [];
@@ -244,6 +251,20 @@ describe("powerSgd", () => {
     const optimizer = sgd({ learningRate: 0.3 });
     const full = await fit({ strategy: powerSgd({ rank: 8, optimizer }) });
     expect(parameterDistance(full, await fit({ strategy: ddp({ optimizer }) }))).toBeLessThan(1e-4);
+  });
+
+  test.each([0, 1])("a gradient of rank %i costs no rank from then on", async (rank) => {
+    const [rows, columns] = [4, 5];
+    const layout = layoutOf({ w: { shape: [rows, columns] } });
+    const row = normals(columns, 9);
+    const first = [1, 2].map((scale) =>
+      Float32Array.from(
+        { length: rows * columns },
+        (_, at) => rank * scale * row[at % columns]! * Math.floor(at / columns),
+      ),
+    );
+    const { given, applied } = await exchange(powerSgd({ rank: 4 }), 2, { layout, first });
+    for (const [step, update] of applied.entries()) expectClose(update, meanOf(given[step]!), 4);
   });
 
   test("loses nothing: what was applied and the mean error are the sum of all gradients", async () => {

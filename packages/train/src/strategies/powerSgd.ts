@@ -33,7 +33,8 @@ export interface PowerSgdOptions {
  * For each tensor of two axes or more, as a matrix M [n, m] = gradient + error: P ← mean of MQ, orthogonalised;
  * Q ← mean of MᵀP; the optimizer gets PQᵀ, and what a node's own P(MᵀP)ᵀ lacks of its M is its next error. Vectors are
  * averaged as they are. State: `matrices`, the nodes' M, `p`, and `own`, MᵀP, from which the next M is made, so that nobody
- * has to write down the error; and `q`, which is the same on all ranks, as `p` is.
+ * has to write down the error; and `q`, which is the same on all ranks, as `p` is. A column of P that depends on others, as
+ * where a layer's gradient was zero, is replaced by a direction that they lack.
  *
  * Bytes a node sends with a ring each step: 2(N−1)/N · 4(Σ r(n + m) + elements of vectors), r = min(rank, n, m).
  * @throws ConfigError if the rank is below 1.
