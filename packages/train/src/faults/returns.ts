@@ -81,9 +81,11 @@ export class Returns {
     { step, state }: { readonly step: number; readonly state: HandedState },
     now: Seconds,
   ): void {
-    const { outlook, memory, world, onGiven } = this.#options;
+    const { outlook, memory, world, onGiven, clock } = this.#options;
     const wait = this.#waits.get(to);
     if (wait === undefined || !world.isSettled(from)) return;
+    // Nodes run ahead of each other: one that is not back yet at that moment is given a later state.
+    if (clock.forRank(to).now() > now) return;
     const reachable = outlook.reachable(now);
     if (!reachable(from) || !reachable(to)) return;
     const size = memory.bytes();

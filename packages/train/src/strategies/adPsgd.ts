@@ -16,6 +16,9 @@ const options = z.strictObject({
   patience: steps(1000, "steps after which a node that got no answer asks another"),
 });
 
+/** In place of a rank. */
+const NOBODY = -1;
+
 export interface AdPsgdOptions {
   /** Local steps between two looks at what has arrived. Default 1. */
   readonly H?: number;
@@ -28,9 +31,10 @@ export interface AdPsgdOptions {
 /**
  * Even ranks are active, odd ones passive. Before every H local steps a node looks what has arrived, which takes no time.
  * An active node i that waits for no answer sends its θᵢ to a passive node j drawn at random; j, when it looks next, takes
- * δ = (θᵢ − θⱼ)/2, θⱼ ← θⱼ + δ and sends δ back; i, when it looks next, takes θᵢ ← θᵢ − δ. State: whether an answer is due,
- * and the step of the question. An answer that does not come, since a node has crashed, is given up after `patience` steps;
- * what the other had added by then is lost to the sum.
+ * δ = (θᵢ − θⱼ)/2, θⱼ ← θⱼ + δ and sends δ back; i, when it looks next, takes θᵢ ← θᵢ − δ. State: whom an answer is due
+ * to, since a node that was lost takes over another's state, and the step of the question. An answer that does not come, since a
+ * node has crashed, is given up after `patience` steps; what the other had added by then is lost to the sum. Where nodes crash,
+ * `patience` is best a few times what a question and its answer take.
  *
  * The paper makes the average of a pair atomic by locks. Here it is a sum that is conserved: Σθ over the nodes, less the
  * answers in flight, changes by local steps only. It comes to the same: since an active node takes part in one average at a
@@ -55,7 +59,7 @@ export function adPsgd({ optimizer = adamW(), ...given }: AdPsgdOptions = {}): P
     optimizer,
     whenMissing: NEVER_WAIT,
     validate() {},
-    init: () => ({ tensors: {}, values: { asked: 0, askedAt: 0 } }),
+    init: () => ({ tensors: {}, values: { askedBy: NOBODY, askedAt: 0 } }),
     localSteps: (step) => H - (step % H),
     async begin(node, state) {
       const { rank, worldSize } = node.communicator;
@@ -77,15 +81,15 @@ async function ask(
   for (const { vector } of await communicator.arrived()) {
     subtractVectors(parameters, parameters, vector);
     pool.giveBack(node, vector);
-    values.asked = 0;
+    values.askedBy = NOBODY;
   }
-  if (values.asked === 1 && step - values.askedAt! < patience) return;
+  if (values.askedBy === communicator.rank && step - values.askedAt! < patience) return;
   const passive = Math.floor(communicator.worldSize / 2);
   const drawn = sharedRandom.derive("partner", communicator.rank, step).integer(passive);
   const question = pool.take(node);
   copyVector(question, parameters);
   communicator.start.send(question, 2 * drawn + 1, 0, { given: true });
-  values.asked = 1;
+  values.askedBy = communicator.rank;
   values.askedAt = step;
 }
 
