@@ -67,7 +67,8 @@ export class FitRun {
       resumedFrom: resume?.step ?? 0,
     });
     emit(this.#nodes.describeTopology());
-    const silence = silenceOfRun(strategy, { nodes, maxSteps: this.#nodes.maxSteps });
+    const { maxSteps, parameterCount: parameters } = this.#nodes;
+    const silence = silenceOfRun(strategy, { nodes, maxSteps, parameters });
     if (silence !== undefined) emit({ type: "warning", message: silence });
   }
 

@@ -31,7 +31,14 @@ function spanOf(range: ConfigTree[string] | undefined, format: (value: number) =
 
 /** @param assumes what the strategy's bytes assume of the model */
 export function planNotes(
-  { network, nodes, seed, exchanges, maxSteps }: Placed & Pick<PlanOptions, "exchanges" | "maxSteps">,
+  {
+    network,
+    nodes,
+    seed,
+    exchanges,
+    maxSteps,
+    parameters,
+  }: Placed & Pick<PlanOptions, "exchanges" | "maxSteps" | "parameters">,
   assumes: string | undefined,
 ): readonly string[] {
   const config = configOf({ network, nodes, seed });
@@ -39,7 +46,7 @@ export function planNotes(
   const isLossy = loss > 0 && config.congestion === "none";
   const changes = network.trace !== undefined || network.background !== undefined;
   const early = exchanges.find(({ until }) => until !== undefined)?.until;
-  const silence = silenceOf(exchanges, { nodes, maxSteps });
+  const silence = silenceOf(exchanges, { nodes, maxSteps, parameters });
   return [
     ...(silence === undefined ? [] : [silence]),
     ...(assumes === undefined ? [] : [`Assumed: ${assumes}.`]),

@@ -87,7 +87,7 @@ function expectWhole({ result, events }: Rehearsal, seed: number): void {
 }
 
 /** Exchanges of these overlap with computing: what a node began a round with is not whole, and nobody can be given it. */
-const OVERLAPPING: readonly string[] = ["eagerdiloco", "streamingdiloco", "sparta", "spartadiloco"];
+const OVERLAPPING: readonly string[] = ["eagerdiloco", "streamingdiloco"];
 
 /** Where nodes wait for all, nobody goes on without one, unless what they began with cannot be handed on. */
 function expectAll(events: Rehearsal["events"], { strategy, faults }: RehearsalOptions, note: string): void {

@@ -174,6 +174,19 @@ describe("streamingDiLoCo", () => {
     expect(parameterDistance(whole, await fit({ strategy: diLoCo({ H: 5, outer }) }))).toBeLessThan(1e-5);
   });
 
+  test("a layer is what comes first in a path, or first with a number", () => {
+    const block = {
+      norm: { weight: { shape: [2] } },
+      mlp: [{ weight: { shape: [4] } }, { weight: { shape: [4] } }],
+    };
+    const deep = layoutOf({ model: { embedding: { shape: [3] }, layers: [block, block, block] } });
+    const sizes = fragmentsOf(deep, 4).map(({ start, end }) => end - start);
+    expect(sizes).toEqual([3, 10, 10, 10]);
+    expect(() => fragmentsOf(deep, 5)).toThrow(
+      "(4: model, model.layers.0, model.layers.1, model.layers.2), got 5",
+    );
+  });
+
   test("every layer is in one fragment, in strides", () => {
     const layer = { w: { shape: [2, 2] }, b: { shape: [2] } };
     const layout = layoutOf({ blocks: [0, 1, 2, 3].map(() => layer), output: layer });

@@ -4,8 +4,8 @@
 import { parseConfig } from "@atoll/core/config";
 import { adamW, type Optimizer } from "@atoll/tensor";
 import { z } from "zod";
-import { type AdaptiveDecayOptions, adamOuter } from "./adaptiveOuter.ts";
-import { decay, positive, steps } from "./optionSchemas.ts";
+import { type AdaptiveDecayOptions, adamOuter, adaptiveDecayOptions } from "./adaptiveOuter.ts";
+import { steps } from "./optionSchemas.ts";
 import { outerStrategy } from "./outerStep.ts";
 import type { ParameterStrategy, StrategyEntry } from "./strategy.ts";
 import { reduced } from "./traffic.ts";
@@ -13,10 +13,7 @@ import { QUORUM } from "./whenMissing.ts";
 
 const options = z.strictObject({
   H: steps(10, "local steps between two outer steps"),
-  learningRate: positive(0.1, "outer learning rate η"),
-  b1: decay(0.9, "decay of the mean of outer gradients"),
-  b2: decay(0.99, "decay of the mean of their squares"),
-  tau: positive(1e-3, "added to the root of the second moment"),
+  ...adaptiveDecayOptions,
 });
 
 export interface FedAdamOptions extends AdaptiveDecayOptions {

@@ -33,8 +33,10 @@ export function fragmentsOf({ entries }: VectorLayout, count: number): readonly 
   });
 }
 
-/** "blocks.3.attention.weight" is of layer "blocks.3", "output.bias" of "output". */
+/**
+ * "blocks.3.attention.weight" is of layer "blocks.3", "encoder.blocks.3.0.weight" of "encoder.blocks.3", "output.bias" of
+ * "output": up to the first number, or the first name where there is none.
+ */
 function layerOf(path: string): string {
-  const [first, second] = path.split(".");
-  return second !== undefined && /^\d+$/.test(second) ? `${first}.${second}` : first!;
+  return /^(?:[^.]+\.)*?\d+(?=\.|$)/.exec(path)?.[0] ?? path.split(".", 1)[0]!;
 }

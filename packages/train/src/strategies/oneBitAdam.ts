@@ -44,7 +44,9 @@ export interface OneBitAdamOptions {
 /**
  * In the first steps ḡ = mean gᵢ, m ← β₁m + (1 − β₁)ḡ, v ← β₂v + (1 − β₂)ḡ²; then v stays, and
  * m ← mean of sign-compressed (β₁m + (1 − β₁)gᵢ + errorᵢ). The optimizer gets m̂ / (√v̂ + eps), both corrected for their
- * start and computed in float32. State: `mean`, `square`, the same on all ranks, and `residual`, each node's own error.
+ * start and computed in float32. A sign has the scale of its block, so that an element whose gradient is next to zero during the
+ * warm-up, and whose v therefore is, moves far once v stays: train such elements (a frozen or unused layer) with another
+ * strategy, or warm up until all have gradients. State: `mean`, `square`, the same on all ranks, and `residual`, each node's own error.
  *
  * Bytes a node sends with a ring each step: 2(N−1)/N · 4P during warm-up, then about 2(N−1)/N · P/8.
  * @throws ConfigError if an option is out of its range, or if the optimizer is not plain SGD.

@@ -10,6 +10,7 @@ import type { FitResult } from "../localTrainer.ts";
 import { startWorkers, type Workers, workerThreads } from "../node/workerThreads.ts";
 import { clouds, parameterDistance, perceptron, type RehearsalOptions, rehearse } from "../test/runs.ts";
 import { onRanks } from "../test/world.ts";
+import { adagradOuter, adamOuter, yogiOuter } from "./adaptiveOuter.ts";
 import { ddp, diLoCo, fedAvg, nesterov, type ParameterStrategy } from "./index.ts";
 
 const TOLERANCE = 1e-5;
@@ -186,6 +187,9 @@ describe("diLoCo", () => {
     expect(() => diLoCo({ H: 0 })).toThrow(ConfigError);
     expect(() => nesterov({ momentum: 1 })).toThrow('Option "strategy.outer.momentum"');
     expect(() => nesterov({ learningRate: 0 })).toThrow(ConfigError);
+    expect(() => adamOuter({ b1: 2 })).toThrow('Option "strategy.outer.b1"');
+    expect(() => yogiOuter({ tau: -1 })).toThrow('Option "strategy.outer.tau"');
+    expect(() => adagradOuter({ b2: 0.9 } as object)).toThrow('Unknown option "strategy.outer.b2"');
     expect(() => ddp({ H: 3 } as object)).toThrow('Unknown option "strategy.H"');
   });
 });
