@@ -1,6 +1,7 @@
 // Bandwidth traces on the command line: where an option names a CSV file, its points take the place of the name. So
 // config.json holds what the run was given, and a resumed run needs the file no more.
-// `network.trace=uplink.csv network.trace.repeat=true` comes as { kind: "uplink.csv", repeat: true }, like a choice.
+// `network.trace=uplink.csv network.trace.repeat=true` comes as { kind: "uplink.csv", repeat: true }, like a choice; in JSON, as
+// for one of `network.links`, it is { "file": "uplink.csv", "repeat": true }.
 
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
@@ -28,9 +29,10 @@ export async function withTraces(given: ConfigTree, workingDirectory: string): P
 async function withTrace(owner: ConfigTree, workingDirectory: string): Promise<ConfigTree> {
   const { trace } = owner;
   if (typeof trace === "string") return { ...owner, trace: await readTrace(trace, workingDirectory) };
-  if (!isTree(trace) || trace.kind === undefined) return owner;
-  const { kind, ...others } = trace;
-  return { ...owner, trace: { ...(await readTrace(String(kind), workingDirectory)), ...others } };
+  if (!isTree(trace)) return owner;
+  const { kind, file = kind, ...others } = trace;
+  if (file === undefined) return owner;
+  return { ...owner, trace: { ...(await readTrace(String(file), workingDirectory)), ...others } };
 }
 
 async function readTrace(name: string, workingDirectory: string): Promise<ConfigTree> {

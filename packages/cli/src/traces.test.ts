@@ -72,12 +72,14 @@ test("a resume with a file that has changed is refused, in a short message", asy
 });
 
 test("links one by one and the links between islands take files too", async () => {
-  const links = '[{"from":0,"to":1,"trace":"up.csv"},{"from":1,"to":2,"bandwidth":1e6}]';
+  const again = '{"from":0,"to":2,"trace":{"file":"up.csv","repeat":true}}';
+  const links = `[{"from":0,"to":1,"trace":"up.csv"},{"from":1,"to":2,"bandwidth":1e6},${again}]`;
   const more =
     "network.topology=islands network.islandSize=2 network.between.trace=up.csv network.between.trace.repeat=true";
   expect((await atoll(`maxSteps=1 network.links=${links} ${more} --name both`)).exitCode).toBe(0);
   const { resolved } = JSON.parse(await read("both", "config.json"));
   expect(resolved.network.links[0]).toMatchObject({ trace: { name: "up.csv", repeat: false } });
+  expect(resolved.network.links[2]).toMatchObject({ trace: { name: "up.csv", repeat: true } });
   expect(resolved.network.between).toMatchObject({ trace: { name: "up.csv", repeat: true } });
 });
 

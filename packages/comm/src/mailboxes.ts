@@ -183,7 +183,7 @@ export class Mailboxes {
   /** Why a receive still waits, if that is known: the end of a sentence. */
   obstacle(target: Rank, wanted: Wanted): string {
     return this.#earliest(target, wanted)?.arrived === Number.POSITIVE_INFINITY
-      ? ", whose message can never arrive, since the links between them stay down"
+      ? ", whose message can never arrive, since the links between them stay down or carry next to nothing"
       : "";
   }
 

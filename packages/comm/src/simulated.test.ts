@@ -42,6 +42,20 @@ test("nobody leaves before the last member has come, not even a sender that has 
   });
 });
 
+test("a message that waits for others is not lost, however often links change meanwhile", async () => {
+  // 11 MB each into a NIC of 0.1 MB/s: the second waits through 110,000 draws of the background traffic.
+  const background = { load: 0.1, interval: 1e-3 };
+  const { run, clock, world } = createFixture(3, { ...exact, nic: 1e5, background });
+  await run(async (communicator, rank) => {
+    world.beginExchange(rank, 1);
+    if (rank > 0) return communicator.send(new Float32Array(2.75e6), 0);
+    for (const end of [110.1, 220.1]) {
+      await communicator.recv("any");
+      expect(clock.now()).toBeCloseTo(end, 3);
+    }
+  });
+});
+
 test("a world of one takes no time and sends nothing", async () => {
   const { run, clock, events } = createFixture(1);
   await run(async (communicator) => {

@@ -289,8 +289,8 @@ class World implements SimulatedWorld, MemberWorld {
     const stuck = ranks.filter((_, member) => end[member] === Number.POSITIVE_INFINITY);
     if (stuck.length > 0)
       throw new RunError(
-        `${describeCall(call)} of ${listed("rank", ranks)} can never end: the links that ${listed("rank", stuck)} need stay down. ` +
-          "End the outage, or let the nodes go on without those that are missing (faults.whenMissing).",
+        `${describeCall(call)} of ${listed("rank", ranks)} can never end: the links that ${listed("rank", stuck)} need stay down or carry next to nothing. ` +
+          "End the outage, raise the bandwidth, or let the nodes go on without those that are missing (faults.whenMissing).",
       );
     return end;
   }

@@ -21,6 +21,8 @@ export interface BackgroundModel {
 
 /** The largest part that others may take. */
 const MOST = 0.99;
+/** Seconds: a link that changes more often than packets are sent is one that has its mean. */
+const LEAST_INTERVAL = 1e-6;
 
 /** @throws ConfigError for a value out of its limits */
 export function resolveBackground({ load, interval = 1 }: BackgroundOptions): BackgroundModel {
@@ -28,9 +30,9 @@ export function resolveBackground({ load, interval = 1 }: BackgroundOptions): Ba
     throw new ConfigError(
       `Option "network.background.load": expected a part of each link from 0 to ${MOST}, got ${JSON.stringify(load)}.`,
     );
-  if (!(interval > 0 && interval < Number.POSITIVE_INFINITY))
+  if (!(interval >= LEAST_INTERVAL && interval < Number.POSITIVE_INFINITY))
     throw new ConfigError(
-      `Option "network.background.interval": expected seconds above 0, got ${JSON.stringify(interval)}.`,
+      `Option "network.background.interval": expected seconds from ${LEAST_INTERVAL} on, got ${JSON.stringify(interval)}.`,
     );
   return { load, interval };
 }

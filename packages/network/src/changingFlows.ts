@@ -18,6 +18,8 @@ export interface FlowCourse {
   at(time: number): number;
   /** Bytes per second of a resource at a moment. */
   capacity(resource: number, time: number): number;
+  /** Whether it stands still at a moment only since earlier calls take a resource whole, which ends. */
+  isHeldUp(time: number): boolean;
   /** The first moment after `time` at which any of this may be different; Infinity if there is none. */
   nextChange(time: number): number;
 }
@@ -61,7 +63,7 @@ export class ChangingFlowSimulation<F extends ChangingFlow> {
   readonly #moving: Moving<F>[] = [];
   readonly #take: Take | undefined;
   #now = 0;
-  /** Changes on end at which no flow was moving. */
+  /** Changes on end at which no flow was moving, nor held up. */
   #idleChanges = 0;
 
   /**
@@ -144,7 +146,7 @@ export class ChangingFlowSimulation<F extends ChangingFlow> {
       this.#moving[moving.number] = moving;
       moving.since = this.#now;
       moving.resources = way.resources;
-    }
+    } else if (course.isHeldUp(this.#now)) this.#idleChanges = 0;
     const time = course.nextChange(this.#now);
     if (time < Number.POSITIVE_INFINITY) this.#changes.push({ time, moving });
   }

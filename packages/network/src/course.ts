@@ -10,7 +10,7 @@ import type { Detour, Detours, Era } from "./detours.ts";
 import type { Drawn } from "./draws.ts";
 import type { Occupancy, Take } from "./occupancy.ts";
 import type { Path } from "./path.ts";
-import { endOf, MOST_IDLE_CHANGES, type Steps } from "./steps.ts";
+import { endOf, MOST_IDLE_CHANGES, type Rate, type Steps } from "./steps.ts";
 
 const ROUNDING = 1e-9;
 
@@ -32,7 +32,7 @@ export interface Departed extends Drawn {
   readonly departure: number;
 }
 
-export class Course implements Steps {
+export class Course implements Rate {
   readonly own: Path;
   readonly #changing: Changing;
   /** By their nodes. */
@@ -118,6 +118,14 @@ export class Course implements Steps {
     return rate;
   }
 
+  /** Whether it stands still at a moment only since earlier calls take a resource whole, which ends. */
+  isHeldUp(time: number): boolean {
+    const { steps, capacities } = this.#changing;
+    const way = this.wayAt(time);
+    if (way === undefined || this.at(time) > 0) return false;
+    return way.resources.every((resource) => (steps[resource]?.at(time) ?? capacities[resource]!) > 0);
+  }
+
   /** The course of a transfer that moves no faster than this, in bytes per second. */
   limited(limit: number): FlowCourse {
     if (limit === Number.POSITIVE_INFINITY) return this;
@@ -125,6 +133,7 @@ export class Course implements Steps {
       wayAt: (time) => this.wayAt(time),
       at: (time) => Math.min(limit, this.at(time)),
       capacity: (resource, time) => this.capacity(resource, time),
+      isHeldUp: (time) => this.isHeldUp(time),
       nextChange: (time) => this.nextChange(time),
     };
   }

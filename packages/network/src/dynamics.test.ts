@@ -72,6 +72,19 @@ describe("a bandwidth trace", () => {
     expect(repeated.hasEndingTrace).toBe(false);
   });
 
+  test("says how the option that it was given by lets it repeat", () => {
+    const trace = { points, name: "up.csv" };
+    const between = network({ ...exact, topology: "islands", islandSize: 2, between: { trace } });
+    expect(() => arrival(between, 1e9, 0, 1, 2)).toThrow("as by network.between.trace.repeat=true.");
+    const links = [
+      { from: 2, to: 3, latency: 1 },
+      { from: 0, to: 1, trace },
+    ];
+    expect(() => arrival(network({ ...exact, links }), 1e9)).toThrow(
+      'as by "trace":{"file":"up.csv","repeat":true} in network.links[1].',
+    );
+  });
+
   test("of one link, both ways or one way, and none where a bandwidth is given", () => {
     const constant = { ...exact, bandwidth: 2e6 };
     const both = network({ ...constant, links: [{ from: 1, to: 0, trace: { points, repeat: true } }] });
@@ -154,7 +167,23 @@ describe("a bandwidth trace", () => {
     ],
     [
       { background: { load: 0.1, interval: 0 } },
-      'Option "network.background.interval": expected seconds above 0, got 0.',
+      'Option "network.background.interval": expected seconds from 0.000001 on, got 0.',
+    ],
+    [
+      { background: { load: 0.1, interval: 1e-300 } },
+      'Option "network.background.interval": expected seconds from 0.000001 on, got 1e-300.',
+    ],
+    [
+      {
+        trace: {
+          points: [
+            [0, 1e6],
+            [1e-9, 0],
+          ],
+          repeat: true,
+        },
+      },
+      'Option "network.trace": expected a trace that repeats to take at least 0.000001 s for each of its 1 rows, got 1e-9 s',
     ],
   ])("bad input %j is refused", (options, message) => {
     expect(() => network(options)).toThrow(message);

@@ -81,6 +81,7 @@ function courseOf({ resources, weight, limit }: Flow, { at, moments }: Changing)
     wayAt: () => ({ resources, weight, ceiling: limit }),
     at: (time) => Math.min(limit, ...Array.from(resources, (resource) => at(time)[resource]!)),
     capacity: (resource, time) => at(time)[resource]!,
+    isHeldUp: () => false,
     nextChange: (time) => moments.find((moment) => moment > time) ?? Number.POSITIVE_INFINITY,
   };
 }

@@ -235,6 +235,26 @@ describe("links with values of their own", () => {
     expect(some.link(0, 1)).toEqual({ ...network(wan).topology.link(0, 1), bandwidth: 0.5e6 });
   });
 
+  test("of both directions and of one go together, and none is given twice", () => {
+    const both = { from: 0, to: 1, bandwidth: 0.5e6 };
+    const links = [both, { from: 1, to: 0, latency: 0.4, oneWay: true }];
+    for (const given of [links, links.toReversed()]) {
+      expect(time({ links: given }, 0, 1)).toBeCloseTo(2.1, 9);
+      expect(time({ links: given }, 1, 0)).toBeCloseTo(2.4, 9);
+    }
+    expect(() => network({ links: [both, { from: 1, to: 0, bandwidth: 1e6, oneWay: true }] })).toThrow(
+      'Option "network.links[1].bandwidth": expected each value of a direction of a link once, got another one from node 1 to node 0.',
+    );
+  });
+
+  test("a route on which hardly a packet gets through is refused when it is needed", () => {
+    const ring = network({ topology: "ring", loss: 0.9 }, 10);
+    expect(ring.transfer(0, 2, bytes(1e4), seconds(0))).toBeGreaterThan(0);
+    expect(() => ring.transfer(0, 5, bytes(1e4), seconds(0))).toThrow(
+      'Option "network.loss": the 5 links from node 0 to node 5 lose 99.999 % of all packets together',
+    );
+  });
+
   test("a link that is faster than all others is not slowed by the NICs' default", () => {
     expect(time({ links: [{ from: 0, to: 1, bandwidth: 4e6 }] }, 0, 1)).toBeCloseTo(0.35, 9);
   });

@@ -149,9 +149,19 @@ export type TraceLookup = (source: Rank, target: Rank) => TraceModel | null;
 export function linkSource(resolved: ResolvedNetwork): LinkSource & { readonly traceOf: TraceLookup } {
   const { topology, links, between, given } = resolved;
   const values = new Map<string, GivenValues>();
-  for (const { from, to, oneWay = false, ...own } of given) {
-    values.set(`${from} to ${to}`, own);
-    if (!oneWay) values.set(`${to} to ${from}`, own);
+  for (const [i, { from, to, oneWay = false, ...own }] of given.entries()) {
+    const set = Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined));
+    const directions = [[from, to] as const, ...(oneWay ? [] : [[to, from] as const])];
+    for (const [source, target] of directions) {
+      const key = `${source} to ${target}`;
+      const before: GivenValues = values.get(key) ?? {};
+      const again = Object.keys(set).find((name) => name in before);
+      if (again !== undefined)
+        throw new ConfigError(
+          `Option "network.links[${i}].${again}": expected each value of a direction of a link once, got another one from node ${source} to node ${target}. Leave it out of one of the two entries, or give each its direction by oneWay.`,
+        );
+      values.set(key, { ...before, ...set });
+    }
   }
   const isInside = (a: Rank, b: Rank): boolean =>
     topology.name !== "islands" || islandOf(a, topology.islandSize) === islandOf(b, topology.islandSize);

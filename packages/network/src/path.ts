@@ -3,7 +3,7 @@
 // A full mesh of 1,000 nodes has a million of them: what follows from the rest is not kept, and numbers that change from path
 // to path are few, since each takes room of its own.
 
-import { invariant, type Random, type RandomKey, type Rank, seconds } from "@atoll/core";
+import { ConfigError, invariant, type Random, type RandomKey, type Rank, seconds } from "@atoll/core";
 import { type Drawn, drawLosses, TransferDraws } from "./draws.ts";
 import type { Link } from "./link.ts";
 import { LossyConnection } from "./lossyConnection.ts";
@@ -14,6 +14,10 @@ import { flowRate, SEGMENT_SIZE, shareWeight, type TcpModel } from "./tcp.ts";
 export type PathSnapshot = number | readonly [transfers: number, ...connection: readonly number[]];
 
 const UNLIMITED = Number.POSITIVE_INFINITY;
+
+/** The part of its packets that a path may lose: what loses more takes thousands of round trips for each. */
+const MOST_LOSS = 0.999;
+const ROUNDING = 1e-9;
 
 /** The numbers of the transfer that is drawn at present, of whatever path. */
 const draws = new TransferDraws();
@@ -156,10 +160,17 @@ export class Path {
     if (this.#connection !== undefined) this.#connection.idleSince = time;
   }
 
-  /** The next transfer, of `size` bytes, begun at a moment of simulated time. */
+  /**
+   * The next transfer, of `size` bytes, begun at a moment of simulated time.
+   * @throws ConfigError if hardly a packet gets over all the links of the path
+   */
   draw(size: number, at: number): Drawn {
     const transfer = this.transfers++;
     if (this.isCertain) return { delay: this.delay, size, limit: UNLIMITED };
+    if (this.#loss > MOST_LOSS + ROUNDING)
+      throw new ConfigError(
+        `Option "network.loss": the ${this.hops} links from node ${this.source} to node ${this.target} lose ${Number((100 * this.#loss).toPrecision(8))} % of all packets together, of which hardly one gets through. Lower it, or take a topology with shorter routes.`,
+      );
     draws.seek(this.#first, this.#second, transfer);
     const connection = this.#connection;
     if (connection instanceof LossyConnection) return connection.transfer(this.#drawDelay(), size, at, draws);

@@ -10,6 +10,12 @@ export interface Steps {
   nextChange(time: number): number;
 }
 
+/** The rate of a transfer as such a function, in bytes per second. */
+export interface Rate extends Steps {
+  /** Whether the rate is 0 at a moment only since others take what there is, which ends. Default: it never is. */
+  isHeldUp?(time: number): boolean;
+}
+
 /** The product of two such functions; while the first is 0, changes of the second are none. */
 export function product(a: Steps, b: Steps): Steps {
   return {
@@ -27,7 +33,8 @@ export const scaled = (steps: Steps, factor: number): Steps => ({
 
 /**
  * A rate that is 0 for so many changes on end counts as one that stays 0: other links may go down and come up for ever, and
- * nobody can tell from a schedule drawn by chance that two nodes will never reach each other again.
+ * nobody can tell from a schedule drawn by chance that two nodes will never reach each other again. Changes at which a transfer
+ * is merely held up do not count.
  */
 export const MOST_IDLE_CHANGES = 100_000;
 
@@ -39,7 +46,7 @@ export const MOST_IDLE_CHANGES = 100_000;
 export function endOf(
   size: number,
   begin: number,
-  rate: Steps,
+  rate: Rate,
   moved?: (from: number, until: number, bytes: number) => void,
 ): number {
   if (size === 0) return begin;
@@ -48,7 +55,7 @@ export function endOf(
   for (let time = begin; idle < MOST_IDLE_CHANGES; ) {
     const now = rate.at(time);
     const until = rate.nextChange(time);
-    idle = now > 0 ? 0 : idle + 1;
+    idle = now > 0 || rate.isHeldUp?.(time) ? 0 : idle + 1;
     const end = time + left / now;
     if (end <= until) {
       if (now > 0) moved?.(time, end, left);

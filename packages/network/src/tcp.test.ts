@@ -142,7 +142,7 @@ test("every option is in config.json", () => {
 
 test.each([
   [{ congestion: "qubic" as never }, 'Unknown congestion control "qubic". Did you mean "cubic"?'],
-  [{ flows: 0.5 }, 'Option "network.flows": expected a whole number above 0, got 0.5.'],
+  [{ flows: 0.5 }, 'Option "network.flows": expected a whole number from 1 to 65535, got 0.5.'],
   [{ window: 0 }, 'Option "network.window": expected bytes above 0, got 0.'],
   [{ tcp: "lv08" as const, slowStart: true }, "whose latency factor of 13.01 stands for slow start"],
   [{ tcp: "none" as const, flows: 2 }, "need a TCP model, got network.tcp=none"],

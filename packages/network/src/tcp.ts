@@ -61,6 +61,9 @@ export const SEGMENT_SIZE: number = 1448;
 /** The shortest round trip that weights tell apart: on shorter ones flows share equally. */
 const LEAST_ROUND_TRIP = 1e-6;
 
+/** As many connections as an address has ports. */
+const MOST_FLOWS = 65_535;
+
 /** @throws ConfigError for an unknown name, a value out of its limits, or options that contradict each other */
 export function resolveTcp(options: TcpOptions): TcpModel {
   const mode = options.tcp ?? "cm02";
@@ -71,9 +74,9 @@ export function resolveTcp(options: TcpOptions): TcpModel {
   if (!CONGESTIONS.includes(congestion)) throw unknownName("congestion control", congestion, CONGESTIONS);
   if (!(window > 0 && window < Number.POSITIVE_INFINITY))
     throw new ConfigError(`Option "network.window": expected bytes above 0, got ${JSON.stringify(window)}.`);
-  if (!(Number.isInteger(flows) && flows > 0))
+  if (!(Number.isInteger(flows) && flows > 0 && flows <= MOST_FLOWS))
     throw new ConfigError(
-      `Option "network.flows": expected a whole number above 0, got ${JSON.stringify(flows)}.`,
+      `Option "network.flows": expected a whole number from 1 to ${MOST_FLOWS}, got ${JSON.stringify(flows)}.`,
     );
   if (slowStart && mode === "lv08")
     throw new ConfigError(

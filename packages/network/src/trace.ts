@@ -23,7 +23,12 @@ export interface TraceOptions {
   readonly name?: string | undefined;
 }
 
+/** Seconds that a row of a trace that repeats takes at least, on average. */
+const LEAST_ROW = 1e-6;
+
 export interface TraceModel {
+  /** The option that it was given by. */
+  readonly where: string;
   readonly name: string;
   /** Those at which the bandwidth changes, and the end. */
   readonly points: readonly TracePoint[];
@@ -57,6 +62,10 @@ export function resolveTrace(options: TraceOptions, where: string): TraceModel {
     throw new ConfigError(
       `Option "${where}.shift" needs ${where}.repeat: a link that begins in the middle of the trace comes to its end earlier. Set repeat, or leave shift out.`,
     );
+  if (repeat && points.at(-1)![0] < LEAST_ROW * (points.length - 1))
+    throw new ConfigError(
+      `Option "${where}": expected a trace that repeats to take at least ${LEAST_ROW} s for each of its ${points.length - 1} rows, got ${points.at(-1)![0]} s in all. Check that its times are seconds.`,
+    );
   const values = points.slice(0, -1).map(([, value]) => value);
   const length = points.at(-1)![0];
   const most = highest(values);
@@ -67,6 +76,7 @@ export function resolveTrace(options: TraceOptions, where: string): TraceModel {
   const moved = values.reduce((sum, value, i) => sum + value * (points[i + 1]![0] - points[i]![0]), 0);
   const last = points.length - 1;
   return {
+    where,
     name,
     points: points.filter(([, value], i) => i === 0 || i === last || value !== points[i - 1]![1]),
     rows: points.length,
@@ -95,7 +105,13 @@ export function problemOf(point: TracePoint, before: number | undefined): string
 }
 
 /** What config.json and a report say of a trace; the points are among the options it was given by. */
-export const traceConfig = ({ points: _, ...summary }: TraceModel): ConfigTree => summary;
+export const traceConfig = ({ points: _, where: __, ...summary }: TraceModel): ConfigTree => summary;
+
+/** How a trace that an option names is told to repeat: one of `network.links` among its other values. */
+const repeated = (where: string, name: string): string =>
+  where.includes("[")
+    ? `"trace":${JSON.stringify({ file: name, repeat: true })} in ${where.replace(/\.trace$/, "")}`
+    : `${where}.repeat=true`;
 
 /** A transfer that still has bytes to move when its link's bandwidth trace is over. */
 export class TraceEndedError extends RunError {}
@@ -121,10 +137,10 @@ export class TraceBandwidth implements Steps {
 
   /** @throws TraceEndedError after the end of a trace that does not repeat */
   at(time: number): number {
-    const { name, points, repeat, length } = this.#trace;
+    const { where, name, points, repeat, length } = this.#trace;
     if (!repeat && time >= length)
       throw new TraceEndedError(
-        `The bandwidth trace "${name}" of the link from node ${this.#link.replace(" to ", " to node ")} ends at ${formatSeconds(length)}, but at simulated time ${formatSeconds(time)} a transfer still has bytes to move. Give a longer trace, or let it start over, as by network.trace.repeat=true.`,
+        `The bandwidth trace "${name}" of the link from node ${this.#link.replace(" to ", " to node ")} ends at ${formatSeconds(length)}, but at simulated time ${formatSeconds(time)} a transfer still has bytes to move. Give a longer trace, or let it start over, as by ${repeated(where, name)}.`,
       );
     this.#seek(time);
     return points[this.#row % (points.length - 1)]![1];

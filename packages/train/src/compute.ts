@@ -113,10 +113,13 @@ function checkLength(name: string, list: readonly unknown[], nodes: number): voi
   );
 }
 
+/** Far more than machines differ by; and their draws stay numbers. */
+const MOST_SPREAD = 100;
+
 function checkSpread(name: string, value: number): void {
-  if (value >= 0 && value < Number.POSITIVE_INFINITY) return;
+  if (value >= 0 && value <= MOST_SPREAD) return;
   throw new ConfigError(
-    `Option "compute.${name}": expected a coefficient of variation of at least 0, got ${value}.`,
+    `Option "compute.${name}": expected a coefficient of variation from 0 to ${MOST_SPREAD}, got ${value}.`,
   );
 }
 

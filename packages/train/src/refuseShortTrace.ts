@@ -48,7 +48,7 @@ export async function refuseShortTrace(run: TracedRun): Promise<void> {
     if (!(error instanceof TraceEndedError)) throw error;
     const steps = prepared.maxSteps === 1 ? "1 step" : `${prepared.maxSteps} steps`;
     throw new ConfigError(
-      `${error.message.replace(/repeat=true\.$/, "repeat=true, or take fewer steps.")} The run of ${steps} was timed before any training.`,
+      `${error.message.replace(/\.$/, ", or take fewer steps.")} The run of ${steps} was timed before any training.`,
       error,
     );
   }

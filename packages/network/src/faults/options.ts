@@ -64,6 +64,9 @@ export interface Stragglers {
   readonly interval?: number | undefined;
 }
 
+/** Seconds: what comes and goes more often than this is gone through one by one for as long as a run takes. */
+const LEAST_MEAN = 1e-5;
+
 const KINDS: readonly Fault["kind"][] = ["straggler", "crash", "linkDown", "partition"];
 
 /** @throws ConfigError that names the option if a node is unknown, a time negative or an interval empty */
@@ -73,7 +76,7 @@ export function checkFaults(options: FaultOptions, worldSize: number): void {
   for (const name of ["churn", "disconnects", "partitions"] as const)
     for (const duration of ["uptime", "downtime"] as const)
       if (options[name] !== undefined)
-        above(`faults.${name}.${duration}`, options[name][duration], 0, "seconds above 0");
+        atLeast(`faults.${name}.${duration}`, options[name][duration], LEAST_MEAN);
   const { stragglers } = options;
   if (stragglers === undefined) return;
   const { probability, slowdown, interval = 1 } = stragglers;
@@ -81,7 +84,7 @@ export function checkFaults(options: FaultOptions, worldSize: number): void {
     refuse("faults.stragglers.probability", "a number from 0 to 1", probability);
   if (!(slowdown >= 1 && Number.isFinite(slowdown)))
     refuse("faults.stragglers.slowdown", "a factor of at least 1", slowdown);
-  above("faults.stragglers.interval", interval, 0, "seconds above 0");
+  atLeast("faults.stragglers.interval", interval, LEAST_MEAN);
 }
 
 function checkFault(fault: Fault, where: string, worldSize: number): void {
@@ -131,8 +134,8 @@ function interval(where: string, begin: string, from: number, end: string, until
     refuse(`${where}.${end}`, `seconds after "${begin}" (${from})`, until);
 }
 
-function above(name: string, value: number, least: number, expected: string): void {
-  if (!(value > least && Number.isFinite(value))) refuse(name, expected, value);
+function atLeast(name: string, value: number, least: number): void {
+  if (!(value >= least && Number.isFinite(value))) refuse(name, `seconds from ${least} on`, value);
 }
 
 function refuse(name: string, expected: string, got: unknown): never {

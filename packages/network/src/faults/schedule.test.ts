@@ -192,7 +192,11 @@ test.each<readonly [FaultOptions, string]>([
     '"faults.schedule[0].groups": expected groups that part the nodes',
   ],
   [{ schedule: [{ kind: "straggler", node: 0, slowdown: 0.5 }] }, '"faults.schedule[0].slowdown"'],
-  [{ churn: { uptime: 0, downtime: 1 } }, '"faults.churn.uptime": expected seconds above 0, got 0'],
+  [{ churn: { uptime: 0, downtime: 1 } }, '"faults.churn.uptime": expected seconds from 0.00001 on, got 0'],
+  [
+    { disconnects: { uptime: 1, downtime: 1e-9 } },
+    '"faults.disconnects.downtime": expected seconds from 0.00001 on, got 1e-9',
+  ],
   [
     { stragglers: { probability: 2, slowdown: 2 } },
     '"faults.stragglers.probability": expected a number from 0 to 1',
