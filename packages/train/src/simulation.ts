@@ -43,6 +43,7 @@ import type { RunNodes } from "./runNodes.ts";
 import {
   aheadOf,
   copySnapshot,
+  keptOf,
   type NodeParts,
   type RunSnapshot,
   restoreNode,
@@ -97,6 +98,7 @@ export class Simulation implements RunNodes {
   readonly #emit: EventSink;
   readonly #faults: FaultPlan | undefined;
   readonly #membership: Membership | undefined;
+  readonly #memories = new NodeMemories((rank) => this.#parts[rank]!);
   readonly #notices: Notices | undefined;
   /** The last scheduled checkpoint of a run whose nodes may all have to go back to it. */
   #kept: RunSnapshot | undefined;
@@ -210,6 +212,10 @@ export class Simulation implements RunNodes {
     });
     this.#world.restore(world);
     if (faults) this.#membership?.restore(faults.membership);
+    for (const [rank, node] of nodes.entries()) {
+      const kept = keptOf(node);
+      if (kept !== undefined) this.#memories.restoreKept(rank, kept);
+    }
     // Checkpoints of older versions do not say what has been told.
     if (faults?.notices) this.#notices?.restore(faults.notices);
   }
@@ -228,7 +234,7 @@ export class Simulation implements RunNodes {
       clock: this.#clock,
       network: this.#network,
       emit,
-      memory: new NodeMemories((rank) => this.#parts[rank]!),
+      memory: this.#memories,
       onJoin: (rank, step) => this.#recorder.join(rank, step),
       onLeave: (rank) => this.#recorder.leave(rank),
     });
@@ -377,14 +383,17 @@ export class Simulation implements RunNodes {
   #saved(): RunSnapshot {
     return {
       step: this.#step,
-      nodes: this.#nodes.map(({ computeSeconds, position: sampler }, rank) =>
-        snapshotNode(this.#parts[rank]!, {
+      nodes: this.#nodes.map(({ computeSeconds, position: sampler, step, begun }, rank) => {
+        const isKept = begun !== undefined && begun.step < step && this.#membership?.keepsBegin(rank);
+        return snapshotNode(this.#parts[rank]!, {
           time: this.#times[rank]!,
           computeSeconds,
           sampler,
           ahead: this.#recorder.ahead(rank),
-        }),
-      ),
+          begun,
+          kept: isKept ? this.#memories.kept(rank) : undefined,
+        });
+      }),
       world: this.#world.snapshot(),
       durations: this.#compute.durations,
       faults: this.#membership

@@ -10,6 +10,26 @@ import type { RecorderState, StepReport } from "./recorder.ts";
 import type { Replica } from "./replica.ts";
 import type { StrategyState } from "./strategies/index.ts";
 
+/** Where a node was when it began a round. */
+export interface RoundBegun {
+  readonly step: number;
+  readonly sampler: SamplerPosition;
+}
+
+/** Where a resumed node goes on. */
+export interface ResumedNode {
+  readonly step: number;
+  readonly computeSeconds: number;
+  /** Set where nodes may be lost. */
+  readonly begun?: RoundBegun | undefined;
+}
+
+/** A copy of what a node remembers: its replica's block and the strategy's vectors as `strategy.<name>`, and the strategy's values. */
+export interface KeptMemory {
+  readonly vectors: Readonly<Record<string, Float32Array>>;
+  readonly values: Readonly<Record<string, number>>;
+}
+
 /** A node's numbers, as JSON. */
 export interface NodeState {
   /** The node's own clock, in simulated seconds. */
@@ -18,8 +38,15 @@ export interface NodeState {
   readonly sampler: SamplerPosition;
   /** What the strategy remembers beside its vectors. */
   readonly strategy: Readonly<Record<string, number>>;
+  /** In a run that meets faults: where the node was when it began the round that it is in. */
+  readonly begun?: BegunState;
   /** Under an asynchronous strategy: the steps that the node has done beyond those that all have done; left out if none. */
   readonly ahead?: readonly StepAhead[];
+}
+
+export interface BegunState extends RoundBegun {
+  /** What the strategy remembered beside its vectors, if what the node had then is kept and no longer what it has. */
+  readonly strategy?: Readonly<Record<string, number>>;
 }
 
 /** A step's report; what is no number in it is null, as JSON has it. */
@@ -31,8 +58,8 @@ export type StepAhead = Omit<StepReport, "loss" | "gradientNorm"> & {
 export interface NodeSnapshot {
   readonly state: NodeState;
   /**
-   * `parameters.<path>` and `buffers.<path>` in their shapes, `optimizer.<slot>`, `strategy.<name>` and, in a run that
-   * records, `record.<name>` as flat vectors.
+   * `parameters.<path>` and `buffers.<path>` in their shapes, `optimizer.<slot>`, `strategy.<name>`, in a run that
+   * records `record.<name>`, and what is kept of a round's begin as `begun.<name>`, as flat vectors.
    * When saving these are views of the live vectors: write them out before the run goes on.
    */
   tensors(): Readonly<Record<string, HostTensor>>;
@@ -88,9 +115,16 @@ export interface NodeProgress {
   readonly sampler: SamplerPosition;
   /** The node's reports of steps that others have not done. */
   readonly ahead: readonly StepReport[];
+  /** In a run that meets faults. */
+  readonly begun?: RoundBegun | undefined;
+  /** What the node had when it began its round, if that is kept and no longer what it has. */
+  readonly kept?: KeptMemory | undefined;
 }
 
-export function snapshotNode(parts: NodeParts, { ahead, ...progress }: NodeProgress): NodeSnapshot {
+export function snapshotNode(
+  parts: NodeParts,
+  { ahead, begun, kept, ...progress }: NodeProgress,
+): NodeSnapshot {
   const orNull = (value: number): number | null => (Number.isNaN(value) ? null : value);
   const steps = ahead.map(({ loss, gradientNorm, ...report }) => ({
     ...report,
@@ -101,11 +135,28 @@ export function snapshotNode(parts: NodeParts, { ahead, ...progress }: NodeProgr
     state: {
       ...progress,
       strategy: { ...parts.strategyState.values },
+      ...(begun === undefined
+        ? {}
+        : { begun: { ...begun, ...(kept === undefined ? {} : { strategy: { ...kept.values } }) } }),
       ...(steps.length === 0 ? {} : { ahead: steps }),
     },
     tensors: () =>
-      Object.fromEntries([...vectorsOf(parts)].map(({ name, shape, data }) => [name, { shape, data }])),
+      Object.fromEntries(
+        [...vectorsOf(parts), ...flat("begun", kept?.vectors ?? {})].map(({ name, shape, data }) => [
+          name,
+          { shape, data },
+        ]),
+      ),
   };
+}
+
+/** What a node had when it began its round, if that is kept and no longer what it has. */
+export function keptOf({ state: { begun }, tensors }: NodeSnapshot): KeptMemory | undefined {
+  if (begun?.strategy === undefined) return undefined;
+  const vectors = Object.entries(tensors()).flatMap(([name, { data }]) =>
+    name.startsWith("begun.") ? [[name.slice("begun.".length), data as Float32Array] as const] : [],
+  );
+  return { vectors: Object.fromEntries(vectors), values: begun.strategy };
 }
 
 /** A node's reports of the steps that it has done beyond those that all have done. */
@@ -117,12 +168,10 @@ export const aheadOf = ({ state }: NodeSnapshot): readonly StepReport[] =>
   }));
 
 /** Where a node goes on: nodes of an asynchronous run are ahead of the step that all have done. */
-export const resumedNode = (
-  { step, nodes, faults }: RunSnapshot,
-  rank: Rank,
-): { readonly step: number; readonly computeSeconds: number } => ({
+export const resumedNode = ({ step, nodes, faults }: RunSnapshot, rank: Rank): ResumedNode => ({
   step: faults?.steps[rank] ?? step + aheadOf(nodes[rank]!).length,
   computeSeconds: nodes[rank]!.state.computeSeconds,
+  begun: nodes[rank]!.state.begun,
 });
 
 /**

@@ -22,6 +22,7 @@ import { NodeRecord } from "./record/nodeRecord.ts";
 import type { RunRecords } from "./record/runRecords.ts";
 import type { StepRecorder } from "./recorder.ts";
 import type { Replica } from "./replica.ts";
+import type { ResumedNode, RoundBegun } from "./snapshot.ts";
 import type { StepClock } from "./stepClock.ts";
 import {
   type GradientStrategy,
@@ -73,18 +74,19 @@ export class TrainNode {
   #step = 0;
   #committed = 0;
   #computeSeconds = 0;
-  /** Where nodes may be lost: where this one was when it began what it does. */
-  #begun: { readonly step: number; readonly position: SamplerPosition } | undefined;
+  /** Where nodes may be lost: where this one was when it began the round that it is in. */
+  #begun: RoundBegun | undefined;
+  /** Whether its next step is the first of a round. */
+  #beginsRound = true;
   /** The gradient step under way: when it began, and how long it computes. */
   #computing = { from: seconds(0), duration: seconds(0) };
 
-  constructor(
-    options: TrainNodeOptions,
-    resumed?: { readonly step: number; readonly computeSeconds: number },
-  ) {
+  constructor(options: TrainNodeOptions, resumed?: ResumedNode) {
     this.#options = options;
     this.#step = resumed?.step ?? 0;
     this.#committed = this.#step;
+    this.#begun = resumed?.begun;
+    this.#beginsRound = this.#begun === undefined;
     this.#computeSeconds = resumed?.computeSeconds ?? 0;
     const { communicator, layout, replica, share, random, adversity, clock } = options;
     this.#work = new NodeWork(options.executor, clock);
@@ -153,6 +155,11 @@ export class TrainNode {
     return this.#options.sampler.position;
   }
 
+  /** Where nodes may be lost: where this one was when it began the round that it is in. */
+  get begun(): RoundBegun | undefined {
+    return this.#begun;
+  }
+
   /** Goes on to the horizon, or as far as faults let it come. */
   run(): Promise<void> {
     if (this.#faulty === undefined) return this.#rounds();
@@ -168,7 +175,8 @@ export class TrainNode {
   /** Steps that the node had begun and does anew are of the same examples. */
   #goOnFrom(step: number): void {
     const { sampler } = this.#options;
-    if (step === this.#begun?.step) sampler.position = this.#begun.position;
+    if (step === this.#begun?.step) sampler.position = this.#begun.sampler;
+    this.#beginsRound = true;
     this.#step = step;
     this.#committed = step;
   }
@@ -179,8 +187,9 @@ export class TrainNode {
     if (isAsynchronous(strategy)) await clock.sleep(seconds(0));
     for (;;) {
       if (this.#faulty !== undefined) {
-        this.#begun = { step: this.#step, position: this.position };
-        this.#faulty.boundary(this.#step);
+        if (this.#beginsRound) this.#begun = { step: this.#step, sampler: this.position };
+        this.#faulty.boundary(this.#step, this.#beginsRound);
+        this.#beginsRound = false;
       }
       if (this.#step >= this.#limit) {
         await this.#work.flush();
@@ -306,6 +315,7 @@ export class TrainNode {
       return run(this.#strategyNode, this.strategyState);
     };
     if (this.#faulty === undefined) return once();
+    this.#beginsRound = true;
     // Where an exchange may be undone, and others may copy the node at any time, nothing is left for later.
     return this.#faulty.exchange(this.#step, async () => {
       this.#work.takeLeft();

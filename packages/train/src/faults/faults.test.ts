@@ -234,6 +234,37 @@ describe("a node crashes while it computes", () => {
   });
 });
 
+describe("a run that stops in mid-round, to be evaluated or saved, gives who is back what it would be given anyway", () => {
+  const schedule = [{ kind: "crash", node: 2, at: 0.9, rejoin: 1.05 } as const];
+  test.each<readonly [string, Strategy, NonNullable<RehearsalOptions["faults"]>]>([
+    ["a timeout", diLoCo({ H: 20 }), {}],
+    ["half of the nodes", fedAvg({ H: 20 }), {}],
+    ["waiting", diLoCo({ H: 20 }), { whenMissing: { kind: "wait" } }],
+    ["a quorum of all", fedAvg({ H: 20 }), { whenMissing: { kind: "quorum", fraction: 1, seconds: 1 } }],
+  ])("%s", async (_, strategy, faults) => {
+    const run: RehearsalOptions = {
+      strategy,
+      nodes: 3,
+      maxSteps: 40,
+      network: { profile: "wan" },
+      compute: { kind: "measured", durations: [0.1], speeds: [1, 1, 0.5] },
+      faults: { schedule, ...faults },
+    };
+    const end = ({ result, events }: Rehearsal): unknown => {
+      const { loss, time } = stepsOf(events).at(-1)!;
+      return { ...result, wallSeconds: 0, loss, time };
+    };
+    const unbroken = await rehearse(run);
+    expect(told(unbroken).map(({ kind }) => kind)).toContain("recovered");
+    const broken = await rehearse({ ...run, checkpointInterval: 5 });
+    expect(told(broken)).toEqual(told(unbroken));
+    expect(end(broken)).toEqual(end(unbroken));
+    for (const [step, resume] of broken.snapshots)
+      if (step < 40)
+        expect(end(await rehearse({ ...run, resume })), `resumed after step ${step}`).toEqual(end(unbroken));
+  });
+});
+
 describe("all nodes go back to the last checkpoint", () => {
   const undisturbed = { ...steady, strategy: ddp(plainSgd()), checkpointInterval: 3 };
 

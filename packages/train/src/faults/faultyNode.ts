@@ -99,11 +99,11 @@ export class FaultyNode implements NodeLife {
     membership.crashed(rank, downtime, clock.now());
   }
 
-  /** The node is between two steps. */
-  boundary(step: number): void {
+  boundary(step: number, beginsRound: boolean): void {
     const { rank, clock, membership, notices } = this.#options;
     notices.cameTo(clock.now());
-    membership.boundary(rank, step);
+    membership.came(step);
+    if (beginsRound) membership.beginRound(rank, step);
   }
 
   /**

@@ -15,7 +15,7 @@ import type { Outlook } from "./outlook.ts";
 import type { FaultPlan } from "./policy.ts";
 import { FaultReport } from "./report.ts";
 import { type Given, Returns } from "./returns.ts";
-import { RoundBegins } from "./roundBegins.ts";
+import { RoundBegins, type RoundBeginsSnapshot } from "./roundBegins.ts";
 import { LeftBehind, NodeCrashed, RollBack } from "./signals.ts";
 
 /**
@@ -44,6 +44,8 @@ export interface MembershipSnapshot {
   readonly decided: number;
   /** When the nodes that were given their state have it all; 0 if none was. */
   readonly latestReturn: number;
+  /** Left out by older versions. */
+  readonly begins?: RoundBeginsSnapshot;
   readonly missing: readonly Rank[];
 }
 
@@ -145,9 +147,13 @@ export class Membership {
     if (this.#options.plan.policy.kind !== "wait") for (const rank of ranks) this.#expected.delete(rank);
   }
 
-  /** A node is between two steps, which is when it can give its state to others. */
-  boundary(rank: Rank, step: number): void {
+  /** A node has done so many steps. */
+  came(step: number): void {
     this.#futility.progress(step);
+  }
+
+  /** A node begins a round, which is when it can give its state to others. */
+  beginRound(rank: Rank, step: number): void {
     const { clock } = this.#options;
     const now = clock.forRank(rank).now();
     for (const to of this.#returns.ranks)
@@ -237,21 +243,29 @@ export class Membership {
     if (ended!.some(reachable) && !left!.some(reachable)) this.#meetings.leaveBehind(at);
   }
 
+  /** Whether what a node had when it began its round is kept. */
+  keepsBegin(rank: Rank): boolean {
+    return this.#begins.keeps(rank);
+  }
+
   snapshot(): MembershipSnapshot {
     return {
       statuses: [...this.#statuses],
       expected: [...this.#expected],
       decided: this.#decided,
       latestReturn: this.#latestReturn,
+      begins: this.#begins.snapshot(this.#options.worldSize),
       missing: this.#report.missing,
     };
   }
 
-  restore({ statuses, expected, decided, latestReturn, missing }: MembershipSnapshot): void {
+  /** What nodes remember is theirs again by then. */
+  restore({ statuses, expected, decided, latestReturn, begins = [], missing }: MembershipSnapshot): void {
     this.#statuses = [...statuses];
     this.#expected = new Set(expected);
     this.#decided = decided;
     this.#latestReturn = latestReturn;
+    this.#begins.restore(begins);
     this.#report.restore(missing);
   }
 

@@ -17,8 +17,12 @@ export interface NodeLife {
   readonly communicator: Communicator;
   /** Takes the node through a segment: to its end, or as far as faults let it come. */
   live(rounds: Rounds): Promise<void>;
-  /** The node is between two steps. */
-  boundary(step: number): void;
+  /**
+   * The node is between two steps.
+   * @param beginsRound whether it has exchanged since the last one, or been given a state: not where a run merely stops to be
+   *   evaluated or saved
+   */
+  boundary(step: number, beginsRound: boolean): void;
   /** How long steps take that begin now, one after the other. @param undisturbed seconds of each step if nothing happens */
   durations(undisturbed: readonly Seconds[]): Promise<readonly Seconds[]>;
   /** Exchanges with the nodes that are there; if some are lost meanwhile, begins again with those that are left. */

@@ -2,7 +2,7 @@
 // has lost its own, as it is or as it was.
 
 import type { Rank } from "@atoll/core";
-import type { NodeParts } from "../snapshot.ts";
+import type { KeptMemory, NodeParts } from "../snapshot.ts";
 
 export type NodeMemory = Pick<NodeParts, "replica" | "strategyState" | "recordMemory">;
 
@@ -25,6 +25,9 @@ function copyMemory(from: NodeMemory, to: NodeMemory): void {
   for (const [name, vector] of Object.entries(from.recordMemory)) to.recordMemory[name]!.set(vector);
   replaceValues(to.strategyState.values, from.strategyState.values);
 }
+
+const prefixed = (tensors: Readonly<Record<string, Float32Array>>): Record<string, Float32Array> =>
+  Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [`strategy.${name}`, tensor]));
 
 /** A copy of a node's memory that can be taken again and again. */
 export class MemoryCopy {
@@ -53,6 +56,17 @@ export class MemoryCopy {
 
   putBack(): void {
     this.giveTo(this.#parts);
+  }
+
+  /** The copy itself, to be saved. */
+  get contents(): KeptMemory {
+    return { vectors: { block: this.#block, ...prefixed(this.#tensors) }, values: this.#values };
+  }
+
+  /** Becomes what was saved of such a copy. */
+  restore({ vectors, values }: KeptMemory): void {
+    for (const [name, own] of Object.entries(this.contents.vectors)) own.set(vectors[name]!);
+    this.#values = values;
   }
 
   /** Makes a node of the same run remember it; what that node records is its own. */
@@ -87,6 +101,17 @@ export class NodeMemories {
   keep(rank: Rank): void {
     this.#kept[rank] ??= new MemoryCopy(this.#of(rank));
     this.#kept[rank].take();
+  }
+
+  /** What is kept of a node. */
+  kept(rank: Rank): KeptMemory {
+    return this.#kept[rank]!.contents;
+  }
+
+  /** What is kept of a node is what was saved of it. */
+  restoreKept(rank: Rank, saved: KeptMemory): void {
+    this.keep(rank);
+    this.#kept[rank]!.restore(saved);
   }
 
   copyKept(from: Rank, to: Rank): void {

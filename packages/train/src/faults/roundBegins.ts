@@ -12,6 +12,9 @@ export interface RoundBeginsOptions {
   readonly memory: Pick<NodeMemories, "keep">;
 }
 
+/** By rank: the step that the node's round began with, and whether what it had then is kept; null of nodes without a state. */
+export type RoundBeginsSnapshot = readonly ({ readonly step: number; readonly kept: boolean } | null)[];
+
 export class RoundBegins {
   readonly #options: RoundBeginsOptions;
   /** By node that has a state: the step that its round began with, or begins with once it has it all. */
@@ -32,6 +35,30 @@ export class RoundBegins {
     if (!(waits || policy.kind === "quorum") || !world.isSettled(rank)) return;
     memory.keep(rank);
     this.#kept.add(rank);
+  }
+
+  keeps(rank: Rank): boolean {
+    return this.#kept.has(rank);
+  }
+
+  snapshot(worldSize: number): RoundBeginsSnapshot {
+    return Array.from({ length: worldSize }, (_, rank) => {
+      const step = this.#steps.get(rank);
+      return step === undefined ? null : { step, kept: this.#kept.has(rank) };
+    });
+  }
+
+  /** What is kept of nodes is what they remember now, until they are told otherwise. */
+  restore(snapshot: RoundBeginsSnapshot): void {
+    this.#steps.clear();
+    this.#kept.clear();
+    for (const [rank, begin] of snapshot.entries()) {
+      if (begin === null) continue;
+      this.#steps.set(rank, begin.step);
+      if (!begin.kept) continue;
+      this.#options.memory.keep(rank);
+      this.#kept.add(rank);
+    }
   }
 
   /** A node is given a state. */
