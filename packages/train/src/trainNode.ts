@@ -187,8 +187,10 @@ export class TrainNode {
     if (isAsynchronous(strategy)) await clock.sleep(seconds(0));
     for (;;) {
       if (this.#faulty !== undefined) {
-        if (this.#beginsRound) this.#begun = { step: this.#step, sampler: this.position };
-        this.#faulty.boundary(this.#step, this.#beginsRound);
+        // Processes hand on what they had when they went on last: where they stop decides no simulated time.
+        const begins = this.#beginsRound || this.#options.life !== undefined;
+        if (begins) this.#begun = { step: this.#step, sampler: this.position };
+        this.#faulty.boundary(this.#step, begins);
         this.#beginsRound = false;
       }
       if (this.#step >= this.#limit) {
