@@ -13,16 +13,25 @@ import { NEVER_WAIT } from "./whenMissing.ts";
 
 const options = z.strictObject({
   H: steps(1, "local steps between two looks at what has arrived"),
-  patience: steps(1000, "steps after which a node that got no answer asks another"),
+  patience: steps(
+    1000,
+    "steps after which a node that got no answer asks another, or sooner: 50 times what the slowest answer took",
+  ),
 });
 
 /** In place of a rank. */
 const NOBODY = -1;
 
+/** How many times as long as the slowest answer so far an answer may take. */
+const SLOWER = 50;
+
 export interface AdPsgdOptions {
   /** Local steps between two looks at what has arrived. Default 1. */
   readonly H?: number;
-  /** Steps after which a node that got no answer, since the other has crashed, asks another. Default 1000. */
+  /**
+   * Steps after which a node that got no answer, since the other has crashed, asks another: so many at most, and no more than 50
+   * times what the slowest answer took so far. Default 1000.
+   */
   readonly patience?: number;
   /** The optimizer of the local steps. Default AdamW. */
   readonly optimizer?: Optimizer;
@@ -32,9 +41,9 @@ export interface AdPsgdOptions {
  * Even ranks are active, odd ones passive. Before every H local steps a node looks what has arrived, which takes no time.
  * An active node i that waits for no answer sends its θᵢ to a passive node j drawn at random; j, when it looks next, takes
  * δ = (θᵢ − θⱼ)/2, θⱼ ← θⱼ + δ and sends δ back; i, when it looks next, takes θᵢ ← θᵢ − δ. State: whom an answer is due
- * to, since a node that was lost takes over another's state, and the step of the question. An answer that does not come, since a
- * node has crashed, is given up after `patience` steps; what the other had added by then is lost to the sum. Where nodes crash,
- * `patience` is best a few times what a question and its answer take.
+ * to, since a node that was lost takes over another's state, the step of the question, and the steps that the slowest answer took.
+ * An answer that does not come, since a node has crashed, is given up after 50 times those, or `patience` steps; what the other
+ * had added by then is lost to the sum. Each time the slowest answer counts twice as much from then on: it may be still to come.
  *
  * The paper makes the average of a pair atomic by locks. Here it is a sum that is conserved: Σθ over the nodes, less the
  * answers in flight, changes by local steps only. It comes to the same: since an active node takes part in one average at a
@@ -59,7 +68,7 @@ export function adPsgd({ optimizer = adamW(), ...given }: AdPsgdOptions = {}): P
     optimizer,
     whenMissing: NEVER_WAIT,
     validate() {},
-    init: () => ({ tensors: {}, values: { askedBy: NOBODY, askedAt: 0 } }),
+    init: () => ({ tensors: {}, values: { askedBy: NOBODY, askedAt: 0, slowest: 0 } }),
     localSteps: (step) => H - (step % H),
     async begin(node, state) {
       const { rank, worldSize } = node.communicator;
@@ -81,9 +90,15 @@ async function ask(
   for (const { vector } of await communicator.arrived()) {
     subtractVectors(parameters, parameters, vector);
     pool.giveBack(node, vector);
+    if (values.askedBy === communicator.rank)
+      values.slowest = Math.max(values.slowest!, step - values.askedAt!);
     values.askedBy = NOBODY;
   }
-  if (values.askedBy === communicator.rank && step - values.askedAt! < patience) return;
+  if (values.askedBy === communicator.rank) {
+    const longest = values.slowest === 0 ? patience : Math.min(patience, SLOWER * values.slowest!);
+    if (step - values.askedAt! < longest) return;
+    values.slowest! *= 2;
+  }
   const passive = Math.floor(communicator.worldSize / 2);
   const drawn = sharedRandom.derive("partner", communicator.rank, step).integer(passive);
   const question = pool.take(node);

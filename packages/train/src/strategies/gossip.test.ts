@@ -358,6 +358,27 @@ describe("adPsgd", () => {
     expect(open).toBeLessThanOrEqual(3);
   });
 
+  test.each([0, 1, 2, 3])(
+    "all active nodes ask on after node %i was lost with a question or an answer",
+    async (node) => {
+      // A question is on its way, or lies with the node, or its answer is: whenever in a step the node crashes.
+      for (let at = 5.005; at < 5.2; at += 0.04) {
+        const { events } = await run({
+          strategy: adPsgd(),
+          nodes: 4,
+          maxSteps: 200,
+          compute: { kind: "measured", durations: [0.1] },
+          network: { profile: "wan" },
+          faults: { schedule: [{ kind: "crash", node, at, rejoin: at + 2 }] },
+        });
+        const late = events.flatMap((event) =>
+          event.type === "collective" && event.ready[0]! > 16 ? [event.ranks[0]!] : [],
+        );
+        expect(new Set(late), `crash at ${at}`).toEqual(new Set([0, 1, 2, 3]));
+      }
+    },
+  );
+
   test("evaluations, checkpoints and interrupts do not show in the numbers, nor does going on from them", async () => {
     const runs = fc.record({
       nodes: fc.integer({ min: 1, max: 5 }),
