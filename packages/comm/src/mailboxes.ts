@@ -98,11 +98,18 @@ export class Mailboxes {
     const { source, target, sent, vector } = letter;
     const start = seconds(Math.max(sent, this.#busyUntil[source]!));
     const size = vector.length * ELEMENT;
-    const { left, arrived } = this.#network.send(source, target, bytes(size), start, {
+    const { left, ...there } = this.#network.send(source, target, bytes(size), start, {
       among: this.#exchanges.of(source),
     });
-    // What can never leave does not hold up what is sent to others.
-    if (left < Number.POSITIVE_INFINITY) this.#busyUntil[source] = left;
+    // What a sender has not sent whole when it crashes never arrives: once it is back it does not know of it.
+    const crash = this.#disruptions?.losses([source], [start])[0] ?? Number.POSITIVE_INFINITY;
+    const arrived = crash < left ? Number.POSITIVE_INFINITY : there.arrived;
+    // What can never leave does not hold up what is sent to others, nor does what stands still once the receiver is lost.
+    if (left < Number.POSITIVE_INFINITY) {
+      const undertaking = { ranks: [source, target], ready: [start, start], end: [left, left] };
+      const broken = this.#disruptions?.find(undertaking)?.at ?? left;
+      this.#busyUntil[source] = seconds(Math.min(left, broken));
+    }
     const latest = this.#latest[target]!;
     const parcel: Parcel = { ...letter, arrived: seconds(Math.max(arrived, latest.get(source) ?? 0)) };
     latest.set(source, parcel.arrived);

@@ -151,7 +151,14 @@ class World implements SimulatedWorld, MemberWorld {
       sent,
       vector: given ? vector : vector.slice(),
     });
-    started.settle({ lastReady: sent, end: arrived, bytes: 0, value: undefined });
+    const undertaking = { ranks: [rank, target], ready: [sent, sent], end: [arrived, arrived] };
+    const disruption = this.#options.disruptions?.find(undertaking);
+    if (disruption === undefined)
+      started.settle({ lastReady: sent, end: arrived, bytes: 0, value: undefined });
+    else {
+      const error = new PeerLostError(`send to rank ${target}`, [rank], disruption);
+      started.breakOff(disruption.at, error);
+    }
     // Nobody needs to wait for a message that was sent, so it counts at once and is not kept open.
     this.#counters[rank]!.bytesSent += vector.byteLength;
     this.#calls.close(rank, started.id);

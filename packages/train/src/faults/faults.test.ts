@@ -3,7 +3,7 @@
 import type { FaultHappened } from "@atoll/core";
 import { sgd } from "@atoll/tensor";
 import { describe, expect, test } from "vitest";
-import { ddp, diLoCo, fedAvg, type Strategy, sgp } from "../strategies/index.ts";
+import { ddp, diLoCo, fedAvg, type ParameterStrategy, type Strategy, sgp } from "../strategies/index.ts";
 import {
   memoryStore,
   numbersOf,
@@ -232,6 +232,55 @@ describe("a node crashes while it computes", () => {
       3, 6, 9, 12, 15, 18, 21, 24, 27, 30,
     ]);
   });
+});
+
+test("a message to a node that is down holds up none to others: only that node is lost", async () => {
+  const lost: number[][] = [];
+  for (let at = 0.1; at < 0.25; at += 0.013) {
+    const rehearsal = await rehearse({
+      ...steady,
+      network: { profile: "wan" },
+      compute: { kind: "measured", durations: [0.001] },
+      strategy: sgp(),
+      faults: {
+        schedule: [{ kind: "crash", node: 2, at, rejoin: 100 }],
+        whenMissing: { kind: "timeout", seconds: 0.5 },
+      },
+    });
+    expect(rehearsal.result.simulatedSeconds).toBeLessThan(10);
+    lost.push(told(rehearsal).flatMap(({ kind, ranks }) => (kind === "goneOn" ? ranks : [])));
+  }
+  expect(lost.flat().length).toBeGreaterThan(0);
+  for (const ranks of lost) expect(new Set([2, ...ranks])).toEqual(new Set([2]));
+});
+
+test("who waits for a message to arrive learns of the receiver's crash when it happens", async () => {
+  const waiting: Strategy = {
+    ...(diLoCo({ H: 1, ...plainSgd() }) as ParameterStrategy),
+    whenMissing: { kind: "timeout", seconds: 1 },
+    async synchronise({ communicator, parameters }) {
+      const { rank, worldSize } = communicator;
+      if (worldSize < 4) return;
+      await Promise.all([
+        communicator.send(parameters, (rank + 1) % worldSize),
+        communicator.recv((rank + worldSize - 1) % worldSize),
+      ]);
+    },
+  };
+  for (const rejoin of [0.5, 100, undefined]) {
+    const rehearsal = await rehearse({
+      ...steady,
+      network: { ...steady.network, latency: 0.2 },
+      strategy: waiting,
+      faults: {
+        schedule: [{ kind: "crash", node: 2, at: 0.35, ...(rejoin === undefined ? {} : { rejoin }) }],
+      },
+    });
+    const crashes = told(rehearsal).filter(({ kind }) => kind === "crash");
+    expect(crashes.map(({ time }) => time)).toEqual([0.35]);
+    for (const event of rehearsal.events)
+      if (event.type === "waited") expect([event.ready, event.end].every(Number.isFinite)).toBe(true);
+  }
 });
 
 describe("a run that stops in mid-round, to be evaluated or saved, gives who is back what it would be given anyway", () => {
