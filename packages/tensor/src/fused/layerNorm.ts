@@ -57,7 +57,8 @@ export const layerNormKernel: FusedKernel = {
     const meanProduct = g.node("MatMul", [product, weights]);
     const residual = subtract(subtract(multiply(dy!, w!), mean), multiply(normalised, meanProduct));
     const rows = g.integers(range(x!.shape.length - 1));
-    const overRows = (name: string): string => g.node("ReduceSum", [name, rows], { keepdims: 0 });
+    const overRows = (name: string): string =>
+      g.node("ReduceSum", [name, rows], { keepdims: 0, noop_with_empty_axes: 1 });
     return [
       viewContiguous(g, multiply(residual, spread), x!.shape, "float32"),
       viewContiguous(g, overRows(product), [features], "float32"),

@@ -1,7 +1,7 @@
-import { lax, numpy as np } from "@jax-js/jax";
+import { DType as JaxDType, lax, numpy as np } from "@jax-js/jax";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Tensor } from "../borrow.ts";
+import { keep, type Tensor } from "../borrow.ts";
 import type { DType } from "../host.ts";
 import * as ops from "../ops.ts";
 import {
@@ -211,3 +211,20 @@ test("an operation without a lowering is an error that names it", async () => {
   const word = borrowing((x) => lax.bitcastConvertType(x, np.int32));
   expect(() => lower(({ x }: { x: Tensor }) => word(x), { x: normal([4]) })).toThrow(/"bitcast".*cast\(\)/);
 });
+
+test.each([true, false])(
+  "where a condition is %s everywhere, branches of any rank are broadcast",
+  async (condition) => {
+    const shapesOf = fc.tuple(shapes(1, 3), fc.nat(3), fc.nat(3), fc.nat(3));
+    await fc.assert(
+      fc.asyncProperty(shapesOf, seeds, async ([shape, ...drops], seed) => {
+        const [c, x, y] = drops.map((drop) => shape.slice(Math.min(drop, shape.length)));
+        const f = (args: { readonly [name: string]: Tensor }): Tensor =>
+          ops.where(keep(np.astype(np.full(c!, condition ? 1 : 0), JaxDType.Bool)), args.x!, args.y!);
+        const result = [c!, x!, y!].toSorted((a, b) => b.length - a.length)[0]!;
+        await expectSameGradient(f, { x: normal(x!, seed), y: normal(y!, seed + 1) }, result);
+      }),
+      { numRuns: 20 },
+    );
+  },
+);

@@ -6,7 +6,7 @@ import type { DType } from "../host.ts";
 import type { BinaryFunction, Comparison, UnaryFunction } from "../ir.ts";
 import { roundTo } from "../ir.ts";
 import type { View } from "../layout/view.ts";
-import { broadcastShape, scaleBy, splat, withoutScale } from "../layout/view.ts";
+import { broadcastShape, padRank, scaleBy, splat, withoutScale } from "../layout/view.ts";
 import { ELEMENT_TYPE } from "../onnx/encode.ts";
 import type { Attributes, GraphBuilder } from "../onnx/graph.ts";
 import { arithmetic } from "./arithmetic.ts";
@@ -186,7 +186,7 @@ function holds(fn: Comparison, a: number, b: number): boolean {
 export function select(g: GraphBuilder, condition: View, a: View, b: View): View {
   const { dtype } = a;
   const shape = broadcastShape([condition.shape, a.shape, b.shape]);
-  if (condition.kind === "splat") return { ...(condition.value ? a : b), shape };
+  if (condition.kind === "splat") return { ...padRank(condition.value ? a : b, shape.length), shape };
   const isFloat = dtype === "float32";
   if (isFloat && a.kind === "splat" && b.kind === "splat") {
     if (b.value === 0 && Number.isFinite(a.value)) return scaleBy(cast(g, condition, dtype), a.value);
