@@ -172,6 +172,31 @@ test.each(["SIGINT", "SIGTERM"] as const)(
   },
 );
 
+test("a run that another process writes to is not gone on with; one whose process was killed is", async () => {
+  const run = [...DIGITS, "maxSteps=1000000", "checkpointInterval=50", "valSize=0", "--name", "busy"];
+  const child = spawnAtoll(run);
+  let error = "";
+  await new Promise<void>((resolve) =>
+    child.stderr!.on("data", (chunk: Buffer) => {
+      error += chunk;
+      if (error.includes("step 50: checkpoint")) resolve();
+    }),
+  );
+  const resume = ["train", "digits", "--name", "busy", "--resume"];
+  const refused = await runCommand(resume, directory);
+  expect(refused.error).toContain(
+    `process ${child.pid} of this machine writes to it. Wait until it has ended`,
+  );
+  expect(refused.exitCode).toBe(2);
+  child.kill("SIGKILL");
+  await once(child, "exit");
+  expect(existsSync(join(directory, "runs", "busy", "lock"))).toBe(true);
+  const stop = new AbortController();
+  stop.abort();
+  expect((await runCommand(resume, directory, { signal: stop.signal })).exitCode).toBe(130);
+  expect(existsSync(join(directory, "runs", "busy", "lock"))).toBe(false);
+});
+
 test("a second interrupt ends a real process at once, by the signal itself", async () => {
   const child = spawnAtoll([...DIGITS, "model=cnn", "batchSize=64", "maxSteps=20", "--name", "hasty"]);
   let error = "";

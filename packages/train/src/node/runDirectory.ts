@@ -38,6 +38,7 @@ import {
   VALIDATION_HEADER,
   validationRows,
 } from "./csv.ts";
+import { releaseLock, takeLock } from "./runLock.ts";
 import { readVocabulary, VOCABULARY_FILE } from "./vocabularyFile.ts";
 
 /** Events gathered before they are written. */
@@ -87,7 +88,10 @@ export class RunDirectory implements CheckpointStore, AsyncDisposable {
     makeDirectories(runsDirectory);
     for (let number = 1; ; number++) {
       const candidate = named ? name : `${name}-${String(number).padStart(3, "0")}`;
-      if (makeNew(join(runsDirectory, candidate))) return new RunDirectory(runsDirectory, candidate, config);
+      if (makeNew(join(runsDirectory, candidate))) {
+        takeLock(join(runsDirectory, candidate));
+        return new RunDirectory(runsDirectory, candidate, config);
+      }
       if (named)
         throw new ConfigError(
           `Run "${name}" exists already in ${runsDirectory}. ${isFinished(join(runsDirectory, name)) ? "It is finished: choose" : "Go on with it by --resume, or choose"} a new name.`,
@@ -134,9 +138,13 @@ export class RunDirectory implements CheckpointStore, AsyncDisposable {
     return this.#history;
   }
 
-  /** What the run goes on from, its log cut back to there; nodes' tensors are read when they are asked for. */
+  /**
+   * What the run goes on from, its log cut back to there; nodes' tensors are read when they are asked for.
+   * @throws ConfigError if another process is writing to the run, or the log is damaged
+   */
   resumeSnapshot(): RunSnapshot | undefined {
     if (this.#checkpoint === undefined) return undefined;
+    takeLock(this.path);
     const { step, state, files, read } = loadCheckpoint(this.#checkpoint);
     const { nodes, world, durations, faults = null } = state as unknown as SavedState;
     this.#cutLog(step);
@@ -210,8 +218,12 @@ export class RunDirectory implements CheckpointStore, AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#started) this.flush();
-    else rmSync(this.path, { recursive: true, force: true });
+    if (!this.#started) {
+      rmSync(this.path, { recursive: true, force: true });
+      return;
+    }
+    this.flush();
+    releaseLock(this.path);
   }
 
   #begin(resolved: ConfigTree): void {
