@@ -1,12 +1,14 @@
 // A comparison of invented runs whose winners, costs and bounds are known.
 
+import { adPsgd, fedAvg, type Strategy } from "@atoll/train";
 import { expect, test } from "vitest";
 import { strayPoints } from "../test/figurePoints.ts";
+import { trained } from "../test/smallRun.ts";
 import { malformation } from "../test/wellFormed.ts";
 import { type Cell, compareCells } from "./comparison.ts";
 import { renderComparison } from "./comparisonPage.ts";
 import { comparisonJson, comparisonText } from "./comparisonTable.ts";
-import type { RunFacts } from "./runFacts.ts";
+import { type RunFacts, runFacts } from "./runFacts.ts";
 import { verdictsOf } from "./verdicts.ts";
 
 const prices = { nodeHour: 3.6, gigabyte: 0.1 };
@@ -35,6 +37,7 @@ function run({ seed = 0, pace, losses, computeShare = 0.2 }: Invented): RunFacts
       totalBytes: steps * 1e9,
       nodes: 2,
     },
+    heard: true,
     flopsPerStep: 2e9,
     curveOf: "evaluations",
     curve: losses.map((loss, i) => ({ step: i + 1, time: (i + 1) * pace, bytes: (i + 1) * 1e9, loss })),
@@ -199,7 +202,7 @@ test("cells that failed, diverged or computed only are told of, and break nothin
 function silentRun(given: Invented): RunFacts {
   const { costs, curve, ...rest } = run(given);
   const silent = curve.map((point) => ({ ...point, bytes: 0 }));
-  return { ...rest, costs: { ...costs, totalBytes: 0 }, curve: silent };
+  return { ...rest, costs: { ...costs, totalBytes: 0 }, curve: silent, heard: false };
 }
 
 test("nodes that send nothing win nothing and set no target, however quick and cheap they are", () => {
@@ -213,13 +216,34 @@ test("nodes that send nothing win nothing and set no target, however quick and c
   expect(verdictsOf(among)).toEqual([
     {
       ...verdict,
-      text: `${verdict!.text} strategy=alone and strategy=lonely are no contenders: their nodes sent nothing, and each trained by itself.`,
+      text: `${verdict!.text} strategy=alone and strategy=lonely are no contenders: their nodes heard nothing of each other, and each trained by itself.`,
     },
   ]);
   expect(comparisonText(among)).toContain(
-    "the lowest that every run comes to, but for those of several nodes that sent nothing",
+    "the lowest that every run comes to, but for those whose nodes heard nothing of each other",
   );
-  expect(comparisonText(without)).not.toContain("sent nothing");
+  expect(comparisonText(without)).not.toContain("heard nothing");
+});
+
+test("messages that arrive after the run's end are not heard, though they count as sent", async () => {
+  const heard = async (strategy: Strategy, step: number) => {
+    const compute = { kind: "measured", durations: [step] } as const;
+    const run = {
+      strategy,
+      nodes: 2,
+      maxSteps: 8,
+      batchSize: 8,
+      network: { profile: "wan" },
+      compute,
+    } as const;
+    const facts = runFacts(await trained(run));
+    expect(facts.costs.totalBytes > 0).toBe(strategy.name === "adpsgd" || facts.heard);
+    return facts.heard;
+  };
+  expect(await heard(adPsgd(), 1e-6)).toBe(false);
+  expect(await heard(adPsgd(), 0.1)).toBe(true);
+  expect(await heard(fedAvg({ H: 4 }), 1e-6)).toBe(true);
+  expect(await heard(fedAvg({ H: 40 }), 0.1)).toBe(false);
 });
 
 test("who comes to the target before its nodes exchange anything is said to", () => {
@@ -249,7 +273,7 @@ test("nodes that send nothing are told of and drawn at no bytes; each option of 
   const comparison = compareCells(cells, { prices });
   const { page } = renderComparison(comparison, title);
   expect(comparisonText(comparison)).toMatch(
-    /\nNo node sent anything in strategy=alone nodes=2: each trained by itself/,
+    /\nNo node heard of another in strategy=alone nodes=2: nothing was sent/,
   );
   expect(comparisonText(compareCells([slow, fast], { prices }))).not.toContain("No node sent");
   const panel = page.slice(page.indexOf("Loss against bytes sent by all"));

@@ -106,9 +106,11 @@ function resultOf(cell: Cell, target: Target | null, prices: Prices): CellResult
   };
 }
 
-/** A strategy whose rounds are longer than the run is quick and cheap, and none: its nodes train by themselves. */
+/**
+ * A strategy whose rounds, or messages, take longer than the run is quick and cheap, and none: its nodes train by themselves.
+ */
 const isSilent = ({ runs }: Cell): boolean =>
-  runs.length > 0 && runs.every(({ costs }) => costs.nodes > 1 && costs.totalBytes === 0);
+  runs.length > 0 && runs.every(({ costs, heard }) => costs.nodes > 1 && !heard);
 
 /** A cross-entropy is never below zero; a loss that is so once has no bound that is known. */
 const lossOf = (losses: readonly number[]): Interval | null =>

@@ -78,7 +78,7 @@ export function comparisonNotes({ target, prices, cells }: Comparison): readonly
 /** Where none sends anything, silence is no difference. */
 const lowestOf = (cells: readonly CellResult[]): string =>
   cells.some(({ isSilent }) => isSilent) && cells.some(({ isSilent, runs }) => !isSilent && runs.length > 0)
-    ? "the lowest that every run comes to, but for those of several nodes that sent nothing"
+    ? "the lowest that every run comes to, but for those whose nodes heard nothing of each other"
     : "the lowest that every run comes to";
 
 const NAMED_CELLS = 3;
@@ -89,7 +89,7 @@ function silenceNotes(cells: readonly CellResult[]): readonly string[] {
   const named = silent.slice(0, NAMED_CELLS).map(({ label }) => label || "the run");
   const more = silent.length > NAMED_CELLS ? `; and ${silent.length - NAMED_CELLS} more` : "";
   return [
-    `No node sent anything in ${named.join("; ")}${more}: each trained by itself, as when strategy.H is above maxSteps, so it wins nothing.`,
+    `No node heard of another in ${named.join("; ")}${more}: nothing was sent, as when strategy.H is above maxSteps, or nothing had arrived by the end. Each trained by itself, so it wins nothing.`,
   ];
 }
 

@@ -1,7 +1,7 @@
 // What a comparison needs to know of a run: how its loss fell, and what it cost. The record itself may be as long as the run.
 
 import type { RunRecord } from "../record.ts";
-import { finalEvaluation, interpretRun, treeOf } from "../run.ts";
+import { finalEvaluation, interpretRun, type Run, treeOf } from "../run.ts";
 import { type RunCosts, runCosts } from "../runCosts.ts";
 
 /** A loss, and what it had cost by then. */
@@ -18,6 +18,8 @@ export interface RunFacts {
   readonly seed: number;
   readonly steps: number;
   readonly costs: RunCosts;
+  /** Whether anything that a node sent had come to another by the run's end. */
+  readonly heard: boolean;
   /** Floating-point operations of a step of all nodes together; null where the run does not say. */
   readonly flopsPerStep: number | null;
   /** What the losses are of: evaluations of the average of all nodes' models or, without any, the training batches. */
@@ -49,10 +51,12 @@ export function runFacts(record: RunRecord): RunFacts {
       bytes: bytesSent[i]! * nodes,
       loss: loss[i]!,
     }));
+  const costs = runCosts(record);
   return {
     seed: run.started?.seed ?? 0,
     steps: run.stepsDone,
-    costs: runCosts(record),
+    costs,
+    heard: costs.totalBytes > 0 && hasArrived(run, costs.simulatedSeconds),
     flopsPerStep: typeof flopsPerStep === "number" ? flopsPerStep * nodes : null,
     curveOf: evaluated.length > 0 ? "evaluations" : "training",
     curve: evaluated.length > 0 ? evaluated : trained(),
@@ -60,6 +64,11 @@ export function runFacts(record: RunRecord): RunFacts {
     accuracy: last?.accuracy?.global ?? null,
   };
 }
+
+/** A collective is done for its first member, a message for its receiver. A log without any tells nothing of it. */
+const hasArrived = ({ collectives }: Run, end: number): boolean =>
+  collectives.length === 0 ||
+  collectives.some((done) => (done.operation === "send" ? done.end[1]! : Math.min(...done.end)) <= end);
 
 /** The lowest loss of the curve; infinite where none is a number. */
 export const bestLoss = ({ curve }: RunFacts): number =>

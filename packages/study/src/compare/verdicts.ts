@@ -57,14 +57,14 @@ function verdictOf(place: Place, comparison: Comparison): Verdict {
       place: label,
       winner: null,
       cheapest: null,
-      text: "No node sent anything in any of the runs: each trained by itself, so there is nothing to win.",
+      text: "No node heard of another in any of the runs: each trained by itself, so there is nothing to win.",
     };
   const heard = { label, cells: cells.filter(({ isSilent }) => !isSilent) };
   const verdict = verdictOfHeard(heard, comparison);
   const who = silent.length === 1 ? "is no contender: its" : "are no contenders: their";
   return {
     ...verdict,
-    text: `${verdict.text} ${silent.join(" and ")} ${who} nodes sent nothing, and each trained by itself.`,
+    text: `${verdict.text} ${silent.join(" and ")} ${who} nodes heard nothing of each other, and each trained by itself.`,
   };
 }
 
